@@ -1,0 +1,121 @@
+package policies
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// A waypoint enforces only what passes through it, and nothing at the destination makes calls pass
+// through it. Bypasses lists the paths round a Service's waypoint that stored objects show; that
+// any pod can call another by its IP is not news and not listed here.
+
+// Bypass is a path round a Service's waypoint.
+type Bypass struct {
+	Reason string       // IngressBypass, OtherWaypoint, ExposedBypass or SidecarBypass
+	Via    *mesh.Object // the route, Service or workload that shows the path
+	Text   string       // as a clause
+	Remedy string
+}
+
+// Bypasses are the paths round the waypoint of a bound Service or ServiceEntry.
+func Bypasses(s *mesh.Snapshot, svc *mesh.Object) []Bypass {
+	b := s.Binding(svc)
+	if !b.Bound {
+		return nil
+	}
+	var out []Bypass
+	if spec, ok := svc.Spec.(*mesh.ServiceSpec); ok && (spec.Type == "NodePort" || spec.Type == "LoadBalancer") {
+		out = append(out, Bypass{ExposedBypass, svc,
+			fmt.Sprintf("%s is of type %s, so callers from outside reach its pods without passing the waypoint", svc, spec.Type),
+			"Make it a ClusterIP Service behind a Gateway."})
+	}
+	for _, route := range s.RoutesTo(svc) {
+		if by := ingressOf(s, route); by != "" && !b.Ingress {
+			out = append(out, Bypass{IngressBypass, route,
+				fmt.Sprintf("%s leads from %s to %s, and ingress gateways do not send through the waypoint", route, by, svc),
+				fmt.Sprintf("Set label istio.io/ingress-use-waypoint=true on %s.", svc)})
+		}
+		if other := otherWaypoint(s, route, svc, b.Gateway); other != nil {
+			out = append(out, Bypass{OtherWaypoint, route,
+				fmt.Sprintf("%s leads to %s from waypoint %s, and a waypoint never sends through a second one", route, svc, other.Key()),
+				"Bind both Services to the same waypoint, or enforce the policy at both."})
+		}
+	}
+	return out
+}
+
+// ingressOf names a gateway from which a route leads into the mesh; "" if there is none.
+func ingressOf(s *mesh.Snapshot, route *mesh.Object) string {
+	switch r := route.Spec.(type) {
+	case *mesh.Route:
+		for _, p := range r.ParentRefs {
+			if _, kind := p.GroupKind(); kind != "Gateway" {
+				continue
+			}
+			gw := s.Get(mesh.Gateway, or(p.Namespace, route.Namespace), p.Name)
+			if gw != nil && s.ClassOf(gw) == mesh.ClassGateway {
+				return gw.String()
+			}
+		}
+	case *mesh.VirtualServiceSpec:
+		for _, g := range r.Gateways {
+			if g != "mesh" {
+				return "Gateway " + g
+			}
+		}
+	}
+	return ""
+}
+
+// otherWaypoint is the waypoint that executes a mesh route to svc and is not svc's own.
+func otherWaypoint(s *mesh.Snapshot, route, svc, own *mesh.Object) *mesh.Object {
+	for _, parent := range meshParents(s, route) {
+		if b := s.Binding(parent); parent != svc && b.Bound && b.Gateway != own {
+			return b.Gateway
+		}
+	}
+	return nil
+}
+
+// meshParents are the Services and ServiceEntries whose calls a route handles inside the mesh.
+func meshParents(s *mesh.Snapshot, route *mesh.Object) []*mesh.Object {
+	var out []*mesh.Object
+	switch r := route.Spec.(type) {
+	case *mesh.Route:
+		for _, p := range r.ParentRefs {
+			group, kind := p.GroupKind()
+			k, ok := map[string]mesh.Kind{"/Service": mesh.Service, "networking.istio.io/ServiceEntry": mesh.ServiceEntry}[group+"/"+kind]
+			if !ok {
+				continue
+			}
+			if o := s.Get(k, or(p.Namespace, route.Namespace), p.Name); o != nil {
+				out = append(out, o)
+			}
+		}
+	case *mesh.VirtualServiceSpec:
+		if len(r.Gateways) > 0 && !slices.Contains(r.Gateways, "mesh") {
+			return nil
+		}
+		for _, h := range r.Hosts {
+			out = append(out, s.ServicesFor(h, route.Namespace)...)
+		}
+	}
+	return out
+}
+
+// judgeBypass turns the verdict of a policy that a waypoint enforces into Bypassable where the
+// mesh shows a path round it.
+func judgeBypass(s *mesh.Snapshot, services []*mesh.Object, e *Effect) {
+	for _, svc := range services {
+		for _, b := range Bypasses(s, svc) {
+			e.Causes = append(e.Causes, Cause{Reason: b.Reason, Verdict: Bypassable, Field: e.Field, Text: b.Text})
+			if e.Verdict == Bypassable {
+				continue
+			}
+			e.Verdict, e.Reason = Bypassable, b.Reason
+			e.Message = fmt.Sprintf("calls can get round it: %s. %s", b.Text, b.Remedy)
+		}
+	}
+}

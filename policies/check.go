@@ -1,0 +1,111 @@
+package policies
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// Check is one question asked of one object. A check in Go and a rule in Rego are the same kind of thing.
+type Check struct {
+	// ID is a kebab-case path, as in "effect/l7-deny-no-op". It is never renamed.
+	ID string
+	// Title says what is wrong where the check finds something, in a few words.
+	Title string
+	// Severity is that of its findings, unless one says otherwise.
+	Severity Severity
+	// Kinds are the kinds of objects that it is asked of.
+	Kinds []mesh.Kind
+	// Doc says what is found, why it matters, and what Istio does, for a person who reads a finding.
+	Doc string
+	// Remedy says what to do about it.
+	Remedy string
+	// Cases are the numbers of docs/semantics.md that it finds.
+	Cases []int
+	// Run asks the question.
+	Run func(*Pass)
+}
+
+// Pass is one run of a Check on one object.
+type Pass struct {
+	*View
+	Check  *Check
+	Object *mesh.Object
+
+	findings []Finding
+}
+
+// Report adds a finding. Check, Object, Severity and Remedy are filled in where they are empty.
+func (p *Pass) Report(f Finding) {
+	f.Check = p.Check.ID
+	if f.Object.Kind == "" {
+		f.Object = p.Object.Ref()
+	}
+	if f.Severity == "" {
+		f.Severity = p.Check.Severity
+	}
+	if f.Remedy == "" {
+		f.Remedy = p.Check.Remedy
+	}
+	if f.Action == "" {
+		f.Action = "Warn"
+	}
+	p.findings = append(p.findings, f)
+}
+
+var registry = map[string]*Check{}
+
+// Register adds a check to the built-in ones. It panics on a mistake in the check, which is a
+// mistake in the program: every test that imports the check finds it.
+func Register(c Check) *Check {
+	switch {
+	case c.ID == "" || strings.ToLower(c.ID) != c.ID || strings.ContainsAny(c.ID, "_ "):
+		panic(fmt.Sprintf("policies: check ID %q is not a kebab-case path", c.ID))
+	case registry[c.ID] != nil:
+		panic("policies: two checks are called " + c.ID)
+	case c.Title == "" || c.Doc == "" || c.Remedy == "" || len(c.Kinds) == 0 || c.Run == nil || c.Severity.Rank() == len(Severities):
+		panic("policies: check " + c.ID + " lacks a title, doc, remedy, kinds, severity or run")
+	}
+	registry[c.ID] = &c
+	return &c
+}
+
+// Checks are the built-in checks whose ID matches one of the globs, sorted by ID; all without
+// a glob. "*" stands for anything but "/", and a pattern that ends in "/*" for all below it.
+func Checks(globs ...string) []*Check {
+	var out []*Check
+	for _, c := range registry {
+		if len(globs) == 0 || slices.ContainsFunc(globs, func(g string) bool { return MatchID(g, c.ID) }) {
+			out = append(out, c)
+		}
+	}
+	slices.SortFunc(out, func(a, b *Check) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+// MatchID reports whether a check's ID matches a glob.
+func MatchID(glob, id string) bool {
+	if prefix, ok := strings.CutSuffix(glob, "/*"); ok && strings.HasPrefix(id, prefix+"/") {
+		return true
+	}
+	ok, err := path.Match(glob, id)
+	return err == nil && (ok || glob == "*")
+}
+
+// Evaluate asks the checks of one object and returns what they find, sorted.
+func Evaluate(checks []*Check, view *View, o *mesh.Object) []Finding {
+	var out []Finding
+	for _, c := range checks {
+		if !slices.Contains(c.Kinds, o.Kind) {
+			continue
+		}
+		p := Pass{View: view, Check: c, Object: o}
+		c.Run(&p)
+		out = append(out, p.findings...)
+	}
+	slices.SortFunc(out, CompareFindings)
+	return out
+}

@@ -1,0 +1,186 @@
+package mesh
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// Empty is the body of kinds of which only the metadata decides.
+type Empty struct{}
+
+// NamespaceBody is a Namespace, whose labels decide almost everything.
+type NamespaceBody struct {
+	Status struct {
+		Phase string `json:"phase"`
+	} `json:"status"`
+}
+
+// ConfigMapBody is a ConfigMap that configures the mesh or a waypoint.
+type ConfigMapBody struct {
+	Data map[string]string `json:"data"`
+}
+
+// parameterKeys are what istiod reads from a Gateway's parametersRef
+// (pilot/pkg/config/kube/gatewaycommon/deploymentcontroller.go).
+var parameterKeys = []string{"deployment", "service", "serviceAccount", "horizontalPodAutoscaler", "podDisruptionBudget"}
+
+// matters keeps the ConfigMaps that Istio reads and leaves all others out of the Snapshot.
+func (c *ConfigMapBody) matters(o *Object) bool {
+	if o.Name == "istio" || strings.HasPrefix(o.Name, "istio-") {
+		return true
+	}
+	for _, key := range parameterKeys {
+		if _, ok := c.Data[key]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// PodBody is a Pod, as far as it decides.
+type PodBody struct {
+	Spec   PodSpec `json:"spec"`
+	Status struct {
+		Phase  string  `json:"phase"`
+		PodIP  string  `json:"podIP"`
+		PodIPs []PodIP `json:"podIPs"`
+	} `json:"status"`
+}
+
+// PodIP is one of a pod's addresses.
+type PodIP struct {
+	IP string `json:"ip"`
+}
+
+// PodSpec is what of a pod's spec decides in a mesh.
+type PodSpec struct {
+	ServiceAccountName string      `json:"serviceAccountName"`
+	HostNetwork        bool        `json:"hostNetwork"`
+	Containers         []Container `json:"containers"`
+	InitContainers     []Container `json:"initContainers"`
+}
+
+// Container is a container's name, image, arguments, environment and ports.
+type Container struct {
+	Name  string          `json:"name"`
+	Image string          `json:"image"`
+	Args  []string        `json:"args"`
+	Env   []EnvVar        `json:"env"`
+	Ports []ContainerPort `json:"ports"`
+}
+
+// EnvVar is an environment variable with a literal value.
+type EnvVar struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// ContainerPort is a port that a container declares.
+type ContainerPort struct {
+	Name          string `json:"name"`
+	ContainerPort int32  `json:"containerPort"`
+	Protocol      string `json:"protocol"`
+}
+
+// PodTemplate is the template of pods.
+type PodTemplate struct {
+	Metadata struct {
+		Labels      map[string]string `json:"labels"`
+		Annotations map[string]string `json:"annotations"`
+	} `json:"metadata"`
+	Spec PodSpec `json:"spec"`
+}
+
+// PodOwner is the spec of a Deployment, StatefulSet, DaemonSet, ReplicaSet or Job.
+type PodOwner struct {
+	Selector *LabelSelector `json:"selector"`
+	Template PodTemplate    `json:"template"`
+}
+
+// CronJobSpec is the spec of a CronJob.
+type CronJobSpec struct {
+	JobTemplate struct {
+		Spec PodOwner `json:"spec"`
+	} `json:"jobTemplate"`
+}
+
+// ServiceSpec is the spec of a Service.
+type ServiceSpec struct {
+	Type                string            `json:"type"`
+	ClusterIP           string            `json:"clusterIP"`
+	ClusterIPs          []string          `json:"clusterIPs"`
+	ExternalName        string            `json:"externalName"`
+	Selector            map[string]string `json:"selector"`
+	Ports               []ServicePortSpec `json:"ports"`
+	TrafficDistribution string            `json:"trafficDistribution"`
+}
+
+// ServicePortSpec is a port of a Service.
+type ServicePortSpec struct {
+	Name        string      `json:"name"`
+	Port        int32       `json:"port"`
+	Protocol    string      `json:"protocol"`
+	AppProtocol string      `json:"appProtocol"`
+	TargetPort  IntOrString `json:"targetPort"`
+	NodePort    int32       `json:"nodePort"`
+}
+
+// IntOrString is a port by number or by name.
+type IntOrString struct {
+	Int int32
+	Str string
+}
+
+func (p *IntOrString) decode(in any) error {
+	if s, ok := in.(string); ok {
+		if n, err := strconv.ParseInt(s, 10, 32); err == nil {
+			p.Int = int32(n)
+			return nil
+		}
+		p.Str = s
+		return nil
+	}
+	n, ok := integer(in)
+	if !ok || n < 0 || n > 65535 {
+		return errors.New("a port's number or name")
+	}
+	p.Int = int32(n)
+	return nil
+}
+
+// EndpointSliceBody is an EndpointSlice.
+type EndpointSliceBody struct {
+	Endpoints []struct {
+		Addresses []string `json:"addresses"`
+		TargetRef *struct {
+			Kind      string `json:"kind"`
+			Name      string `json:"name"`
+			Namespace string `json:"namespace"`
+		} `json:"targetRef"`
+	} `json:"endpoints"`
+}
+
+// NetworkPolicySpec is the spec of a NetworkPolicy.
+type NetworkPolicySpec struct {
+	PodSelector LabelSelector          `json:"podSelector"`
+	PolicyTypes []string               `json:"policyTypes"`
+	Ingress     []NetworkPolicyIngress `json:"ingress"`
+	Egress      []any                  `json:"egress"`
+}
+
+// NetworkPolicyIngress is one ingress rule of a NetworkPolicy.
+type NetworkPolicyIngress struct {
+	From []struct {
+		PodSelector       *LabelSelector `json:"podSelector"`
+		NamespaceSelector *LabelSelector `json:"namespaceSelector"`
+		IPBlock           *struct {
+			CIDR string `json:"cidr"`
+		} `json:"ipBlock"`
+	} `json:"from"`
+	Ports []struct {
+		Port     IntOrString `json:"port"`
+		EndPort  int32       `json:"endPort"`
+		Protocol string      `json:"protocol"`
+	} `json:"ports"`
+}

@@ -1,0 +1,122 @@
+package mesh
+
+// GatewayClassSpec is the spec of a GatewayClass.
+type GatewayClassSpec struct {
+	ControllerName string `json:"controllerName"`
+}
+
+// GatewayBody is a Gateway of the Gateway API. Status is nil where the object has none, as in
+// a manifest.
+type GatewayBody struct {
+	Spec struct {
+		GatewayClassName string     `json:"gatewayClassName"`
+		Listeners        []Listener `json:"listeners"`
+		Addresses        []Address  `json:"addresses"`
+		Infrastructure   *struct {
+			ParametersRef *struct {
+				Group string `json:"group"`
+				Kind  string `json:"kind"`
+				Name  string `json:"name"`
+			} `json:"parametersRef"`
+		} `json:"infrastructure"`
+	} `json:"spec"`
+	Status *struct {
+		Addresses []Address `json:"addresses"`
+	} `json:"status"`
+}
+
+// Address is an address of a Gateway.
+type Address struct {
+	Type  string `json:"type"`
+	Value string `json:"value"`
+}
+
+// Listener is a listener of a Gateway.
+type Listener struct {
+	Name          string `json:"name"`
+	Hostname      string `json:"hostname"`
+	Port          int32  `json:"port"`
+	Protocol      string `json:"protocol"`
+	AllowedRoutes *struct {
+		Namespaces *struct {
+			From     string         `json:"from"` // "" is Same
+			Selector *LabelSelector `json:"selector"`
+		} `json:"namespaces"`
+	} `json:"allowedRoutes"`
+}
+
+// Route is the spec of an HTTPRoute, GRPCRoute, TCPRoute or TLSRoute.
+type Route struct {
+	ParentRefs []ParentRef `json:"parentRefs"`
+	Hostnames  []string    `json:"hostnames"`
+	Rules      []struct {
+		Matches     []any        `json:"matches"`
+		BackendRefs []BackendRef `json:"backendRefs"`
+		Filters     []struct {
+			Type          string `json:"type"`
+			RequestMirror *struct {
+				BackendRef BackendRef `json:"backendRef"`
+			} `json:"requestMirror"`
+		} `json:"filters"`
+	} `json:"rules"`
+}
+
+// ParentRef is what a route is attached to. An empty Kind is Gateway, with its Group.
+type ParentRef struct {
+	Group       *string `json:"group"`
+	Kind        string  `json:"kind"`
+	Namespace   string  `json:"namespace"`
+	Name        string  `json:"name"`
+	SectionName string  `json:"sectionName"`
+	Port        int32   `json:"port"`
+}
+
+// GroupKind is the parent's group and kind with the defaults of the Gateway API filled in, "core"
+// written as "".
+func (p ParentRef) GroupKind() (group, kind string) {
+	group, kind = groupGateway, p.Kind
+	if p.Group != nil {
+		group = *p.Group
+	}
+	if group == "core" {
+		group = ""
+	}
+	if kind == "" {
+		kind = "Gateway"
+	}
+	return group, kind
+}
+
+// BackendRef is where a route sends to. An empty Kind is Service.
+type BackendRef struct {
+	Group     string `json:"group"`
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	Port      int32  `json:"port"`
+	Weight    *int32 `json:"weight"`
+}
+
+// IsService is whether the backend is a Kubernetes Service.
+func (b BackendRef) IsService() bool {
+	return (b.Kind == "" || b.Kind == "Service") && (b.Group == "" || b.Group == "core")
+}
+
+// ReferenceGrantSpec is the spec of a ReferenceGrant.
+type ReferenceGrantSpec struct {
+	From []struct {
+		Group     string `json:"group"`
+		Kind      string `json:"kind"`
+		Namespace string `json:"namespace"`
+	} `json:"from"`
+	To []struct {
+		Group string `json:"group"`
+		Kind  string `json:"kind"`
+		Name  string `json:"name"`
+	} `json:"to"`
+}
+
+// BackendPolicy is the spec of a BackendTLSPolicy or XBackendTrafficPolicy.
+type BackendPolicy struct {
+	TargetRefs []TargetRef `json:"targetRefs"`
+}

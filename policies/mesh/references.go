@@ -1,0 +1,237 @@
+package mesh
+
+import (
+	"slices"
+
+	iradix "github.com/hashicorp/go-immutable-radix/v2"
+	"istio.io/api/label"
+)
+
+// The reverse index answers "who refers to this?" without a walk over the mesh. Its keys name what
+// is referred to; referencesOf is the one place that says which objects refer to what.
+
+func waypointKey(ns, name string) string { return "waypoint/" + ns + "/" + name }
+func backendKey(ns, name string) string  { return "backend/" + ns + "/" + name }
+func parentKey(kind, ns, name string) string {
+	return "parent/" + kind + "/" + ns + "/" + name
+}
+func hostKey(host string) string { return "host/" + host }
+func targetKey(kind, ns, name string) string {
+	return "target/" + kind + "/" + ns + "/" + name
+}
+func classKey(name string) string { return "class/" + name }
+
+// referencesOf lists the keys of all that o refers to.
+func referencesOf(o *Object) []string {
+	var keys []string
+	if name, ok := o.Labels[label.IoIstioUseWaypoint.Name]; ok && name != none {
+		keys = append(keys, waypointKey(waypointNamespace(o, home(o)), name))
+	}
+	switch body := o.Spec.(type) {
+	case *PodOwner:
+		keys = append(keys, templateReferences(o, body)...)
+	case *CronJobSpec:
+		keys = append(keys, templateReferences(o, &body.JobTemplate.Spec)...)
+	case *Route:
+		keys = append(keys, routeReferences(o, body)...)
+	case *VirtualServiceSpec:
+		for _, d := range body.Destinations() {
+			keys = append(keys, hostKey(d.Host))
+		}
+		for _, h := range body.Hosts {
+			keys = append(keys, hostKey(h))
+		}
+	case *DestinationRuleSpec:
+		keys = append(keys, hostKey(body.Host))
+	case *GatewayBody:
+		keys = append(keys, classKey(body.Spec.GatewayClassName))
+	case interface{ Attachment() Attachment }:
+		for _, ref := range body.Attachment().Refs() {
+			ns := o.Namespace
+			if ref.Kind == GatewayClass.String() {
+				ns = ""
+			}
+			keys = append(keys, targetKey(ref.Kind, ns, ref.Name))
+		}
+	case *BackendPolicy:
+		for _, ref := range body.TargetRefs {
+			keys = append(keys, targetKey(ref.Kind, o.Namespace, ref.Name))
+		}
+	}
+	return keys
+}
+
+// templateReferences is what the pods of a template will ask for.
+func templateReferences(o *Object, owner *PodOwner) []string {
+	labels := owner.Template.Metadata.Labels
+	name, ok := labels[label.IoIstioUseWaypoint.Name]
+	if !ok || name == none {
+		return nil
+	}
+	ns, ok := labels[label.IoIstioUseWaypointNamespace.Name]
+	if !ok {
+		ns = o.Namespace
+	}
+	return []string{waypointKey(ns, name)}
+}
+
+func routeReferences(o *Object, r *Route) []string {
+	var keys []string
+	for _, p := range r.ParentRefs {
+		_, kind := p.GroupKind()
+		keys = append(keys, parentKey(kind, or(p.Namespace, o.Namespace), p.Name))
+	}
+	for _, b := range r.Backends() {
+		keys = append(keys, backendKey(or(b.Namespace, o.Namespace), b.Name))
+	}
+	return keys
+}
+
+// Backends are all Services that the route sends to, mirrors counted in.
+func (r *Route) Backends() []BackendRef {
+	var out []BackendRef
+	for _, rule := range r.Rules {
+		for _, b := range rule.BackendRefs {
+			if b.IsService() {
+				out = append(out, b)
+			}
+		}
+		for _, f := range rule.Filters {
+			if f.RequestMirror != nil && f.RequestMirror.BackendRef.IsService() {
+				out = append(out, f.RequestMirror.BackendRef)
+			}
+		}
+	}
+	return out
+}
+
+// Destinations are all destinations of the VirtualService's routes, mirrors counted in.
+func (v *VirtualServiceSpec) Destinations() []Destination {
+	var out []Destination
+	for _, h := range v.HTTP {
+		for _, r := range h.Route {
+			out = append(out, r.Destination)
+		}
+		if h.Mirror != nil {
+			out = append(out, *h.Mirror)
+		}
+		for _, m := range h.Mirrors {
+			out = append(out, m.Destination)
+		}
+	}
+	for _, rules := range [][]L4RouteRule{v.TCP, v.TLS} {
+		for _, l := range rules {
+			for _, r := range l.Route {
+				out = append(out, r.Destination)
+			}
+		}
+	}
+	return out
+}
+
+func updateRefs(refs *iradix.Tree[[]*Object], old, now *Object) *iradix.Tree[[]*Object] {
+	var drop, add []string
+	if old != nil {
+		drop = referencesOf(old)
+	}
+	if now != nil {
+		add = referencesOf(now)
+	}
+	if len(drop)+len(add) == 0 {
+		return refs
+	}
+	txn := refs.Txn()
+	for _, key := range drop {
+		was, _ := txn.Get([]byte(key))
+		if left := slices.DeleteFunc(slices.Clone(was), func(o *Object) bool { return o == old }); len(left) > 0 {
+			txn.Insert([]byte(key), left)
+		} else {
+			txn.Delete([]byte(key))
+		}
+	}
+	for _, key := range add {
+		was, _ := txn.Get([]byte(key))
+		i, found := slices.BinarySearchFunc(was, now, compareObjects)
+		if !found {
+			txn.Insert([]byte(key), slices.Insert(slices.Clip(was), i, now))
+		}
+	}
+	return txn.Commit()
+}
+
+func (s *Snapshot) referrers(key string) []*Object {
+	from, _ := s.refs.Get([]byte(key))
+	return from
+}
+
+// PoliciesFor are the policies that name the object in a targetRef, by kind, namespace and name.
+func (s *Snapshot) PoliciesFor(o *Object) []*Object {
+	return s.referrers(targetKey(o.Kind.String(), o.Namespace, o.Name))
+}
+
+// RoutesFrom are the routes of the Gateway API whose parent is the object.
+func (s *Snapshot) RoutesFrom(o *Object) []*Object {
+	return s.referrers(parentKey(o.Kind.String(), o.Namespace, o.Name))
+}
+
+// RoutesTo are the routes of the Gateway API and the VirtualServices that send to a Service.
+func (s *Snapshot) RoutesTo(svc *Object) []*Object {
+	routes := slices.Clone(s.referrers(backendKey(svc.Namespace, svc.Name)))
+	for _, host := range s.namesOf(svc) {
+		for _, o := range s.referrers(hostKey(host)) {
+			if v, ok := o.Spec.(*VirtualServiceSpec); ok && s.sendsTo(o, v, svc) {
+				routes = append(routes, o)
+			}
+		}
+	}
+	slices.SortFunc(routes, compareObjects)
+	return slices.Compact(routes)
+}
+
+// sendsTo is whether a VirtualService has svc as a destination, and not only as a host.
+func (s *Snapshot) sendsTo(vs *Object, v *VirtualServiceSpec, svc *Object) bool {
+	for _, d := range v.Destinations() {
+		if slices.Contains(s.HostsOf(svc), s.Hostname(d.Host, vs.Namespace)) {
+			return true
+		}
+	}
+	return false
+}
+
+// HostPolicies are the VirtualServices and DestinationRules that name a host of the object,
+// wildcards left out.
+func (s *Snapshot) HostPolicies(kind Kind, svc *Object) []*Object {
+	var out []*Object
+	for _, host := range s.namesOf(svc) {
+		for _, o := range s.referrers(hostKey(host)) {
+			if o.Kind == kind && s.namesHost(o, svc) {
+				out = append(out, o)
+			}
+		}
+	}
+	slices.SortFunc(out, compareObjects)
+	return slices.Compact(out)
+}
+
+func (s *Snapshot) namesHost(o, svc *Object) bool {
+	var hosts []string
+	switch b := o.Spec.(type) {
+	case *VirtualServiceSpec:
+		hosts = b.Hosts
+	case *DestinationRuleSpec:
+		hosts = []string{b.Host}
+	}
+	for _, h := range hosts {
+		if slices.Contains(s.HostsOf(svc), s.Hostname(h, o.Namespace)) {
+			return true
+		}
+	}
+	return false
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,247 @@
+package mesh
+
+import (
+	"strings"
+
+	"istio.io/api/label"
+)
+
+// Protocol is what a waypoint, or any Envoy, takes a port to speak.
+type Protocol string
+
+// The protocols that make a difference.
+const (
+	HTTP  Protocol = "HTTP"  // HTTP, HTTP2, gRPC: HTTP rules work
+	TCP   Protocol = "TCP"   // opaque
+	TLS   Protocol = "TLS"   // opaque, routed by SNI; HTTPS too
+	UDP   Protocol = "UDP"   // neither ztunnel nor waypoints see it
+	Sniff Protocol = "sniff" // found out per connection
+)
+
+// Port is one port of a Service or ServiceEntry.
+type Port struct {
+	Name     string
+	Number   int32
+	Protocol Protocol
+	Declared string      // where the protocol was read: "appProtocol", "name", "protocol", "number" or ""
+	Target   IntOrString // zero where it is the same number
+}
+
+// OpaqueToHTTP is whether HTTP rules can never match on the port.
+func (p Port) OpaqueToHTTP() bool { return p.Protocol == TCP || p.Protocol == TLS }
+
+var wellKnownTCP = map[int32]bool{25: true, 53: true, 3306: true, 27017: true}
+
+// protocolOf is pkg/config/kube/conversion.go ConvertProtocol.
+func protocolOf(number int32, name, transport, app string) (Protocol, string) {
+	if transport == "UDP" {
+		return UDP, "protocol"
+	}
+	source, word := "name", name
+	if app != "" {
+		source, word = "appProtocol", app
+		switch app {
+		case "kubernetes.io/h2c", "kubernetes.io/ws":
+			return HTTP, source
+		case "kubernetes.io/wss":
+			return TLS, source
+		}
+	}
+	word = strings.ToLower(word)
+	if strings.HasPrefix(word, "grpc-web") {
+		return HTTP, source
+	}
+	word, _, _ = strings.Cut(word, "-")
+	if p := parseProtocol(word); p != Sniff {
+		return p, source
+	}
+	if wellKnownTCP[number] {
+		return TCP, "number"
+	}
+	return Sniff, ""
+}
+
+// parseProtocol is pkg/config/protocol/instance.go Parse.
+func parseProtocol(word string) Protocol {
+	switch strings.ToLower(word) {
+	case "http", "http2", "grpc", "grpc-web", "http_proxy":
+		return HTTP
+	case "tcp", "mongo", "redis", "mysql":
+		return TCP
+	case "tls", "https":
+		return TLS
+	case "udp":
+		return UDP
+	}
+	return Sniff
+}
+
+// Ports are the ports of a Service or ServiceEntry, as declared.
+func (s *Snapshot) Ports(o *Object) []Port {
+	var out []Port
+	switch b := o.Spec.(type) {
+	case *ServiceSpec:
+		for _, p := range b.Ports {
+			proto, from := protocolOf(p.Port, p.Name, p.Protocol, p.AppProtocol)
+			out = append(out, Port{p.Name, p.Port, proto, from, p.TargetPort})
+		}
+	case *ServiceEntrySpec:
+		for _, p := range b.Ports {
+			out = append(out, Port{p.Name, p.Number, parseProtocol(p.Protocol), "protocol", IntOrString{Int: p.TargetPort}})
+		}
+	}
+	return out
+}
+
+// Headless is whether clients of the object connect to its endpoints' own addresses.
+func Headless(o *Object) bool {
+	b, ok := o.Spec.(*ServiceSpec)
+	return ok && b.ClusterIP == "None"
+}
+
+// ExternalName is whether the object is a Service that is only a DNS alias.
+func ExternalName(o *Object) bool {
+	b, ok := o.Spec.(*ServiceSpec)
+	return ok && b.Type == "ExternalName"
+}
+
+// Backends are the workloads behind a Service or ServiceEntry. shown is false where the input does
+// not show what is behind it (no selector), so that the slice being empty says nothing.
+func (s *Snapshot) Backends(o *Object) (workloads []*Workload, shown bool) {
+	var sel map[string]string
+	switch b := o.Spec.(type) {
+	case *ServiceSpec:
+		sel = b.Selector
+	case *ServiceEntrySpec:
+		if b.WorkloadSelector == nil {
+			return nil, false
+		}
+		sel = b.WorkloadSelector.Labels
+	}
+	if len(sel) == 0 {
+		return nil, false
+	}
+	return s.Select(o.Namespace, sel), true
+}
+
+// ServicesOf are the Services and ServiceEntries of w's namespace that select it.
+func (s *Snapshot) ServicesOf(w *Workload) []*Object {
+	var out []*Object
+	for _, o := range s.List(Service, w.Namespace) {
+		if b := o.Spec.(*ServiceSpec); len(b.Selector) > 0 && b.Type != "ExternalName" && subset(b.Selector, w.Labels) {
+			out = append(out, o)
+		}
+	}
+	for _, o := range s.List(ServiceEntry, w.Namespace) {
+		b := o.Spec.(*ServiceEntrySpec)
+		if b.WorkloadSelector != nil && len(b.WorkloadSelector.Labels) > 0 && subset(b.WorkloadSelector.Labels, w.Labels) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// TargetPort is the port of w to which a Service's port leads; 0 where the input does not show it.
+func TargetPort(p Port, w *Workload) int32 {
+	switch {
+	case p.Target.Str != "":
+		for _, c := range w.Ports {
+			if c.Name == p.Target.Str {
+				return c.ContainerPort
+			}
+		}
+		return 0
+	case p.Target.Int != 0:
+		return p.Target.Int
+	}
+	return p.Number
+}
+
+// ManagedByGateway is whether istiod made the object for a Gateway.
+func ManagedByGateway(o *Object) bool { return o.Labels[label.GatewayManaged.Name] != "" }
+
+// Hostname expands a host as Istio does for an object in ns: a short name is a Service's.
+func (s *Snapshot) Hostname(host, ns string) string {
+	if host == "*" || strings.HasPrefix(host, "*.") {
+		return host
+	}
+	suffix := ".svc." + s.settings.ClusterDomain
+	switch {
+	case !strings.Contains(host, "."):
+		return host + "." + ns + suffix
+	default:
+		return host
+	}
+}
+
+// HostsOf are the hosts by which a Service or ServiceEntry is known to Istio.
+func (s *Snapshot) HostsOf(o *Object) []string {
+	if b, ok := o.Spec.(*ServiceEntrySpec); ok {
+		return b.Hosts
+	}
+	return []string{o.Name + "." + o.Namespace + ".svc." + s.settings.ClusterDomain}
+}
+
+// namesOf are the ways in which another object can write the host of o.
+func (s *Snapshot) namesOf(o *Object) []string {
+	hosts := s.HostsOf(o)
+	if o.Kind == Service {
+		return append([]string{o.Name}, hosts...)
+	}
+	return hosts
+}
+
+// ServicesFor resolves a host, as written in an object of ns: the Services and ServiceEntries it
+// covers, wildcards included. A Kubernetes Service wins over a ServiceEntry of the same host.
+func (s *Snapshot) ServicesFor(host, ns string) []*Object {
+	fq := s.Hostname(host, ns)
+	if strings.HasPrefix(fq, "*") {
+		return s.servicesMatching(fq)
+	}
+	suffix := ".svc." + s.settings.ClusterDomain
+	if short, ok := strings.CutSuffix(fq, suffix); ok {
+		if name, in, ok := strings.Cut(short, "."); ok {
+			if o := s.Get(Service, in, name); o != nil {
+				return []*Object{o}
+			}
+		}
+	}
+	for o := range s.All(ServiceEntry) {
+		for _, h := range o.Spec.(*ServiceEntrySpec).Hosts {
+			if HostMatches(h, fq) {
+				return []*Object{o}
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Snapshot) servicesMatching(pattern string) []*Object {
+	var out []*Object
+	for _, k := range []Kind{Service, ServiceEntry} {
+		for o := range s.All(k) {
+			for _, h := range s.HostsOf(o) {
+				if HostMatches(pattern, h) {
+					out = append(out, o)
+					break
+				}
+			}
+		}
+	}
+	return out
+}
+
+// HostMatches is whether two hosts, either of which may be a wildcard, can mean the same
+// (pkg/config/host/name.go Matches).
+func HostMatches(a, b string) bool {
+	wa, wb := strings.HasPrefix(a, "*"), strings.HasPrefix(b, "*")
+	switch {
+	case wa && wb:
+		return strings.HasSuffix(a[1:], b[1:]) || strings.HasSuffix(b[1:], a[1:])
+	case wa:
+		return strings.HasSuffix(b, a[1:])
+	case wb:
+		return strings.HasSuffix(a, b[1:])
+	}
+	return a == b
+}

@@ -1,0 +1,247 @@
+package mesh
+
+import (
+	"strconv"
+	"strings"
+
+	"istio.io/api/label"
+	"sigs.k8s.io/yaml"
+)
+
+// Options are what a Snapshot takes as given. The zero value means Istio's defaults.
+type Options struct {
+	RootNamespace string // default "istio-system"; the istio ConfigMap's rootNamespace wins over the default
+	TrustDomain   string // default "cluster.local"
+	ClusterDomain string // default "cluster.local"
+	IstioVersion  string // as in "1.31"; default: istiod's image tag where it is in the input, else 1.31
+	// AssumeAmbient judges namespaces whose Namespace object is not in the input as enrolled, and whole.
+	AssumeAmbient bool
+	// Enrolment overrides istio-cni's enablementSelectors; nil means Istio's defaults.
+	Enrolment []EnrolmentSelector
+	// ExcludedNamespaces overrides istio-cni's excludeNamespaces; nil means kube-system.
+	ExcludedNamespaces []string
+}
+
+// EnrolmentSelector is one of istio-cni's ambient.enablementSelectors: both must match.
+type EnrolmentSelector struct {
+	Pod       LabelSelector `json:"podSelector"`
+	Namespace LabelSelector `json:"namespaceSelector"`
+}
+
+const (
+	ambient = "ambient"
+	none    = "none"
+)
+
+// defaultEnrolment is what manifests/charts/istio-cni/values.yaml ships.
+var defaultEnrolment = []EnrolmentSelector{
+	{Pod: LabelSelector{MatchLabels: map[string]string{label.IoIstioDataplaneMode.Name: ambient}}},
+	{
+		Namespace: LabelSelector{MatchLabels: map[string]string{label.IoIstioDataplaneMode.Name: ambient}},
+		Pod: LabelSelector{MatchExpressions: []Requirement{
+			{Key: label.IoIstioDataplaneMode.Name, Operator: "NotIn", Values: []string{none}},
+		}},
+	},
+}
+
+var assumedLabels = map[string]string{label.IoIstioDataplaneMode.Name: ambient}
+
+func (o Options) withDefaults() Options {
+	o.ClusterDomain = or(o.ClusterDomain, "cluster.local")
+	if o.Enrolment == nil {
+		o.Enrolment = defaultEnrolment
+	}
+	if o.ExcludedNamespaces == nil {
+		o.ExcludedNamespaces = []string{"kube-system"}
+	}
+	return o
+}
+
+// Settings is how this mesh is installed, as far as the input shows it.
+type Settings struct {
+	RootNamespace      string
+	TrustDomain        string
+	TrustDomainAliases []string
+	ClusterDomain      string
+	// MeshConfigKnown is whether the istio ConfigMap is in the input. Without it providers are not judged.
+	MeshConfigKnown bool
+	// AuthorizationProviders are the names of extensionProviders that a CUSTOM policy can name.
+	AuthorizationProviders []string
+	// ServiceEntryVisibility is meshConfig.serviceEntryVisibility: the first policy that matches decides.
+	ServiceEntryVisibility []VisibilityPolicy
+	// DiscoverySelectors limit which namespaces istiod sees; empty means all.
+	DiscoverySelectors []LabelSelector
+	// Version is the Istio whose behaviour is judged; VersionFrom says where it was read.
+	Version     Version
+	VersionFrom string
+	// Flags are istiod's environment variables, where its Deployment is in the input.
+	Flags map[string]string
+	// Revisions are those of the istiods in the input.
+	Revisions []string
+	// Multi is why the mesh spans networks or clusters, "" if nothing shows that it does.
+	Multi string
+}
+
+// VisibilityPolicy is one policy of meshConfig.serviceEntryVisibility; all its rules must match.
+type VisibilityPolicy struct {
+	Visibility string `json:"visibility"` // PUBLIC ("" too), NAMESPACE or NONE
+	Rules      []struct {
+		Namespaces *LabelSelector `json:"namespaceSelector"`
+	} `json:"matchingRules"`
+}
+
+// visibilityOf is how far a ServiceEntry of the namespace can be seen
+// (pilot/pkg/model/serviceentry_visibility.go VisibilityFor).
+func (s *Snapshot) visibilityOf(ns string) string {
+	labels := s.NamespaceLabels(ns)
+next:
+	for _, p := range s.settings.ServiceEntryVisibility {
+		for _, r := range p.Rules {
+			if !r.Namespaces.Matches(labels) {
+				continue next
+			}
+		}
+		return or(p.Visibility, "PUBLIC")
+	}
+	return "PUBLIC"
+}
+
+// Flag is whether one of istiod's boolean environment variables is on; byDefault where the input
+// does not show it.
+func (t *Settings) Flag(name string, byDefault bool) bool {
+	v, ok := t.Flags[name]
+	if !ok {
+		return byDefault
+	}
+	b, err := strconv.ParseBool(v)
+	return err == nil && b
+}
+
+// Settings is how the mesh is installed.
+func (s *Snapshot) Settings() *Settings { return s.settings }
+
+// RootNamespace is the namespace whose policies hold for the whole mesh.
+func (s *Snapshot) RootNamespace() string { return s.settings.RootNamespace }
+
+func settingsDependOn(k Kind) bool { return k == ConfigMap || k == Deployment }
+
+type meshConfig struct {
+	RootNamespace          string          `json:"rootNamespace"`
+	TrustDomain            string          `json:"trustDomain"`
+	TrustDomainAliases     []string        `json:"trustDomainAliases"`
+	DiscoverySelectors     []LabelSelector `json:"discoverySelectors"`
+	ServiceEntryVisibility *struct {
+		Policies []VisibilityPolicy `json:"policies"`
+		Default  string             `json:"defaultVisibility"`
+	} `json:"serviceEntryVisibility"`
+	ExtensionProviders []struct {
+		Name string         `json:"name"`
+		HTTP map[string]any `json:"envoyExtAuthzHttp"`
+		GRPC map[string]any `json:"envoyExtAuthzGrpc"`
+	} `json:"extensionProviders"`
+}
+
+// readSettings reads the installation from the istio ConfigMap and istiod's Deployment.
+func (s *Snapshot) readSettings() *Settings {
+	t := &Settings{
+		RootNamespace: or(s.options.RootNamespace, "istio-system"), TrustDomain: or(s.options.TrustDomain, "cluster.local"),
+		ClusterDomain: s.options.ClusterDomain, Version: defaultVersion, VersionFrom: "default",
+	}
+	if o := s.meshConfigMap(t.RootNamespace); o != nil {
+		s.readMeshConfig(t, o)
+	}
+	for o := range s.All(Deployment) {
+		if o.Labels["app"] == "istiod" || strings.HasPrefix(o.Name, "istiod") {
+			readIstiod(t, o)
+		}
+	}
+	if v, ok := ParseVersion(s.options.IstioVersion); ok {
+		t.Version, t.VersionFrom = v, "--istio-version"
+	}
+	return t
+}
+
+func (s *Snapshot) meshConfigMap(root string) *Object {
+	if o := s.Get(ConfigMap, root, "istio"); o != nil {
+		return o
+	}
+	if s.options.RootNamespace != "" {
+		return nil
+	}
+	// Installed elsewhere, or by revision: the ConfigMap is called istio or istio-<revision>.
+	for o := range s.All(ConfigMap) {
+		if o.Name != "istio" && !strings.HasPrefix(o.Name, "istio-") {
+			continue
+		}
+		if _, ok := o.Spec.(*ConfigMapBody).Data["mesh"]; ok {
+			return o
+		}
+	}
+	return nil
+}
+
+func (s *Snapshot) readMeshConfig(t *Settings, o *Object) {
+	var mc meshConfig
+	// A mesh configuration that cannot be read is like none: istiod itself keeps its defaults.
+	if err := yaml.Unmarshal([]byte(o.Spec.(*ConfigMapBody).Data["mesh"]), &mc); err != nil {
+		return
+	}
+	t.MeshConfigKnown = true
+	if s.options.RootNamespace == "" {
+		t.RootNamespace = or(mc.RootNamespace, o.Namespace)
+	}
+	if s.options.TrustDomain == "" {
+		t.TrustDomain = or(mc.TrustDomain, t.TrustDomain)
+	}
+	t.TrustDomainAliases = mc.TrustDomainAliases
+	t.DiscoverySelectors = mc.DiscoverySelectors
+	for _, p := range mc.ExtensionProviders {
+		if p.HTTP != nil || p.GRPC != nil {
+			t.AuthorizationProviders = append(t.AuthorizationProviders, p.Name)
+		}
+	}
+	if v := mc.ServiceEntryVisibility; v != nil {
+		t.ServiceEntryVisibility = append(v.Policies, VisibilityPolicy{Visibility: v.Default})
+	}
+}
+
+// multiNetwork are the flags that only an installation over several networks sets.
+var multiNetwork = []string{"AMBIENT_ENABLE_MULTI_NETWORK"}
+
+func readIstiod(t *Settings, o *Object) {
+	if rev := o.Labels[label.IoIstioRev.Name]; rev != "" {
+		t.Revisions = append(t.Revisions, rev)
+	}
+	for _, c := range o.Spec.(*PodOwner).Template.Spec.Containers {
+		if c.Name != "discovery" {
+			continue
+		}
+		if t.Flags == nil {
+			t.Flags = map[string]string{}
+		}
+		for _, e := range c.Env {
+			t.Flags[e.Name] = e.Value
+		}
+		if i := strings.LastIndexByte(c.Image, ':'); i >= 0 {
+			if v, ok := ParseVersion(c.Image[i+1:]); ok {
+				t.Version, t.VersionFrom = v, "istiod's image "+c.Image
+			}
+		}
+	}
+	for _, f := range multiNetwork {
+		if t.Flag(f, false) {
+			t.Multi = "istiod has " + f
+		}
+	}
+}
+
+// Revision is whether an istiod in the input serves a revision. known is false where the input
+// shows no istiod.
+func (s *Snapshot) Revision(rev string) (known, serves bool) {
+	for _, r := range s.settings.Revisions {
+		if r == rev {
+			return true, true
+		}
+	}
+	return len(s.settings.Revisions) > 0, false
+}

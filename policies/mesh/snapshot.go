@@ -1,0 +1,268 @@
+package mesh
+
+import (
+	"iter"
+	"slices"
+	"sort"
+	"strings"
+	"sync/atomic"
+
+	iradix "github.com/hashicorp/go-immutable-radix/v2"
+)
+
+// Snapshot is the mesh at one moment, or as it would be. It is immutable and safe for concurrent
+// use. With and Without cost the touched namespace, not the mesh.
+type Snapshot struct {
+	options    Options
+	settings   *Settings
+	namespaces *iradix.Tree[*namespace] // by name; "" holds what is cluster-scoped
+	refs       *iradix.Tree[[]*Object]  // reverse index: what is referred to → who refers to it
+	count      int
+}
+
+// namespace holds the objects of one namespace, each kind sorted by name. It is immutable but for
+// the answers that it remembers.
+type namespace struct {
+	object    *Object // the Namespace itself; nil where it is not in the input
+	objects   [kindCount][]*Object
+	workloads atomic.Pointer[[]*Workload]
+}
+
+// New makes a Snapshot of objects. Where two are the same object, the last one counts.
+func New(options Options, objects ...*Object) *Snapshot {
+	b := builder{namespaces: map[string]*namespace{}, refs: map[string][]*Object{}}
+	for _, o := range objects {
+		b.add(o)
+	}
+	return b.snapshot(options)
+}
+
+// builder makes a Snapshot of many objects at once, without the cost of one persistent update each.
+type builder struct {
+	namespaces map[string]*namespace
+	refs       map[string][]*Object
+}
+
+func (b *builder) add(o *Object) {
+	name := home(o)
+	ns := b.namespaces[name]
+	if ns == nil {
+		ns = &namespace{}
+		b.namespaces[name] = ns
+	}
+	ns.objects[o.Kind] = append(ns.objects[o.Kind], o)
+}
+
+func (b *builder) snapshot(options Options) *Snapshot {
+	s := &Snapshot{options: options.withDefaults()}
+	namespaces := iradix.New[*namespace]().Txn()
+	for name, ns := range b.namespaces {
+		for k := range ns.objects {
+			ns.objects[k] = sortLast(ns.objects[k])
+			s.count += len(ns.objects[k])
+			for _, o := range ns.objects[k] {
+				for _, key := range referencesOf(o) {
+					b.refs[key] = append(b.refs[key], o)
+				}
+			}
+		}
+		if own := ns.objects[Namespace]; len(own) > 0 {
+			ns.object = own[0]
+		}
+		namespaces.Insert([]byte(name), ns)
+	}
+	refs := iradix.New[[]*Object]().Txn()
+	for key, from := range b.refs {
+		slices.SortFunc(from, compareObjects)
+		refs.Insert([]byte(key), slices.Compact(from))
+	}
+	s.namespaces, s.refs = namespaces.Commit(), refs.Commit()
+	s.settings = s.readSettings()
+	return s
+}
+
+// sortLast sorts objects of one kind by name and keeps the last given of each name.
+func sortLast(objects []*Object) []*Object {
+	sort.SliceStable(objects, func(i, j int) bool { return objects[i].Name < objects[j].Name })
+	out := objects[:0]
+	for i, o := range objects {
+		if i+1 < len(objects) && objects[i+1].Name == o.Name {
+			continue
+		}
+		out = append(out, o)
+	}
+	return slices.Clip(out)
+}
+
+// home is the namespace under which an object is filed. A Namespace is filed under its own name.
+func home(o *Object) string {
+	if o.Kind == Namespace {
+		return o.Name
+	}
+	return o.Namespace
+}
+
+func compareObjects(a, b *Object) int {
+	if a.Kind != b.Kind {
+		return int(a.Kind) - int(b.Kind)
+	}
+	if c := strings.Compare(a.Namespace, b.Namespace); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Name, b.Name)
+}
+
+// With is the Snapshot with o in it, in place of the object of the same kind and name if there is one.
+func (s *Snapshot) With(o *Object) *Snapshot { return s.update(o, o) }
+
+// Without is the Snapshot without the object of o's kind, namespace and name.
+func (s *Snapshot) Without(o *Object) *Snapshot { return s.update(o, nil) }
+
+func (s *Snapshot) update(id, o *Object) *Snapshot {
+	old := s.Get(id.Kind, id.Namespace, id.Name)
+	if old == nil && o == nil {
+		return s
+	}
+	next := *s
+	next.refs = updateRefs(s.refs, old, o)
+	name := []byte(home(id))
+	was, ok := s.namespaces.Get(name)
+	if !ok {
+		was = &namespace{}
+	}
+	ns := &namespace{object: was.object, objects: was.objects}
+	ns.objects[id.Kind] = replaced(was.objects[id.Kind], id.Name, o)
+	if id.Kind == Namespace {
+		ns.object = o
+	}
+	if workloadsUnchangedBy(id.Kind) {
+		ns.workloads.Store(was.workloads.Load())
+	}
+	next.namespaces, _, _ = s.namespaces.Insert(name, ns)
+	if id.Kind == GatewayClass {
+		next.namespaces = forgetWorkloads(next.namespaces)
+	}
+	next.count += len(ns.objects[id.Kind]) - len(was.objects[id.Kind])
+	if settingsDependOn(id.Kind) {
+		next.settings = next.readSettings()
+	}
+	return &next
+}
+
+// forgetWorkloads drops what namespaces remember of their workloads: a GatewayClass, which lives in
+// no namespace, decides which pods are waypoints in all of them.
+func forgetWorkloads(namespaces *iradix.Tree[*namespace]) *iradix.Tree[*namespace] {
+	txn := namespaces.Txn()
+	it := namespaces.Root().Iterator()
+	for name, ns, ok := it.Next(); ok; name, ns, ok = it.Next() {
+		txn.Insert(name, &namespace{object: ns.object, objects: ns.objects})
+	}
+	return txn.Commit()
+}
+
+func replaced(objects []*Object, name string, o *Object) []*Object {
+	i, found := findName(objects, name)
+	switch {
+	case found && o != nil:
+		out := slices.Clone(objects)
+		out[i] = o
+		return out
+	case found:
+		return slices.Concat(objects[:i], objects[i+1:])
+	case o != nil:
+		return slices.Concat(objects[:i], []*Object{o}, objects[i:])
+	}
+	return objects
+}
+
+func findName(objects []*Object, name string) (int, bool) {
+	return slices.BinarySearchFunc(objects, name, func(o *Object, n string) int { return strings.Compare(o.Name, n) })
+}
+
+// Get is the object of that kind, namespace and name, or nil.
+func (s *Snapshot) Get(kind Kind, ns, name string) *Object {
+	if kind == Namespace {
+		ns = name
+	}
+	n := s.namespace(ns)
+	if i, ok := findName(n.objects[kind], name); ok {
+		return n.objects[kind][i]
+	}
+	return nil
+}
+
+var nowhere = &namespace{}
+
+func (s *Snapshot) namespace(name string) *namespace {
+	if n, ok := s.namespaces.Get([]byte(name)); ok {
+		return n
+	}
+	return nowhere
+}
+
+// List is the objects of that kind in a namespace ("" for cluster-scoped kinds), by name. The
+// slice is shared: do not write to it.
+func (s *Snapshot) List(kind Kind, ns string) []*Object { return s.namespace(ns).objects[kind] }
+
+// All iterates over the objects of a kind, by namespace and name.
+func (s *Snapshot) All(kind Kind) iter.Seq[*Object] {
+	return func(yield func(*Object) bool) {
+		it := s.namespaces.Root().Iterator()
+		for _, ns, ok := it.Next(); ok; _, ns, ok = it.Next() {
+			for _, o := range ns.objects[kind] {
+				if !yield(o) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Objects iterates over everything: by namespace, kind and name.
+func (s *Snapshot) Objects() iter.Seq[*Object] {
+	return func(yield func(*Object) bool) {
+		it := s.namespaces.Root().Iterator()
+		for _, ns, ok := it.Next(); ok; _, ns, ok = it.Next() {
+			for k := range ns.objects {
+				for _, o := range ns.objects[k] {
+					if !yield(o) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// Namespaces iterates over the names of all namespaces that hold something or whose object is in
+// the input, sorted.
+func (s *Snapshot) Namespaces() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		it := s.namespaces.Root().Iterator()
+		for name, _, ok := it.Next(); ok; name, _, ok = it.Next() {
+			if len(name) > 0 && !yield(string(name)) {
+				return
+			}
+		}
+	}
+}
+
+// Len is the number of objects.
+func (s *Snapshot) Len() int { return s.count }
+
+// Known is whether the namespace is whole: its Namespace object is in the input, or the caller
+// asked to assume every namespace enrolled, and so what is not in it does not exist.
+func (s *Snapshot) Known(ns string) bool {
+	return s.options.AssumeAmbient || s.namespace(ns).object != nil
+}
+
+// NamespaceLabels are the labels of a namespace; nil where its object is not in the input.
+func (s *Snapshot) NamespaceLabels(ns string) map[string]string {
+	if o := s.namespace(ns).object; o != nil {
+		return o.Labels
+	}
+	if s.options.AssumeAmbient {
+		return assumedLabels
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package policies
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// fate is what becomes of a rule, or of a part of it, at one enforcement point.
+type fate struct {
+	never  bool // it can match nothing there
+	lost   bool // some of its alternatives can match nothing, others can
+	wide   bool // it matches more than it says
+	causes []Cause
+}
+
+func (f *fate) add(reason, field, text string) {
+	f.causes = append(f.causes, Cause{Reason: reason, Field: field, Text: text})
+}
+
+// anyOf is the fate of alternatives.
+func anyOf(alternatives []fate) fate {
+	out := fate{never: len(alternatives) > 0}
+	some := false
+	for _, a := range alternatives {
+		out.never = out.never && a.never
+		some = some || a.never
+		out.lost = out.lost || a.lost
+		out.wide = out.wide || a.wide && !a.never
+		out.causes = append(out.causes, a.causes...)
+	}
+	out.lost = !out.never && (out.lost || some)
+	return out
+}
+
+// allOf is the fate of parts that must all match.
+func allOf(parts []fate) fate {
+	var out fate
+	for _, p := range parts {
+		out.never = out.never || p.never
+		out.lost = out.lost || p.lost
+		out.wide = out.wide || p.wide
+		out.causes = append(out.causes, p.causes...)
+	}
+	return out
+}
+
+// judgement is the outcome for a whole policy.
+type judgement struct {
+	verdict Verdict
+	causes  []Cause
+}
+
+// weigh tells the verdict of a policy from the fates of its rules. unconditional is whether a rule
+// without any condition is among them: then nothing that becomes of the others changes anything.
+func weigh(action string, fates []fate, unconditional bool) judgement {
+	j := judgement{verdict: Enforced}
+	never := 0
+	var lost, wide bool
+	for _, f := range fates {
+		if f.never {
+			never++
+		}
+		lost = lost || f.never || f.lost
+		wide = wide || f.wide && !f.never
+		j.causes = append(j.causes, f.causes...)
+	}
+	all := len(fates) > 0 && never == len(fates)
+	switch {
+	case unconditional:
+	case action == Allow && all:
+		j.verdict = DeniesAll
+	case action == Allow && wide, action == Deny && lost && !all:
+		j.verdict = PartiallyEnforced
+	case action == Allow && lost, action == Deny && wide && !all:
+		j.verdict = OverDenies
+	case action == Deny && all:
+		j.verdict = NotEnforced
+	case all: // CUSTOM and AUDIT
+		j.verdict = NotEnforced
+	case lost, wide:
+		j.verdict = PartiallyEnforced
+	}
+	for i := range j.causes {
+		j.causes[i].Verdict = j.verdict
+	}
+	return j
+}
+
+// unconditional is whether the policy has a rule that matches everything.
+func unconditional(p *mesh.AuthorizationPolicySpec) bool {
+	return slices.ContainsFunc(p.Rules, func(r mesh.Rule) bool {
+		return len(r.From)+len(r.To)+len(r.When)+len(r.Unknown) == 0
+	})
+}
+
+func rulePath(i int) string { return "spec.rules[" + strconv.Itoa(i) + "]" }
+
+// endpoint is what can arrive at an enforcement point: which destination ports and addresses. It
+// answers in three ways, because a Service shows all of its ports and a pod does not.
+type endpoint interface {
+	// port says what is known of a port in a rule: whether calls to it can arrive, and if not, why.
+	port(n uint16, listed []uint16) (never bool, why string)
+	// excluded is whether notPorts leaves no port over.
+	excluded(notPorts []uint16) bool
+	// address is whether a destination.ip condition can match nothing there, and why.
+	address(values []string) (never bool, why string)
+}
+
+// portFate is what becomes of a list of ports; they are alternatives.
+func portFate(e endpoint, list, not []string, field, notField string) fate {
+	var f fate
+	numbers := ports(list)
+	var gone []string
+	for _, n := range numbers {
+		if never, why := e.port(n, numbers); never {
+			gone = append(gone, strconv.Itoa(int(n)))
+			f.add(PortNeverMatches, field, why)
+		}
+	}
+	if len(gone) > 0 {
+		f.never, f.lost = len(gone) == len(numbers), len(gone) < len(numbers)
+	}
+	if nots := ports(not); len(nots) > 0 && e.excluded(nots) {
+		f.never = true
+		f.add(PortNeverMatches, notField, "it leaves no port over")
+	}
+	return f
+}
+
+func addressFate(e endpoint, w *mesh.Condition, field string) fate {
+	var f fate
+	if len(w.Values) == 0 {
+		return f
+	}
+	if never, why := e.address(w.Values); never {
+		f.never = true
+		f.add(PortNeverMatches, field, why)
+	}
+	return f
+}

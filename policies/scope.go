@@ -1,0 +1,129 @@
+package policies
+
+import (
+	"fmt"
+
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// reach is what a policy without targetRefs is about: its scope, and the workloads in it by what
+// captures them.
+type reach struct {
+	target  Target
+	ambient []*mesh.Workload
+	sidecar []*mesh.Workload
+	gateway []*mesh.Workload
+	// waypoints are selected waypoint pods, which neither ztunnel nor a selector ever reaches.
+	waypoints []*mesh.Workload
+	outside   []*mesh.Workload // captured by nothing
+	unknown   []*mesh.Workload
+	// missing is what to add to the input before the scope can be judged, "" if nothing.
+	missing string
+}
+
+func (r *reach) take(w *mesh.Workload) {
+	switch w.Mode {
+	case mesh.ModeAmbient:
+		r.ambient = append(r.ambient, w)
+	case mesh.ModeSidecar:
+		r.sidecar = append(r.sidecar, w)
+	case mesh.ModeGateway:
+		r.gateway = append(r.gateway, w)
+	case mesh.ModeWaypoint:
+		r.waypoints = append(r.waypoints, w)
+	case mesh.ModeUnknown:
+		r.unknown = append(r.unknown, w)
+	default:
+		r.outside = append(r.outside, w)
+	}
+}
+
+func (r *reach) empty() bool {
+	return len(r.ambient)+len(r.sidecar)+len(r.gateway)+len(r.waypoints)+len(r.outside)+len(r.unknown) == 0
+}
+
+// reachOf is what a policy of the object's namespace with that selector is about. From the root
+// namespace a policy reaches every namespace, with or without a selector.
+func reachOf(s *mesh.Snapshot, o *mesh.Object, sel *mesh.WorkloadSelector) reach {
+	var (
+		r    reach
+		want map[string]string
+		root = o.Namespace == s.RootNamespace()
+	)
+	switch {
+	case sel != nil && len(sel.MatchLabels) > 0:
+		want = sel.MatchLabels
+		r.target = Target{Kind: ScopeSelector, Namespace: o.Namespace, Labels: want}
+		if root {
+			r.target.Namespace = ""
+		}
+	case root:
+		r.target = Target{Kind: ScopeMesh}
+	default:
+		r.target = Target{Kind: ScopeNamespace, Name: o.Namespace}
+	}
+	if !root {
+		r.fill(s, o.Namespace, want)
+		return r
+	}
+	for ns := range s.Namespaces() {
+		if want == nil || s.HasWorkloads(ns) {
+			r.fill(s, ns, want)
+		}
+	}
+	if r.empty() && r.missing == "" {
+		r.missing = "the workloads that it is about"
+	}
+	return r
+}
+
+func (r *reach) fill(s *mesh.Snapshot, ns string, want map[string]string) {
+	for _, w := range s.Select(ns, want) {
+		r.take(w)
+	}
+	if !s.Known(ns) && r.empty() {
+		r.missing = "Namespace " + ns
+	}
+}
+
+// count is how many of the workloads really are in the input.
+func count(workloads []*mesh.Workload) int {
+	n := 0
+	for _, w := range workloads {
+		if w.Source != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// whyOutside explains why workloads are not captured, by the first of them.
+func whyOutside(workloads []*mesh.Workload) string {
+	if len(workloads) == 1 && workloads[0].Source == nil {
+		return "the pods are not captured: " + workloads[0].Why
+	}
+	w := workloads[0]
+	if len(workloads) == 1 {
+		return fmt.Sprintf("%s is not captured: %s", w.Source, w.Why)
+	}
+	return fmt.Sprintf("%d workloads are not captured, among them %s: %s", len(workloads), w.Source, w.Why)
+}
+
+// enrolWait is the label whose appearance would enrol the workloads of a scope; none where a label
+// is not what is missing.
+func enrolWait(s *mesh.Snapshot, workloads []*mesh.Workload) []Wait {
+	seen := map[string]bool{}
+	var out []Wait
+	for _, w := range workloads {
+		if w.HostNetwork || w.Labels[label.IoIstioDataplaneMode.Name] == "none" || s.NamespaceLabels(w.Namespace)[label.IoIstioDataplaneMode.Name] == "ambient" {
+			return nil
+		}
+		if !seen[w.Namespace] {
+			seen[w.Namespace] = true
+			out = append(out, Wait{Label: label.IoIstioDataplaneMode.Name, On: &mesh.Ref{APIVersion: "v1", Kind: "Namespace", Name: w.Namespace}})
+		}
+	}
+	return out
+}

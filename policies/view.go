@@ -1,0 +1,51 @@
+package policies
+
+import "github.com/waywarden/waywarden/policies/mesh"
+
+// View is a Snapshot with what has been found out about it so far. Effects are computed once per
+// object and shared by all checks. A View is for one goroutine.
+type View struct {
+	*mesh.Snapshot
+	effects map[*mesh.Object][]Effect
+}
+
+// NewView starts an evaluation of s.
+func NewView(s *mesh.Snapshot) *View {
+	return &View{Snapshot: s, effects: map[*mesh.Object][]Effect{}}
+}
+
+// Effects are all effects of a policy, sorted by target and enforcer. Every policy has at least
+// one; other objects have none. Do not write to them.
+func (v *View) Effects(o *mesh.Object) []Effect {
+	if !o.Kind.IsPolicy() {
+		return nil
+	}
+	if e, ok := v.effects[o]; ok {
+		return e
+	}
+	e := Effects(v.Snapshot, o)
+	v.effects[o] = e
+	return e
+}
+
+// Effects says what a policy really does, target by target.
+func Effects(s *mesh.Snapshot, o *mesh.Object) []Effect {
+	judge, ok := judges[o.Kind]
+	if !ok {
+		return nil
+	}
+	effects := judge(s, o)
+	for i := range effects {
+		e := &effects[i]
+		e.Object = o.Ref()
+		if e.WaitsFor == nil {
+			e.WaitsFor = []Wait{}
+		}
+	}
+	return sortEffects(effects)
+}
+
+// judges hold the semantics, one file a kind.
+var judges = map[mesh.Kind]func(*mesh.Snapshot, *mesh.Object) []Effect{
+	mesh.AuthorizationPolicy: authorizationPolicy,
+}
