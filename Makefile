@@ -1,0 +1,48 @@
+# `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+GO ?= go
+BIN := bin/waywarden
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -X main.version=$(VERSION)
+
+.PHONY: help build test lint fmt generate check-generated demo bench fuzz
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/waywarden
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/waywarden
+
+test: ## run all tests
+	$(GO) test ./...
+
+lint: ## gofmt, vet, staticcheck, architecture, generated files
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test -count=1 -run TestArchitecture ./test
+	@$(MAKE) --no-print-directory check-generated
+
+fmt: ## format the code
+	gofmt -w $$(git ls-files '*.go')
+
+generate: ## write the generated parts of README.md and docs/
+	$(GO) run ./test/gen
+
+check-generated: ## fail where a generated part is stale
+	$(GO) run ./test/gen -check
+
+demo: build ## scan, explain and plan the examples
+	@./examples/demo.sh $(BIN)
+
+bench: build ## benchmarks, and a scan of the 8,134-object mesh
+	$(GO) test -run '^$$' -bench . -benchmem ./policies/... ./inventory/... ./test/bench/...
+	@./test/bench/scan.sh $(BIN)
+
+FUZZTIME ?= 30s
+fuzz: ## run every fuzz target for FUZZTIME
+	@$(GO) list -f '{{.Dir}}' ./... | while read -r dir; do \
+	  grep -ho '^func Fuzz[A-Za-z]*' "$$dir"/*_test.go 2>/dev/null | sed 's/func //' | while read -r f; do \
+	    echo "== $$dir $$f"; (cd "$$dir" && $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) .) < /dev/null || exit 1; done; done

@@ -1,0 +1,143 @@
+// Package filemesh writes meshes of any size as manifests, for benchmarks and load tests. The same
+// size and seed give the same bytes.
+package filemesh
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"math/rand/v2"
+)
+
+// Options size a mesh.
+type Options struct {
+	// Policies is the number of AuthorizationPolicies: half by selector, half by targetRefs, a quarter
+	// with HTTP rules. There is one namespace for 50 of them, with 10 Services, ServiceAccounts and
+	// Pods each, and a waypoint in every third.
+	Policies int
+	Seed     uint64
+}
+
+const (
+	policiesPerNamespace = 50
+	servicesPerNamespace = 10
+)
+
+// Write writes the mesh as a YAML stream. 5,000 policies make 8,134 objects.
+func Write(w io.Writer, o Options) error {
+	b := bufio.NewWriter(w)
+	g := generator{out: b, random: rand.New(rand.NewPCG(o.Seed, 1)), namespaces: max(1, o.Policies/policiesPerNamespace)}
+	for ns := range g.namespaces {
+		g.namespace(ns)
+	}
+	for i := range o.Policies {
+		g.policy(i)
+	}
+	return b.Flush()
+}
+
+type generator struct {
+	out        io.Writer
+	random     *rand.Rand
+	namespaces int
+}
+
+func (g *generator) printf(format string, args ...any) { fmt.Fprintf(g.out, format, args...) }
+
+func (g *generator) namespace(n int) {
+	waypoint := n%3 == 0
+	g.printf("---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: team-%d\n  labels:\n    istio.io/dataplane-mode: ambient\n", n)
+	if waypoint {
+		g.printf("    istio.io/use-waypoint: waypoint\n")
+	}
+	for s := range servicesPerNamespace {
+		g.service(n, s)
+	}
+	if waypoint {
+		g.printf(`---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata:
+  name: waypoint
+  namespace: team-%d
+spec:
+  gatewayClassName: istio-waypoint
+  listeners:
+  - name: mesh
+    port: 15008
+    protocol: HBONE
+status:
+  addresses:
+  - type: Hostname
+    value: waypoint.team-%d.svc.cluster.local
+`, n, n)
+	}
+}
+
+func (g *generator) service(n, s int) {
+	g.printf(`---
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: app-%[2]d
+  namespace: team-%[1]d
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: app-%[2]d
+  namespace: team-%[1]d
+spec:
+  clusterIP: 10.%[3]d.%[4]d.%[2]d
+  selector:
+    app: app-%[2]d
+  ports:
+  - name: http
+    port: 80
+    protocol: TCP
+    targetPort: 8080
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: app-%[2]d-0
+  namespace: team-%[1]d
+  labels:
+    app: app-%[2]d
+  annotations:
+    ambient.istio.io/redirection: enabled
+spec:
+  serviceAccountName: app-%[2]d
+  containers:
+  - name: app
+    image: registry.example.com/app:1
+    ports:
+    - containerPort: 8080
+status:
+  phase: Running
+  podIP: 10.%[5]d.%[4]d.%[2]d
+`, n, s, 96+n/256%32, n%256, 128+n/256%64)
+}
+
+func (g *generator) policy(i int) {
+	ns, app := i%g.namespaces, g.random.IntN(servicesPerNamespace)
+	g.printf("---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata:\n  name: policy-%d\n  namespace: team-%d\nspec:\n", i, ns)
+	action := "ALLOW"
+	if g.random.IntN(4) == 0 {
+		action = "DENY"
+	}
+	g.printf("  action: %s\n", action)
+	if i%2 == 0 {
+		g.printf("  selector:\n    matchLabels:\n      app: app-%d\n", app)
+	} else {
+		g.printf("  targetRefs:\n  - group: \"\"\n    kind: Service\n    name: app-%d\n", app)
+	}
+	g.printf("  rules:\n  - from:\n    - source:\n        principals:\n        - cluster.local/ns/team-%d/sa/app-%d\n",
+		g.random.IntN(g.namespaces), g.random.IntN(servicesPerNamespace))
+	switch {
+	case i%4 == 1:
+		g.printf("    to:\n    - operation:\n        methods:\n        - GET\n        paths:\n        - /api/v%d/*\n", g.random.IntN(9))
+	case g.random.IntN(2) == 0 && i%2 == 0:
+		g.printf("    to:\n    - operation:\n        ports:\n        - \"8080\"\n")
+	}
+}
