@@ -183,7 +183,9 @@ func Describe(effects []policies.Effect, findings []policies.Finding) string {
 	return b.String()
 }
 
-func short(r mesh.Ref) string { return mesh.Ref{Kind: r.Kind, Namespace: r.Namespace, Name: r.Name}.String() }
+func short(r mesh.Ref) string {
+	return mesh.Ref{Kind: r.Kind, Namespace: r.Namespace, Name: r.Name}.String()
+}
 
 func compact(v any) string {
 	raw, err := json.Marshal(v)
