@@ -89,7 +89,7 @@ func authzAtEnvoy(s *mesh.Snapshot, o *mesh.Object, p *mesh.AuthorizationPolicyS
 	}
 	who := map[EnforcedBy]string{Sidecar: "the sidecars", Gateway: "the gateway"}[by]
 	e.Message = fmt.Sprintf("%s enforces it as written.", who)
-	judgeProvider(s, p, &e)
+	judgeProvider(s, p, nil, &e)
 	return e
 }
 

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"istio.io/api/annotation"
+
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -64,8 +66,12 @@ func judgeAuthzAt(s *mesh.Snapshot, o *mesh.Object, p *mesh.AuthorizationPolicyS
 		}
 	}
 	e.Message = by + " enforces it as written."
+	if dry, err := strconv.ParseBool(o.Annotations[annotation.IoIstioDryRun.Name]); err == nil && dry {
+		e.Message = by + " tries it and only counts and logs what it would do, as annotation " + annotation.IoIstioDryRun.Name + " asks."
+		return
+	}
 	if a.gateway {
-		judgeProvider(s, p, e)
+		judgeProvider(s, p, nil, e)
 		return
 	}
 	w := waypointRules{action: Action(p), chains: chainsOf(s, a.services), direct: a.direct}
@@ -79,23 +85,26 @@ func judgeAuthzAt(s *mesh.Snapshot, o *mesh.Object, p *mesh.AuthorizationPolicyS
 			e.EnforcedBy = Nobody
 		}
 	}
-	judgeProvider(s, p, e)
+	judgeProvider(s, p, a.services, e)
 	if e.EnforcedBy == Waypoint && e.Verdict != PartiallyEnforced && Action(p) != Audit {
 		judgeBypass(s, a.services, e)
+		judgeSidecarCallers(s, p, a.services, e)
 	}
 }
 
-// judgeProvider judges a CUSTOM policy by its provider: without it, its rules become a DENY.
-func judgeProvider(s *mesh.Snapshot, p *mesh.AuthorizationPolicySpec, e *Effect) {
+// judgeProvider judges a CUSTOM policy by its provider: without it, or with another one on the same
+// chains of a waypoint, its rules become a DENY.
+func judgeProvider(s *mesh.Snapshot, p *mesh.AuthorizationPolicySpec, services []*mesh.Object, e *Effect) {
 	if Action(p) != Custom || e.EnforcedBy == Nobody {
 		return
 	}
-	name := ""
-	if p.Provider != nil {
-		name = p.Provider.Name
-	}
+	name := providerOf(p)
 	settings := s.Settings()
+	other := providerConflict(s, name, services)
 	switch {
+	case other != nil:
+		e.Verdict, e.Reason, e.Field = OverDenies, ProviderConflict, "spec.provider.name"
+		e.Message = fmt.Sprintf("every call that its rules match is denied: %s sends the same calls to another provider, and a proxy takes only one. Use one provider, or set PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS on istiod.", other)
 	case !settings.MeshConfigKnown:
 		e.EnforcedBy, e.Verdict, e.Reason, e.Field = Nobody, Unknown, ProviderUnknown, "spec.provider.name"
 		e.Message = fmt.Sprintf("it cannot be judged: whether the mesh has the extension provider %q is in ConfigMap %s/istio, which is not in the input. Add it, or use --live.", name, s.RootNamespace())
@@ -104,7 +113,8 @@ func judgeProvider(s *mesh.Snapshot, p *mesh.AuthorizationPolicySpec, e *Effect)
 		e.Verdict, e.Reason, e.Field = OverDenies, ProviderNotFound, "spec.provider.name"
 		e.Message = fmt.Sprintf("every call that its rules match is denied: the mesh has no authorization provider %q. Add it to extensionProviders of the mesh configuration, or correct the name.", name)
 	}
-	if e.Reason == ProviderNotFound || e.Reason == ProviderUnknown {
+	switch e.Reason {
+	case ProviderNotFound, ProviderUnknown, ProviderConflict:
 		e.Causes = append(e.Causes, Cause{Reason: e.Reason, Verdict: e.Verdict, Field: e.Field})
 	}
 }
@@ -185,18 +195,19 @@ func (w waypointRules) judge(p *mesh.AuthorizationPolicySpec) judgement {
 
 func (w waypointRules) rule(r *mesh.Rule, path string) fate {
 	var parts []fate
+	narrowed := w.when(r)
 	if len(r.To) > 0 {
 		alternatives := make([]fate, len(r.To))
 		for i := range r.To {
 			op, at := &r.To[i].Operation, path+".to["+strconv.Itoa(i)+"].operation"
 			alternatives[i] = portFate(w, op.Ports, op.NotPorts, at+".ports", at+".notPorts")
 			if !alternatives[i].never {
-				w.http(&alternatives[i], l7Operation(op, at), w.matching(ports(op.Ports), ports(op.NotPorts)))
+				w.http(&alternatives[i], l7Operation(op, at), narrowed.matching(ports(op.Ports), ports(op.NotPorts)))
 			}
 		}
 		parts = append(parts, anyOf(alternatives))
 	}
-	reachable := w.reachable(r)
+	reachable := narrowed.reachable(r)
 	if len(r.From) > 0 {
 		alternatives := make([]fate, len(r.From))
 		for i := range r.From {
@@ -254,6 +265,16 @@ func (w waypointRules) http(f *fate, attributes []Attribute, reachable []chain) 
 	}
 	f.never = f.never || len(opaque) == len(reachable) && !w.direct
 	f.lost = f.lost || !f.never
+}
+
+// when leaves only the chains that the rule's conditions on the port let it reach.
+func (w waypointRules) when(r *mesh.Rule) waypointRules {
+	for i := range r.When {
+		if c := &r.When[i]; c.Key == "destination.port" {
+			w.chains = w.matching(ports(c.Values), ports(c.NotValues))
+		}
+	}
+	return w
 }
 
 // reachable are the chains that the rule's own ports leave it.

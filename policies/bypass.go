@@ -3,6 +3,10 @@ package policies
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
+
+	"istio.io/api/label"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -19,54 +23,32 @@ type Bypass struct {
 	Remedy string
 }
 
-// Bypasses are the paths round the waypoint of a bound Service or ServiceEntry.
+// Bypasses are the paths round the waypoint of a bound Service or ServiceEntry that nothing closes.
 func Bypasses(s *mesh.Snapshot, svc *mesh.Object) []Bypass {
 	b := s.Binding(svc)
 	if !b.Bound {
 		return nil
 	}
+	behind, _ := s.Backends(svc)
 	var out []Bypass
-	if spec, ok := svc.Spec.(*mesh.ServiceSpec); ok && (spec.Type == "NodePort" || spec.Type == "LoadBalancer") {
+	if spec, ok := svc.Spec.(*mesh.ServiceSpec); ok && (spec.Type == "NodePort" || spec.Type == "LoadBalancer") && (direct{plaintext: true}).open(s, behind) {
 		out = append(out, Bypass{ExposedBypass, svc,
 			fmt.Sprintf("%s is of type %s, so callers from outside reach its pods without passing the waypoint", svc, spec.Type),
 			"Make it a ClusterIP Service behind a Gateway."})
 	}
 	for _, route := range s.RoutesTo(svc) {
-		if by := ingressOf(s, route); by != "" && !b.Ingress {
+		if in, ok := ingressOf(s, route, svc); ok && !b.Ingress && in.caller.open(s, behind) {
 			out = append(out, Bypass{IngressBypass, route,
-				fmt.Sprintf("%s leads from %s to %s, and ingress gateways do not send through the waypoint", route, by, svc),
-				fmt.Sprintf("Set label istio.io/ingress-use-waypoint=true on %s.", svc)})
+				fmt.Sprintf("%s leads from %s to %s, and ingress gateways do not send through the waypoint", route, in.name, svc),
+				fmt.Sprintf("Set label %s=true on %s.", label.IoIstioIngressUseWaypoint.Name, svc)})
 		}
-		if other := otherWaypoint(s, route, svc, b.Gateway); other != nil {
+		if other := otherWaypoint(s, route, svc, b.Gateway); other != nil && (direct{principal: s.Identity(other)}).open(s, behind) {
 			out = append(out, Bypass{OtherWaypoint, route,
 				fmt.Sprintf("%s leads to %s from waypoint %s, and a waypoint never sends through a second one", route, svc, other.Key()),
 				"Bind both Services to the same waypoint, or enforce the policy at both."})
 		}
 	}
 	return out
-}
-
-// ingressOf names a gateway from which a route leads into the mesh; "" if there is none.
-func ingressOf(s *mesh.Snapshot, route *mesh.Object) string {
-	switch r := route.Spec.(type) {
-	case *mesh.Route:
-		for _, p := range r.ParentRefs {
-			if _, kind := p.GroupKind(); kind != "Gateway" {
-				continue
-			}
-			gw := s.Get(mesh.Gateway, or(p.Namespace, route.Namespace), p.Name)
-			if gw != nil && s.ClassOf(gw) == mesh.ClassGateway {
-				return gw.String()
-			}
-		}
-	case *mesh.VirtualServiceSpec:
-		for _, g := range r.Gateways {
-			if g != "mesh" {
-				return "Gateway " + g
-			}
-		}
-	}
-	return ""
 }
 
 // otherWaypoint is the waypoint that executes a mesh route to svc and is not svc's own.
@@ -118,4 +100,55 @@ func judgeBypass(s *mesh.Snapshot, services []*mesh.Object, e *Effect) {
 			e.Message = fmt.Sprintf("calls can get round it: %s. %s", b.Text, b.Remedy)
 		}
 	}
+}
+
+// judgeSidecarCallers finds callers that the policy names and that have sidecars: a sidecar never sends
+// to a waypoint (istio/istio#51445), so the policy does not judge them.
+func judgeSidecarCallers(s *mesh.Snapshot, p *mesh.AuthorizationPolicySpec, services []*mesh.Object, e *Effect) {
+	if e.Verdict == Bypassable {
+		return
+	}
+	for i := range p.Rules {
+		for j := range p.Rules[i].From {
+			for _, principal := range p.Rules[i].From[j].Source.Principals {
+				w := sidecarOf(s, principal)
+				if w == nil {
+					continue
+				}
+				if behind := backendsOf(s, services); !(direct{principal: strings.TrimPrefix(principal, "spiffe://")}).open(s, behind) {
+					continue
+				}
+				e.Verdict, e.Reason = Bypassable, SidecarBypass
+				e.Field = rulePath(i) + ".from[" + strconv.Itoa(j) + "].source.principals"
+				text := fmt.Sprintf("%s, which runs as %s, has a sidecar, and sidecars never send to a waypoint", w.Source, principal)
+				e.Causes = append(e.Causes, Cause{Reason: SidecarBypass, Verdict: Bypassable, Field: e.Field, Text: text})
+				e.Message = "calls can get round it: " + text + ". Move the caller to ambient mode, or admit only the waypoint at the pods."
+				return
+			}
+		}
+	}
+}
+
+// sidecarOf is a workload with a sidecar that runs under an exact principal.
+func sidecarOf(s *mesh.Snapshot, principal string) *mesh.Workload {
+	_, rest, ok := strings.Cut(strings.TrimPrefix(principal, "spiffe://"), "/ns/")
+	ns, sa, exact := strings.Cut(rest, "/sa/")
+	if !ok || !exact || strings.Contains(principal, "*") {
+		return nil
+	}
+	for _, w := range s.Workloads(ns) {
+		if w.Mode == mesh.ModeSidecar && w.ServiceAccount == sa {
+			return w
+		}
+	}
+	return nil
+}
+
+func backendsOf(s *mesh.Snapshot, services []*mesh.Object) []*mesh.Workload {
+	var out []*mesh.Workload
+	for _, svc := range services {
+		behind, _ := s.Backends(svc)
+		out = append(out, behind...)
+	}
+	return out
 }

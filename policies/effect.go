@@ -53,6 +53,9 @@ const (
 	TrustDomainsDropped = "TrustDomainsDropped" // ztunnel ignores trustDomains
 	ServesNothing       = "ServesNothing"       // nothing is bound to the waypoint
 	ClassNotMatched     = "ClassNotMatched"     // only GatewayClass istio-waypoint is ever matched
+	GroupNotMatched     = "GroupNotMatched"     // the targetRef's group is not its kind's
+	NamespaceNotMatched = "NamespaceNotMatched" // the targetRef names another namespace
+	ProviderConflict    = "ProviderConflict"    // two CUSTOM providers on one chain
 	Agentgateway        = "Agentgateway"        // agentgateway does not apply Istio's own policies
 	ForeignGateway      = "ForeignGateway"      // somebody else's proxy
 	HeadlessService     = "Headless"
@@ -118,6 +121,10 @@ type Wait struct {
 
 func (w Wait) String() string {
 	switch {
+	case w.Object != nil && w.Object.Name == "" && len(w.Labels) == 0:
+		return "a " + w.Object.Kind
+	case w.On != nil && w.On.Name == "":
+		return "label " + w.Label + " on a " + w.On.Kind
 	case w.Object != nil && w.Object.Name == "":
 		return "a " + w.Object.Kind + " in " + w.Object.Namespace + " with " + mesh.FormatLabels(w.Labels)
 	case w.Object != nil:

@@ -36,9 +36,10 @@ func (a *attachment) not(v Verdict, reason, why, remedy string, waits ...Wait) *
 	return a
 }
 
-// attach resolves the targetRefs of a policy as Istio does for all kinds alike
-// (pilot/pkg/model/policyattachment.go ShouldAttachPolicy; for the reasons,
-// pilot/pkg/serviceregistry/ambient/policies.go WaypointPolicyStatusCollection).
+// attach resolves the targetRefs of a policy as Istio does for all kinds alike. Who gets the policy is
+// pilot/pkg/model/policyattachment.go ShouldAttachPolicy; the reasons are those of
+// pilot/pkg/serviceregistry/ambient/policies.go WaypointPolicyStatusCollection. Where the two
+// disagree, and istiod reports as accepted what nobody enforces, the reason is none of istiod's.
 func attach(s *mesh.Snapshot, o *mesh.Object, at mesh.Attachment) []*attachment {
 	refs := at.Refs()
 	out := make([]*attachment, len(refs))
@@ -62,9 +63,44 @@ func attach(s *mesh.Snapshot, o *mesh.Object, at mesh.Attachment) []*attachment 
 			a.not(NotEnforced, Invalid, fmt.Sprintf("a policy cannot be attached to a %s", ref.Kind),
 				"Name a Service, a ServiceEntry, a Gateway or a GatewayClass.")
 		}
+		a.compareRef(o, ref)
 		out[i] = a
 	}
 	return out
+}
+
+// targetGroups are the groups that go with the kinds of a targetRef; "" is written "core" too.
+var targetGroups = map[string]string{
+	"Service": "", "ServiceEntry": mesh.ServiceEntry.Group(), "Gateway": mesh.Gateway.Group(), "GatewayClass": mesh.GatewayClass.Group(),
+}
+
+// compareRef finds what proxies compare and istiod's condition does not: the group, and that the
+// namespace is the policy's own. The API server refuses both, if Istio's webhook is there.
+func (a *attachment) compareRef(o *mesh.Object, ref mesh.TargetRef) {
+	group, ok := targetGroups[ref.Kind]
+	if !ok || a.reason != "" && a.rejected() {
+		return
+	}
+	switch {
+	case ref.Group != group && !(group == "" && ref.Group == "core"):
+		a.field += ".group"
+		a.not(NotEnforced, GroupNotMatched, fmt.Sprintf("a %s is in group %q, and the targetRef says %q", ref.Kind, group, ref.Group),
+			fmt.Sprintf("Set the group to %q.", group))
+	case ref.Kind != "GatewayClass" && a.target.Namespace != o.Namespace:
+		a.field += ".namespace"
+		a.not(NotEnforced, NamespaceNotMatched, "a targetRef can only name what is in the policy's own namespace "+o.Namespace,
+			"Move the policy to Namespace "+a.target.Namespace+", and leave the targetRef's namespace out.")
+	}
+}
+
+// rejected is whether istiod itself says of the targetRef that it is not bound.
+func (a *attachment) rejected() bool {
+	switch a.reason {
+	case AncestorNotBound, TargetNotFound, Invalid,
+		mesh.WaypointIsNotReady, mesh.AttachmentDenied, mesh.UnsupportedTrafficType, mesh.CrossNamespaceWaypointForbidden:
+		return true
+	}
+	return false
 }
 
 func or(a, b string) string {
@@ -76,16 +112,15 @@ func or(a, b string) string {
 
 func attachClass(s *mesh.Snapshot, o *mesh.Object, ref mesh.TargetRef, a *attachment) {
 	class, exists := s.ClassNamed(ref.Name)
+	self := mesh.Ref{APIVersion: mesh.GatewayClass.APIVersion(), Kind: "GatewayClass", Name: ref.Name}
 	switch {
 	case o.Namespace != s.RootNamespace():
 		a.not(NotEnforced, Invalid, "a GatewayClass can only be named from the root namespace "+s.RootNamespace(),
 			"Name the waypoint's Gateway, or the Services, instead.")
 	case !exists:
-		a.not(NotEnforced, TargetNotFound, "there is no GatewayClass "+ref.Name, "Name GatewayClass "+mesh.WaypointClassName+".",
-			Wait{Object: &mesh.Ref{APIVersion: mesh.GatewayClass.APIVersion(), Kind: "GatewayClass", Name: ref.Name}})
+		a.not(NotEnforced, TargetNotFound, "there is no GatewayClass "+ref.Name, "Name GatewayClass "+mesh.WaypointClassName+".")
 	case class == mesh.ClassUnknown:
-		a.not(Unknown, NotInInput, "GatewayClass "+ref.Name+" is not in the input", "Add it, or use --live.",
-			Wait{Object: &mesh.Ref{APIVersion: mesh.GatewayClass.APIVersion(), Kind: "GatewayClass", Name: ref.Name}})
+		a.not(Unknown, NotInInput, "GatewayClass "+ref.Name+" is not in the input", "Add it, or use --live.", Wait{Object: &self})
 	case class != mesh.ClassWaypoint:
 		a.not(NotEnforced, Invalid, "GatewayClass "+ref.Name+" is not one of Istio's waypoints", "Name GatewayClass "+mesh.WaypointClassName+".")
 	case ref.Name != mesh.WaypointClassName:
@@ -98,22 +133,28 @@ func attachClass(s *mesh.Snapshot, o *mesh.Object, ref mesh.TargetRef, a *attach
 
 // attachAllWaypoints attaches to every Envoy waypoint of the mesh.
 func attachAllWaypoints(s *mesh.Snapshot, a *attachment) {
-	pending := false
+	var pending *mesh.Object
 	for gw := range s.All(mesh.Gateway) {
 		if s.ClassOf(gw) != mesh.ClassWaypoint || s.Sandwiched(gw) {
 			continue
 		}
-		pending = pending || !mesh.Ready(gw)
+		if !mesh.Ready(gw) {
+			pending = gw
+			continue
+		}
 		a.services = append(a.services, s.BoundTo(gw)...)
 		a.direct = a.direct || len(s.WorkloadsBoundTo(gw)) > 0
 	}
 	switch {
 	case len(a.services) > 0 || a.direct:
-	case pending:
-		a.not(Pending, ServesNothing, "the waypoints are not ready", "Wait for them, or find out why they are not ready.")
+	case pending != nil:
+		ref := pending.Ref()
+		a.not(Pending, ServesNothing, "no waypoint of the class serves anything yet, and waypoint "+pending.Key()+" is not ready", "Wait for it, or find out why it is not ready.", Wait{Object: &ref})
+	case !s.Whole():
+		a.not(Unknown, NotInInput, "nothing in the input is bound to a waypoint of the class, and the input does not show every namespace", "Add the Namespaces and the waypoints, or use --live.")
 	default:
 		a.not(NotEnforced, ServesNothing, "nothing in the mesh is bound to a waypoint of the class",
-			"Bind Services with label "+label.IoIstioUseWaypoint.Name+".")
+			"Bind Services with label "+label.IoIstioUseWaypoint.Name+".", Wait{Label: label.IoIstioUseWaypoint.Name, On: &mesh.Ref{APIVersion: "v1", Kind: "Service"}})
 	}
 }
 
@@ -129,28 +170,51 @@ func attachGateway(s *mesh.Snapshot, a *attachment) {
 		a.not(NotEnforced, TargetNotFound, "there is no Gateway "+ref.Namespace+"/"+ref.Name, "Create the waypoint, or name the one that serves the Services.", Wait{Object: &ref})
 		return
 	}
-	class := s.ClassOf(gw)
+	a.by, a.gateway = gw, s.ClassOf(gw) == mesh.ClassGateway
+	a.proxy(s, gw)
 	switch {
-	case class == mesh.ClassGateway:
-		a.by, a.gateway = gw, true
-		if !mesh.Ready(gw) {
-			a.not(Pending, mesh.WaypointIsNotReady, fmt.Sprintf("%s has no address yet", gw), "Find out why it is not ready.")
+	case !mesh.Ready(gw) && a.applied():
+		a.not(Pending, mesh.WaypointIsNotReady, fmt.Sprintf("%s is not ready: it has no address", gw), "Find out why; until then nothing enforces the policy.", Wait{Object: &ref})
+	case !mesh.Ready(gw):
+		a.reason = mesh.WaypointIsNotReady // istiod tells the address first, and asks no further
+	case a.applied() && !a.gateway:
+		a.services, a.direct = s.BoundTo(gw), len(s.WorkloadsBoundTo(gw)) > 0
+		if len(a.services) == 0 && !a.direct {
+			a.servesNothing(s, gw)
 		}
+	}
+}
+
+// servesNothing is a waypoint that is ready, and nothing is bound to it.
+func (a *attachment) servesNothing(s *mesh.Snapshot, gw *mesh.Object) {
+	if !s.Known(gw.Namespace) || s.AdmitsOthers(gw) && !s.Whole() {
+		a.not(Unknown, NotInInput, fmt.Sprintf("nothing in the input is bound to waypoint %s, and the input does not show every namespace", gw.Key()), "Add the Namespaces, or use --live.",
+			Wait{Object: &mesh.Ref{APIVersion: "v1", Kind: "Namespace", Name: gw.Namespace}})
+		return
+	}
+	if tt := s.TrafficType(gw); !mesh.ServesServices(tt) && !mesh.ServesWorkloads(tt) {
+		a.not(NotEnforced, ServesNothing, fmt.Sprintf("label %s=%s on waypoint %s lets nothing be bound to it", label.IoIstioWaypointFor.Name, tt, gw.Key()),
+			fmt.Sprintf("Set label %s to service, workload or all.", label.IoIstioWaypointFor.Name))
+		return
+	}
+	a.not(NotEnforced, ServesNothing, fmt.Sprintf("nothing is bound to waypoint %s", gw.Key()),
+		fmt.Sprintf("Give the Services, or their Namespace, label %s=%s.", label.IoIstioUseWaypoint.Name, gw.Name),
+		Wait{Label: label.IoIstioUseWaypoint.Name, On: &mesh.Ref{APIVersion: "v1", Kind: "Namespace", Name: gw.Namespace}})
+}
+
+// proxy says whether what runs a Gateway applies Istio's own policies. It judges what is asked for
+// as a waypoint, and the ingress gateways that are not.
+func (a *attachment) proxy(s *mesh.Snapshot, gw *mesh.Object) {
+	switch class := s.ClassOf(gw); {
+	case s.Sandwiched(gw), class == mesh.ClassForeign, class == mesh.ClassEastWest:
+		a.not(Unknown, ForeignGateway, fmt.Sprintf("%s is run by somebody else's controller", gw), "Ask its maker which policies it applies.")
+	case class == mesh.ClassUnknown:
+		name := gw.Spec.(*mesh.GatewayBody).Spec.GatewayClassName
+		a.not(Unknown, NotInInput, fmt.Sprintf("GatewayClass %s of %s is not in the input, so nobody can tell what runs it", name, gw), "Add it, or use --live.",
+			Wait{Object: &mesh.Ref{APIVersion: mesh.GatewayClass.APIVersion(), Kind: "GatewayClass", Name: name}})
 	case class == mesh.ClassAgentgateway, class == mesh.ClassAgentIngress:
 		a.not(NotEnforced, Agentgateway, fmt.Sprintf("%s runs agentgateway, which does not apply Istio's own policies, though istiod reports them as accepted", gw),
 			"Run the waypoint as class "+mesh.WaypointClassName+", or use policies of the Gateway API.")
-	case class != mesh.ClassWaypoint && class != mesh.ClassRemote, s.Sandwiched(gw):
-		a.not(Unknown, ForeignGateway, fmt.Sprintf("%s is run by somebody else's controller", gw), "Ask its maker which policies it applies.")
-	case !mesh.Ready(gw):
-		a.by = gw
-		a.not(Pending, mesh.WaypointIsNotReady, fmt.Sprintf("waypoint %s is not ready", gw.Key()), "Find out why it is not ready; until then nothing enforces the policy.")
-	default:
-		a.by = gw
-		a.services, a.direct = s.BoundTo(gw), len(s.WorkloadsBoundTo(gw)) > 0
-		if len(a.services) == 0 && !a.direct {
-			a.not(NotEnforced, ServesNothing, fmt.Sprintf("nothing is bound to waypoint %s", gw.Key()),
-				fmt.Sprintf("Give the Services, or their Namespace, label %s=%s.", label.IoIstioUseWaypoint.Name, gw.Name))
-		}
 	}
 }
 
@@ -166,22 +230,19 @@ func attachService(s *mesh.Snapshot, a *attachment, kind mesh.Kind) {
 		a.not(NotEnforced, TargetNotFound, fmt.Sprintf("there is no %s", ref), "Correct the name; a targetRef can only name what is in the policy's own namespace.", Wait{Object: &ref})
 		return
 	}
-	if mesh.ExternalName(svc) {
-		a.not(NotEnforced, ExternalNameService, fmt.Sprintf("%s is of type ExternalName, which ambient mode does not know", ref), "Describe the host with a ServiceEntry and bind that.")
-		return
-	}
-	b := s.Binding(svc)
+	b := s.LabelledBinding(svc)
 	if !b.Bound {
 		a.unbound(s, svc, b)
 		return
 	}
 	a.by = b.Gateway
-	switch class := s.ClassOf(b.Gateway); {
-	case class == mesh.ClassAgentgateway:
-		a.not(NotEnforced, Agentgateway, fmt.Sprintf("waypoint %s runs agentgateway, which does not apply Istio's own policies, though istiod reports them as accepted", b.Gateway.Key()),
-			"Bind the Service to a waypoint of class "+mesh.WaypointClassName+".")
-	case class != mesh.ClassWaypoint && class != mesh.ClassRemote || s.Sandwiched(b.Gateway):
-		a.foreign(s, ref, b.Gateway, class)
+	a.proxy(s, b.Gateway)
+	switch {
+	case !a.applied():
+	case s.ClassOf(b.Gateway) == mesh.ClassGateway:
+		a.not(NotEnforced, ForeignGateway, fmt.Sprintf("%s is bound to %s, which is an ingress gateway and no waypoint", ref, b.Gateway), "Bind it to a waypoint.")
+	case mesh.ExternalName(svc):
+		a.not(NotEnforced, ExternalNameService, fmt.Sprintf("%s is of type ExternalName, which ambient mode does not know", ref), "Describe the host with a ServiceEntry and bind that.")
 	case mesh.Headless(svc):
 		a.not(NotEnforced, HeadlessService, fmt.Sprintf("%s is headless, so its clients connect to pods and never pass the waypoint's chain for it", ref),
 			"Give the pods a waypoint for workloads and name its Gateway, or use rules that ztunnel can enforce.")
@@ -190,15 +251,6 @@ func attachService(s *mesh.Snapshot, a *attachment, kind mesh.Kind) {
 	default:
 		a.services = []*mesh.Object{svc}
 	}
-}
-
-// foreign is a Service bound to something that is no waypoint of Istio's.
-func (a *attachment) foreign(s *mesh.Snapshot, svc mesh.Ref, gw *mesh.Object, class mesh.Class) {
-	if class == mesh.ClassGateway {
-		a.not(NotEnforced, ForeignGateway, fmt.Sprintf("%s is bound to %s, which is an ingress gateway and no waypoint", svc, gw), "Bind it to a waypoint.")
-		return
-	}
-	a.not(Unknown, ForeignGateway, fmt.Sprintf("%s is bound to %s, which is run by somebody else's controller", svc, gw), "Ask its maker which policies it applies.")
 }
 
 // dynamicInside is a ServiceEntry that pilot/pkg/networking/core/waypoint.go findWaypointResources leaves out.
@@ -215,6 +267,8 @@ func (a *attachment) unbound(s *mesh.Snapshot, svc *mesh.Object, b mesh.Binding)
 	wp := b.Namespace + "/" + b.Name
 	gw := b.Waypoint()
 	switch {
+	case mesh.ExternalName(svc):
+		a.not(NotEnforced, AncestorNotBound, fmt.Sprintf("%s is of type ExternalName, which no waypoint ever serves", name), "Describe the host with a ServiceEntry and bind that.")
 	case b.Reason == mesh.ReasonUnknown:
 		a.not(Unknown, NotInInput, fmt.Sprintf("%s is not in the input, so nobody can tell which waypoint %s has", b.Missing, name), "Add it, or use --live.", waitFor(b.Missing)...)
 	case b.Opt == mesh.OptsOut:
@@ -224,7 +278,7 @@ func (a *attachment) unbound(s *mesh.Snapshot, svc *mesh.Object, b mesh.Binding)
 			fmt.Sprintf("Give it, or its Namespace, label %s and make the waypoint.", label.IoIstioUseWaypoint.Name), wait)
 	case b.Reason == mesh.WaypointIsNotReady && b.Gateway != nil:
 		a.by = b.Gateway
-		a.not(Pending, b.Reason, fmt.Sprintf("%s asks for waypoint %s, which is not ready", name, wp), "Find out why it is not ready; until then calls go straight to the pods.")
+		a.not(Pending, b.Reason, fmt.Sprintf("%s asks for waypoint %s, which is not ready", name, wp), "Find out why it is not ready; until then calls go straight to the pods.", Wait{Object: &gw})
 	case b.Reason == mesh.WaypointIsNotReady:
 		a.not(NotEnforced, b.Reason, fmt.Sprintf("%s asks for waypoint %s, which does not exist", name, wp), "Make the waypoint, or correct the label.", Wait{Object: &gw})
 	case b.Reason == mesh.AttachmentDenied:

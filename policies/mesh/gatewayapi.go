@@ -120,3 +120,21 @@ type ReferenceGrantSpec struct {
 type BackendPolicy struct {
 	TargetRefs []TargetRef `json:"targetRefs"`
 }
+
+// Granted is whether a ReferenceGrant lets a route send to a Service of another namespace.
+func (s *Snapshot) Granted(route, svc *Object) bool {
+	for _, o := range s.List(ReferenceGrant, svc.Namespace) {
+		g := o.Spec.(*ReferenceGrantSpec)
+		from, to := false, false
+		for _, f := range g.From {
+			from = from || f.Group == route.Kind.Group() && f.Kind == route.Kind.String() && f.Namespace == route.Namespace
+		}
+		for _, t := range g.To {
+			to = to || (t.Group == "" || t.Group == "core") && t.Kind == svc.Kind.String() && (t.Name == "" || t.Name == svc.Name)
+		}
+		if from && to {
+			return true
+		}
+	}
+	return false
+}

@@ -27,6 +27,13 @@ func referencesOf(o *Object) []string {
 	if name, ok := o.Labels[label.IoIstioUseWaypoint.Name]; ok && name != none {
 		keys = append(keys, waypointKey(waypointNamespace(o, home(o)), name))
 	}
+	if name, ok := o.Labels[label.IoIstioUseWaypointCanary.Name]; ok {
+		ns, ok := o.Labels[label.IoIstioUseWaypointCanaryNamespace.Name]
+		if !ok {
+			ns = home(o)
+		}
+		keys = append(keys, waypointKey(ns, name))
+	}
 	switch body := o.Spec.(type) {
 	case *PodOwner:
 		keys = append(keys, templateReferences(o, body)...)
@@ -159,6 +166,12 @@ func updateRefs(refs *iradix.Tree[[]*Object], old, now *Object) *iradix.Tree[[]*
 	return txn.Commit()
 }
 
+// AskingFor are the objects whose labels name a waypoint, ready or not: Namespaces, Services,
+// ServiceEntries, WorkloadEntries, Pods and whatever makes pods.
+func (s *Snapshot) AskingFor(gw *Object) []*Object {
+	return s.referrers(waypointKey(gw.Namespace, gw.Name))
+}
+
 func (s *Snapshot) referrers(key string) []*Object {
 	from, _ := s.refs.Get([]byte(key))
 	return from
@@ -167,6 +180,11 @@ func (s *Snapshot) referrers(key string) []*Object {
 // PoliciesFor are the policies that name the object in a targetRef, by kind, namespace and name.
 func (s *Snapshot) PoliciesFor(o *Object) []*Object {
 	return s.referrers(targetKey(o.Kind.String(), o.Namespace, o.Name))
+}
+
+// PoliciesForClass are the policies that name a GatewayClass in a targetRef.
+func (s *Snapshot) PoliciesForClass(name string) []*Object {
+	return s.referrers(targetKey(GatewayClass.String(), "", name))
 }
 
 // RoutesFrom are the routes of the Gateway API whose parent is the object.

@@ -93,6 +93,9 @@ type VisibilityPolicy struct {
 // visibilityOf is how far a ServiceEntry of the namespace can be seen
 // (pilot/pkg/model/serviceentry_visibility.go VisibilityFor).
 func (s *Snapshot) visibilityOf(ns string) string {
+	if !s.settings.Version.AtLeast(1, 31, 0) {
+		return "PUBLIC" // there was no serviceEntryVisibility (istio/istio#60870)
+	}
 	labels := s.NamespaceLabels(ns)
 next:
 	for _, p := range s.settings.ServiceEntryVisibility {

@@ -256,6 +256,16 @@ func (s *Snapshot) Known(ns string) bool {
 	return s.options.AssumeAmbient || s.namespace(ns).object != nil
 }
 
+// Whole is whether every namespace of which the input shows anything is known.
+func (s *Snapshot) Whole() bool {
+	for ns := range s.Namespaces() {
+		if !s.Known(ns) {
+			return false
+		}
+	}
+	return true
+}
+
 // NamespaceLabels are the labels of a namespace; nil where its object is not in the input.
 func (s *Snapshot) NamespaceLabels(ns string) map[string]string {
 	if o := s.namespace(ns).object; o != nil {

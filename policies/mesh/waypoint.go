@@ -10,72 +10,6 @@ import (
 
 const managedMesh = "istio.io-mesh-controller"
 
-// Class is what runs a Gateway, by its GatewayClass.
-type Class string
-
-// The classes that make a difference.
-const (
-	ClassWaypoint     Class = "waypoint"     // Envoy, by istiod's mesh controller
-	ClassAgentgateway Class = "agentgateway" // Istio's own policies are not applied by it
-	ClassEastWest     Class = "east-west"
-	ClassRemote       Class = "remote"  // istio-remote: an address and nothing else
-	ClassGateway      Class = "gateway" // ingress or egress, by istiod
-	ClassAgentIngress Class = "agentgateway-ingress"
-	ClassForeign      Class = "foreign" // somebody else's controller
-	ClassUnknown      Class = "unknown" // its GatewayClass is not in the input
-)
-
-// Waypoint is whether pods of the class are waypoints rather than gateways.
-func (c Class) Waypoint() bool { return c == ClassWaypoint || c == ClassAgentgateway }
-
-// controllers are those of pilot/pkg/config/kube/gatewaycommon/classinfo.go.
-var controllers = map[string]Class{
-	"istio.io/mesh-controller":                  ClassWaypoint,
-	"istio.io/agentgateway-waypoint-controller": ClassAgentgateway,
-	"istio.io/eastwest-controller":              ClassEastWest,
-	"istio.io/unmanaged-gateway":                ClassRemote,
-	"istio.io/gateway-controller":               ClassGateway,
-	"istio.io/agentgateway-controller":          ClassAgentIngress,
-}
-
-// installedClasses are the GatewayClasses that istiod makes itself; they exist without being shown.
-var installedClasses = map[string]Class{
-	"istio-waypoint":              ClassWaypoint,
-	"istio":                       ClassGateway,
-	"istio-remote":                ClassRemote,
-	"istio-east-west":             ClassEastWest,
-	"istio-agentgateway":          ClassAgentIngress,
-	"istio-agentgateway-waypoint": ClassAgentgateway,
-}
-
-// WaypointClassName is the only class name that a targetRef to a GatewayClass can have
-// (pilot/pkg/model/policyattachment.go compares it literally).
-const WaypointClassName = "istio-waypoint"
-
-// ClassNamed is what runs the Gateways of a GatewayClass. exists is false where the input shows
-// GatewayClasses and this is not among them.
-func (s *Snapshot) ClassNamed(name string) (class Class, exists bool) {
-	if o := s.Get(GatewayClass, "", name); o != nil {
-		if c, ok := controllers[o.Spec.(*GatewayClassSpec).ControllerName]; ok {
-			return c, true
-		}
-		return ClassForeign, true
-	}
-	if len(s.List(GatewayClass, "")) > 0 {
-		return ClassUnknown, false
-	}
-	if c, ok := installedClasses[name]; ok {
-		return c, true
-	}
-	return ClassUnknown, true
-}
-
-// ClassOf is what runs a Gateway.
-func (s *Snapshot) ClassOf(gw *Object) Class {
-	c, _ := s.ClassNamed(gw.Spec.(*GatewayBody).Spec.GatewayClassName)
-	return c
-}
-
 // Ready is whether istiod takes the Gateway for a usable waypoint: it has an address. A Gateway
 // from a file without a status counts as ready, because a file is a wish.
 func Ready(gw *Object) bool {
@@ -213,13 +147,15 @@ func (b Binding) Waypoint() Ref {
 	return Ref{APIVersion: Gateway.APIVersion(), Kind: Gateway.String(), Namespace: b.Namespace, Name: b.Name}
 }
 
-// Binding says which waypoint a Service, ServiceEntry or WorkloadEntry is bound to.
+// Binding says which waypoint a Service, ServiceEntry or WorkloadEntry is bound to, as istiod reports
+// it in the condition istio.io/WaypointBound.
 func (s *Snapshot) Binding(o *Object) Binding {
 	switch o.Kind {
 	case Service, ServiceEntry:
-		b := s.serviceBinding(o)
-		b.Ingress = b.Bound && s.IngressUsesWaypoint(o)
-		return b
+		if ExternalName(o) {
+			return Binding{} // istiod drops these before it looks at their labels
+		}
+		return s.LabelledBinding(o)
 	case WorkloadEntry:
 		w := entryWorkload(o, o.Name, o.Spec.(*WorkloadEntrySpec))
 		return s.WorkloadBinding(WorkloadEntry, w)
@@ -227,27 +163,36 @@ func (s *Snapshot) Binding(o *Object) Binding {
 	return Binding{}
 }
 
-// serviceBinding is ambient/waypoints.go fetchWaypointForService.
-func (s *Snapshot) serviceBinding(o *Object) Binding {
-	switch o.Labels[label.GatewayManaged.Name] {
-	case managedMesh, "istio.io-eastwest-controller":
-		return Binding{}
-	}
-	if ExternalName(o) {
+// LabelledBinding is what the labels of a Service or ServiceEntry alone say, whatever its type: that
+// is how istiod judges a targetRef to it (ambient/policies.go WaypointPolicyStatusCollection,
+// ambient/waypoints.go fetchWaypointForService).
+func (s *Snapshot) LabelledBinding(o *Object) Binding {
+	if instanceOfMesh(o) {
 		return Binding{}
 	}
 	b := s.resolve(o.Kind, o.Namespace, o.Labels)
-	if !b.Bound {
-		return b
-	}
-	if !ServesServices(s.TrafficType(b.Gateway)) {
+	switch {
+	case !b.Bound:
+	case !ServesServices(s.TrafficType(b.Gateway)):
 		b.Bound, b.Reason = false, UnsupportedTrafficType
-		return b
-	}
-	if o.Kind == ServiceEntry && b.Namespace != o.Namespace && s.visibilityOf(o.Namespace) == "NAMESPACE" {
+	case o.Kind == ServiceEntry && b.Namespace != o.Namespace && s.visibilityOf(o.Namespace) == "NAMESPACE":
 		b.Bound, b.Reason = false, CrossNamespaceWaypointForbidden
 	}
+	b.Ingress = b.Bound && s.ingressThrough(o)
 	return b
+}
+
+// instanceOfMesh is whether the object is the Service of a waypoint or east-west gateway, which has
+// no waypoint itself.
+func instanceOfMesh(o *Object) bool {
+	managed := o.Labels[label.GatewayManaged.Name]
+	return managed == managedMesh || managed == "istio.io-eastwest-controller"
+}
+
+// ingressThrough is whether ingress gateways send through the waypoint of a bound object
+// (xds/endpoints/endpoint_builder.go findServiceWaypoint): only where told to, and only to a VIP.
+func (s *Snapshot) ingressThrough(o *Object) bool {
+	return s.IngressUsesWaypoint(o) && !Headless(o) && s.settings.Flag("ENABLE_INGRESS_WAYPOINT_ROUTING", true)
 }
 
 // WorkloadBinding says which waypoint takes the traffic that is addressed to a workload itself
@@ -286,32 +231,45 @@ func (s *Snapshot) resolve(kind Kind, ns string, labels map[string]string) Bindi
 		b.Reason, b.Missing = ReasonUnknown, "Gateway "+b.Namespace+"/"+b.Name
 	case b.Gateway == nil, !Ready(b.Gateway):
 		b.Reason = WaypointIsNotReady
-	case !s.allows(b.Gateway, ns):
+	case !s.Known(ns) && s.allowsBySelector(b.Gateway):
+		b.Reason, b.Missing = ReasonUnknown, "Namespace "+ns
+	case !s.Admits(b.Gateway, ns):
 		b.Reason = AttachmentDenied
-		if !s.Known(ns) && s.allowsBySelector(b.Gateway) {
-			b.Reason, b.Missing = ReasonUnknown, "Namespace "+ns
-		}
 	default:
 		b.Bound, b.Reason = true, WaypointAccepted
 	}
 	return b
 }
 
-// allows is whether a waypoint lets objects of a namespace attach (ambient/waypoints.go
+// Admits is whether a waypoint lets objects of a namespace attach (ambient/waypoints.go
 // makeAllowedRoutes, AllowsAttachmentFromNamespace).
-func (s *Snapshot) allows(gw *Object, ns string) bool {
+func (s *Snapshot) Admits(gw *Object, ns string) bool {
 	l := s.AttachmentListener(gw)
-	if l == nil || l.AllowedRoutes == nil || l.AllowedRoutes.Namespaces == nil {
+	if l == nil {
 		return gw.Namespace == ns
+	}
+	return s.ListenerAdmits(l, gw.Namespace, ns)
+}
+
+// ListenerAdmits is whether a listener of a Gateway in namespace own takes what comes from another.
+func (s *Snapshot) ListenerAdmits(l *Listener, own, ns string) bool {
+	if l.AllowedRoutes == nil || l.AllowedRoutes.Namespaces == nil {
+		return own == ns
 	}
 	switch from := l.AllowedRoutes.Namespaces; from.From {
 	case "All":
 		return true
 	case "Selector":
 		return from.Selector.Matches(s.NamespaceLabels(ns))
-	default:
-		return gw.Namespace == ns
 	}
+	return own == ns
+}
+
+// AdmitsOthers is whether a waypoint lets objects of any other namespace than its own attach.
+func (s *Snapshot) AdmitsOthers(gw *Object) bool {
+	l := s.AttachmentListener(gw)
+	return l != nil && l.AllowedRoutes != nil && l.AllowedRoutes.Namespaces != nil &&
+		(l.AllowedRoutes.Namespaces.From == "All" || l.AllowedRoutes.Namespaces.From == "Selector")
 }
 
 func (s *Snapshot) allowsBySelector(gw *Object) bool {
@@ -354,26 +312,42 @@ func (s *Snapshot) IngressUsesWaypoint(o *Object) bool {
 // BoundTo are the Services and ServiceEntries that are bound to a waypoint, sorted.
 func (s *Snapshot) BoundTo(gw *Object) []*Object {
 	var out []*Object
-	take := func(o *Object) {
-		if b := s.Binding(o); b.Bound && b.Gateway == gw {
-			out = append(out, o)
-		}
-	}
 	for _, o := range s.referrers(waypointKey(gw.Namespace, gw.Name)) {
-		switch o.Kind {
-		case Service, ServiceEntry:
-			take(o)
-		case Namespace:
-			for _, kind := range []Kind{Service, ServiceEntry} {
-				for _, svc := range s.List(kind, o.Name) {
-					if _, own := svc.Labels[label.IoIstioUseWaypoint.Name]; !own {
-						take(svc)
-					}
-				}
+		for _, svc := range s.servicesUnder(o) {
+			b := s.Binding(svc)
+			if b.Bound && b.Gateway == gw {
+				out = append(out, svc)
+			} else if c := s.Canary(svc); c.Attached && c.Gateway == gw {
+				out = append(out, svc)
 			}
 		}
 	}
 	return sorted(out)
+}
+
+// servicesUnder are the Services and ServiceEntries to which the object's labels may apply: itself, or
+// those of the Namespace that say nothing of their own.
+func (s *Snapshot) servicesUnder(o *Object) []*Object {
+	switch o.Kind {
+	case Service, ServiceEntry:
+		return []*Object{o}
+	case Namespace:
+		return s.Inheriting(o.Name)
+	}
+	return nil
+}
+
+// Inheriting are the Services and ServiceEntries of a namespace that take their waypoint from its label.
+func (s *Snapshot) Inheriting(ns string) []*Object {
+	var out []*Object
+	for _, kind := range []Kind{Service, ServiceEntry} {
+		for _, o := range s.List(kind, ns) {
+			if _, own := o.Labels[label.IoIstioUseWaypoint.Name]; !own && !instanceOfMesh(o) && !ExternalName(o) {
+				out = append(out, o)
+			}
+		}
+	}
+	return out
 }
 
 // WorkloadsBoundTo are the workloads whose own traffic goes through a waypoint.

@@ -146,12 +146,13 @@ func templateWorkload(o *Object, pods []*Workload) *Workload {
 	return w
 }
 
-// entryWorkload is a WorkloadEntry, whose labels stand in its metadata or in its spec.
+// entryWorkload is a WorkloadEntry, whose labels stand in its metadata or in its spec; the former win
+// (serviceentry/conversion.go ConvertClientWorkloadEntry).
 func entryWorkload(o *Object, name string, e *WorkloadEntrySpec) *Workload {
 	labels := o.Labels
 	if len(e.Labels) > 0 {
 		labels = make(map[string]string, len(o.Labels)+len(e.Labels))
-		for _, m := range []map[string]string{o.Labels, e.Labels} {
+		for _, m := range []map[string]string{e.Labels, o.Labels} {
 			for k, v := range m {
 				labels[k] = v
 			}

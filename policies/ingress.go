@@ -1,0 +1,94 @@
+package policies
+
+import (
+	"slices"
+	"strings"
+
+	"istio.io/api/annotation"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// ingress is a gateway from which a route leads into the mesh.
+type ingress struct {
+	name   string // for messages
+	caller direct // who it is to ztunnel
+}
+
+// ingressOf is a gateway of Istio's from which a route leads to a Service. A route that its gateway
+// does not take, or that may not send to another namespace, leads nowhere.
+func ingressOf(s *mesh.Snapshot, route, svc *mesh.Object) (ingress, bool) {
+	switch r := route.Spec.(type) {
+	case *mesh.Route:
+		if svc.Namespace != route.Namespace && !s.Granted(route, svc) {
+			return ingress{}, false
+		}
+		for _, p := range r.ParentRefs {
+			if _, kind := p.GroupKind(); kind != "Gateway" {
+				continue
+			}
+			gw := s.Get(mesh.Gateway, or(p.Namespace, route.Namespace), p.Name)
+			if gw != nil && s.ClassOf(gw) == mesh.ClassGateway && takes(s, gw, p, route.Namespace) {
+				return ingress{gw.String(), direct{principal: gatewayIdentity(s, gw)}}, true
+			}
+		}
+	case *mesh.VirtualServiceSpec:
+		for _, g := range r.Gateways {
+			if in, ok := classicIngress(s, g, route.Namespace); ok {
+				return in, true
+			}
+		}
+	}
+	return ingress{}, false
+}
+
+// takes is whether a listener of the gateway takes routes of a namespace.
+func takes(s *mesh.Snapshot, gw *mesh.Object, p mesh.ParentRef, ns string) bool {
+	return slices.ContainsFunc(gw.Spec.(*mesh.GatewayBody).Spec.Listeners, func(l mesh.Listener) bool {
+		return (p.SectionName == "" || p.SectionName == l.Name) && (p.Port == 0 || p.Port == l.Port) && s.ListenerAdmits(&l, gw.Namespace, ns)
+	})
+}
+
+// gatewayIdentity is the principal of a gateway that istiod deploys; "" where it does not deploy it.
+func gatewayIdentity(s *mesh.Snapshot, gw *mesh.Object) string {
+	spec := gw.Spec.(*mesh.GatewayBody).Spec
+	if slices.ContainsFunc(spec.Addresses, func(a mesh.Address) bool { return a.Type == "Hostname" }) {
+		return ""
+	}
+	sa := or(gw.Annotations[annotation.GatewayServiceAccount.Name], gw.Name+"-"+spec.GatewayClassName)
+	return s.Settings().TrustDomain + "/ns/" + gw.Namespace + "/sa/" + sa
+}
+
+// classicIngress is a Gateway of networking.istio.io, by the name that a VirtualService gives it.
+func classicIngress(s *mesh.Snapshot, name, ns string) (ingress, bool) {
+	if name == "mesh" {
+		return ingress{}, false
+	}
+	in := ingress{name: "Gateway " + name}
+	if before, after, ok := strings.Cut(name, "/"); ok {
+		ns, name = before, after
+	}
+	gw := s.Get(mesh.IstioGateway, ns, name)
+	if gw == nil {
+		return in, !s.Known(ns)
+	}
+	sel := gw.Spec.(*mesh.IstioGatewaySpec).Selector
+	for n := range s.Namespaces() {
+		for _, w := range s.Workloads(n) {
+			if w.Mode == mesh.ModeGateway && subset(sel, w.Labels) {
+				in.caller.principal = s.Settings().TrustDomain + "/ns/" + w.Namespace + "/sa/" + w.ServiceAccount
+				return in, true
+			}
+		}
+	}
+	return in, true
+}
+
+func subset(want, labels map[string]string) bool {
+	for k, v := range want {
+		if labels[k] != v {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,135 @@
+package corpus
+
+import (
+	"testing"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// verbatim are the words of our effects that are istiod's own, or finer than istiod's: its condition
+// knows only that a Service is not bound, or that no waypoint has a Gateway's name, and not why. A
+// reason that is not here goes with a targetRef that istiod accepts, whether anybody enforces it or not.
+var verbatim = map[string]map[string]string{
+	"Service": {
+		policies.AncestorNotBound:            policies.AncestorNotBound,
+		policies.TargetNotFound:              policies.TargetNotFound,
+		mesh.WaypointIsNotReady:              policies.AncestorNotBound,
+		mesh.AttachmentDenied:                policies.AncestorNotBound,
+		mesh.UnsupportedTrafficType:          policies.AncestorNotBound,
+		mesh.CrossNamespaceWaypointForbidden: policies.AncestorNotBound,
+	},
+	"Gateway": {
+		policies.TargetNotFound: policies.TargetNotFound,
+		mesh.WaypointIsNotReady: policies.TargetNotFound,
+	},
+	"GatewayClass": {
+		policies.TargetNotFound: policies.TargetNotFound,
+		policies.Invalid:        policies.Invalid,
+	},
+}
+
+func init() { verbatim["ServiceEntry"] = verbatim["Service"] }
+
+// TestTargets compares the effects of every AuthorizationPolicy with targetRefs with the condition
+// WaypointAccepted. Of several targetRefs istiod tells only whether all, some or none are bound
+// (pilot/pkg/model/service.go flattenConditions). There is no list of exceptions.
+func TestTargets(t *testing.T) {
+	r := load(t, "testdata/mesh-a")
+	compared := 0
+	for o := range r.snapshot.All(mesh.AuthorizationPolicy) {
+		refs := o.Spec.(*mesh.AuthorizationPolicySpec).Attachment().Refs()
+		if len(refs) == 0 {
+			continue
+		}
+		compared++
+		if policies.DryRun(r.snapshot, o) && r.condition(o, "ZtunnelAccepted").Status == "False" {
+			// istiod says only that ztunnel does not try it, although this policy never was for
+			// ztunnel, and the waypoint does. It says so of some dry runs and not of others.
+			continue
+		}
+		ours := waypointAccepted(policies.Effects(r.snapshot, o), refs)
+		theirs := r.condition(o, "WaypointAccepted")
+		theirs.Type, theirs.Message = "", ""
+		if ours != theirs {
+			t.Errorf("%s: we say %v, istiod %v", o, ours, theirs)
+		}
+	}
+	if compared != 437 {
+		t.Errorf("compared %d policies, the recording has 437 with targetRefs", compared)
+	}
+}
+
+func waypointAccepted(effects []policies.Effect, refs []mesh.TargetRef) condition {
+	rejected := map[mesh.TargetRef]string{}
+	bound := 0
+	for _, ref := range refs {
+		for _, e := range effects {
+			if e.Target.Kind == ref.Kind && e.Target.Name == ref.Name {
+				if word, no := verbatim[ref.Kind][e.Reason]; no {
+					rejected[ref] = word
+				}
+			}
+		}
+		if rejected[ref] == "" {
+			bound++
+		}
+	}
+	switch {
+	case bound == len(refs):
+		return condition{Status: "True", Reason: policies.Accepted}
+	case len(refs) == 1:
+		return condition{Status: "False", Reason: rejected[refs[0]]}
+	case bound > 0:
+		return condition{Status: "True", Reason: "PartiallyInvalid"}
+	}
+	return condition{Status: "False", Reason: policies.Invalid}
+}
+
+// TestZtunnelAccepted compares the effects of every AuthorizationPolicy without targetRefs with the
+// condition ZtunnelAccepted. istiod's condition is about the conversion alone, so ours differs
+// wherever something else decides; each class of difference is a case of its own in reported.
+func TestZtunnelAccepted(t *testing.T) {
+	r := load(t, "testdata/mesh-a")
+	compared := 0
+	for o := range r.snapshot.All(mesh.AuthorizationPolicy) {
+		if len(o.Spec.(*mesh.AuthorizationPolicySpec).Attachment().Refs()) > 0 {
+			continue
+		}
+		compared++
+		ours := reported(r.snapshot, o)
+		theirs := r.condition(o, "ZtunnelAccepted")
+		theirs.Type, theirs.Message = "", ""
+		if ours != theirs {
+			t.Errorf("%s: we say %v, istiod %v; effects: %+v", o, ours, theirs, policies.Effects(r.snapshot, o))
+		}
+	}
+	if compared != 371 {
+		t.Errorf("compared %d policies, the recording has 371 without targetRefs", compared)
+	}
+}
+
+// reported is the condition that follows from our effects.
+func reported(s *mesh.Snapshot, o *mesh.Object) condition {
+	p := o.Spec.(*mesh.AuthorizationPolicySpec)
+	accepted := condition{Status: "True", Reason: policies.Accepted}
+	unsupported := condition{Status: "True", Reason: policies.UnsupportedValue}
+	if action := policies.Action(p); policies.DryRun(s, o) || action != policies.Allow && action != policies.Deny {
+		return condition{Status: "False", Reason: policies.UnsupportedValue}
+	}
+	for _, e := range policies.Effects(s, o) {
+		switch e.Reason {
+		case policies.UnsupportedValue:
+			return unsupported
+		case policies.NotEnrolled, policies.NoWorkloads, policies.WaypointPods, policies.EmptySelector, policies.NotInInput:
+			// istiod converts a policy whether or not it selects anything that a ztunnel captures.
+			fallthrough
+		case policies.WaypointIdentity:
+			// istiod does not ask who stands before the workloads.
+			if len(policies.L7Attributes(p)) > 0 {
+				return unsupported
+			}
+		}
+	}
+	return accepted
+}
