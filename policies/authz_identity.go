@@ -181,6 +181,9 @@ func identity(s *mesh.Snapshot, o *mesh.Object, workloads []*mesh.Workload, fate
 	return judgement{}, false
 }
 
+// AsksWho is whether an AuthorizationPolicy has a rule on who calls.
+func AsksWho(o *mesh.Object) bool { return asksWho(o.Spec.(*mesh.AuthorizationPolicySpec)) }
+
 func asksWho(p *mesh.AuthorizationPolicySpec) bool {
 	for i := range p.Rules {
 		if len(p.Rules[i].From) > 0 || slices.ContainsFunc(p.Rules[i].When, func(w mesh.Condition) bool { return strings.HasPrefix(w.Key, "source.") }) {

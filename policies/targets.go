@@ -24,6 +24,7 @@ type attachment struct {
 	// without the policy's name for itself: "is enforced nowhere: …".
 	verdict Verdict
 	reason  string
+	cause   string // what is behind the reason, where that is another
 	why     string
 	remedy  string
 	waits   []Wait
@@ -176,7 +177,7 @@ func attachGateway(s *mesh.Snapshot, a *attachment) {
 	case !mesh.Ready(gw) && a.applied():
 		a.not(Pending, mesh.WaypointIsNotReady, fmt.Sprintf("%s is not ready: it has no address", gw), "Find out why; until then nothing enforces the policy.", Wait{Object: &ref})
 	case !mesh.Ready(gw):
-		a.reason = mesh.WaypointIsNotReady // istiod tells the address first, and asks no further
+		a.cause, a.reason = a.reason, mesh.WaypointIsNotReady // istiod looks at the address and no further
 	case a.applied() && !a.gateway:
 		a.services, a.direct = s.BoundTo(gw), len(s.WorkloadsBoundTo(gw)) > 0
 		if len(a.services) == 0 && !a.direct {

@@ -21,18 +21,25 @@ type ConfigMapBody struct {
 	Data map[string]string `json:"data"`
 }
 
-// parameterKeys are what istiod reads from a Gateway's parametersRef
+// ParameterKeys are what istiod reads from a Gateway's parametersRef
 // (pilot/pkg/config/kube/gatewaycommon/deploymentcontroller.go).
-var parameterKeys = []string{"deployment", "service", "serviceAccount", "horizontalPodAutoscaler", "podDisruptionBudget"}
+var ParameterKeys = []string{"deployment", "service", "serviceAccount", "horizontalPodAutoscaler", "podDisruptionBudget"}
 
-// matters keeps the ConfigMaps that Istio reads and leaves all others out of the Snapshot.
+// matters keeps the ConfigMaps that Istio reads, or is meant to, and leaves all others out of the
+// Snapshot: there can be thousands. So a Gateway's parametersRef to one that is not in the Snapshot
+// names either nothing or nothing that istiod reads. One that misspells a key is kept, to be told.
 func (c *ConfigMapBody) matters(o *Object) bool {
 	if o.Name == "istio" || strings.HasPrefix(o.Name, "istio-") {
 		return true
 	}
-	for _, key := range parameterKeys {
-		if _, ok := c.Data[key]; ok {
-			return true
+	if _, ok := o.Labels["gateway.istio.io/defaults-for-class"]; ok {
+		return true
+	}
+	for key := range c.Data {
+		for _, parameter := range ParameterKeys {
+			if strings.EqualFold(strings.TrimSuffix(strings.TrimSuffix(key, ".yaml"), "s"), parameter) {
+				return true
+			}
 		}
 	}
 	return false

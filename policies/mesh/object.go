@@ -64,6 +64,14 @@ func (o *Object) String() string { return o.Ref().String() }
 // Key is the object's identity among objects of its kind, as in "shop/cart".
 func (o *Object) Key() string { return o.Namespace + "/" + o.Name }
 
+// Labelled is a copy of the object with other labels, to ask what would be. Its Content is still that
+// of the original.
+func (o *Object) Labelled(labels map[string]string) *Object {
+	c := *o
+	c.Labels = labels
+	return &c
+}
+
 // older orders objects of one kind as Istio does where "the oldest wins": by creation time, then
 // by name. An object without a time, as in a manifest, counts as newer than any with one.
 func older(a, b *Object) int {

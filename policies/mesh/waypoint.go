@@ -163,6 +163,16 @@ func (s *Snapshot) Binding(o *Object) Binding {
 	return Binding{}
 }
 
+// NamespaceBinding is which waypoint a Namespace's labels give to the Services in it that say nothing
+// of their own.
+func (s *Snapshot) NamespaceBinding(ns string) Binding {
+	b := s.resolve(Service, ns, nil)
+	if b.Bound && !ServesServices(s.TrafficType(b.Gateway)) {
+		b.Bound, b.Reason = false, UnsupportedTrafficType
+	}
+	return b
+}
+
 // LabelledBinding is what the labels of a Service or ServiceEntry alone say, whatever its type: that
 // is how istiod judges a targetRef to it (ambient/policies.go WaypointPolicyStatusCollection,
 // ambient/waypoints.go fetchWaypointForService).
