@@ -45,7 +45,7 @@ func (a *attachment) effect(what string) Effect {
 		e.EnforcedBy = Gateway
 	}
 	if !a.applied() {
-		e.EnforcedBy, e.Verdict, e.Reason, e.WaitsFor = Nobody, a.verdict, a.reason, a.waits
+		e.By, e.EnforcedBy, e.Verdict, e.Reason, e.WaitsFor = nil, Nobody, a.verdict, a.reason, a.waits
 		e.Causes = []Cause{{Reason: or(a.cause, a.reason), Verdict: a.verdict, Field: a.field, Text: a.why}}
 		consequence := what + " is not enforced"
 		if a.verdict == Unknown {
@@ -66,6 +66,9 @@ func judgeAuthzAt(s *mesh.Snapshot, o *mesh.Object, p *mesh.AuthorizationPolicyS
 		}
 	}
 	e.Message = by + " enforces it as written."
+	if a.by == nil {
+		e.Message = "the waypoints enforce it as written."
+	}
 	if dry, err := strconv.ParseBool(o.Annotations[annotation.IoIstioDryRun.Name]); err == nil && dry {
 		e.Message = by + " tries it and only counts and logs what it would do, as annotation " + annotation.IoIstioDryRun.Name + " asks."
 		return
@@ -82,7 +85,7 @@ func judgeAuthzAt(s *mesh.Snapshot, o *mesh.Object, p *mesh.AuthorizationPolicyS
 			e.Message = waypointMessage(Action(p), by, e)
 		}
 		if j.verdict == NotEnforced {
-			e.EnforcedBy = Nobody
+			e.EnforcedBy, e.By = Nobody, nil
 		}
 	}
 	judgeProvider(s, p, a.services, e)
@@ -106,7 +109,7 @@ func judgeProvider(s *mesh.Snapshot, p *mesh.AuthorizationPolicySpec, services [
 		e.Verdict, e.Reason, e.Field = OverDenies, ProviderConflict, "spec.provider.name"
 		e.Message = fmt.Sprintf("every call that its rules match is denied: %s sends the same calls to another provider, and a proxy takes only one. Use one provider, or set PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS on istiod.", other)
 	case !settings.MeshConfigKnown:
-		e.EnforcedBy, e.Verdict, e.Reason, e.Field = Nobody, Unknown, ProviderUnknown, "spec.provider.name"
+		e.By, e.EnforcedBy, e.Verdict, e.Reason, e.Field = nil, Nobody, Unknown, ProviderUnknown, "spec.provider.name"
 		e.Message = fmt.Sprintf("it cannot be judged: whether the mesh has the extension provider %q is in ConfigMap %s/istio, which is not in the input. Add it, or use --live.", name, s.RootNamespace())
 		e.WaitsFor = []Wait{{Object: &mesh.Ref{APIVersion: "v1", Kind: "ConfigMap", Namespace: s.RootNamespace(), Name: "istio"}}}
 	case !slices.Contains(settings.AuthorizationProviders, name):

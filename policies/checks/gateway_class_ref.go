@@ -39,6 +39,9 @@ class, or any other namespace, matches no waypoint. For a class of one's own ist
 // renameClass offers istio-waypoint for a class of one's own. That name reaches every waypoint,
 // whatever its class, so it is offered only where all waypoints are of the class that is named.
 func renameClass(p *policies.Pass, e policies.Effect) []policies.Fix {
+	if p.Object.Namespace != p.RootNamespace() {
+		return nameGateway(p, e)
+	}
 	if e.Reason != policies.ClassNotMatched {
 		return nil
 	}
@@ -62,5 +65,25 @@ func renameClass(p *policies.Pass, e policies.Effect) []policies.Fix {
 	return []policies.Fix{{
 		Message: fmt.Sprintf("name GatewayClass %s, which reaches the waypoints of every class; from then on all of them enforce what the policy says, which nobody does now", mesh.WaypointClassName),
 		Patch:   []policies.Op{{Op: "replace", Path: path, Value: mesh.WaypointClassName}},
+	}}
+}
+
+// nameGateway offers the one waypoint of the policy's own namespace, beyond which it cannot reach.
+func nameGateway(p *policies.Pass, e policies.Effect) []policies.Fix {
+	var found []*mesh.Object
+	for _, gw := range p.List(mesh.Gateway, p.Object.Namespace) {
+		if p.ClassOf(gw) == mesh.ClassWaypoint && !p.Sandwiched(gw) && mesh.Ready(gw) {
+			found = append(found, gw)
+		}
+	}
+	spec := p.Object.Spec.(*mesh.AuthorizationPolicySpec)
+	if len(found) != 1 || len(p.BoundTo(found[0])) == 0 || !speakHTTP(p, p.BoundTo(found[0])) || widens(p, spec, p.BoundTo(found[0])) || len(spec.Attachment().Refs()) != 1 {
+		return nil
+	}
+	return []policies.Fix{{
+		Message: fmt.Sprintf("name %s, the only waypoint of the namespace; from then on it enforces what the policy says, which nobody does now", short(found[0])),
+		Patch: []policies.Op{{Op: "replace", Path: pointerTo(e.Field), Value: map[string]any{
+			"group": mesh.Gateway.Group(), "kind": mesh.Gateway.String(), "name": found[0].Name,
+		}}},
 	}}
 }

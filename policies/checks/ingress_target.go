@@ -24,11 +24,8 @@ an address, whatever its class.`,
 	Remedy: "Name the Services, or a Gateway of class istio-waypoint.",
 	Run: func(p *policies.Pass) {
 		for _, e := range p.Effects(p.Object) {
-			if e.By == nil {
-				continue
-			}
-			gw := p.Get(mesh.Gateway, e.By.Namespace, e.By.Name)
-			if gw == nil || p.ClassOf(gw) != mesh.ClassGateway {
+			gw := p.Get(mesh.Gateway, e.Target.Namespace, e.Target.Name)
+			if e.Target.Kind != "Gateway" || gw == nil || p.ClassOf(gw) != mesh.ClassGateway {
 				continue
 			}
 			if why := takenForWaypoint(p.Snapshot, gw); why != "" {

@@ -13,7 +13,7 @@ func nearest(p *policies.Pass, t policies.Target) string {
 			continue
 		}
 		for _, o := range p.List(kind, t.Namespace) {
-			if distance(o.Name, t.Name) <= min(2, len(t.Name)/3) {
+			if distance(o.Name, t.Name) <= min(2, len(t.Name)/2) {
 				near = append(near, o.Name)
 			}
 		}

@@ -41,12 +41,12 @@ Deployment, rather than in its pod template, the label is not read at all.`,
 		}
 		w := &mesh.Workload{Namespace: o.Namespace, Labels: labels}
 		b := p.WorkloadBinding(o.Kind, w)
-		f := policies.Finding{Field: field, Message: ""}
+		f := policies.Finding{Field: field}
 		switch {
 		case b.Reason == mesh.UnsupportedTrafficType:
-			f.Message = fmt.Sprintf("label %s=%s on the pods of %s is ignored without a word: waypoint %s/%s is for %s traffic only.", key, name, short(o), b.Namespace, b.Name, p.TrafficType(b.Gateway))
+			f.Message = fmt.Sprintf("label %s=%s on %s is ignored without a word: waypoint %s/%s is for %s traffic only.", key, name, podsOf(o), b.Namespace, b.Name, p.TrafficType(b.Gateway))
 		case b.Reason == mesh.WaypointIsNotReady && b.Gateway == nil:
-			f.Message = fmt.Sprintf("label %s=%s on the pods of %s is ignored without a word: there is no Gateway %s/%s.", key, name, short(o), b.Namespace, b.Name)
+			f.Message = fmt.Sprintf("label %s=%s on %s is ignored without a word: there is no Gateway %s/%s.", key, name, podsOf(o), b.Namespace, b.Name)
 		case b.Bound && mesh.ServesServices(p.TrafficType(b.Gateway)):
 			direct := slices.DeleteFunc(p.ServicesOf(w), func(svc *mesh.Object) bool {
 				return mesh.Headless(svc) || svc.Labels[key] == "none" || p.Binding(svc).Opt != mesh.AsksNothing
@@ -54,7 +54,7 @@ Deployment, rather than in its pod template, the label is not read at all.`,
 			if len(direct) == 0 {
 				return
 			}
-			f.Message = fmt.Sprintf("calls to %s reach the pods of %s without passing waypoint %s/%s: the label on pods is only about calls to their own addresses.", enumerate(direct), short(o), b.Namespace, b.Name)
+			f.Message = fmt.Sprintf("calls to %s reach %s without passing waypoint %s/%s: the label on pods is only about calls to their own addresses.", enumerate(direct), podsOf(o), b.Namespace, b.Name)
 			f.Severity, f.Related = weight(relying(p, direct), 1), refsOf(direct)
 		default:
 			return
@@ -62,6 +62,13 @@ Deployment, rather than in its pod template, the label is not read at all.`,
 		p.Report(f)
 	},
 })
+
+func podsOf(o *mesh.Object) string {
+	if o.Kind == mesh.Pod {
+		return short(o)
+	}
+	return "the pods of " + short(o)
+}
 
 // podLabels are the labels of a pod, or of those that the object makes.
 func podLabels(o *mesh.Object) (labels map[string]string, field string) {

@@ -3,6 +3,7 @@ package checks
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -30,10 +31,14 @@ the pods' port or address never matches there: a DENY denies nothing, an ALLOW a
 			if c.Reason != policies.PortNeverMatches || c.Verdict == policies.Enforced {
 				continue
 			}
-			p.Report(policies.Finding{
-				Verdict: e.Verdict, Field: c.Field, Related: byOf(e), Fixes: translatePorts(p, spec),
+			f := policies.Finding{
+				Verdict: e.Verdict, Field: c.Field, Fixes: translatePorts(p, spec),
 				Message: fmt.Sprintf("%s at %s: %s.", portConsequence(policies.Action(spec), c.Verdict), e.Target, c.Text),
-			})
+			}
+			if strings.Contains(c.Text, "address") {
+				f.Remedy = "Name the Service's address."
+			}
+			p.Report(f)
 		}
 	},
 })

@@ -91,10 +91,11 @@ func toServices(p *policies.Pass, e policies.Effect) []policies.Fix {
 	for _, svc := range services[1:] {
 		ops = append(ops, policies.Op{Op: "add", Path: "/spec/targetRefs/-", Value: refTo(svc)})
 	}
-	return []policies.Fix{{
-		Message: fmt.Sprintf("bind the policy to %s instead of the waypoint; from then on it denies there what it says, which nobody does now", enumerate(services)),
-		Patch:   ops,
-	}}
+	consequence := "from then on it is enforced there, which nobody does now"
+	if policies.Action(spec) == policies.Allow {
+		consequence = "from then on whatever it does not admit is denied there"
+	}
+	return []policies.Fix{{Message: fmt.Sprintf("bind the policy to %s instead of the waypoint; %s", enumerate(services), consequence), Patch: ops}}
 }
 
 func speakHTTP(p *policies.Pass, services []*mesh.Object) bool {

@@ -30,8 +30,12 @@ such a Service judges no call. istiod still reports it as accepted.`,
 			default:
 				continue
 			}
+			remedy := lastSentence(e.Message)
+			if e.Field == "spec.targetRefs" {
+				remedy = "" // no port of it passes a waypoint, and no other rule would do
+			}
 			p.Report(policies.Finding{
-				Verdict: e.Verdict, Field: e.Field, Remedy: lastSentence(e.Message),
+				Verdict: e.Verdict, Field: e.Field, Remedy: remedy,
 				Message: fmt.Sprintf("nobody enforces this %s at %s: %s.", what(p.Object), e.Target, e.Causes[0].Text),
 				Related: []mesh.Ref{{Kind: e.Target.Kind, Namespace: e.Target.Namespace, Name: e.Target.Name}},
 			})

@@ -33,6 +33,9 @@ Any other word in the label means nothing at all.`,
 		if !ok || a.Reason != mesh.UnsupportedTrafficType || p.Object.Kind == mesh.Namespace && len(a.services) == 0 {
 			return
 		}
+		if tt, own := a.Gateway.Labels[label.IoIstioWaypointFor.Name]; own && !mesh.ServesWorkloads(tt) && !mesh.ServesServices(tt) {
+			return // nothing can be bound to it: told on the waypoint
+		}
 		needs := "service"
 		if p.Object.Kind == mesh.WorkloadEntry {
 			needs = "workload"
@@ -70,7 +73,7 @@ func wrongWord(p *policies.Pass) {
 
 func wanted(asking, rely []*mesh.Object) string {
 	if len(asking) > 0 {
-		return enumerate(asking) + " asks for it"
+		return "it is asked for by " + enumerate(asking)
 	}
-	return enumerate(rely) + " names it"
+	return "it is named by " + enumerate(rely)
 }
