@@ -1,0 +1,97 @@
+package policies_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/scenario"
+)
+
+const guarded = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {istio.io/dataplane-mode: ambient, istio.io/use-waypoint: waypoint}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: waypoint, namespace: shop}
+spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: cart, namespace: shop}
+spec: {clusterIP: 10.96.0.10, selector: {app: cart}, ports: [{name: http, port: 80}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: guard, namespace: shop}
+spec:
+  action: DENY
+  targetRefs: [{group: "", kind: Service, name: cart}]
+  rules: [{to: [{operation: {methods: [DELETE]}}]}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: all, namespace: shop}
+spec:
+  action: DENY
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}]
+  rules: [{to: [{operation: {methods: [TRACE]}}]}]
+`
+
+func objects(t *testing.T, yaml string) []*mesh.Object {
+	t.Helper()
+	out, err := scenario.Objects([]byte(yaml))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestRegressions shows the changes of the catalogue that break stored policies (137-140).
+func TestRegressions(t *testing.T) {
+	service := func(meta, spec string) string {
+		return "apiVersion: v1\nkind: Service\nmetadata: {name: cart, namespace: shop" + meta + "}\nspec: {selector: {app: cart}" + spec + "}\n"
+	}
+	for _, c := range []struct {
+		name, change string
+		drop         bool
+		want         []string
+	}{
+		{"delete the waypoint", "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: waypoint, namespace: shop}\nspec: {gatewayClassName: istio-waypoint}\n", true,
+			[]string{"all NotEnforced TargetNotFound", "guard NotEnforced WaypointIsNotReady"}},
+		{"lose its address", "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: waypoint, namespace: shop}\nspec: {gatewayClassName: istio-waypoint}\nstatus: {conditions: []}\n", false,
+			[]string{"all Pending WaypointIsNotReady", "guard Pending WaypointIsNotReady"}},
+		{"unlabel the Namespace", "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {istio.io/dataplane-mode: ambient}}\n", false,
+			[]string{"all NotEnforced ServesNothing", "guard NotEnforced AncestorNotBound"}},
+		{"opt out", service(", labels: {istio.io/use-waypoint: none}", ", ports: [{name: http, port: 80}]"), false,
+			[]string{"all NotEnforced ServesNothing", "guard NotEnforced AncestorNotBound"}},
+		{"HTTP becomes TCP", service("", ", ports: [{name: tcp, port: 80}]"), false,
+			[]string{"all OverDenies Protocol", "guard OverDenies Protocol"}},
+		{"become headless", service("", ", clusterIP: None, ports: [{name: http, port: 80}]"), false,
+			[]string{"all NotEnforced Protocol", "guard NotEnforced Headless"}},
+		{"another port", service("", ", ports: [{name: http, port: 80}, {name: http-too, port: 81}]"), false, nil},
+		{"another label", service(", labels: {team: shop}", ", ports: [{name: http, port: 80}]"), false, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before := mesh.New(mesh.Options{}, objects(t, guarded)...)
+			changed := objects(t, c.change)[0]
+			after := before.With(changed)
+			if c.drop {
+				after = before.Without(changed)
+			}
+			var got []string
+			for _, r := range policies.Regressions(before, after, changed) {
+				if r.Before.Verdict != policies.Enforced {
+					t.Errorf("%s was %s before", r.Before.Object, r.Before.Verdict)
+				}
+				got = append(got, r.After.Object.Name+" "+string(r.After.Verdict)+" "+r.After.Reason)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
