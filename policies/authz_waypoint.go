@@ -106,8 +106,10 @@ func judgeProvider(s *mesh.Snapshot, p *mesh.AuthorizationPolicySpec, services [
 	other := providerConflict(s, name, services)
 	switch {
 	case other != nil:
+		text := fmt.Sprintf("%s sends the same calls to another provider, and a proxy takes only one", other)
 		e.Verdict, e.Reason, e.Field = OverDenies, ProviderConflict, "spec.provider.name"
-		e.Message = fmt.Sprintf("every call that its rules match is denied: %s sends the same calls to another provider, and a proxy takes only one. Use one provider, or set PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS on istiod.", other)
+		e.Message = "every call that its rules match is denied: " + text + ". Use one provider, or set PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS on istiod."
+		e.Causes = append(e.Causes, Cause{Reason: e.Reason, Verdict: e.Verdict, Field: e.Field, Text: text})
 	case !settings.MeshConfigKnown:
 		e.By, e.EnforcedBy, e.Verdict, e.Reason, e.Field = nil, Nobody, Unknown, ProviderUnknown, "spec.provider.name"
 		e.Message = fmt.Sprintf("it cannot be judged: whether the mesh has the extension provider %q is in ConfigMap %s/istio, which is not in the input. Add it, or use --live.", name, s.RootNamespace())
@@ -117,7 +119,7 @@ func judgeProvider(s *mesh.Snapshot, p *mesh.AuthorizationPolicySpec, services [
 		e.Message = fmt.Sprintf("every call that its rules match is denied: the mesh has no authorization provider %q. Add it to extensionProviders of the mesh configuration, or correct the name.", name)
 	}
 	switch e.Reason {
-	case ProviderNotFound, ProviderUnknown, ProviderConflict:
+	case ProviderNotFound, ProviderUnknown:
 		e.Causes = append(e.Causes, Cause{Reason: e.Reason, Verdict: e.Verdict, Field: e.Field})
 	}
 }

@@ -37,7 +37,7 @@ func Bypasses(s *mesh.Snapshot, svc *mesh.Object) []Bypass {
 			"Make it a ClusterIP Service behind a Gateway."})
 	}
 	for _, route := range s.RoutesTo(svc) {
-		if in, ok := ingressOf(s, route, svc); ok && !b.Ingress && in.caller.open(s, behind) {
+		if in, ok := ingressOf(s, route, svc); ok && !b.Ingress && in.open(s, behind) {
 			out = append(out, Bypass{IngressBypass, route,
 				fmt.Sprintf("%s leads from %s to %s, and ingress gateways do not send through the waypoint", route, in.name, svc),
 				fmt.Sprintf("Set label %s=true on %s.", label.IoIstioIngressUseWaypoint.Name, svc)})

@@ -11,8 +11,16 @@ import (
 
 // ingress is a gateway from which a route leads into the mesh.
 type ingress struct {
-	name   string // for messages
-	caller direct // who it is to ztunnel
+	name string        // for messages
+	who  func() direct // who it is to ztunnel; a search through the mesh for a classic gateway
+}
+
+// open is whether ztunnel lets the gateway in to any of the workloads.
+func (in ingress) open(s *mesh.Snapshot, workloads []*mesh.Workload) bool {
+	guarded := slices.ContainsFunc(workloads, func(w *mesh.Workload) bool {
+		return len(AllowsAt(s, w)) > 0 || len(DeniesAt(s, w)) > 0
+	})
+	return !guarded || in.who().open(s, workloads)
 }
 
 // ingressOf is a gateway of Istio's from which a route leads to a Service. A route that its gateway
@@ -29,7 +37,7 @@ func ingressOf(s *mesh.Snapshot, route, svc *mesh.Object) (ingress, bool) {
 			}
 			gw := s.Get(mesh.Gateway, or(p.Namespace, route.Namespace), p.Name)
 			if gw != nil && s.ClassOf(gw) == mesh.ClassGateway && takes(s, gw, p, route.Namespace) {
-				return ingress{gw.String(), direct{principal: gatewayIdentity(s, gw)}}, true
+				return ingress{gw.String(), func() direct { return direct{principal: gatewayIdentity(s, gw)} }}, true
 			}
 		}
 	case *mesh.VirtualServiceSpec:
@@ -64,7 +72,7 @@ func classicIngress(s *mesh.Snapshot, name, ns string) (ingress, bool) {
 	if name == "mesh" {
 		return ingress{}, false
 	}
-	in := ingress{name: "Gateway " + name}
+	in := ingress{name: "Gateway " + name, who: func() direct { return direct{} }}
 	if before, after, ok := strings.Cut(name, "/"); ok {
 		ns, name = before, after
 	}
@@ -72,16 +80,21 @@ func classicIngress(s *mesh.Snapshot, name, ns string) (ingress, bool) {
 	if gw == nil {
 		return in, !s.Known(ns)
 	}
-	sel := gw.Spec.(*mesh.IstioGatewaySpec).Selector
-	for n := range s.Namespaces() {
-		for _, w := range s.Workloads(n) {
+	in.who = func() direct { return classicIdentity(s, gw.Spec.(*mesh.IstioGatewaySpec).Selector) }
+	return in, true
+}
+
+// classicIdentity is that of the gateway pods that a Gateway of networking.istio.io selects, in
+// whatever namespace; nobody known where none is in the input.
+func classicIdentity(s *mesh.Snapshot, sel map[string]string) direct {
+	for ns := range s.Namespaces() {
+		for _, w := range s.Workloads(ns) {
 			if w.Mode == mesh.ModeGateway && subset(sel, w.Labels) {
-				in.caller.principal = s.Settings().TrustDomain + "/ns/" + w.Namespace + "/sa/" + w.ServiceAccount
-				return in, true
+				return direct{principal: s.Settings().TrustDomain + "/ns/" + w.Namespace + "/sa/" + w.ServiceAccount}
 			}
 		}
 	}
-	return in, true
+	return direct{}
 }
 
 func subset(want, labels map[string]string) bool {

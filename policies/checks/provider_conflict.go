@@ -1,6 +1,8 @@
 package checks
 
 import (
+	"fmt"
+
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -19,9 +21,9 @@ Service at a waypoint, all that either of them matches is denied.`,
 	Remedy: "Use one provider, or set PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS on istiod.",
 	Run: func(p *policies.Pass) {
 		for _, e := range p.Effects(p.Object) {
-			if e.Reason == policies.ProviderConflict {
-				p.Report(policies.Finding{Verdict: e.Verdict, Field: e.Field, Related: byOf(e),
-					Message: e.Message[:len(e.Message)-len(lastSentence(e.Message))-1]})
+			if c := causeOf(e, policies.ProviderConflict); c.Reason == policies.ProviderConflict {
+				p.Report(policies.Finding{Verdict: c.Verdict, Field: c.Field, Related: byOf(e),
+					Message: fmt.Sprintf("every call that the rules match is denied at %s: %s.", e.Target, c.Text)})
 			}
 		}
 	},
