@@ -42,6 +42,9 @@ type Listener struct {
 			From     string         `json:"from"` // "" is Same
 			Selector *LabelSelector `json:"selector"`
 		} `json:"namespaces"`
+		Kinds []struct {
+			Kind string `json:"kind"`
+		} `json:"kinds"`
 	} `json:"allowedRoutes"`
 }
 
@@ -114,6 +117,27 @@ type ReferenceGrantSpec struct {
 		Kind  string `json:"kind"`
 		Name  string `json:"name"`
 	} `json:"to"`
+}
+
+// InferencePoolSpec is the spec of an InferencePool. Its selector is a LabelSelector in v1 and a plain
+// mapping in v1alpha2.
+type InferencePoolSpec struct {
+	Selector map[string]any `json:"selector"`
+}
+
+// Labels are those of the pods in the pool.
+func (p *InferencePoolSpec) Labels() map[string]string {
+	from := p.Selector
+	if m, ok := from["matchLabels"].(map[string]any); ok {
+		from = m
+	}
+	out := make(map[string]string, len(from))
+	for k, v := range from {
+		if s, ok := v.(string); ok {
+			out[k] = s
+		}
+	}
+	return out
 }
 
 // BackendPolicy is the spec of a BackendTLSPolicy or XBackendTrafficPolicy.

@@ -109,7 +109,7 @@ var kinds = [kindCount]kindInfo{
 	ReferenceGrant:        {"ReferenceGrant", []string{groupGateway}, "referencegrants", routeV1, namespaced, "spec", of[ReferenceGrantSpec](), false},
 	BackendTLSPolicy:      {"BackendTLSPolicy", []string{groupGateway}, "backendtlspolicies", append(v1[:1:1], "v1alpha3"), namespaced, "spec", of[BackendPolicy](), true},
 	XBackendTrafficPolicy: {"XBackendTrafficPolicy", []string{"gateway.networking.x-k8s.io"}, "xbackendtrafficpolicies", []string{"v1alpha1"}, namespaced, "spec", of[BackendPolicy](), true},
-	InferencePool:         {"InferencePool", []string{"inference.networking.k8s.io", "inference.networking.x-k8s.io"}, "inferencepools", []string{"v1", "v1alpha2"}, namespaced, "", of[Empty](), true},
+	InferencePool:         {"InferencePool", []string{"inference.networking.k8s.io", "inference.networking.x-k8s.io"}, "inferencepools", []string{"v1", "v1alpha2"}, namespaced, "spec", of[InferencePoolSpec](), true},
 	AuthorizationPolicy:   {"AuthorizationPolicy", []string{groupSecurity}, "authorizationpolicies", securityV1, namespaced, "spec", of[AuthorizationPolicySpec](), true},
 	PeerAuthentication:    {"PeerAuthentication", []string{groupSecurity}, "peerauthentications", securityV1, namespaced, "spec", of[PeerAuthenticationSpec](), true},
 	RequestAuthentication: {"RequestAuthentication", []string{groupSecurity}, "requestauthentications", securityV1, namespaced, "spec", of[RequestAuthenticationSpec](), true},

@@ -164,6 +164,9 @@ type SidecarSpec struct {
 	WorkloadSelector *struct {
 		Labels map[string]string `json:"labels"`
 	} `json:"workloadSelector"`
+	OutboundTrafficPolicy *struct {
+		Mode string `json:"mode"`
+	} `json:"outboundTrafficPolicy"`
 }
 
 // IstioGatewaySpec is the spec of Istio's own Gateway.

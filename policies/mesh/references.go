@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"slices"
+	"strings"
 
 	iradix "github.com/hashicorp/go-immutable-radix/v2"
 	"istio.io/api/label"
@@ -15,11 +16,22 @@ func backendKey(ns, name string) string  { return "backend/" + ns + "/" + name }
 func parentKey(kind, ns, name string) string {
 	return "parent/" + kind + "/" + ns + "/" + name
 }
-func hostKey(host string) string { return "host/" + host }
+
+// hostKey is for a host as written in an object of ns: a short name means the Service of that name in
+// the object's own namespace, and no other.
+func hostKey(host, ns string) string {
+	if strings.Contains(host, ".") || host == "*" {
+		return "host/" + host
+	}
+	return "host/" + host + "@" + ns
+}
+
 func targetKey(kind, ns, name string) string {
 	return "target/" + kind + "/" + ns + "/" + name
 }
-func classKey(name string) string { return "class/" + name }
+func classKey(name string) string        { return "class/" + name }
+func entryKey(host string) string        { return "entry/" + host }
+func delegateKey(ns, name string) string { return "delegate/" + ns + "/" + name }
 
 // referencesOf lists the keys of all that o refers to.
 func referencesOf(o *Object) []string {
@@ -43,13 +55,22 @@ func referencesOf(o *Object) []string {
 		keys = append(keys, routeReferences(o, body)...)
 	case *VirtualServiceSpec:
 		for _, d := range body.Destinations() {
-			keys = append(keys, hostKey(d.Host))
+			keys = append(keys, hostKey(d.Host, o.Namespace))
 		}
 		for _, h := range body.Hosts {
-			keys = append(keys, hostKey(h))
+			keys = append(keys, hostKey(h, o.Namespace))
+		}
+		for _, h := range body.HTTP {
+			if h.Delegate != nil {
+				keys = append(keys, delegateKey(or(h.Delegate.Namespace, o.Namespace), h.Delegate.Name))
+			}
+		}
+	case *ServiceEntrySpec:
+		for _, h := range body.Hosts {
+			keys = append(keys, entryKey(h))
 		}
 	case *DestinationRuleSpec:
-		keys = append(keys, hostKey(body.Host))
+		keys = append(keys, hostKey(body.Host, o.Namespace))
 	case *GatewayBody:
 		keys = append(keys, classKey(body.Spec.GatewayClassName))
 	case interface{ Attachment() Attachment }:
@@ -196,7 +217,7 @@ func (s *Snapshot) RoutesFrom(o *Object) []*Object {
 func (s *Snapshot) RoutesTo(svc *Object) []*Object {
 	routes := slices.Clone(s.referrers(backendKey(svc.Namespace, svc.Name)))
 	for _, host := range s.namesOf(svc) {
-		for _, o := range s.referrers(hostKey(host)) {
+		for _, o := range s.referrers(hostKey(host, svc.Namespace)) {
 			if v, ok := o.Spec.(*VirtualServiceSpec); ok && s.sendsTo(o, v, svc) {
 				routes = append(routes, o)
 			}
@@ -221,7 +242,7 @@ func (s *Snapshot) sendsTo(vs *Object, v *VirtualServiceSpec, svc *Object) bool 
 func (s *Snapshot) HostPolicies(kind Kind, svc *Object) []*Object {
 	var out []*Object
 	for _, host := range s.namesOf(svc) {
-		for _, o := range s.referrers(hostKey(host)) {
+		for _, o := range s.referrers(hostKey(host, svc.Namespace)) {
 			if o.Kind == kind && s.namesHost(o, svc) {
 				out = append(out, o)
 			}

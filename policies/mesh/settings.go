@@ -69,6 +69,8 @@ type Settings struct {
 	AuthorizationProviders []string
 	// ServiceEntryVisibility is meshConfig.serviceEntryVisibility: the first policy that matches decides.
 	ServiceEntryVisibility []VisibilityPolicy
+	// VirtualServiceExportTo and DestinationRuleExportTo stand in where an object has no exportTo.
+	VirtualServiceExportTo, DestinationRuleExportTo []string
 	// DiscoverySelectors limit which namespaces istiod sees; empty means all.
 	DiscoverySelectors []LabelSelector
 	// Version is the Istio whose behaviour is judged; VersionFrom says where it was read.
@@ -89,6 +91,10 @@ type VisibilityPolicy struct {
 		Namespaces *LabelSelector `json:"namespaceSelector"`
 	} `json:"matchingRules"`
 }
+
+// Visibility is how far a ServiceEntry can be seen by ztunnels: PUBLIC, NAMESPACE or NONE. Its own
+// exportTo has no say in it.
+func (s *Snapshot) Visibility(o *Object) string { return s.visibilityOf(o.Namespace) }
 
 // visibilityOf is how far a ServiceEntry of the namespace can be seen
 // (pilot/pkg/model/serviceentry_visibility.go VisibilityFor).
@@ -133,6 +139,8 @@ type meshConfig struct {
 	TrustDomain            string          `json:"trustDomain"`
 	TrustDomainAliases     []string        `json:"trustDomainAliases"`
 	DiscoverySelectors     []LabelSelector `json:"discoverySelectors"`
+	VirtualServices        []string        `json:"defaultVirtualServiceExportTo"`
+	DestinationRules       []string        `json:"defaultDestinationRuleExportTo"`
 	ServiceEntryVisibility *struct {
 		Policies []VisibilityPolicy `json:"policies"`
 		Default  string             `json:"defaultVisibility"`
@@ -198,6 +206,7 @@ func (s *Snapshot) readMeshConfig(t *Settings, o *Object) {
 	}
 	t.TrustDomainAliases = mc.TrustDomainAliases
 	t.DiscoverySelectors = mc.DiscoverySelectors
+	t.VirtualServiceExportTo, t.DestinationRuleExportTo = mc.VirtualServices, mc.DestinationRules
 	for _, p := range mc.ExtensionProviders {
 		if p.HTTP != nil || p.GRPC != nil {
 			t.AuthorizationProviders = append(t.AuthorizationProviders, p.Name)

@@ -18,6 +18,7 @@ type Snapshot struct {
 	namespaces *iradix.Tree[*namespace] // by name; "" holds what is cluster-scoped
 	refs       *iradix.Tree[[]*Object]  // reverse index: what is referred to → who refers to it
 	count      int
+	clients    *clientsOnce
 }
 
 // namespace holds the objects of one namespace, each kind sorted by name. It is immutable but for
@@ -54,7 +55,7 @@ func (b *builder) add(o *Object) {
 }
 
 func (b *builder) snapshot(options Options) *Snapshot {
-	s := &Snapshot{options: options.withDefaults()}
+	s := &Snapshot{options: options.withDefaults(), clients: &clientsOnce{}}
 	namespaces := iradix.New[*namespace]().Txn()
 	for name, ns := range b.namespaces {
 		for k := range ns.objects {
@@ -124,6 +125,7 @@ func (s *Snapshot) update(id, o *Object) *Snapshot {
 		return s
 	}
 	next := *s
+	next.clients = &clientsOnce{}
 	next.refs = updateRefs(s.refs, old, o)
 	name := []byte(home(id))
 	was, ok := s.namespaces.Get(name)

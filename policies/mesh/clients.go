@@ -1,0 +1,56 @@
+package mesh
+
+import "sync"
+
+// Clients is who calls in the mesh: which namespaces hold pods whose outbound calls a ztunnel takes,
+// and which hold pods whose sidecar does. Where the input shows no workload of a known namespace, its
+// labels decide, as if a plain pod ran there.
+type Clients struct {
+	Ambient map[string]bool
+	Sidecar map[string]bool
+	// Unknown are namespaces of which the input does not show what captures their pods.
+	Unknown map[string]bool
+}
+
+// clientsOnce is read at most once a Snapshot, and only if somebody asks.
+type clientsOnce struct {
+	once    sync.Once
+	clients *Clients
+}
+
+// Clients says who calls in the mesh. The answer is shared: do not write to it.
+func (s *Snapshot) Clients() *Clients {
+	s.clients.once.Do(func() { s.clients.clients = s.readClients() })
+	return s.clients.clients
+}
+
+func (s *Snapshot) readClients() *Clients {
+	c := &Clients{Ambient: map[string]bool{}, Sidecar: map[string]bool{}, Unknown: map[string]bool{}}
+	for ns := range s.Namespaces() {
+		for _, w := range s.callersIn(ns) {
+			switch w.Mode {
+			case ModeAmbient:
+				c.Ambient[ns] = true
+			case ModeSidecar:
+				c.Sidecar[ns] = true
+			case ModeUnknown:
+				c.Unknown[ns] = true
+			}
+		}
+	}
+	return c
+}
+
+// callersIn are the pods of a namespace. WorkloadEntries and endpoints are called and do not call.
+func (s *Snapshot) callersIn(ns string) []*Workload {
+	var out []*Workload
+	for _, w := range s.Workloads(ns) {
+		if w.Source.Kind != WorkloadEntry && w.Source.Kind != ServiceEntry {
+			out = append(out, w)
+		}
+	}
+	if len(out) == 0 {
+		return []*Workload{s.Imagine(ns, nil)}
+	}
+	return out
+}

@@ -1,0 +1,132 @@
+package mesh
+
+import (
+	"slices"
+	"strings"
+)
+
+// ServicesFor resolves a host, as written in an object of ns: the Services and ServiceEntries it
+// covers, wildcards included. A Kubernetes Service wins over a ServiceEntry of the same host.
+func (s *Snapshot) ServicesFor(host, ns string) []*Object {
+	fq := s.Hostname(host, ns)
+	if strings.HasPrefix(fq, "*") {
+		return s.servicesMatching(fq)
+	}
+	suffix := ".svc." + s.settings.ClusterDomain
+	if short, ok := strings.CutSuffix(fq, suffix); ok {
+		if name, in, ok := strings.Cut(short, "."); ok {
+			if o := s.Get(Service, in, name); o != nil {
+				return []*Object{o}
+			}
+		}
+	}
+	for _, h := range covering(fq) {
+		if entries := s.referrers(entryKey(h)); len(entries) > 0 {
+			return []*Object{entryFor(entries, ns)}
+		}
+	}
+	return nil
+}
+
+// entryFor is the ServiceEntry that an object of ns means where several have the host: its own
+// namespace's, else the first.
+func entryFor(entries []*Object, ns string) *Object {
+	for _, o := range entries {
+		if o.Namespace == ns {
+			return o
+		}
+	}
+	return entries[0]
+}
+
+// covering are the ways to write a host that cover fq, the most specific first: fq itself, then the
+// wildcards over it.
+func covering(fq string) []string {
+	out := []string{fq}
+	for rest := strings.TrimPrefix(fq, "*."); ; {
+		_, parent, ok := strings.Cut(rest, ".")
+		if !ok {
+			return append(out, "*")
+		}
+		out = append(out, "*."+parent)
+		rest = parent
+	}
+}
+
+// DestinationRulesFor are the DestinationRules of one namespace whose host covers the Service or
+// ServiceEntry and that keep lets through, by the most specific host that the namespace has: Istio
+// looks no further (pilot/pkg/model/push_context.go MostSpecificHostMatch).
+func (s *Snapshot) DestinationRulesFor(svc *Object, ns string, keep func(*Object) bool) []*Object {
+	for _, own := range s.HostsOf(svc) {
+		for _, host := range covering(own) {
+			written := []string{host}
+			if svc.Kind == Service && svc.Namespace == ns && host == own {
+				written = append(written, svc.Name)
+			}
+			var out []*Object
+			for _, h := range written {
+				for _, o := range s.referrers(hostKey(h, ns)) {
+					if o.Kind == DestinationRule && o.Namespace == ns && keep(o) {
+						out = append(out, o)
+					}
+				}
+			}
+			if len(out) > 0 {
+				slices.SortFunc(out, compareObjects)
+				return out
+			}
+		}
+	}
+	return nil
+}
+
+// VirtualServicesFor are the VirtualServices that have a host of the Service or ServiceEntry,
+// wildcards included.
+func (s *Snapshot) VirtualServicesFor(svc *Object) []*Object {
+	out := s.HostPolicies(VirtualService, svc)
+	for _, own := range s.HostsOf(svc) {
+		for _, host := range covering(own)[1:] {
+			for _, o := range s.referrers(hostKey(host, svc.Namespace)) {
+				if o.Kind == VirtualService {
+					out = append(out, o)
+				}
+			}
+		}
+	}
+	return sorted(out)
+}
+
+// Delegators are the VirtualServices whose routes delegate to a VirtualService.
+func (s *Snapshot) Delegators(vs *Object) []*Object {
+	return s.referrers(delegateKey(vs.Namespace, vs.Name))
+}
+
+func (s *Snapshot) servicesMatching(pattern string) []*Object {
+	var out []*Object
+	for _, k := range []Kind{Service, ServiceEntry} {
+		for o := range s.All(k) {
+			for _, h := range s.HostsOf(o) {
+				if HostMatches(pattern, h) {
+					out = append(out, o)
+					break
+				}
+			}
+		}
+	}
+	return out
+}
+
+// HostMatches is whether two hosts, either of which may be a wildcard, can mean the same
+// (pkg/config/host/name.go Matches).
+func HostMatches(a, b string) bool {
+	wa, wb := strings.HasPrefix(a, "*"), strings.HasPrefix(b, "*")
+	switch {
+	case wa && wb:
+		return strings.HasSuffix(a[1:], b[1:]) || strings.HasSuffix(b[1:], a[1:])
+	case wa:
+		return strings.HasSuffix(b, a[1:])
+	case wb:
+		return strings.HasSuffix(a, b[1:])
+	}
+	return a == b
+}
