@@ -122,6 +122,9 @@ type Wait struct {
 func (w Wait) String() string {
 	switch {
 	case w.Object != nil && w.Object.Name == "" && len(w.Labels) == 0:
+		if w.Object.Namespace != "" {
+			return "a " + w.Object.Kind + " in " + w.Object.Namespace
+		}
 		return "a " + w.Object.Kind
 	case w.On != nil && w.On.Name == "":
 		return "label " + w.Label + " on a " + w.On.Kind

@@ -48,4 +48,16 @@ func Effects(s *mesh.Snapshot, o *mesh.Object) []Effect {
 // judges hold the semantics, one file a kind.
 var judges = map[mesh.Kind]func(*mesh.Snapshot, *mesh.Object) []Effect{
 	mesh.AuthorizationPolicy: authorizationPolicy,
+
+	mesh.VirtualService:        virtualService,
+	mesh.DestinationRule:       destinationRule,
+	mesh.ServiceEntry:          serviceEntry,
+	mesh.Sidecar:               sidecarResource,
+	mesh.HTTPRoute:             route,
+	mesh.GRPCRoute:             route,
+	mesh.TCPRoute:              route,
+	mesh.TLSRoute:              route,
+	mesh.BackendTLSPolicy:      backendPolicy,
+	mesh.XBackendTrafficPolicy: backendPolicy,
+	mesh.InferencePool:         inferencePool,
 }
