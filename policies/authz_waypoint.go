@@ -45,7 +45,7 @@ func (a *attachment) effect(what string) Effect {
 		e.EnforcedBy = Gateway
 	}
 	if !a.applied() {
-		e.By, e.EnforcedBy, e.Verdict, e.Reason, e.WaitsFor = nil, Nobody, a.verdict, a.reason, a.waits
+		e.EnforcedBy, e.Verdict, e.Reason, e.WaitsFor = Nobody, a.verdict, a.reason, a.waits
 		e.Causes = []Cause{{Reason: or(a.cause, a.reason), Verdict: a.verdict, Field: a.field, Text: a.why}}
 		consequence := what + " is not enforced"
 		if a.verdict == Unknown {

@@ -148,6 +148,8 @@ type Effect struct {
 	WaitsFor   []Wait     `json:"waitsFor"`
 	Message    string     `json:"message"`
 
+	// At is the waypoint or gateway that the effect is about, also where it does not enforce the policy.
+	At *mesh.Ref `json:"-"`
 	// Field is where in the object the cause stands, as in "spec.targetRefs[1]".
 	Field string `json:"-"`
 	// Causes are all that is behind the verdict, the one that decides first.

@@ -27,7 +27,7 @@ const (
 	NoWaypointForWildcardService       = "NoWaypointForWildcardService"
 	NoWaypointForRacingConnectStrategy = "NoWaypointForRacingConnectStrategy"
 
-	OtherNamespace   = "OtherNamespace"   // neither the Service's namespace nor the waypoint's
+	OtherNamespace   = "OtherNamespace"   // a namespace of which the waypoint takes nothing for the Service
 	NotExported      = "NotExported"      // exportTo leaves the waypoint's namespace out
 	SourceLabels     = "SourceLabels"     // a waypoint drops matches on the caller's labels
 	SourceNamespace  = "SourceNamespace"  // a waypoint compares its own namespace, not the caller's

@@ -38,6 +38,10 @@ func Effects(s *mesh.Snapshot, o *mesh.Object) []Effect {
 	for i := range effects {
 		e := &effects[i]
 		e.Object = o.Ref()
+		e.At = e.By
+		if e.EnforcedBy == Nobody {
+			e.By = nil
+		}
 		if e.WaitsFor == nil {
 			e.WaitsFor = []Wait{}
 		}
@@ -60,4 +64,9 @@ var judges = map[mesh.Kind]func(*mesh.Snapshot, *mesh.Object) []Effect{
 	mesh.BackendTLSPolicy:      backendPolicy,
 	mesh.XBackendTrafficPolicy: backendPolicy,
 	mesh.InferencePool:         inferencePool,
+	mesh.EnvoyFilter:           envoyFilter,
+	mesh.WasmPlugin:            extension,
+	mesh.TrafficExtension:      extension,
+	mesh.Telemetry:             telemetry,
+	mesh.ProxyConfig:           proxyConfig,
 }

@@ -32,8 +32,8 @@ reports them as accepted all the same.`,
 })
 
 func byOf(e policies.Effect) []mesh.Ref {
-	if e.By == nil {
+	if e.At == nil {
 		return nil
 	}
-	return []mesh.Ref{*e.By}
+	return []mesh.Ref{*e.At}
 }

@@ -1,5 +1,7 @@
 package mesh
 
+import "strings"
+
 // VirtualServiceSpec is the spec of a VirtualService.
 type VirtualServiceSpec struct {
 	Hosts    []string      `json:"hosts"`
@@ -190,11 +192,38 @@ type EnvoyFilterSpec struct {
 type ConfigPatch struct {
 	ApplyTo string `json:"applyTo"`
 	Match   struct {
-		Context string `json:"context"` // "" is ANY
+		Context string `json:"context"`
+		Cluster struct {
+			Name    string `json:"name"`
+			Service string `json:"service"`
+		} `json:"cluster"`
 	} `json:"match"`
 	Patch struct {
 		Operation string `json:"operation"`
 	} `json:"patch"`
+}
+
+// The contexts of a patch.
+const (
+	ContextAny      = "ANY"
+	ContextInbound  = "SIDECAR_INBOUND"
+	ContextOutbound = "SIDECAR_OUTBOUND"
+	ContextGateway  = "GATEWAY"
+	ContextWaypoint = "WAYPOINT" // in the API, and implemented nowhere
+)
+
+// Context is the patch's context, the default filled in.
+func (c ConfigPatch) Context() string { return or(c.Match.Context, ContextAny) }
+
+// WithoutContext is whether istiod applies the patch whatever its context is.
+func (c ConfigPatch) WithoutContext() bool {
+	return c.ApplyTo == "EXTENSION_CONFIG" || c.ApplyTo == "BOOTSTRAP"
+}
+
+// NamesCluster is whether the patch is for clusters of that Service by name.
+func (c ConfigPatch) NamesCluster(svc *Object) bool {
+	short := svc.Name + "." + svc.Namespace + ".svc."
+	return svc.Kind == Service && (strings.HasPrefix(c.Match.Cluster.Service, short) || strings.Contains(c.Match.Cluster.Name, "|"+short))
 }
 
 // Attachment says where the filter holds.

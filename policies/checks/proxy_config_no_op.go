@@ -1,0 +1,80 @@
+package checks
+
+import (
+	"fmt"
+	"strings"
+
+	"istio.io/api/annotation"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// A ProxyConfig over enrolled pods only, or annotation proxy.istio.io/config on one. Both configure the
+// proxy that is injected into a pod, and an enrolled pod has none; ztunnel looks at neither. Waypoints
+// read a ProxyConfig of their namespace when istiod renders them, so that one counts.
+var _ = policies.Register(policies.Check{
+	ID:       "effect/proxy-config-no-op",
+	Title:    "A proxy's configuration where there is no proxy",
+	Severity: policies.Low,
+	Kinds: []mesh.Kind{mesh.ProxyConfig, mesh.Pod, mesh.Deployment, mesh.StatefulSet, mesh.DaemonSet,
+		mesh.ReplicaSet, mesh.Job, mesh.CronJob},
+	Cases: []int{128},
+	Doc: `ProxyConfig and annotation proxy.istio.io/config configure the sidecar of a pod. An enrolled pod has no
+sidecar, and ztunnel reads neither. A delayed start (holdApplicationUntilProxyStarts) or a drain time that an
+application counts on is gone.`,
+	Remedy: "Remove it; what ztunnel needs is set where ztunnel is installed.",
+	Run: func(p *policies.Pass) {
+		if p.Object.Kind == mesh.ProxyConfig {
+			for _, e := range p.Effects(p.Object) {
+				if e.Reason == policies.NoProxy || e.Reason == policies.EmptySelector {
+					_, why, _ := strings.Cut(strings.TrimSuffix(e.Message, "."), ": ")
+					why, _, _ = strings.Cut(why, ". ")
+					p.Report(policies.Finding{Verdict: e.Verdict, Field: e.Field, Message: fmt.Sprintf("this ProxyConfig has no effect: %s.", why)})
+				}
+			}
+			return
+		}
+		if annotations, enrolled := template(p); enrolled && annotations[annotation.ProxyConfig.Name] != "" {
+			p.Report(policies.Finding{
+				Severity: policies.Info, Field: annotationField(p.Object.Kind),
+				Message: fmt.Sprintf("annotation %s has no effect: the pods of %s are enrolled and have no sidecar.", annotation.ProxyConfig.Name, p.Object),
+			})
+		}
+	},
+})
+
+// template is the annotations of the pods that the object is or makes, and whether they are enrolled.
+// What something else makes is asked about there.
+func template(p *policies.Pass) (annotations map[string]string, enrolled bool) {
+	if len(p.Object.Owners) > 0 {
+		return nil, false
+	}
+	labels := p.Object.Labels
+	annotations = p.Object.Annotations
+	switch b := p.Object.Spec.(type) {
+	case *mesh.PodOwner:
+		labels, annotations = b.Template.Metadata.Labels, b.Template.Metadata.Annotations
+	case *mesh.CronJobSpec:
+		meta := b.JobTemplate.Spec.Template.Metadata
+		labels, annotations = meta.Labels, meta.Annotations
+	}
+	for _, w := range p.Select(p.Object.Namespace, labels) {
+		if w.Source == p.Object || p.Object.Kind != mesh.Pod && w.Source != nil && w.Source.Kind == mesh.Pod && len(labels) > 0 {
+			return annotations, w.Mode == mesh.ModeAmbient
+		}
+	}
+	return nil, false
+}
+
+func annotationField(k mesh.Kind) string {
+	at := "metadata.annotations"
+	switch k {
+	case mesh.Pod:
+	case mesh.CronJob:
+		at = "spec.jobTemplate.spec.template." + at
+	default:
+		at = "spec.template." + at
+	}
+	return at + "[" + annotation.ProxyConfig.Name + "]"
+}
