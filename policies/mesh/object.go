@@ -152,6 +152,9 @@ func Decode(content map[string]any) (*Object, error) {
 	if !kind.Namespaced() {
 		o.Namespace = ""
 	}
+	if kind == Namespace && o.Name != "" {
+		o.label(namespaceName, o.Name)
+	}
 	if len(d.errs) > 0 {
 		slices.SortFunc(d.errs, func(a, b FieldError) int { return strings.Compare(a.Field, b.Field) })
 		return nil, &DecodeError{Ref: o.Ref(), Fields: d.errs}
@@ -160,6 +163,18 @@ func Decode(content map[string]any) (*Object, error) {
 		return nil, ErrIgnored
 	}
 	return o, nil
+}
+
+// namespaceName is a label that the API server sets on every Namespace, and lets nobody change. Files leave it out, and
+// allowedRoutes select by it.
+const namespaceName = "kubernetes.io/metadata.name"
+
+// label sets a label while the object is made.
+func (o *Object) label(name, value string) {
+	if o.Labels == nil {
+		o.Labels = map[string]string{}
+	}
+	o.Labels[name] = value
 }
 
 // parseTime reads a timestamp of the API server; what is not one counts as absent, because only

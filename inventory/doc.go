@@ -1,0 +1,10 @@
+// Package inventory is where objects come from: files, a cluster, or files completed from a cluster. All of them end
+// as an [Inventory], of which a mesh.Snapshot is made.
+//
+//	paths  ─► manifest.Load ─► Files ─┐
+//	                                  ├─► CompletedBy ─► Objects ─► mesh.New
+//	kubeconfig ─► list, paged ─► List ┘
+//
+// Nothing that cannot be read is passed over in silence: what a file holds and nobody could read is in Problems, what a
+// cluster would not show is in Unread, and what decides nothing in a mesh is counted in Ignored.
+package inventory

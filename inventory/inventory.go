@@ -1,0 +1,114 @@
+package inventory
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/waywarden/waywarden/inventory/manifest"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// Inventory is objects with where they came from. It is not changed after the function that made it returned.
+type Inventory struct {
+	// Objects are in the order in which they were found; none twice.
+	Objects []*mesh.Object
+	// Problems are what could not be read. Everything else was, all the same.
+	Problems []manifest.Problem
+	// Ignored counts objects that decide nothing in a mesh, as in "v1/ConfigMap": 3.
+	Ignored map[string]int
+	// Skipped are files found in a directory that hold no Kubernetes object.
+	Skipped []string
+	// Unread are the kinds that a cluster did not show, in the order of mesh.Kinds.
+	Unread []Unread
+
+	read      []string // files that hold objects, in order
+	documents map[id]*manifest.Document
+	managed   map[id]managed
+}
+
+// Read are the files that hold objects, of whatever kind, in the order in which they were read.
+func (i *Inventory) Read() []string { return i.read }
+
+// Unread is a kind that a cluster did not show.
+type Unread struct {
+	Kind     string `json:"kind"`
+	Resource string `json:"resource"` // as in "gateways.gateway.networking.k8s.io"
+	Why      string `json:"why"`
+	Leaves   string `json:"leaves"` // what that leaves unknown, as a sentence
+}
+
+// id is what makes two objects the same: all served versions of a kind are one.
+type id struct {
+	kind            mesh.Kind
+	namespace, name string
+}
+
+func idOf(o *mesh.Object) id { return id{o.Kind, o.Namespace, o.Name} }
+
+func newInventory() *Inventory {
+	return &Inventory{Ignored: map[string]int{}, documents: map[id]*manifest.Document{}, managed: map[id]managed{}}
+}
+
+// Position is where a field of an object is written, or its nearest ancestor. ok is false for what was not read from
+// a file. A ref without APIVersion names any object of its kind.
+func (i *Inventory) Position(ref mesh.Ref, field string) (file string, line, column int, ok bool) {
+	d := i.Document(ref)
+	if d == nil {
+		return "", 0, 0, false
+	}
+	line, column = d.Position(field)
+	return d.File, line, column, true
+}
+
+// Document is the document that an object was read from, nil where there is none. Of several for the same object it is
+// the one that counts.
+func (i *Inventory) Document(ref mesh.Ref) *manifest.Document {
+	if kind, ok := mesh.KindOf(ref.APIVersion, ref.Kind); ok {
+		return i.documents[id{kind, ref.Namespace, ref.Name}]
+	}
+	if ref.APIVersion != "" {
+		return nil
+	}
+	for _, kind := range mesh.Kinds() {
+		if kind.String() != ref.Kind {
+			continue
+		}
+		if d := i.documents[id{kind, ref.Namespace, ref.Name}]; d != nil {
+			return d
+		}
+	}
+	return nil
+}
+
+// FromFile is whether an object was read from a file, so that somebody can edit it there.
+func (i *Inventory) FromFile(o *mesh.Object) bool { return i.documents[idOf(o)] != nil }
+
+func (i *Inventory) ignore(content map[string]any) {
+	apiVersion, _ := content["apiVersion"].(string)
+	kind, _ := content["kind"].(string)
+	i.Ignored[strings.Trim(apiVersion+"/"+kind, "/")]++
+}
+
+func mergeCounts(a, b map[string]int) map[string]int {
+	out := maps.Clone(a)
+	for name, n := range b {
+		out[name] += n
+	}
+	return out
+}
+
+func sortUnread(unread []Unread) {
+	order := map[string]int{}
+	for i, k := range mesh.Kinds() {
+		order[resourceName(k, k.Group())] = i
+	}
+	slices.SortStableFunc(unread, func(a, b Unread) int { return order[a.Resource] - order[b.Resource] })
+}
+
+func resourceName(k mesh.Kind, group string) string {
+	if group == "" {
+		return k.Resource()
+	}
+	return k.Resource() + "." + group
+}

@@ -1,0 +1,79 @@
+package inventory
+
+import (
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// lastApplied is where `kubectl apply` keeps what it applied, which can double an object's size.
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+
+// strip removes from an object of a cluster what nothing here reads. A mesh has more pods than anything else, and most of
+// a pod is volumes, probes and conditions.
+func strip(kind mesh.Kind, content map[string]any) {
+	if metadata, ok := content["metadata"].(map[string]any); ok {
+		delete(metadata, "managedFields")
+		if annotations, ok := metadata["annotations"].(map[string]any); ok {
+			delete(annotations, lastApplied)
+		}
+	}
+	switch kind {
+	case mesh.Pod:
+		keepOnly(content, "spec", "serviceAccountName", "hostNetwork", "containers", "initContainers")
+		stripContainers(content)
+		keepOnly(content, "status", "phase", "podIP", "podIPs")
+	case mesh.Deployment, mesh.StatefulSet, mesh.DaemonSet, mesh.ReplicaSet, mesh.Job:
+		stripOwner(content)
+	case mesh.CronJob:
+		if spec, ok := content["spec"].(map[string]any); ok {
+			keepOnly(content, "spec", "jobTemplate")
+			if template, ok := spec["jobTemplate"].(map[string]any); ok {
+				stripOwner(template)
+			}
+		}
+		delete(content, "status")
+	}
+}
+
+// stripOwner strips an object whose spec has a pod template.
+func stripOwner(content map[string]any) {
+	keepOnly(content, "spec", "selector", "template")
+	delete(content, "status")
+	spec, _ := content["spec"].(map[string]any)
+	template, ok := spec["template"].(map[string]any)
+	if !ok {
+		return
+	}
+	keepOnly(template, "spec", "serviceAccountName", "hostNetwork", "containers", "initContainers")
+	stripContainers(template)
+}
+
+func stripContainers(pod map[string]any) {
+	spec, _ := pod["spec"].(map[string]any)
+	for _, list := range []string{"containers", "initContainers"} {
+		items, _ := spec[list].([]any)
+		for _, item := range items {
+			if c, ok := item.(map[string]any); ok {
+				keepKeys(c, "name", "image", "args", "env", "ports")
+			}
+		}
+	}
+}
+
+func keepOnly(in map[string]any, field string, keys ...string) {
+	if m, ok := in[field].(map[string]any); ok {
+		keepKeys(m, keys...)
+	}
+}
+
+func keepKeys(m map[string]any, keys ...string) {
+	kept := make(map[string]any, len(keys))
+	for _, k := range keys {
+		if v, ok := m[k]; ok {
+			kept[k] = v
+		}
+	}
+	clear(m)
+	for k, v := range kept {
+		m[k] = v
+	}
+}
