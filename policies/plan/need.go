@@ -1,0 +1,212 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// Need is one reason for a waypoint: a policy, and what it names, for which a ready waypoint would make it stronger.
+type Need struct {
+	Target  policies.Target  `json:"target"`
+	Policy  mesh.Ref         `json:"policy"`
+	Field   string           `json:"field"`   // where the policy names the target
+	Verdict policies.Verdict `json:"verdict"` // as it is
+	Becomes policies.Verdict `json:"becomes"` // with a ready waypoint
+	Reason  string           `json:"reason"`  // why it is as it is: consequence: cause. remedy.
+}
+
+// Blocked is a need that a plan cannot meet, because somebody has to decide something first.
+type Blocked struct {
+	Need
+	Why string `json:"why"`
+}
+
+func compareNeeds(a, b Need) int {
+	return cmp.Or(strings.Compare(a.Target.Namespace, b.Target.Namespace), strings.Compare(a.Target.Kind, b.Target.Kind),
+		strings.Compare(a.Target.Name, b.Target.Name), a.Policy.Compare(b.Policy), strings.Compare(a.Field, b.Field))
+}
+
+// Needs are the needs of the mesh, sorted by target and policy. What cannot be judged is no need.
+func Needs(view *policies.View) []Need {
+	met, _ := search(view, newHypotheses(view.Snapshot))
+	return met
+}
+
+// search finds the needs, and those of which a waypoint alone would make no good: where it would deny what nobody
+// means to deny.
+func search(view *policies.View, h *hypotheses) (met []Need, blocked []Blocked) {
+	for o := range view.Objects() {
+		if !o.Kind.IsPolicy() || o.Terminating || asksNothing(o) {
+			continue
+		}
+		now := view.Effects(o)
+		for _, t := range targetsOf(o, now) {
+			before, ok := worst(now, o, t)
+			if !ok || before.Verdict == policies.Unknown || !before.Verdict.FailsOpen() {
+				continue
+			}
+			supposed := h.of(t)
+			if supposed == nil {
+				continue
+			}
+			after, _ := worst(policies.Effects(supposed.snapshot, supposed.snapshot.Get(o.Kind, o.Namespace, o.Name)), o, t)
+			n := Need{Target: t, Policy: o.Ref(), Field: before.Field, Verdict: before.Verdict, Becomes: after.Verdict, Reason: before.Message}
+			switch {
+			case after.Verdict == policies.OverDenies, after.Verdict == policies.DeniesAll, after.Verdict == policies.Unknown:
+				blocked = append(blocked, Blocked{n, after.Message})
+			case before.Verdict.Worse(after.Verdict):
+				met = append(met, n)
+			}
+		}
+	}
+	slices.SortFunc(met, compareNeeds)
+	return met, blocked
+}
+
+// targetsOf are the targets of a policy's effects that a waypoint can serve. A ServiceEntry is about itself.
+func targetsOf(o *mesh.Object, effects []policies.Effect) []policies.Target {
+	if o.Kind == mesh.ServiceEntry {
+		return []policies.Target{targetOf(o)}
+	}
+	var out []policies.Target
+	for _, e := range effects {
+		switch e.Target.Kind {
+		case "Service", "ServiceEntry", "Gateway":
+			if !slices.ContainsFunc(out, func(t policies.Target) bool { return same(t, e.Target) }) {
+				out = append(out, e.Target)
+			}
+		}
+	}
+	return out
+}
+
+func targetOf(o *mesh.Object) policies.Target {
+	return policies.Target{Kind: o.Kind.String(), Namespace: o.Namespace, Name: o.Name}
+}
+
+func same(a, b policies.Target) bool {
+	return a.Kind == b.Kind && a.Namespace == b.Namespace && a.Name == b.Name
+}
+
+// worst is the effect that tells most about a target in ambient mode. What sidecars and gateways do is left out: no
+// waypoint changes it.
+func worst(effects []policies.Effect, o *mesh.Object, t policies.Target) (out policies.Effect, ok bool) {
+	for _, e := range effects {
+		if e.EnforcedBy == policies.Sidecar || e.EnforcedBy == policies.Gateway {
+			continue
+		}
+		if o.Kind != mesh.ServiceEntry && !same(e.Target, t) {
+			continue
+		}
+		if !ok || e.Verdict.Worse(out.Verdict) {
+			out, ok = e, true
+		}
+	}
+	return out, ok
+}
+
+// hypothesis is the mesh with a ready waypoint for one target.
+type hypothesis struct {
+	snapshot *mesh.Snapshot
+	traffic  string // what the waypoint has to be for
+}
+
+type hypotheses struct {
+	snapshot *mesh.Snapshot
+	known    map[string]*hypothesis
+}
+
+func newHypotheses(s *mesh.Snapshot) *hypotheses {
+	return &hypotheses{snapshot: s, known: map[string]*hypothesis{}}
+}
+
+// of is nil where no waypoint could be any help: the target has one, or is not there, or does not run in ambient mode.
+func (h *hypotheses) of(t policies.Target) *hypothesis {
+	key := t.String()
+	if out, ok := h.known[key]; ok {
+		return out
+	}
+	var out *hypothesis
+	switch t.Kind {
+	case "Gateway":
+		out = supposeGateway(h.snapshot, t)
+	default:
+		if o := serviceOf(h.snapshot, t); o != nil {
+			out = supposeService(h.snapshot, o)
+		}
+	}
+	h.known[key] = out
+	return out
+}
+
+func serviceOf(s *mesh.Snapshot, t policies.Target) *mesh.Object {
+	kind := mesh.Service
+	if t.Kind == mesh.ServiceEntry.String() {
+		kind = mesh.ServiceEntry
+	}
+	return s.Get(kind, t.Namespace, t.Name)
+}
+
+// supposeService gives a Service or ServiceEntry a ready waypoint: the one that it asks for, else one of its own.
+func supposeService(s *mesh.Snapshot, o *mesh.Object) *hypothesis {
+	b := s.Binding(o)
+	if b.Bound && usable(s, b.Gateway) || mesh.ManagedByGateway(o) || !inAmbient(s, o) {
+		return nil
+	}
+	out := &hypothesis{traffic: forServices}
+	if b.Opt == mesh.Asks && b.Reason == mesh.WaypointIsNotReady {
+		out.snapshot = s.With(readyGateway(s, b.Namespace, b.Name, out.traffic, o.Namespace))
+		return out
+	}
+	gw := newGateway(o.Namespace, freeName(s, o.Namespace), out.traffic, nil)
+	out.snapshot = s.With(gw).With(labelled(o, map[string]string{label.IoIstioUseWaypoint.Name: gw.Name}, label.IoIstioUseWaypointNamespace.Name))
+	return out
+}
+
+// inAmbient is whether a waypoint would get the calls: something behind the Service is captured, or nothing is shown to
+// be behind it.
+func inAmbient(s *mesh.Snapshot, o *mesh.Object) bool {
+	behind, shown := s.Backends(o)
+	if !shown || len(behind) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(behind, func(w *mesh.Workload) bool { return w.Mode == mesh.ModeAmbient })
+}
+
+// supposeGateway makes a waypoint that a policy names ready, and gives it something to serve. A Gateway that is not
+// there is taken for a waypoint only where something asks for it as one: it could be an ingress gateway.
+func supposeGateway(s *mesh.Snapshot, t policies.Target) *hypothesis {
+	stored := s.Get(mesh.Gateway, t.Namespace, t.Name)
+	if stored != nil && !usable(s, stored) {
+		return nil
+	}
+	for _, traffic := range []string{forServices, forWorkloads} {
+		gw := readyGateway(s, t.Namespace, t.Name, traffic, t.Namespace)
+		if stored != nil && mesh.Ready(stored) {
+			gw = stored
+		}
+		with := s.With(gw)
+		if serves(with, gw) {
+			return &hypothesis{with, traffic}
+		}
+		ns := s.Get(mesh.Namespace, "", t.Namespace)
+		if stored == nil || ns == nil || ns.Labels[label.IoIstioUseWaypoint.Name] != "" {
+			continue
+		}
+		with = with.With(labelled(ns, map[string]string{label.IoIstioUseWaypoint.Name: gw.Name}, label.IoIstioUseWaypointNamespace.Name))
+		if serves(with, gw) {
+			return &hypothesis{with, traffic}
+		}
+	}
+	return nil
+}
+
+func serves(s *mesh.Snapshot, gw *mesh.Object) bool {
+	return len(s.BoundTo(gw)) > 0 || len(s.WorkloadsBoundTo(gw)) > 0
+}

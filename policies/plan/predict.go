@@ -1,0 +1,131 @@
+package plan
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// Change is what a plan makes of one policy at one target.
+type Change struct {
+	Object mesh.Ref        `json:"object"`
+	Target policies.Target `json:"target"`
+	Before []State         `json:"before"`
+	After  []State         `json:"after"`
+	Turn   Turn            `json:"turn"`
+	// Message is what there is to say of the policy afterwards.
+	Message string `json:"message"`
+}
+
+// State is one effect, as far as it can change.
+type State struct {
+	EnforcedBy policies.EnforcedBy `json:"enforcedBy"`
+	By         *mesh.Ref           `json:"by"`
+	Verdict    policies.Verdict    `json:"verdict"`
+	Reason     string              `json:"reason"`
+}
+
+// Turn is which way a change goes.
+type Turn string
+
+// The turns. Weaker and Denies are what to look at before the plan is carried out.
+const (
+	Stronger Turn = "stronger" // more of it is in force
+	Weaker   Turn = "weaker"   // less of it is in force: calls get through that did not
+	Denies   Turn = "denies"   // calls are denied that it does not mean to deny
+	Other    Turn = "other"    // somebody else carries it out, or for another reason
+)
+
+func (c Change) key() string { return c.Object.String() + " " + c.Target.String() }
+
+// harms is whether somebody has to agree to the change.
+func (c Change) harms() bool { return c.Turn == Weaker || c.Turn == Denies }
+
+// changes compares what policies do before and after, in the namespaces given; nil is all of them.
+func changes(view *policies.View, after *mesh.Snapshot, namespaces []string) []Change {
+	out := []Change{}
+	for o := range view.Objects() {
+		if !o.Kind.IsPolicy() || namespaces != nil && !slices.Contains(namespaces, o.Namespace) {
+			continue
+		}
+		now := view.Effects(o)
+		then := policies.Effects(after, after.Get(o.Kind, o.Namespace, o.Name))
+		for _, t := range union(now, then) {
+			before, later := at(now, t), at(then, t)
+			c := Change{Object: o.Ref(), Target: t, Before: states(before), After: states(later)}
+			if slices.EqualFunc(c.Before, c.After, State.equal) {
+				continue
+			}
+			was, is := tells(before), tells(later)
+			c.Turn, c.Message = turn(was.Verdict, is.Verdict), is.Message
+			out = append(out, c)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Change) int {
+		return cmp.Or(a.Object.Compare(b.Object), strings.Compare(a.Target.String(), b.Target.String()))
+	})
+	return out
+}
+
+func (s State) equal(o State) bool {
+	return s.EnforcedBy == o.EnforcedBy && s.Verdict == o.Verdict && s.Reason == o.Reason &&
+		(s.By == nil) == (o.By == nil) && (s.By == nil || *s.By == *o.By)
+}
+
+func union(a, b []policies.Effect) []policies.Target {
+	var out []policies.Target
+	for _, e := range slices.Concat(a, b) {
+		if !slices.ContainsFunc(out, func(t policies.Target) bool { return identical(t, e.Target) }) {
+			out = append(out, e.Target)
+		}
+	}
+	return out
+}
+
+func identical(a, b policies.Target) bool { return same(a, b) && maps.Equal(a.Labels, b.Labels) }
+
+func at(effects []policies.Effect, t policies.Target) []policies.Effect {
+	var out []policies.Effect
+	for _, e := range effects {
+		if identical(e.Target, t) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func states(effects []policies.Effect) []State {
+	out := []State{}
+	for _, e := range effects {
+		out = append(out, State{e.EnforcedBy, e.By, e.Verdict, e.Reason})
+	}
+	return out
+}
+
+// tells is the effect that tells most of several.
+func tells(effects []policies.Effect) policies.Effect {
+	var out policies.Effect
+	for i, e := range effects {
+		if i == 0 || e.Verdict.Worse(out.Verdict) {
+			out = e
+		}
+	}
+	return out
+}
+
+func turn(was, is policies.Verdict) Turn {
+	denies := func(v policies.Verdict) bool { return v == policies.OverDenies || v == policies.DeniesAll }
+	switch {
+	case denies(is) && was != is:
+		return Denies
+	case is.FailsOpen() && is.Worse(was):
+		return Weaker
+	case was.Worse(is) && was != policies.Unknown:
+		return Stronger
+	}
+	return Other
+}
