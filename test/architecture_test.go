@@ -35,7 +35,7 @@ var layers = map[string]layer{
 	"rules":             {[]string{"rules/*", "policies/*", "api/*"}, []string{"*"}},
 	"inventory":         {[]string{"inventory/*", "policies/mesh"}, []string{"*"}},
 	"audit":             {[]string{"audit/*", "policies/*", "inventory/*", "api/*"}, []string{"*"}},
-	"audit/report":      {[]string{"policies", "policies/mesh"}, []string{"*"}},
+	"audit/report":      {[]string{"policies", "policies/mesh", "policies/plan"}, []string{"*"}},
 	"certs":             {nil, []string{"*"}},
 	"webhook":           {[]string{"webhook/*", "policies/*", "inventory/*", "api/*"}, []string{"*"}},
 	"waypoints":         {[]string{"waypoints/*", "policies/*", "inventory/*", "api/*"}, []string{"*"}},

@@ -1,0 +1,23 @@
+package audit
+
+import (
+	"github.com/waywarden/waywarden/audit/report"
+	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/plan"
+)
+
+// Plan says which waypoints the objects of an inventory need.
+func Plan(inv *inventory.Inventory, options mesh.Options) *report.Plan {
+	s := mesh.New(options, inv.Objects...)
+	p := plan.Make(policies.NewView(s))
+	out := &report.Plan{Waypoints: p.Waypoints, Changes: p.Changes, Blocked: p.Blocked}
+	for _, l := range p.Labels {
+		out.Labels = append(out.Labels, report.PlannedLabel{Label: l, Location: Place(inv, l.On, "metadata.labels")})
+	}
+	w := writer{inv, s, &report.ScanResult{}}
+	w.input()
+	out.Errors, out.Unread = w.Errors, w.Unread
+	return out.Finish()
+}

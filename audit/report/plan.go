@@ -1,0 +1,205 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/plan"
+)
+
+// PlanKind is the kind of a Plan.
+const PlanKind = "Plan"
+
+// Plan is the waypoints that are needed, and for what. Arrays are never nil.
+type Plan struct {
+	APIVersion string          `json:"apiVersion"`
+	Kind       string          `json:"kind"`
+	Waypoints  []plan.Waypoint `json:"waypoints"`
+	Labels     []PlannedLabel  `json:"labels"`
+	Changes    []plan.Change   `json:"changes"`
+	Blocked    []plan.Blocked  `json:"blocked"`
+	Errors     []Error         `json:"errors"`
+	Unread     []Unread        `json:"unread"`
+}
+
+// PlannedLabel is a label to set, with the place of the object; null for an object of a cluster.
+type PlannedLabel struct {
+	plan.Label
+	Location *Location `json:"location"`
+}
+
+// Finish fills in empty arrays and the order of what could not be read.
+func (p *Plan) Finish() *Plan {
+	p.APIVersion, p.Kind = APIVersion, PlanKind
+	r := ScanResult{Errors: p.Errors, Unread: p.Unread}
+	r.Finish()
+	p.Errors, p.Unread = r.Errors, r.Unread
+	p.Waypoints, p.Labels, p.Changes, p.Blocked = notNil(p.Waypoints), notNil(p.Labels), notNil(p.Changes), notNil(p.Blocked)
+	for i := range p.Waypoints {
+		p.Waypoints[i].Needs = notNil(p.Waypoints[i].Needs)
+	}
+	for i := range p.Labels {
+		p.Labels[i].Binds, p.Labels[i].Needs = notNil(p.Labels[i].Binds), notNil(p.Labels[i].Needs)
+	}
+	return p
+}
+
+// Nothing is whether there is nothing to make.
+func (p *Plan) Nothing() bool {
+	return len(p.Labels) == 0 && !slices.ContainsFunc(p.Waypoints, func(w plan.Waypoint) bool { return !w.Existing })
+}
+
+// planned is one object of a plan, as YAML with the reasons for it as comments.
+type planned struct {
+	namespace string
+	object    map[string]any
+	needs     []plan.Need
+	notes     []string
+	changes   []plan.Change
+}
+
+// PlanYAML writes what there is to make as manifests, in the order in which to apply them. Comments say which needs asked
+// for each object and what will change. It writes nothing where there is nothing to make.
+func PlanYAML(w io.Writer, p *Plan) error {
+	if p.Nothing() {
+		return nil
+	}
+	var docs []planned
+	for _, wp := range p.Waypoints {
+		if !wp.Existing {
+			docs = append(docs, planned{namespace: wp.Namespace, object: wp.Manifest, needs: wp.Needs})
+		}
+	}
+	gateways := len(docs)
+	for _, l := range p.Labels {
+		docs = append(docs, labelDocument(l))
+	}
+	for _, c := range p.Changes {
+		i := placeOf(docs, c)
+		docs[i].changes = append(docs[i].changes, c)
+	}
+	out := bufio.NewWriter(w)
+	for i, d := range docs {
+		if i > 0 {
+			out.WriteString("---\n")
+		}
+		if i == 0 && gateways > 0 {
+			comment(out, "First: Gateways. Wait until each is Programmed before you set its label.")
+			out.WriteString("#\n")
+		}
+		if i == gateways {
+			comment(out, "Last: labels, once the waypoint is Programmed. A label to a waypoint that is not ready sends calls straight to the pods.")
+			out.WriteString("#\n")
+		}
+		if err := d.write(out); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}
+
+// labelDocument is a label as the smallest object that server-side apply takes for a patch.
+func labelDocument(l PlannedLabel) planned {
+	metadata := map[string]any{"name": l.On.Name, "labels": map[string]any{l.Key: l.Value}}
+	if l.On.Namespace != "" {
+		metadata["namespace"] = l.On.Namespace
+	}
+	namespace := l.On.Namespace
+	if l.On.Kind == mesh.Namespace.String() {
+		namespace = l.On.Name
+	}
+	d := planned{namespace: namespace, needs: l.Needs, object: map[string]any{"apiVersion": l.On.APIVersion, "kind": l.On.Kind, "metadata": metadata}}
+	to := "Only a label: add it to the object in your manifests"
+	if l.Location != nil {
+		to += " (" + where(l.Location, "") + ")"
+	}
+	d.notes = append(d.notes, to+", or apply this with `kubectl apply --server-side`.")
+	if l.Why != "" {
+		d.notes = append(d.notes, fmt.Sprintf("on the %s and not on its Namespace: %s.", l.On.Kind, l.Why))
+	}
+	if len(l.Binds) > 0 {
+		var names []string
+		for _, r := range l.Binds {
+			names = append(names, r.String())
+		}
+		d.notes = append(d.notes, "binds "+strings.Join(names, ", "))
+	}
+	return d
+}
+
+// placeOf is the document with which a change comes: the last of its namespace.
+func placeOf(docs []planned, c plan.Change) int {
+	for _, ns := range []string{c.Target.Namespace, c.Object.Namespace} {
+		for i := len(docs) - 1; i >= 0; i-- {
+			if docs[i].namespace == ns {
+				return i
+			}
+		}
+	}
+	return len(docs) - 1
+}
+
+func (d planned) write(w *bufio.Writer) error {
+	for _, n := range d.needs {
+		comment(w, fmt.Sprintf("needed by %s (%s): %s", n.Policy, n.Field, n.Reason))
+	}
+	for _, n := range d.notes {
+		comment(w, n)
+	}
+	for _, c := range d.changes {
+		text := fmt.Sprintf("changes: %s at %s: %s → %s", c.Object, c.Target, statesText(c.Before), statesText(c.After))
+		if c.Turn == plan.Weaker || c.Turn == plan.Denies {
+			text = "LOOK FIRST, this " + map[plan.Turn]string{plan.Weaker: "gets weaker", plan.Denies: "denies more"}[c.Turn] + "; " + text + ": " + c.Message
+		}
+		comment(w, text)
+	}
+	return writeOrdered(w, d.object)
+}
+
+func statesText(states []plan.State) string {
+	if len(states) == 0 {
+		return "nothing"
+	}
+	var out []string
+	for _, s := range states {
+		text := string(s.Verdict)
+		switch {
+		case s.By != nil:
+			text += " by " + string(s.EnforcedBy) + " " + s.By.Namespace + "/" + s.By.Name
+		case s.EnforcedBy != "none":
+			text += " by " + string(s.EnforcedBy)
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, ", ")
+}
+
+// commentWidth is where comments are broken.
+const commentWidth = 110
+
+// comment writes text as comment lines, and nothing that could end one.
+func comment(w *bufio.Writer, text string) {
+	w.WriteString("# " + strings.ReplaceAll(Style{Width: commentWidth}.wrap(printable(text), "#   ", 2), "\t", " ") + "\n")
+}
+
+// PlanNotes writes for people what a plan leaves out: what is blocked, and what could not be read.
+func PlanNotes(w io.Writer, p *Plan, style Style) error {
+	t := textWriter{bufio.NewWriter(w), style}
+	for _, wp := range p.Waypoints {
+		if wp.Existing && !wp.Ready {
+			t.headline(printable("Gateway "+wp.Namespace+"/"+wp.Name), "not ready", yellow, plural(len(wp.Needs), "policy waits", "policies wait")+
+				" for it. Find out why it has no address.", "")
+		}
+	}
+	for _, b := range p.Blocked {
+		t.headline(printable(b.Policy.String()), "not planned", yellow, printable(fmt.Sprintf("a waypoint for %s needs a decision: %s", b.Target, b.Why)), "")
+	}
+	r := &ScanResult{Errors: p.Errors, Unread: p.Unread}
+	t.errors(r)
+	t.unread(r)
+	return t.Flush()
+}

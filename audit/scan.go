@@ -1,0 +1,164 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/waywarden/waywarden/audit/report"
+	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// Options say how to scan. The zero value asks every built-in check of every object.
+type Options struct {
+	Mesh   mesh.Options
+	Checks []*policies.Check // nil: all built-in ones
+	// Judge limits which objects are judged, never which are looked at; nil judges all.
+	Judge func(*mesh.Object) bool
+	// Before, where it is set, is the cluster as it is, and the inventory what it would be with
+	// files applied. Objects of the files are judged in full; of what is stored, only that which
+	// the files make worse.
+	Before *inventory.Inventory
+	// Progress, which may be nil, is called from many goroutines: so many more objects are judged,
+	// of so many in all.
+	Progress func(done, total int)
+}
+
+// Scan judges an inventory.
+func Scan(inv *inventory.Inventory, opts Options) *report.ScanResult {
+	if opts.Checks == nil {
+		opts.Checks = policies.Checks()
+	}
+	s := mesh.New(opts.Mesh, inv.Objects...)
+	w := writer{inv, s, &report.ScanResult{Checks: opts.Checks, Ignored: inv.Ignored}}
+	w.Summary = report.Summary{Objects: s.Len(), Checks: len(opts.Checks)}
+	answers := opts.evaluate(s, opts.Judge)
+	if opts.Before != nil {
+		answers = opts.newly(inv, answers)
+	}
+	for _, a := range answers {
+		w.answer(a)
+	}
+	w.input()
+	return w.Finish()
+}
+
+func (o *Options) evaluate(s *mesh.Snapshot, judge func(*mesh.Object) bool) []Answer {
+	var objects []*mesh.Object
+	for object := range s.Objects() {
+		if judge == nil || judge(object) {
+			objects = append(objects, object)
+		}
+	}
+	var progress func(int)
+	if o.Progress != nil {
+		progress = func(done int) { o.Progress(done, len(objects)) }
+	}
+	return Evaluate(s, objects, o.Checks, progress)
+}
+
+// newly leaves of the answers those to objects of the files, and what there is to say of stored
+// objects that there was not before.
+func (o *Options) newly(inv *inventory.Inventory, after []Answer) []Answer {
+	stored := func(object *mesh.Object) bool { return !inv.FromFile(object) }
+	was := map[string]int{}
+	key := func(f policies.Finding) string {
+		return f.Check + "\x00" + f.Object.String() + "\x00" + f.Field + "\x00" + string(f.Verdict) + "\x00" + string(f.Severity)
+	}
+	for _, a := range o.evaluate(mesh.New(o.Mesh, o.Before.Objects...), stored) {
+		for _, f := range a.Findings {
+			was[key(f)]++
+		}
+	}
+	var out []Answer
+	for _, a := range after {
+		if stored(a.Object) {
+			a.Findings = slices.DeleteFunc(a.Findings, func(f policies.Finding) bool {
+				was[key(f)]--
+				return was[key(f)] >= 0
+			})
+			if len(a.Findings)+len(a.Panics) == 0 {
+				continue
+			}
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// writer enters answers into a report, with their places.
+type writer struct {
+	inv *inventory.Inventory
+	s   *mesh.Snapshot
+	*report.ScanResult
+}
+
+func (w writer) place(ref mesh.Ref, field string) *report.Location { return Place(w.inv, ref, field) }
+
+// Place is where a field of an object is written; nil for what is in no file.
+func Place(inv *inventory.Inventory, ref mesh.Ref, field string) *report.Location {
+	file, line, column, ok := inv.Position(ref, field)
+	if !ok {
+		return nil
+	}
+	return &report.Location{File: file, Line: line, Column: column}
+}
+
+func (w writer) answer(a Answer) {
+	ref := a.Object.Ref()
+	if a.Object.Kind.IsPolicy() {
+		w.Summary.Policies++
+	}
+	for _, e := range a.Effects {
+		w.Effects = append(w.Effects, report.Effect{Effect: e, Location: w.place(ref, e.Field)})
+	}
+	for _, f := range a.Findings {
+		w.Findings = append(w.Findings, report.Finding{Finding: f, Location: w.place(f.Object, f.Field)})
+	}
+	if b, ok := bindingOf(w.s, a.Object); ok {
+		b.Location = w.place(ref, "")
+		w.Bindings = append(w.Bindings, b)
+	}
+	for _, p := range a.Panics {
+		what := "its effects could not be judged"
+		if p.Check != "" {
+			what = "check " + p.Check + " could not be asked of it"
+		}
+		w.Errors = append(w.Errors, report.Error{Object: &ref, Check: p.Check, Location: w.place(ref, ""),
+			Message: fmt.Sprintf("%s: this is a mistake in waywarden: %s. Report it, with the object.", what, p.Value)})
+	}
+	w.judged(a.Object, ref)
+}
+
+// judged enters which checks were asked of an object. Its place is only the line where it begins,
+// which is known without a look at the text.
+func (w writer) judged(o *mesh.Object, ref mesh.Ref) {
+	judged := report.Judged{Object: ref}
+	for _, c := range w.Checks {
+		if slices.Contains(c.Kinds, o.Kind) {
+			judged.Checks = append(judged.Checks, c.ID)
+		}
+	}
+	if len(judged.Checks) == 0 {
+		return
+	}
+	if d := w.inv.Document(ref); d != nil {
+		judged.Location = &report.Location{File: d.File, Line: d.Line}
+	}
+	w.Judged = append(w.Judged, judged)
+}
+
+// input enters what could not be read.
+func (w writer) input() {
+	for _, p := range w.inv.Problems {
+		e := report.Error{Message: p.Message, Field: p.Field}
+		if p.File != inventory.TheCluster {
+			e.Location = &report.Location{File: p.File, Line: p.Line, Column: p.Column}
+		}
+		w.Errors = append(w.Errors, e)
+	}
+	for _, u := range w.inv.Unread {
+		w.Unread = append(w.Unread, report.Unread(u))
+	}
+}

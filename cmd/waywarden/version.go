@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/waywarden/waywarden/audit/report"
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// version is set by the release build with -ldflags "-X main.version=…".
+var version string
+
+type versionInfo struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+	Go      string `json:"go"`
+	Istio   string `json:"istio"` // the Istio whose behaviour is judged where the input does not tell
+	API     string `json:"api"`   // the Istio API that is decoded
+	Checks  int    `json:"checks"`
+}
+
+func readVersion() versionInfo {
+	v := versionInfo{Version: programVersion(), Go: runtime.Version(), Istio: mesh.New(mesh.Options{}).Settings().Version.String(), Checks: len(policies.Checks())}
+	build, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	for _, s := range build.Settings {
+		if s.Key == "vcs.revision" {
+			v.Commit = s.Value
+		}
+	}
+	for _, m := range build.Deps {
+		if m.Path == "istio.io/api" {
+			v.API = m.Version
+		}
+	}
+	return v
+}
+
+func programVersion() string {
+	if version != "" {
+		return version
+	}
+	if build, ok := debug.ReadBuildInfo(); ok && build.Main.Version != "" {
+		return build.Main.Version
+	}
+	return "(devel)"
+}
+
+func newVersion(e *env) *cobra.Command {
+	output := outputFlag{value: "text", allowed: []string{"text", "json", "yaml"}}
+	cmd := &cobra.Command{
+		Use:   "version [-o json]",
+		Short: "Print the version, and the Istio whose behaviour it knows",
+		Example: examples(e, `
+waywarden version
+
+waywarden version -o json`),
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			v := readVersion()
+			if output.value != "text" {
+				return output.write(e.stdout, v)
+			}
+			text := fmt.Sprintf("waywarden %s", v.Version)
+			if v.Commit != "" {
+				text += " (" + v.Commit + ")"
+			}
+			_, err := fmt.Fprintf(e.stdout, "%s, %s\n%d checks; judges Istio %s where the input does not tell which it is\n", text, v.Go, v.Checks, v.Istio)
+			return err
+		},
+	}
+	output.add(cmd)
+	return cmd
+}
+
+// write writes a model in one of the two formats that any model has.
+func (o *outputFlag) write(w interface{ Write([]byte) (int, error) }, v any) error {
+	if o.value == "yaml" {
+		return report.YAML(w, v)
+	}
+	return report.JSON(w, v)
+}
