@@ -108,7 +108,7 @@ func mtlsOf(s *mesh.Snapshot, workloads []*mesh.Workload) []report.MTLS {
 		for port, strict := range m.Ports {
 			one.Ports[fmt.Sprint(port)] = strict
 		}
-		for _, o := range m.From {
+		for _, o := range s.Peers(w.Namespace, w.Labels, false).All() {
 			one.From = append(one.From, o.Ref())
 		}
 		key := fmt.Sprint(one)

@@ -8,7 +8,7 @@ import (
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
 // strip removes from an object of a cluster what nothing here reads. A mesh has more pods than anything else, and most of
-// a pod is volumes, probes and conditions.
+// a pod is volumes and conditions.
 func strip(kind mesh.Kind, content map[string]any) {
 	if metadata, ok := content["metadata"].(map[string]any); ok {
 		delete(metadata, "managedFields")
@@ -53,7 +53,7 @@ func stripContainers(pod map[string]any) {
 		items, _ := spec[list].([]any)
 		for _, item := range items {
 			if c, ok := item.(map[string]any); ok {
-				keepKeys(c, "name", "image", "args", "env", "ports")
+				keepKeys(c, "name", "image", "args", "env", "ports", "readinessProbe", "livenessProbe", "startupProbe")
 			}
 		}
 	}

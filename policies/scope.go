@@ -36,7 +36,10 @@ func (r *reach) take(w *mesh.Workload) {
 	case mesh.ModeUnknown:
 		r.unknown = append(r.unknown, w)
 	default:
-		r.outside = append(r.outside, w)
+		// What a ServiceEntry leads to is called from the mesh and is none of its workloads.
+		if w.Source == nil || w.Source.Kind != mesh.ServiceEntry {
+			r.outside = append(r.outside, w)
+		}
 	}
 }
 
@@ -101,14 +104,19 @@ func count(workloads []*mesh.Workload) int {
 
 // whyOutside explains why workloads are not captured, by the first of them.
 func whyOutside(workloads []*mesh.Workload) string {
-	if len(workloads) == 1 && workloads[0].Source == nil {
-		return "the pods are not captured: " + workloads[0].Why
+	real := count(workloads)
+	for _, w := range workloads {
+		switch {
+		case real == 0:
+			return "the pods are not captured: " + w.Why
+		case w.Source == nil:
+		case real == 1:
+			return fmt.Sprintf("%s is not captured: %s", w.Source, w.Why)
+		default:
+			return fmt.Sprintf("%d workloads are not captured, among them %s: %s", real, w.Source, w.Why)
+		}
 	}
-	w := workloads[0]
-	if len(workloads) == 1 {
-		return fmt.Sprintf("%s is not captured: %s", w.Source, w.Why)
-	}
-	return fmt.Sprintf("%d workloads are not captured, among them %s: %s", len(workloads), w.Source, w.Why)
+	return "nothing captures the pods"
 }
 
 // enrolWait is the label whose appearance would enrol the workloads of a scope; none where a label

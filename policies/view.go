@@ -51,7 +51,9 @@ func Effects(s *mesh.Snapshot, o *mesh.Object) []Effect {
 
 // judges hold the semantics, one file a kind.
 var judges = map[mesh.Kind]func(*mesh.Snapshot, *mesh.Object) []Effect{
-	mesh.AuthorizationPolicy: authorizationPolicy,
+	mesh.AuthorizationPolicy:   authorizationPolicy,
+	mesh.PeerAuthentication:    peerAuthentication,
+	mesh.RequestAuthentication: requestAuthentication,
 
 	mesh.VirtualService:        virtualService,
 	mesh.DestinationRule:       destinationRule,

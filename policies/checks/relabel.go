@@ -94,9 +94,11 @@ func (r relabel) then() string {
 	return "; from then on the waypoint enforces " + enumerate(r.wakes)
 }
 
-// labelOps set a label by patch, whether or not the object has labels at all.
+// labelOps set a label by patch, whether or not the object has labels as it was given: a Namespace
+// that was decoded always has one.
 func labelOps(o *mesh.Object, key, value string) []policies.Op {
-	if len(o.Labels) == 0 {
+	metadata, _ := o.Content["metadata"].(map[string]any)
+	if labels, _ := metadata["labels"].(map[string]any); labels == nil {
 		return []policies.Op{{Op: "add", Path: "/metadata/labels", Value: map[string]any{key: value}}}
 	}
 	return []policies.Op{{Op: "add", Path: policies.Pointer("metadata", "labels", key), Value: value}}

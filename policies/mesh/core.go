@@ -75,6 +75,25 @@ type Container struct {
 	Args  []string        `json:"args"`
 	Env   []EnvVar        `json:"env"`
 	Ports []ContainerPort `json:"ports"`
+
+	Readiness *Probe `json:"readinessProbe"`
+	Liveness  *Probe `json:"livenessProbe"`
+	Startup   *Probe `json:"startupProbe"`
+}
+
+// Probe is how a kubelet asks whether a container is well: by a command, else by a connection.
+type Probe struct {
+	Exec *Empty `json:"exec"`
+}
+
+// probed is whether a kubelet connects to the container.
+func (c *Container) probed() bool {
+	for _, p := range []*Probe{c.Readiness, c.Liveness, c.Startup} {
+		if p != nil && p.Exec == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // EnvVar is an environment variable with a literal value.

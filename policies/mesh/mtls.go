@@ -16,9 +16,7 @@ type MTLS struct {
 	// Dangling is whether the workload refers to a policy that istiod never generates: then every
 	// port lets plaintext in, whatever the PeerAuthentications say.
 	Dangling bool
-	// From are the PeerAuthentications that count, the widest first: mesh, namespace, workload.
-	From []*Object
-	// Policies are the keys under which istiod attaches them to the workload.
+	// Policies are the keys that istiod makes the workload refer to.
 	Policies []string
 }
 
@@ -52,8 +50,8 @@ func (s *Snapshot) PeerAuthentications(ns string, labels map[string]string) []*O
 	return out
 }
 
-// peers are the PeerAuthentications that count at each scope: the oldest of each.
-type peers struct{ mesh, namespace, workload *Object }
+// Peers are the PeerAuthentications that count for a workload: the oldest of each scope.
+type Peers struct{ Mesh, Namespace, Workload *Object }
 
 func oldest(current, o *Object) *Object {
 	if current == nil || older(o, current) < 0 {
@@ -62,24 +60,81 @@ func oldest(current, o *Object) *Object {
 	return current
 }
 
-func (s *Snapshot) peersOf(ns string, labels map[string]string) peers {
-	var p peers
-	root := s.settings.RootNamespace
-	for _, o := range s.PeerAuthentications(ns, labels) {
-		sel := o.Spec.(*PeerAuthenticationSpec).Selector
-		switch wide := sel == nil || len(sel.MatchLabels) == 0; {
-		case wide && o.Namespace == root:
-			p.mesh = oldest(p.mesh, o)
-		case wide:
-			p.namespace = oldest(p.namespace, o)
-		case o.Namespace != root:
-			p.workload = oldest(p.workload, o)
+// Peers are those that ztunnel, or where sidecar is set a sidecar, goes by. They differ in one thing:
+// sidecars take a `selector: {}` of the root namespace for the whole mesh.
+func (s *Snapshot) Peers(ns string, labels map[string]string, sidecar bool) Peers {
+	p := s.peersOf(ns, labels)
+	if sidecar {
+		for _, o := range s.List(PeerAuthentication, s.settings.RootNamespace) {
+			if sel := o.Spec.(*PeerAuthenticationSpec).Selector; sel != nil && len(sel.MatchLabels) == 0 {
+				p.Mesh = oldest(p.Mesh, o)
+			}
 		}
 	}
 	return p
 }
 
-func mode(o *Object) string {
+func (s *Snapshot) peersOf(ns string, labels map[string]string) Peers {
+	var p Peers
+	root := s.settings.RootNamespace
+	for _, o := range s.PeerAuthentications(ns, labels) {
+		sel := o.Spec.(*PeerAuthenticationSpec).Selector
+		switch wide := sel == nil || len(sel.MatchLabels) == 0; {
+		case wide && o.Namespace == root:
+			p.Mesh = oldest(p.Mesh, o)
+		case wide:
+			p.Namespace = oldest(p.Namespace, o)
+		case o.Namespace != root:
+			p.Workload = oldest(p.Workload, o)
+		}
+	}
+	return p
+}
+
+// All are the PeerAuthentications, the widest first.
+func (p Peers) All() []*Object {
+	var out []*Object
+	for _, o := range []*Object{p.Mesh, p.Namespace, p.Workload} {
+		if o != nil {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+func (p Peers) parentStrict() bool {
+	if ModeOf(p.Namespace) != Unset {
+		return ModeOf(p.Namespace) == Strict
+	}
+	return ModeOf(p.Mesh) == Strict
+}
+
+// Composed is what the PeerAuthentications say together, and what sidecars make of them
+// (pilot/pkg/security/authn/policy_applier.go ComposePeerAuthentication): the narrowest mode wins,
+// and a port's own over that.
+func (p Peers) Composed() MTLS {
+	m := MTLS{Strict: p.parentStrict()}
+	if p.Workload == nil {
+		return m
+	}
+	if own := ModeOf(p.Workload); own != Unset {
+		m.Strict = own == Strict
+	}
+	for port, portMode := range p.Workload.Spec.(*PeerAuthenticationSpec).PortLevelMTLS {
+		n, err := strconv.ParseInt(port, 10, 32)
+		if err != nil || portMode.ModeOr() == Unset {
+			continue
+		}
+		if m.Ports == nil {
+			m.Ports = map[int32]bool{}
+		}
+		m.Ports[int32(n)] = portMode.ModeOr() == Strict
+	}
+	return m
+}
+
+// ModeOf is a PeerAuthentication's mode; Unset for none.
+func ModeOf(o *Object) string {
 	if o == nil {
 		return Unset
 	}
@@ -89,57 +144,49 @@ func mode(o *Object) string {
 // EffectiveMTLS is what ztunnel demands of connections to a workload of a namespace with these
 // labels (ambient/authorization.go convertedSelectorPeerAuthentications, convertPeerAuthentication).
 func (s *Snapshot) EffectiveMTLS(ns string, labels map[string]string) MTLS {
-	p := s.peersOf(ns, labels)
-	m := MTLS{Strict: mode(p.mesh) == Strict}
-	for _, o := range []*Object{p.mesh, p.namespace, p.workload} {
-		if o != nil {
-			m.From = append(m.From, o)
-		}
+	return s.atZtunnel(s.peersOf(ns, labels))
+}
+
+func (s *Snapshot) atZtunnel(p Peers) MTLS {
+	m := MTLS{Strict: p.parentStrict()}
+	if p.Workload == nil {
+		return s.withStatic(m)
 	}
-	if mode(p.namespace) != Unset {
-		m.Strict = mode(p.namespace) == Strict
+	own := ModeOf(p.Workload)
+	if own != Unset {
+		m.Strict = own == Strict
 	}
-	if p.workload != nil {
-		s.applyWorkloadMode(&m, p)
+	if !refersToItself(p.Workload, m.Strict) {
+		return s.withStatic(m)
 	}
-	if m.Strict && m.Ports == nil {
-		m.Policies = append([]string{s.settings.RootNamespace + "/istio_converted_static_strict"}, m.Policies...)
+	key := p.Workload.Namespace + "/converted_peer_authentication_" + p.Workload.Name
+	generated, ok := s.generate(p.Workload)
+	if !ok {
+		return MTLS{Dangling: true, Policies: []string{key}}
+	}
+	generated.Policies = []string{key}
+	return generated
+}
+
+// withStatic adds the one policy by which istiod makes all ports of a workload strict.
+func (s *Snapshot) withStatic(m MTLS) MTLS {
+	if m.Strict {
+		m.Policies = []string{s.settings.RootNamespace + "/istio_converted_static_strict"}
 	}
 	return m
 }
 
-func (s *Snapshot) applyWorkloadMode(m *MTLS, p peers) {
-	spec := p.workload.Spec.(*PeerAuthenticationSpec)
-	own := mode(p.workload)
-	if own != Unset {
-		m.Strict = own == Strict
-	}
-	permissive, disabled, strict := portModes(spec)
-	var byPort bool // whether the workload refers to a policy of its own
-	switch {
+// refersToItself is whether istiod makes the workload refer to a policy made of the
+// PeerAuthentication's ports, in place of the static strict one; strict is what holds without the ports.
+func refersToItself(workload *Object, strict bool) bool {
+	permissive, disabled, strictPort := portModes(workload.Spec.(*PeerAuthenticationSpec))
+	switch own := ModeOf(workload); {
 	case own == Strict:
-		byPort = permissive || disabled
-	case own == Permissive || own == Disable:
-		byPort = strict
-	case m.Strict: // UNSET below STRICT: istiod looks for PERMISSIVE only, so a lone DISABLE is ignored
-		byPort = permissive
+		return permissive || disabled
+	case own == Unset && strict:
+		return permissive // a lone DISABLE is overlooked
 	default:
-		byPort = strict
-	}
-	if !byPort {
-		return
-	}
-	m.Policies = []string{p.workload.Namespace + "/converted_peer_authentication_" + p.workload.Name}
-	if s.neverGenerated(p, own, m.Strict) {
-		m.Strict, m.Dangling = false, true
-		return
-	}
-	m.Ports = map[int32]bool{}
-	for port, portMode := range spec.PortLevelMTLS {
-		n, err := strconv.ParseInt(port, 10, 32)
-		if err == nil && portMode.ModeOr() != Unset {
-			m.Ports[int32(n)] = portMode.ModeOr() == Strict
-		}
+		return strictPort
 	}
 }
 
@@ -157,25 +204,51 @@ func portModes(spec *PeerAuthenticationSpec) (permissive, disabled, strict bool)
 	return permissive, disabled, strict
 }
 
-// neverGenerated is whether istiod, having told the workload to refer to a policy of its own, does
-// not make that policy: the workload's mode is UNSET below a STRICT mesh, and a namespace-wide
-// PeerAuthentication stands between that is UNSET itself (convertPeerAuthentication skips port
-// exceptions wherever nsCfg is there and not STRICT). Only namespace-wide policies without any
-// selector count for that, in contrast to what the workload refers to.
-func (s *Snapshot) neverGenerated(p peers, own string, strictParent bool) bool {
-	if own != Unset || !strictParent {
-		return false
-	}
-	var nsWide *Object
-	for _, o := range s.List(PeerAuthentication, p.workload.Namespace) {
-		if o.Spec.(*PeerAuthenticationSpec).Selector == nil {
-			nsWide = oldest(nsWide, o)
+// generate is what the policy made of a PeerAuthentication's ports demands; false where istiod makes
+// none (convertPeerAuthentication). In contrast to what decides whether workloads refer to it, only
+// PeerAuthentications without any selector count as its parents here, `selector: {}` not, and that
+// a namespace-wide one is UNSET is not looked through to the mesh for PERMISSIVE ports. The mesh's
+// STRICT makes it skip STRICT ports whatever the PeerAuthentication's own mode is.
+func (s *Snapshot) generate(o *Object) (MTLS, bool) {
+	spec, own := o.Spec.(*PeerAuthenticationSpec), ModeOf(o)
+	ns, root := s.withoutSelector(o.Namespace), s.withoutSelector(s.settings.RootNamespace)
+	meshStrict := ModeOf(ns) == Unset && ModeOf(root) == Strict
+	skipStrict := own == Strict || own == Unset && ModeOf(ns) == Strict || meshStrict
+	skipOpen := own == Permissive || own == Disable || own == Unset && ModeOf(ns) != Strict && (ns != nil || ModeOf(root) != Strict)
+	m := MTLS{Strict: own == Strict, Ports: map[int32]bool{}}
+	exceptions := false
+	for port, portMode := range spec.PortLevelMTLS {
+		n, err := strconv.ParseInt(port, 10, 32)
+		if err != nil {
+			continue
+		}
+		switch portMode.ModeOr() {
+		case Strict:
+			if !skipStrict {
+				m.Ports[int32(n)] = true
+			}
+		case Permissive, Disable:
+			if !skipOpen {
+				m.Ports[int32(n)], exceptions = false, true
+			}
 		}
 	}
-	if nsWide == nil {
-		return mode(p.mesh) != Strict
+	if own == Strict && !exceptions || len(m.Ports) == 0 {
+		return MTLS{}, false
 	}
-	return mode(nsWide) != Strict
+	m.Strict = m.Strict || exceptions && (meshStrict || ModeOf(ns) == Strict)
+	return m, true
+}
+
+// withoutSelector is the oldest PeerAuthentication of a namespace that has no selector.
+func (s *Snapshot) withoutSelector(ns string) *Object {
+	var found *Object
+	for _, o := range s.List(PeerAuthentication, ns) {
+		if o.Spec.(*PeerAuthenticationSpec).Selector == nil {
+			found = oldest(found, o)
+		}
+	}
+	return found
 }
 
 // PortsOf are the ports that a PeerAuthentication names, sorted.

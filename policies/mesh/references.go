@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	iradix "github.com/hashicorp/go-immutable-radix/v2"
 	"istio.io/api/label"
 )
 
@@ -157,36 +156,6 @@ func (v *VirtualServiceSpec) Destinations() []Destination {
 	return out
 }
 
-func updateRefs(refs *iradix.Tree[[]*Object], old, now *Object) *iradix.Tree[[]*Object] {
-	var drop, add []string
-	if old != nil {
-		drop = referencesOf(old)
-	}
-	if now != nil {
-		add = referencesOf(now)
-	}
-	if len(drop)+len(add) == 0 {
-		return refs
-	}
-	txn := refs.Txn()
-	for _, key := range drop {
-		was, _ := txn.Get([]byte(key))
-		if left := slices.DeleteFunc(slices.Clone(was), func(o *Object) bool { return o == old }); len(left) > 0 {
-			txn.Insert([]byte(key), left)
-		} else {
-			txn.Delete([]byte(key))
-		}
-	}
-	for _, key := range add {
-		was, _ := txn.Get([]byte(key))
-		i, found := slices.BinarySearchFunc(was, now, compareObjects)
-		if !found {
-			txn.Insert([]byte(key), slices.Insert(slices.Clip(was), i, now))
-		}
-	}
-	return txn.Commit()
-}
-
 // AskingFor are the objects whose labels name a waypoint, ready or not: Namespaces, Services,
 // ServiceEntries, WorkloadEntries, Pods and whatever makes pods.
 func (s *Snapshot) AskingFor(gw *Object) []*Object {
@@ -194,8 +163,7 @@ func (s *Snapshot) AskingFor(gw *Object) []*Object {
 }
 
 func (s *Snapshot) referrers(key string) []*Object {
-	from, _ := s.refs.Get([]byte(key))
-	return from
+	return s.refs.get(key)
 }
 
 // PoliciesFor are the policies that name the object in a targetRef, by kind, namespace and name.

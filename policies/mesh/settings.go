@@ -122,8 +122,10 @@ func (t *Settings) Flag(name string, byDefault bool) bool {
 	if !ok {
 		return byDefault
 	}
-	b, err := strconv.ParseBool(v)
-	return err == nil && b
+	if b, err := strconv.ParseBool(v); err == nil {
+		return b
+	}
+	return byDefault // as istiod does with what is no bool
 }
 
 // Settings is how the mesh is installed.
@@ -132,7 +134,19 @@ func (s *Snapshot) Settings() *Settings { return s.settings }
 // RootNamespace is the namespace whose policies hold for the whole mesh.
 func (s *Snapshot) RootNamespace() string { return s.settings.RootNamespace }
 
-func settingsDependOn(k Kind) bool { return k == ConfigMap || k == Deployment }
+// settingsDependOn is whether settings are read from the object, so that any other ConfigMap or
+// Deployment can come and go without a walk over the mesh.
+func settingsDependOn(o *Object) bool {
+	return o != nil && (holdsMeshConfig(o) || isIstiod(o))
+}
+
+func holdsMeshConfig(o *Object) bool {
+	return o.Kind == ConfigMap && (o.Name == "istio" || strings.HasPrefix(o.Name, "istio-"))
+}
+
+func isIstiod(o *Object) bool {
+	return o.Kind == Deployment && (o.Labels["app"] == "istiod" || strings.HasPrefix(o.Name, "istiod"))
+}
 
 type meshConfig struct {
 	RootNamespace          string          `json:"rootNamespace"`
@@ -162,7 +176,7 @@ func (s *Snapshot) readSettings() *Settings {
 		s.readMeshConfig(t, o)
 	}
 	for o := range s.All(Deployment) {
-		if o.Labels["app"] == "istiod" || strings.HasPrefix(o.Name, "istiod") {
+		if isIstiod(o) {
 			readIstiod(t, o)
 		}
 	}
@@ -181,7 +195,7 @@ func (s *Snapshot) meshConfigMap(root string) *Object {
 	}
 	// Installed elsewhere, or by revision: the ConfigMap is called istio or istio-<revision>.
 	for o := range s.All(ConfigMap) {
-		if o.Name != "istio" && !strings.HasPrefix(o.Name, "istio-") {
+		if !holdsMeshConfig(o) {
 			continue
 		}
 		if _, ok := o.Spec.(*ConfigMapBody).Data["mesh"]; ok {
@@ -192,9 +206,13 @@ func (s *Snapshot) meshConfigMap(root string) *Object {
 }
 
 func (s *Snapshot) readMeshConfig(t *Settings, o *Object) {
+	text, ok := o.Spec.(*ConfigMapBody).Data["mesh"]
+	if !ok {
+		return
+	}
 	var mc meshConfig
 	// A mesh configuration that cannot be read is like none: istiod itself keeps its defaults.
-	if err := yaml.Unmarshal([]byte(o.Spec.(*ConfigMapBody).Data["mesh"]), &mc); err != nil {
+	if err := yaml.Unmarshal([]byte(text), &mc); err != nil {
 		return
 	}
 	t.MeshConfigKnown = true

@@ -16,7 +16,7 @@ type Snapshot struct {
 	options    Options
 	settings   *Settings
 	namespaces *iradix.Tree[*namespace] // by name; "" holds what is cluster-scoped
-	refs       *iradix.Tree[[]*Object]  // reverse index: what is referred to → who refers to it
+	refs       index
 	count      int
 	clients    *clientsOnce
 }
@@ -72,12 +72,11 @@ func (b *builder) snapshot(options Options) *Snapshot {
 		}
 		namespaces.Insert([]byte(name), ns)
 	}
-	refs := iradix.New[[]*Object]().Txn()
 	for key, from := range b.refs {
 		slices.SortFunc(from, compareObjects)
-		refs.Insert([]byte(key), slices.Compact(from))
+		b.refs[key] = slices.Compact(from)
 	}
-	s.namespaces, s.refs = namespaces.Commit(), refs.Commit()
+	s.namespaces, s.refs = namespaces.Commit(), newIndex(b.refs)
 	s.settings = s.readSettings()
 	return s
 }
@@ -126,7 +125,7 @@ func (s *Snapshot) update(id, o *Object) *Snapshot {
 	}
 	next := *s
 	next.clients = &clientsOnce{}
-	next.refs = updateRefs(s.refs, old, o)
+	next.refs = s.refs.updated(old, o)
 	name := []byte(home(id))
 	was, ok := s.namespaces.Get(name)
 	if !ok {
@@ -140,15 +139,29 @@ func (s *Snapshot) update(id, o *Object) *Snapshot {
 	if workloadsUnchangedBy(id.Kind) {
 		ns.workloads.Store(was.workloads.Load())
 	}
-	next.namespaces, _, _ = s.namespaces.Insert(name, ns)
+	if o == nil && ns.empty() {
+		next.namespaces, _, _ = s.namespaces.Delete(name)
+	} else {
+		next.namespaces, _, _ = s.namespaces.Insert(name, ns)
+	}
 	if id.Kind == GatewayClass {
 		next.namespaces = forgetWorkloads(next.namespaces)
 	}
 	next.count += len(ns.objects[id.Kind]) - len(was.objects[id.Kind])
-	if settingsDependOn(id.Kind) {
+	if settingsDependOn(old) || settingsDependOn(o) {
 		next.settings = next.readSettings()
 	}
 	return &next
+}
+
+// empty is whether nothing is left in the namespace, so that it is as if it had never been.
+func (n *namespace) empty() bool {
+	for k := range n.objects {
+		if len(n.objects[k]) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // forgetWorkloads drops what namespaces remember of their workloads: a GatewayClass, which lives in

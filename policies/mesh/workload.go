@@ -3,9 +3,6 @@ package mesh
 import (
 	"slices"
 	"strings"
-
-	"istio.io/api/annotation"
-	"istio.io/api/label"
 )
 
 // Mode is what captures a workload's inbound traffic.
@@ -33,6 +30,7 @@ type Workload struct {
 	Ports          []ContainerPort
 	IPs            []string // empty where not known
 	HostNetwork    bool
+	Probed         bool // a kubelet connects to it, to see whether it is well
 	Running        bool // a Pod with a status: its enrolment is a fact, not a prediction
 	Mode           Mode
 	Why            string // why it has this Mode, as a clause: "the Namespace has label …"
@@ -74,7 +72,7 @@ func (s *Snapshot) readWorkloads(n *namespace) []*Workload {
 	pods := out
 	for k := Deployment; k <= CronJob; k++ {
 		for _, o := range n.objects[k] {
-			if w := templateWorkload(o, pods); w != nil {
+			if w := s.templateWorkload(o, pods); w != nil {
 				out = append(out, w)
 			}
 		}
@@ -116,6 +114,7 @@ func (w *Workload) readPodSpec(p *PodSpec) {
 	w.ServiceAccount, w.HostNetwork = or(p.ServiceAccountName, "default"), p.HostNetwork
 	for _, c := range slices.Concat(p.Containers, p.InitContainers) {
 		w.Ports = append(w.Ports, c.Ports...)
+		w.Probed = w.Probed || c.probed()
 		// A gateway that brings its own proxy runs it as a router.
 		if len(c.Args) > 1 && c.Args[0] == "proxy" && c.Args[1] == "router" {
 			w.Mode = ModeGateway
@@ -125,9 +124,10 @@ func (w *Workload) readPodSpec(p *PodSpec) {
 
 // templateWorkload stands for the pods of a template, unless pods of it are in the input or
 // something else in the input makes it.
-func templateWorkload(o *Object, pods []*Workload) *Workload {
+func (s *Snapshot) templateWorkload(o *Object, pods []*Workload) *Workload {
 	for _, owner := range o.Owners {
-		if strings.HasPrefix(owner, "Deployment/") || strings.HasPrefix(owner, "CronJob/") {
+		kind, name, _ := strings.Cut(owner, "/")
+		if kind == "Deployment" && s.Get(Deployment, o.Namespace, name) != nil || kind == "CronJob" && s.Get(CronJob, o.Namespace, name) != nil {
 			return nil
 		}
 	}
@@ -137,13 +137,37 @@ func templateWorkload(o *Object, pods []*Workload) *Workload {
 	}
 	t := &owner.Template
 	for _, p := range pods {
-		if subset(t.Metadata.Labels, p.Labels) && len(t.Metadata.Labels) > 0 {
+		if s.madeBy(p, o, t.Metadata.Labels) {
 			return nil
 		}
 	}
 	w := &Workload{Source: o, Namespace: o.Namespace, Name: o.Name, Labels: t.Metadata.Labels, Annotations: t.Metadata.Annotations}
 	w.readPodSpec(&t.Spec)
 	return w
+}
+
+// madeBy is whether a pod comes from the object's template: by its ownerReferences where it has
+// any, else, as in a file that somebody has tidied, by its labels.
+func (s *Snapshot) madeBy(pod *Workload, o *Object, template map[string]string) bool {
+	for _, owner := range pod.Source.Owners {
+		kind, name, _ := strings.Cut(owner, "/")
+		switch {
+		case kind == o.Kind.String() && name == o.Name:
+			return true
+		case kind == "ReplicaSet" && o.Kind == Deployment:
+			if rs := s.Get(ReplicaSet, o.Namespace, name); rs != nil {
+				return slices.Contains(rs.Owners, "Deployment/"+o.Name)
+			}
+			hash, ok := strings.CutPrefix(name, o.Name+"-")
+			return ok && !strings.Contains(hash, "-") && subset(template, pod.Labels)
+		case kind == "Job" && o.Kind == CronJob:
+			if job := s.Get(Job, o.Namespace, name); job != nil {
+				return slices.Contains(job.Owners, "CronJob/"+o.Name)
+			}
+			return strings.HasPrefix(name, o.Name+"-")
+		}
+	}
+	return len(pod.Source.Owners) == 0 && len(template) > 0 && subset(template, pod.Labels)
 }
 
 // entryWorkload is a WorkloadEntry, whose labels stand in its metadata or in its spec; the former win
@@ -167,136 +191,6 @@ func entryWorkload(o *Object, name string, e *WorkloadEntrySpec) *Workload {
 func endpointWorkload(o *Object, e *WorkloadEntrySpec) *Workload {
 	return &Workload{Source: o, Namespace: o.Namespace, Name: o.Name, Labels: o.Labels, Annotations: o.Annotations,
 		ServiceAccount: e.ServiceAccount, IPs: []string{e.Address}, Running: true}
-}
-
-const (
-	enabled = "enabled"
-	// injectTemplates names the injection templates; "gateway" makes a pod a gateway.
-	injectTemplates = "inject.istio.io/templates"
-)
-
-// enrol says what captures w, in the order of cni/pkg/util/enablement_selector.go Matches. A running
-// pod is enrolled if and only if istio-cni has said so on it.
-func (s *Snapshot) enrol(w *Workload) (Mode, string) {
-	if mode, why := s.gatewayMode(w); mode != "" {
-		return mode, why
-	}
-	if w.Annotations[annotation.SidecarStatus.Name] != "" {
-		return ModeSidecar, "it has a sidecar (annotation " + annotation.SidecarStatus.Name + ")"
-	}
-	redirected := w.Annotations[annotation.AmbientRedirection.Name]
-	if w.Source != nil && (w.Source.Kind == WorkloadEntry || w.Source.Kind == ServiceEntry) {
-		if redirected == enabled || strings.Contains(w.Labels[tunnelLabel], "http") {
-			return ModeAmbient, "it accepts HBONE"
-		}
-		return ModeNone, "no ztunnel stands before it"
-	}
-	if w.Running {
-		if redirected == enabled {
-			return ModeAmbient, "istio-cni has captured it"
-		}
-		return ModeNone, s.whyNotCaptured(w, redirected)
-	}
-	return s.predict(w)
-}
-
-// tunnelLabel marks a workload that accepts HBONE without a ztunnel (pilot/pkg/model SupportsTunnel).
-const tunnelLabel = "networking.istio.io/tunnel"
-
-func (s *Snapshot) whyNotCaptured(w *Workload, redirected string) string {
-	switch mode, why := s.predict(w); {
-	case redirected == "pending":
-		return "istio-cni has not finished capturing it (annotation " + annotation.AmbientRedirection.Name + ": pending)"
-	case mode == ModeAmbient:
-		return why + ", but istio-cni has not captured it (no annotation " + annotation.AmbientRedirection.Name + ": enabled)"
-	default:
-		return why
-	}
-}
-
-// predict says what will capture a pod that does not run yet.
-func (s *Snapshot) predict(w *Workload) (Mode, string) {
-	if s.injected(w) {
-		return ModeSidecar, "a sidecar is injected into it, which wins over ambient mode"
-	}
-	if w.HostNetwork {
-		return ModeNone, "it uses the host's network, which ztunnel does not capture"
-	}
-	if slices.Contains(s.options.ExcludedNamespaces, w.Namespace) {
-		return ModeNone, "istio-cni leaves Namespace " + w.Namespace + " out"
-	}
-	if !s.Known(w.Namespace) && w.Labels[label.IoIstioDataplaneMode.Name] == "" {
-		return ModeUnknown, "Namespace " + w.Namespace + " is not in the input"
-	}
-	labels := s.NamespaceLabels(w.Namespace)
-	for _, sel := range s.options.Enrolment {
-		if sel.Pod.Matches(w.Labels) && sel.Namespace.Matches(labels) {
-			if w.Labels[label.IoIstioDataplaneMode.Name] == ambient {
-				return ModeAmbient, "it has label " + label.IoIstioDataplaneMode.Name + "=ambient"
-			}
-			return ModeAmbient, "Namespace " + w.Namespace + " is enrolled"
-		}
-	}
-	if w.Labels[label.IoIstioDataplaneMode.Name] == none {
-		return ModeNone, "it has label " + label.IoIstioDataplaneMode.Name + "=none"
-	}
-	return ModeNone, "neither it nor Namespace " + w.Namespace + " has label " + label.IoIstioDataplaneMode.Name + "=ambient"
-}
-
-// injected is whether the sidecar injector will add a sidecar. The injector knows nothing of ambient mode.
-func (s *Snapshot) injected(w *Workload) bool {
-	switch w.Labels[label.SidecarInject.Name] {
-	case "true":
-		return true
-	case "false":
-		return false
-	}
-	if v, ok := w.Annotations[label.SidecarInject.Name]; ok {
-		return v == "true"
-	}
-	if w.Labels[label.IoIstioRev.Name] != "" {
-		return true
-	}
-	return Injection(s.NamespaceLabels(w.Namespace))
-}
-
-// Injection is whether a namespace with these labels has sidecars injected into its pods.
-func Injection(namespace map[string]string) bool {
-	switch namespace["istio-injection"] {
-	case "enabled":
-		return true
-	case "disabled":
-		return false
-	}
-	return namespace[label.IoIstioRev.Name] != ""
-}
-
-// gatewayMode recognises the pods of gateways and waypoints, which are not captured themselves.
-func (s *Snapshot) gatewayMode(w *Workload) (Mode, string) {
-	if name := w.Labels[label.IoK8sNetworkingGatewayGatewayName.Name]; name != "" {
-		if s.instanceOfWaypoint(w, name) {
-			return ModeWaypoint, "it is an instance of waypoint " + w.Namespace + "/" + name
-		}
-		return ModeGateway, "it is an instance of Gateway " + w.Namespace + "/" + name
-	}
-	if w.Mode == ModeGateway || strings.Contains(w.Annotations[injectTemplates], "gateway") ||
-		w.Labels["istio"] == "ingressgateway" || w.Labels["istio"] == "egressgateway" {
-		return ModeGateway, "it is a gateway"
-	}
-	for _, o := range s.List(IstioGateway, w.Namespace) {
-		if sel := o.Spec.(*IstioGatewaySpec).Selector; len(sel) > 0 && subset(sel, w.Labels) {
-			return ModeGateway, "Gateway " + o.Key() + " selects it"
-		}
-	}
-	return "", ""
-}
-
-func (s *Snapshot) instanceOfWaypoint(w *Workload, name string) bool {
-	if o := s.Get(Gateway, w.Namespace, name); o != nil {
-		return s.ClassOf(o).Waypoint()
-	}
-	managed := w.Labels[label.GatewayManaged.Name]
-	return managed == managedMesh || strings.HasPrefix(managed, "istio.io-agentgateway-waypoint")
 }
 
 // HasWorkloads is whether anything in the input shows what runs in the namespace. Gateways and
