@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"istio.io/api/annotation"
 	"istio.io/api/label"
 
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -22,15 +23,15 @@ func authorizationPolicy(s *mesh.Snapshot, o *mesh.Object) []Effect {
 	r := reachOf(s, o, p.Selector)
 	var effects []Effect
 	if len(r.sidecar) > 0 {
-		effects = append(effects, authzAtEnvoy(s, o, p, r, Sidecar, r.sidecar))
+		effects = append(effects, authzAtEnvoy(s, o, r, Sidecar, r.sidecar))
 	}
 	if len(r.gateway) > 0 {
-		effects = append(effects, authzAtEnvoy(s, o, p, r, Gateway, r.gateway))
+		effects = append(effects, authzAtEnvoy(s, o, r, Gateway, r.gateway))
 	}
 	if len(r.ambient) > 0 {
 		effects = append(effects, authzAtZtunnel(s, o, p, r))
 	}
-	if e, ok := authzElsewhere(o, p, s, r, len(effects)); ok {
+	if e, ok := authzElsewhere(s, o, p, r, len(effects)); ok {
 		effects = mergeNobody(effects, e)
 	}
 	return effects
@@ -80,58 +81,63 @@ func nobody(t Target, v Verdict, reason, field, message string) Effect {
 }
 
 // authzAtEnvoy is a policy at sidecars or gateways, which compare everything.
-func authzAtEnvoy(s *mesh.Snapshot, o *mesh.Object, p *mesh.AuthorizationPolicySpec, r reach, by EnforcedBy, workloads []*mesh.Workload) Effect {
+func authzAtEnvoy(s *mesh.Snapshot, o *mesh.Object, r reach, by EnforcedBy, workloads []*mesh.Workload) Effect {
 	e := Effect{Target: r.target, EnforcedBy: by, Verdict: Enforced, Reason: Accepted, Workloads: count(workloads)}
+	e.Message = asWritten(o, "the sidecars", true)
 	if by == Gateway {
+		e.Message = asWritten(o, "the gateway", false)
 		if name := workloads[0].Labels[label.IoK8sNetworkingGatewayGatewayName.Name]; name != "" {
 			e.By = &mesh.Ref{APIVersion: mesh.Gateway.APIVersion(), Kind: "Gateway", Namespace: workloads[0].Namespace, Name: name}
 		}
 	}
-	who := map[EnforcedBy]string{Sidecar: "the sidecars", Gateway: "the gateway"}[by]
-	e.Message = fmt.Sprintf("%s enforces it as written.", who)
-	judgeProvider(s, p, nil, &e)
+	if !Tries(o) {
+		judgeProvider(s, o.Spec.(*mesh.AuthorizationPolicySpec), nil, &e)
+	}
 	return e
 }
 
 // authzAtZtunnel is a policy at the ztunnels of the selected, enrolled workloads.
 func authzAtZtunnel(s *mesh.Snapshot, o *mesh.Object, p *mesh.AuthorizationPolicySpec, r reach) Effect {
+	if e, ok := undelivered(s, o, p, r); ok {
+		return e
+	}
+	if Tries(o) {
+		return Effect{Target: r.target, EnforcedBy: Ztunnel, Verdict: Enforced, Reason: Accepted, Workloads: count(r.ambient), Message: asWritten(o, "ztunnel", false)}
+	}
 	action := Action(p)
-	if p.Selector != nil && p.Selector.MatchLabels == nil {
-		return nobodyAt(r, EmptySelector, "spec.selector",
-			"this "+action+" has no effect in ambient mode: `selector: {}` attaches it to nothing at ztunnel, though istiod reports it as accepted. Remove spec.selector if the whole namespace is meant.")
+	fates := ztunnelRules{snapshot: s, object: o, action: action, endpoint: pods{s, r.ambient}}.fates(p)
+	j, who := weigh(action, fates, unconditional(p)), identity(s, o, r.ambient, fates)
+	if who.verdict.Worse(j.verdict) {
+		j.verdict, j.causes = who.verdict, append(who.causes, j.causes...)
+	} else {
+		j.causes = append(j.causes, who.causes...)
 	}
-	switch {
-	case DryRun(s, o):
-		return nobodyAt(r, UnsupportedValue, "metadata.annotations[istio.io/dry-run]",
-			"this "+action+" is not even tried: ztunnel does not support dry runs unless istiod has AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY. Bind it to a Service with targetRefs to try it at a waypoint.")
-	case action != Allow && action != Deny:
-		return nobodyAt(r, UnsupportedValue, "spec.action",
-			fmt.Sprintf("this %s has no effect: ztunnel does not support the action. Bind the policy to its Services with targetRefs, so that their waypoint carries it out.", action))
-	}
-	z := ztunnelRules{snapshot: s, object: o, action: action, endpoint: pods{s, r.ambient}}
-	j := z.judge()
 	e := Effect{Target: r.target, EnforcedBy: Ztunnel, Verdict: j.verdict, Reason: Accepted, Workloads: count(r.ambient), Causes: j.causes}
 	if len(j.causes) > 0 {
 		e.Reason, e.Field = j.causes[0].Reason, j.causes[0].Field
 	}
-	fates := make([]fate, len(p.Rules))
-	for i := range p.Rules {
-		fates[i] = z.rule(&p.Rules[i], rulePath(i))
-	}
-	if by, ok := identity(s, o, r.ambient, fates); ok {
-		e.Causes = append(e.Causes, by.causes...)
-		if by.verdict.Worse(e.Verdict) {
-			e.Verdict, e.Reason, e.Field = by.verdict, by.causes[0].Reason, by.causes[0].Field
-		}
-	}
-	if l7 := L7Attributes(p); len(l7) > 0 && e.Reason != WaypointIdentity {
-		e.Reason, e.Field = UnsupportedValue, l7[0].Field
-	}
 	if e.Verdict == NotEnforced {
 		e.EnforcedBy = Nobody
 	}
-	e.Message = ztunnelMessage(action, p, &e)
+	e.Message = ztunnelMessage(s, o, &e)
 	return e
+}
+
+// undelivered is the effect of a policy of which ztunnels get nothing, or get it and attach it to nothing.
+func undelivered(s *mesh.Snapshot, o *mesh.Object, p *mesh.AuthorizationPolicySpec, r reach) (Effect, bool) {
+	action := Action(p)
+	switch {
+	case p.Selector != nil && p.Selector.MatchLabels == nil:
+		return nobodyAt(r, EmptySelector, "spec.selector",
+			"this "+action+" has no effect in ambient mode: `selector: {}` attaches it to nothing at ztunnel, though istiod reports it as accepted. Remove spec.selector if the whole namespace is meant."), true
+	case DryRun(s, o):
+		return nobodyAt(r, UnsupportedValue, "metadata.annotations["+annotation.IoIstioDryRun.Name+"]",
+			"this "+action+" is not even tried: ztunnel does not support dry runs unless istiod has AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY. Bind it to a Service with targetRefs to try it at a waypoint."), true
+	case action != Allow && action != Deny:
+		return nobodyAt(r, UnsupportedValue, "spec.action",
+			fmt.Sprintf("this %s has no effect: ztunnel does not support the action. Bind the policy to its Services with targetRefs, so that their waypoint carries it out.", action)), true
+	}
+	return Effect{}, false
 }
 
 func nobodyAt(r reach, reason, field, message string) Effect {
@@ -140,88 +146,39 @@ func nobodyAt(r reach, reason, field, message string) Effect {
 	return e
 }
 
-// ztunnelMessage says consequence: cause. remedy.
-func ztunnelMessage(action string, p *mesh.AuthorizationPolicySpec, e *Effect) string {
-	l7 := L7Attributes(p)
-	remedy := "Bind the policy to its Services with targetRefs, so that their waypoint enforces it whole."
-	cause := firstText(e.Causes, e.Reason)
-	if e.Reason == WaypointIdentity {
-		remedy = "Bind the rules on who calls to the Service with targetRefs, and let the waypoint's identity in here."
-	}
-	if len(l7) > 0 && e.Reason == UnsupportedValue {
-		cause = "ztunnel cannot compare " + Names(l7)
-	}
-	switch e.Verdict {
-	case NotEnforced:
-		return fmt.Sprintf("this %s denies nothing: %s, so no rule is left that can match. %s", action, cause, remedy)
-	case DeniesAll:
-		return fmt.Sprintf("this ALLOW admits nobody, so everything that no other ALLOW admits is denied: %s, and no rule is left. %s", cause, remedy)
-	case PartiallyEnforced:
-		if action == Deny {
-			return fmt.Sprintf("this DENY denies less than it says: %s. %s", cause, remedy)
-		}
-		return fmt.Sprintf("this ALLOW admits more than it says: %s. %s", cause, remedy)
-	case OverDenies:
-		if action == Deny {
-			return fmt.Sprintf("this DENY denies more than it says: %s. %s", cause, remedy)
-		}
-		return fmt.Sprintf("this ALLOW admits less than it says: %s. %s", cause, remedy)
-	}
-	switch {
-	case action == Deny && len(p.Rules) == 0:
-		return "ztunnel enforces it as written, and that is nothing: a DENY without rules denies nobody."
-	case action == Allow && len(p.Rules) == 0:
-		return "ztunnel enforces it as written: an ALLOW without rules admits nobody, so what no other ALLOW admits is denied."
-	}
-	return "ztunnel enforces it as written."
-}
-
-func firstText(causes []Cause, reason string) string {
-	for _, c := range causes {
-		if c.Reason == reason && c.Text != "" {
-			return c.Text
-		}
-	}
-	for _, c := range causes {
-		if c.Text != "" {
-			return c.Text
-		}
-	}
-	return ""
-}
-
 // authzElsewhere is what becomes of the part of the scope that nothing captures, or of a scope
-// that holds nothing. enforced is how many effects the rest of the scope has: where there are
-// some, workloads outside the mesh in a whole namespace are nobody's intention.
-func authzElsewhere(o *mesh.Object, p *mesh.AuthorizationPolicySpec, s *mesh.Snapshot, r reach, enforced int) (Effect, bool) {
-	what := "this " + Action(p)
+// that holds nothing. enforced is how many effects the rest of the scope has.
+func authzElsewhere(s *mesh.Snapshot, o *mesh.Object, p *mesh.AuthorizationPolicySpec, r reach, enforced int) (Effect, bool) {
+	what, field := "this "+Action(p), attachmentField(p)
 	switch {
+	case enforced == 0 && (len(r.unknown) > 0 || r.missing != ""):
+		missing := r.missing
+		if missing == "" {
+			missing = "Namespace " + r.unknown[0].Namespace
+		}
+		e := nobody(r.target, Unknown, NotInInput, field, fmt.Sprintf(
+			"it cannot be judged: %s is not in the input, so nobody can tell what captures the pods. Add it, or use --live or --assume-ambient.", missing))
+		e.WaitsFor = waitFor(missing)
+		return e, true
 	case len(r.outside) > 0:
-		e := nobody(r.target, NotEnforced, NotEnrolled, attachmentField(p), fmt.Sprintf(
-			"%s has no effect on them: %s. Enrol them (label %s=ambient on the Namespace), or leave them out of the policy.", what, whyOutside(r.outside), label.IoIstioDataplaneMode.Name))
+		e := nobody(r.target, NotEnforced, NotEnrolled, field, fmt.Sprintf("%s guards nothing there: %s. %s", what, whyOutside(r.outside), howToEnrol(s, r.outside)))
 		e.Workloads = count(r.outside)
 		if a := Convert(s, o); a != nil && len(L7Attributes(p)) == 0 {
 			e.WaitsFor = enrolWait(s, r.outside)
 		}
 		return e, true
-	case len(r.unknown) > 0 && enforced == 0, r.missing != "" && enforced == 0:
-		missing := r.missing
-		if missing == "" {
-			missing = "Namespace " + r.unknown[0].Namespace
-		}
-		e := nobody(r.target, Unknown, NotInInput, attachmentField(p), fmt.Sprintf(
-			"it cannot be judged: %s is not in the input, so nobody can tell what captures the pods. Add it, or use --live or --assume-ambient.", missing))
-		e.WaitsFor = waitFor(missing)
-		return e, true
 	case enforced > 0:
 		return Effect{}, false
 	case len(r.waypoints) > 0:
-		return nobody(r.target, NotEnforced, WaypointPods, attachmentField(p), fmt.Sprintf(
-			"%s has no effect: it selects only pods of waypoint %s, and neither ztunnel captures a waypoint nor does a waypoint apply a policy with a selector. Name the Gateway with targetRefs.",
-			what, r.waypoints[0].Namespace+"/"+r.waypoints[0].Labels[label.IoK8sNetworkingGatewayGatewayName.Name])), true
+		gw := r.waypoints[0].Namespace + "/" + r.waypoints[0].Labels[label.IoK8sNetworkingGatewayGatewayName.Name]
+		return nobody(r.target, NotEnforced, WaypointPods, field, fmt.Sprintf(
+			"%s has no effect: it selects only pods of waypoint %s, and neither ztunnel captures a waypoint nor does a waypoint apply a policy with a selector. Name the Gateway with targetRefs.", what, gw)), true
 	}
-	e := nobody(r.target, NotEnforced, NoWorkloads, attachmentField(p), fmt.Sprintf(
-		"%s has no effect: nothing runs in %s. Correct the selector, or remove the policy.", what, r.target))
+	nothing := "nothing runs in " + r.target.String()
+	if r.target.Kind == ScopeSelector {
+		nothing = "there are no " + r.target.String()
+	}
+	e := nobody(r.target, NotEnforced, NoWorkloads, field, fmt.Sprintf("%s has no effect: %s. Correct the selector, or remove the policy.", what, nothing))
 	e.WaitsFor = []Wait{{Object: &mesh.Ref{APIVersion: "v1", Kind: "Pod", Namespace: r.target.Namespace}, Labels: r.target.Labels}}
 	return e, true
 }

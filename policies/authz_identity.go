@@ -1,9 +1,13 @@
 package policies
 
 import (
+	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
+
+	"istio.io/api/label"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -12,21 +16,27 @@ import (
 // (docs/semantics.md §3.5). So a rule on who calls has one and the same answer for every call that
 // comes through the waypoint.
 
-// caller is how a waypoint's traffic looks to ztunnel.
+// caller is how a waypoint's traffic looks to ztunnel, and where it arrives.
 type caller struct {
 	waypoint  *mesh.Object
 	principal string // without spiffe://
 	namespace string
-	account   string // "namespace/name"
-	addresses []netip.Addr
+	// dedicated is whether nothing but waypoints runs in that namespace, so that to name it is to name them.
+	dedicated bool
+	account   string       // "namespace/name"
+	addresses []netip.Addr // empty where its pods are not in the input
+
+	behind   []*mesh.Workload // the workloads that it sends to
+	services []*mesh.Object   // the Services by which it does
 }
 
-func callerOf(s *mesh.Snapshot, gw *mesh.Object) caller {
+func callerOf(s *mesh.Snapshot, gw *mesh.Object) *caller {
 	id := s.Identity(gw)
 	_, sa, _ := strings.Cut(id, "/sa/")
-	c := caller{waypoint: gw, principal: id, namespace: gw.Namespace, account: gw.Namespace + "/" + sa}
+	c := &caller{waypoint: gw, principal: id, namespace: gw.Namespace, account: gw.Namespace + "/" + sa}
+	c.dedicated = s.Known(gw.Namespace) && !s.HasWorkloads(gw.Namespace) && len(s.Workloads(gw.Namespace)) > 0
 	for _, w := range s.Workloads(gw.Namespace) {
-		if w.Labels["gateway.networking.k8s.io/gateway-name"] == gw.Name {
+		if w.Labels[label.IoK8sNetworkingGatewayGatewayName.Name] == gw.Name {
 			for _, p := range prefixes(w.IPs) {
 				c.addresses = append(c.addresses, p.Addr())
 			}
@@ -36,29 +46,34 @@ func callerOf(s *mesh.Snapshot, gw *mesh.Object) caller {
 }
 
 // waypointsBefore are the callers through which traffic reaches the workloads: the waypoints of
-// their Services and their own.
-func waypointsBefore(s *mesh.Snapshot, workloads []*mesh.Workload) []caller {
-	seen := map[*mesh.Object]bool{}
-	services := map[*mesh.Object]bool{}
-	var out []caller
-	take := func(b mesh.Binding) {
-		if b.Bound && !seen[b.Gateway] && !s.Sandwiched(b.Gateway) {
-			seen[b.Gateway] = true
-			out = append(out, callerOf(s, b.Gateway))
+// their Services and their own. What a sandwiched waypoint or somebody else's looks like is not known.
+func waypointsBefore(s *mesh.Snapshot, workloads []*mesh.Workload) []*caller {
+	found := map[*mesh.Object]*caller{}
+	take := func(b mesh.Binding, w *mesh.Workload, svc *mesh.Object) {
+		if !b.Bound || s.Sandwiched(b.Gateway) || !s.ClassOf(b.Gateway).Waypoint() && s.ClassOf(b.Gateway) != mesh.ClassRemote {
+			return
+		}
+		c := found[b.Gateway]
+		if c == nil {
+			c = callerOf(s, b.Gateway)
+			found[b.Gateway] = c
+		}
+		if !slices.Contains(c.behind, w) {
+			c.behind = append(c.behind, w)
+		}
+		if svc != nil && !slices.Contains(c.services, svc) {
+			c.services = append(c.services, svc)
 		}
 	}
 	for _, w := range workloads {
 		for _, svc := range s.ServicesOf(w) {
-			if services[svc] || mesh.Headless(svc) {
-				continue
+			if !mesh.Headless(svc) {
+				take(s.Binding(svc), w, svc)
 			}
-			services[svc] = true
-			take(s.Binding(svc))
 		}
-		take(s.WorkloadBinding(mesh.Pod, w))
+		take(s.WorkloadBinding(mesh.Pod, w), w, nil)
 	}
-	slices.SortFunc(out, func(a, b caller) int { return strings.Compare(a.waypoint.Key(), b.waypoint.Key()) })
-	return out
+	return slices.SortedFunc(maps.Values(found), func(a, b *caller) int { return strings.Compare(a.waypoint.Key(), b.waypoint.Key()) })
 }
 
 // identityAnswer is what a rule says of a waypoint's traffic.
@@ -71,7 +86,7 @@ const (
 	refuses                             // false of the waypoint
 )
 
-func (c caller) answer(r *mesh.Rule, ns string) identityAnswer {
+func (c *caller) answer(r *mesh.Rule, ns string) identityAnswer {
 	res := asksNothing
 	note := func(a identityAnswer) {
 		if res == asksNothing || a == refuses || res == namesWaypoint && a == admits {
@@ -99,14 +114,14 @@ func (c caller) answer(r *mesh.Rule, ns string) identityAnswer {
 }
 
 // match compares one source. Fields are ANDed: one that is false of the waypoint decides.
-func (c caller) match(m Match) identityAnswer {
+func (c *caller) match(m Match) identityAnswer {
 	res := asksNothing
 	test := func(values []string, subject string, negated bool) {
 		if len(values) == 0 || slices.Contains(values, "*") { // "*" asks only for some identity
 			return
 		}
 		hit := slices.ContainsFunc(values, func(v string) bool { return stringMatch(v, subject) })
-		named := slices.Contains(values, subject) && subject != c.namespace
+		named := slices.Contains(values, subject) && (subject != c.namespace || c.dedicated)
 		res = c.combine(res, hit, named, negated)
 	}
 	test(m.Principals, c.principal, false)
@@ -119,14 +134,14 @@ func (c caller) match(m Match) identityAnswer {
 		nets    []netip.Prefix
 		negated bool
 	}{{m.SourceIPs, false}, {m.NotSourceIPs, true}} {
-		if len(ip.nets) > 0 && !everything(ip.nets) {
+		if len(ip.nets) > 0 && !everything(ip.nets) && (len(c.addresses) > 0 || outsideCluster(ip.nets)) {
 			res = c.combine(res, c.within(ip.nets), false, ip.negated)
 		}
 	}
 	return res
 }
 
-func (c caller) combine(res identityAnswer, hit, named, negated bool) identityAnswer {
+func (c *caller) combine(res identityAnswer, hit, named, negated bool) identityAnswer {
 	switch {
 	case res == refuses && !named:
 		return refuses
@@ -144,7 +159,19 @@ func everything(nets []netip.Prefix) bool {
 	return slices.ContainsFunc(nets, func(p netip.Prefix) bool { return p.Bits() == 0 })
 }
 
-func (c caller) within(nets []netip.Prefix) bool {
+// outsideCluster is whether no pod can have any of the addresses: they are public. Of private ones
+// nobody can tell without the waypoint's pods.
+func outsideCluster(nets []netip.Prefix) bool {
+	return !slices.ContainsFunc(nets, func(p netip.Prefix) bool {
+		a := p.Addr()
+		return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || sharedAddresses.Overlaps(p) || p.Bits() < 8
+	})
+}
+
+// sharedAddresses are those of carrier-grade NAT (RFC 6598), which clusters use for pods.
+var sharedAddresses = netip.MustParsePrefix("100.64.0.0/10")
+
+func (c *caller) within(nets []netip.Prefix) bool {
 	for _, a := range c.addresses {
 		if slices.ContainsFunc(nets, func(p netip.Prefix) bool { return p.Contains(a) }) {
 			return true
@@ -167,18 +194,25 @@ func stringMatch(pattern, s string) bool {
 	return pattern == s
 }
 
-// identity judges what the waypoints before the workloads make of a policy's rules on who calls.
-func identity(s *mesh.Snapshot, o *mesh.Object, workloads []*mesh.Workload, fates []fate) (judgement, bool) {
+// identity judges what the waypoints before the workloads make of a policy's rules on who calls: the
+// worst of them, with the causes of all.
+func identity(s *mesh.Snapshot, o *mesh.Object, workloads []*mesh.Workload, fates []fate) judgement {
+	out := judgement{verdict: Enforced}
 	p := o.Spec.(*mesh.AuthorizationPolicySpec)
 	if unconditional(p) || !asksWho(p) {
-		return judgement{}, false
+		return out
 	}
 	for _, c := range waypointsBefore(s, workloads) {
-		if j, ok := c.judge(s, o, workloads, fates); ok {
-			return j, true
+		j, ok := c.judge(s, o, fates)
+		switch {
+		case !ok:
+		case j.verdict.Worse(out.verdict):
+			out.verdict, out.causes = j.verdict, append(j.causes, out.causes...)
+		default:
+			out.causes = append(out.causes, j.causes...)
 		}
 	}
-	return judgement{}, false
+	return out
 }
 
 // AsksWho is whether an AuthorizationPolicy has a rule on who calls.
@@ -193,7 +227,7 @@ func asksWho(p *mesh.AuthorizationPolicySpec) bool {
 	return false
 }
 
-func (c caller) judge(s *mesh.Snapshot, o *mesh.Object, workloads []*mesh.Workload, fates []fate) (judgement, bool) {
+func (c *caller) judge(s *mesh.Snapshot, o *mesh.Object, fates []fate) (judgement, bool) {
 	p := o.Spec.(*mesh.AuthorizationPolicySpec)
 	first := map[identityAnswer]int{}
 	for i := range p.Rules {
@@ -201,12 +235,15 @@ func (c caller) judge(s *mesh.Snapshot, o *mesh.Object, workloads []*mesh.Worklo
 			continue
 		}
 		a := c.answer(&p.Rules[i], o.Namespace)
+		if a == refuses && Action(p) == Deny && c.enforces(s, &p.Rules[i]) {
+			a = namesWaypoint
+		}
 		if _, ok := first[a]; !ok {
 			first[a] = i
 		}
 	}
 	because := func(v Verdict, a identityAnswer, text string) (judgement, bool) {
-		return judgement{v, []Cause{{WaypointIdentity, v, rulePath(first[a]), text}}}, true
+		return judgement{v, []Cause{{Reason: WaypointIdentity, Verdict: v, Field: rulePath(first[a]), Text: text}}}, true
 	}
 	_, refused := first[refuses]
 	_, admitted := first[admits]
@@ -215,30 +252,80 @@ func (c caller) judge(s *mesh.Snapshot, o *mesh.Object, workloads []*mesh.Worklo
 	sees := "behind waypoint " + c.waypoint.Key() + " ztunnel sees " + c.principal + ", not the client"
 	switch {
 	case Action(p) == Deny && refused:
-		return because(PartiallyEnforced, refuses, sees+", so the callers it names get through")
+		return because(PartiallyEnforced, refuses, sees+", so whom it means to deny gets through the waypoint")
 	case Action(p) == Deny && admitted:
-		return because(OverDenies, admits, sees+", so every call through the waypoint is denied")
+		return because(OverDenies, admits, sees+", so it denies calls through the waypoint whoever makes them")
 	case Action(p) == Deny:
 		return judgement{}, false
-	case admitted && !named && !open:
-		return because(PartiallyEnforced, admits, sees+", which it admits, so every client of the waypoint is admitted")
-	case refused && !admitted && !named && !open && !c.admittedElsewhere(s, o, workloads):
-		return because(OverDenies, refuses, sees+", which it does not admit, so every call through the waypoint is denied")
+	case admitted && !named && !open && !c.hasAllow(s):
+		return because(PartiallyEnforced, admits, sees+", and admits that, so every client of the waypoint gets in")
+	case refused && !admitted && !named && !open && !c.admittedElsewhere(s, o):
+		return because(OverDenies, refuses, sees+", and does not admit that, so calls through the waypoint are denied whoever makes them")
 	}
 	return judgement{}, false
 }
 
-// admittedElsewhere is whether another ALLOW over the same workloads lets the waypoint in: then it
-// is not this policy's doing if calls are denied.
-func (c caller) admittedElsewhere(s *mesh.Snapshot, o *mesh.Object, workloads []*mesh.Workload) bool {
-	return !slices.ContainsFunc(workloads, func(w *mesh.Workload) bool {
-		return !slices.ContainsFunc(AllowsAt(s, w), func(other *mesh.Object) bool {
-			return other != o && c.admittedBy(s, other)
+// enforces is whether the waypoint itself denies the callers of a DENY rule: by a policy bound to it
+// that has the same rule on who calls, or by the policy itself where istiod is told to apply policies
+// without targetRefs at waypoints too.
+func (c *caller) enforces(s *mesh.Snapshot, r *mesh.Rule) bool {
+	return s.Settings().Flag("ENABLE_LAYERED_WAYPOINT_AUTHORIZATION_POLICIES", false) ||
+		c.everyChain(s, func(p *mesh.AuthorizationPolicySpec) bool {
+			return Action(p) == Deny && slices.ContainsFunc(p.Rules, func(o mesh.Rule) bool { return repeats(&o, r) })
 		})
+}
+
+// hasAllow is whether an ALLOW at the waypoint decides about every call that passes it.
+func (c *caller) hasAllow(s *mesh.Snapshot) bool {
+	return c.everyChain(s, func(p *mesh.AuthorizationPolicySpec) bool { return Action(p) == Allow })
+}
+
+// everyChain is whether on the chain of every Service the waypoint applies a policy that is so.
+func (c *caller) everyChain(s *mesh.Snapshot, so func(*mesh.AuthorizationPolicySpec) bool) bool {
+	has := func(policies []*mesh.Object) bool {
+		return slices.ContainsFunc(policies, func(o *mesh.Object) bool {
+			return !Tries(o) && so(o.Spec.(*mesh.AuthorizationPolicySpec))
+		})
+	}
+	if len(c.services) == 0 {
+		return has(OnWaypoint(s, mesh.AuthorizationPolicy, c.waypoint))
+	}
+	return !slices.ContainsFunc(c.services, func(svc *mesh.Object) bool { return !has(OnChain(s, mesh.AuthorizationPolicy, svc)) })
+}
+
+// repeats is whether a rule at the waypoint is true of every call of which a rule at the pods means to be:
+// it asks the same of who calls, and no more of what is called. Ports differ on the two sides by nature.
+func repeats(at, r *mesh.Rule) bool {
+	return reflect.DeepEqual(at.From, r.From) && equal(conditions(at, true), conditions(r, true)) &&
+		(len(at.To) == 0 || reflect.DeepEqual(at.To, r.To) || onlyPorts(at) && onlyPorts(r)) &&
+		(len(conditions(at, false)) == 0 || equal(conditions(at, false), conditions(r, false)))
+}
+
+// conditions are a rule's conditions on the source, or the others.
+func conditions(r *mesh.Rule, source bool) []mesh.Condition {
+	return slices.DeleteFunc(slices.Clone(r.When), func(w mesh.Condition) bool { return strings.HasPrefix(w.Key, "source.") != source })
+}
+
+func equal(a, b []mesh.Condition) bool {
+	return slices.EqualFunc(a, b, func(x, y mesh.Condition) bool { return reflect.DeepEqual(x, y) })
+}
+
+func onlyPorts(r *mesh.Rule) bool {
+	return len(r.To) > 0 && len(l7Fields(&mesh.Rule{To: r.To}, "")) == 0
+}
+
+// admittedElsewhere is whether something else over the same workloads lets the waypoint in: then it
+// is not this policy's doing if calls are denied.
+func (c *caller) admittedElsewhere(s *mesh.Snapshot, o *mesh.Object) bool {
+	if s.Settings().Flag("PILOT_AUTO_ALLOW_WAYPOINT_POLICY", false) {
+		return true
+	}
+	return !slices.ContainsFunc(c.behind, func(w *mesh.Workload) bool {
+		return !slices.ContainsFunc(AllowsAt(s, w), func(other *mesh.Object) bool { return other != o && c.admittedBy(other) })
 	})
 }
 
-func (c caller) admittedBy(s *mesh.Snapshot, o *mesh.Object) bool {
+func (c *caller) admittedBy(o *mesh.Object) bool {
 	p := o.Spec.(*mesh.AuthorizationPolicySpec)
 	for i := range p.Rules {
 		if len(l7Fields(&p.Rules[i], "")) == 0 && c.answer(&p.Rules[i], o.Namespace) != refuses {
@@ -246,44 +333,4 @@ func (c caller) admittedBy(s *mesh.Snapshot, o *mesh.Object) bool {
 		}
 	}
 	return false
-}
-
-// AllowsAt are the ALLOW policies that ztunnel applies to a workload.
-func AllowsAt(s *mesh.Snapshot, w *mesh.Workload) []*mesh.Object { return attachedAt(s, w, Allow) }
-
-// DeniesAt are the DENY policies that ztunnel applies to a workload.
-func DeniesAt(s *mesh.Snapshot, w *mesh.Workload) []*mesh.Object { return attachedAt(s, w, Deny) }
-
-func attachedAt(s *mesh.Snapshot, w *mesh.Workload, action string) []*mesh.Object {
-	var out []*mesh.Object
-	root := s.RootNamespace()
-	for _, ns := range []string{root, w.Namespace} {
-		for _, o := range s.List(mesh.AuthorizationPolicy, ns) {
-			p := o.Spec.(*mesh.AuthorizationPolicySpec)
-			if Action(p) == action && len(p.Attachment().Refs()) == 0 && !DryRun(s, o) && Selects(p.Selector, w) {
-				out = append(out, o)
-			}
-		}
-		if root == w.Namespace {
-			break
-		}
-	}
-	return out
-}
-
-// Selects is whether a policy's selector attaches it to a workload at ztunnel. `selector: {}`
-// attaches it to nothing; `selector: {matchLabels: {}}` to everything (docs/semantics.md §3.1).
-func Selects(sel *mesh.WorkloadSelector, w *mesh.Workload) bool {
-	if sel == nil {
-		return true
-	}
-	if sel.MatchLabels == nil {
-		return false
-	}
-	for k, v := range sel.MatchLabels {
-		if w.Labels[k] != v {
-			return false
-		}
-	}
-	return true
 }

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"istio.io/api/annotation"
-
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -65,12 +63,8 @@ func judgeAuthzAt(s *mesh.Snapshot, o *mesh.Object, p *mesh.AuthorizationPolicyS
 			by = "Gateway " + a.by.Key()
 		}
 	}
-	e.Message = by + " enforces it as written."
-	if a.by == nil {
-		e.Message = "the waypoints enforce it as written."
-	}
-	if dry, err := strconv.ParseBool(o.Annotations[annotation.IoIstioDryRun.Name]); err == nil && dry {
-		e.Message = by + " tries it and only counts and logs what it would do, as annotation " + annotation.IoIstioDryRun.Name + " asks."
+	e.Message = asWritten(o, by, a.by == nil)
+	if Tries(o) {
 		return
 	}
 	if a.gateway {
@@ -90,8 +84,8 @@ func judgeAuthzAt(s *mesh.Snapshot, o *mesh.Object, p *mesh.AuthorizationPolicyS
 	}
 	judgeProvider(s, p, a.services, e)
 	if e.EnforcedBy == Waypoint && e.Verdict != PartiallyEnforced && Action(p) != Audit {
+		judgeSidecarCallers(s, o, a.services, e)
 		judgeBypass(s, a.services, e)
-		judgeSidecarCallers(s, p, a.services, e)
 	}
 }
 
@@ -189,7 +183,7 @@ type waypointRules struct {
 
 func (w waypointRules) judge(p *mesh.AuthorizationPolicySpec) judgement {
 	if len(w.chains) == 0 && !w.direct {
-		return judgement{NotEnforced, []Cause{{Protocol, NotEnforced, "spec.targetRefs", "no port of the target passes a waypoint"}}}
+		return judgement{NotEnforced, []Cause{{Reason: Protocol, Verdict: NotEnforced, Field: "spec.targetRefs", Text: "no port of the target passes a waypoint"}}}
 	}
 	fates := make([]fate, len(p.Rules))
 	for i := range p.Rules {

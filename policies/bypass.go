@@ -3,8 +3,6 @@ package policies
 import (
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"istio.io/api/label"
 
@@ -48,7 +46,7 @@ func Bypasses(s *mesh.Snapshot, svc *mesh.Object) []Bypass {
 				"Bind both Services to the same waypoint, or enforce the policy at both."})
 		}
 	}
-	return out
+	return append(out, sidecarBypasses(s, svc, behind)...)
 }
 
 // otherWaypoint is the waypoint that executes a mesh route to svc and is not svc's own.
@@ -100,48 +98,6 @@ func judgeBypass(s *mesh.Snapshot, services []*mesh.Object, e *Effect) {
 			e.Message = fmt.Sprintf("calls can get round it: %s. %s", b.Text, b.Remedy)
 		}
 	}
-}
-
-// judgeSidecarCallers finds callers that the policy names and that have sidecars: a sidecar never sends
-// to a waypoint (istio/istio#51445), so the policy does not judge them.
-func judgeSidecarCallers(s *mesh.Snapshot, p *mesh.AuthorizationPolicySpec, services []*mesh.Object, e *Effect) {
-	if e.Verdict == Bypassable {
-		return
-	}
-	for i := range p.Rules {
-		for j := range p.Rules[i].From {
-			for _, principal := range p.Rules[i].From[j].Source.Principals {
-				w := sidecarOf(s, principal)
-				if w == nil {
-					continue
-				}
-				if behind := backendsOf(s, services); !(direct{principal: strings.TrimPrefix(principal, "spiffe://")}).open(s, behind) {
-					continue
-				}
-				e.Verdict, e.Reason = Bypassable, SidecarBypass
-				e.Field = rulePath(i) + ".from[" + strconv.Itoa(j) + "].source.principals"
-				text := fmt.Sprintf("%s, which runs as %s, has a sidecar, and sidecars never send to a waypoint", w.Source, principal)
-				e.Causes = append(e.Causes, Cause{Reason: SidecarBypass, Verdict: Bypassable, Field: e.Field, Text: text})
-				e.Message = "calls can get round it: " + text + ". Move the caller to ambient mode, or admit only the waypoint at the pods."
-				return
-			}
-		}
-	}
-}
-
-// sidecarOf is a workload with a sidecar that runs under an exact principal.
-func sidecarOf(s *mesh.Snapshot, principal string) *mesh.Workload {
-	_, rest, ok := strings.Cut(strings.TrimPrefix(principal, "spiffe://"), "/ns/")
-	ns, sa, exact := strings.Cut(rest, "/sa/")
-	if !ok || !exact || strings.Contains(principal, "*") {
-		return nil
-	}
-	for _, w := range s.Workloads(ns) {
-		if w.Mode == mesh.ModeSidecar && w.ServiceAccount == sa {
-			return w
-		}
-	}
-	return nil
 }
 
 func backendsOf(s *mesh.Snapshot, services []*mesh.Object) []*mesh.Workload {

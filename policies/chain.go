@@ -14,17 +14,28 @@ func OnChain(s *mesh.Snapshot, kind mesh.Kind, svc *mesh.Object) []*mesh.Object 
 	if !b.Bound {
 		return nil
 	}
-	var out []*mesh.Object
-	take := func(policies []*mesh.Object, where string) {
-		for _, o := range policies {
-			if o.Kind == kind && o.Namespace == where && !slices.Contains(out, o) {
-				out = append(out, o)
-			}
+	out := ofKind(s.PoliciesFor(svc), kind, svc.Namespace)
+	for _, o := range OnWaypoint(s, kind, b.Gateway) {
+		if !slices.Contains(out, o) {
+			out = append(out, o)
 		}
 	}
-	take(s.PoliciesFor(svc), svc.Namespace)
-	take(s.PoliciesFor(b.Gateway), b.Gateway.Namespace)
-	take(s.PoliciesForClass(mesh.WaypointClassName), s.RootNamespace())
+	return out
+}
+
+// OnWaypoint are the policies of a kind that a waypoint applies to all that passes it.
+func OnWaypoint(s *mesh.Snapshot, kind mesh.Kind, gw *mesh.Object) []*mesh.Object {
+	out := ofKind(s.PoliciesFor(gw), kind, gw.Namespace)
+	return append(out, ofKind(s.PoliciesForClass(mesh.WaypointClassName), kind, s.RootNamespace())...)
+}
+
+func ofKind(policies []*mesh.Object, kind mesh.Kind, ns string) []*mesh.Object {
+	var out []*mesh.Object
+	for _, o := range policies {
+		if o.Kind == kind && o.Namespace == ns {
+			out = append(out, o)
+		}
+	}
 	return out
 }
 

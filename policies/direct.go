@@ -119,3 +119,13 @@ func (d direct) strict(s *mesh.Snapshot, w *mesh.Workload) bool {
 	}
 	return true
 }
+
+// Guarded is whether ztunnel keeps out whoever does not come through the waypoint: a stranger of any
+// name, and one without. With PILOT_AUTO_ALLOW_WAYPOINT_POLICY istiod sees to it.
+func Guarded(s *mesh.Snapshot, workloads []*mesh.Workload) bool {
+	if s.Settings().Flag("PILOT_AUTO_ALLOW_WAYPOINT_POLICY", false) {
+		return true
+	}
+	stranger := direct{principal: "stranger.invalid/ns/stranger/sa/stranger"}
+	return !stranger.open(s, workloads) && !(direct{plaintext: true}).open(s, workloads)
+}

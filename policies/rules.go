@@ -13,10 +13,17 @@ type fate struct {
 	lost   bool // some of its alternatives can match nothing, others can
 	wide   bool // it matches more than it says
 	causes []Cause
+	widens []Cause // what makes it match more, rather than less
 }
 
 func (f *fate) add(reason, field, text string) {
 	f.causes = append(f.causes, Cause{Reason: reason, Field: field, Text: text})
+}
+
+// widen notes that it matches more than it says, and why.
+func (f *fate) widen(reason, field, text string) {
+	f.wide = true
+	f.widens = append(f.widens, Cause{Reason: reason, Field: field, Text: text})
 }
 
 // anyOf is the fate of alternatives.
@@ -28,7 +35,7 @@ func anyOf(alternatives []fate) fate {
 		some = some || a.never
 		out.lost = out.lost || a.lost
 		out.wide = out.wide || a.wide && !a.never
-		out.causes = append(out.causes, a.causes...)
+		out.causes, out.widens = append(out.causes, a.causes...), append(out.widens, a.widens...)
 	}
 	out.lost = !out.never && (out.lost || some)
 	return out
@@ -41,7 +48,7 @@ func allOf(parts []fate) fate {
 		out.never = out.never || p.never
 		out.lost = out.lost || p.lost
 		out.wide = out.wide || p.wide
-		out.causes = append(out.causes, p.causes...)
+		out.causes, out.widens = append(out.causes, p.causes...), append(out.widens, p.widens...)
 	}
 	return out
 }
@@ -58,13 +65,14 @@ func weigh(action string, fates []fate, unconditional bool) judgement {
 	j := judgement{verdict: Enforced}
 	never := 0
 	var lost, wide bool
+	var widens []Cause
 	for _, f := range fates {
 		if f.never {
 			never++
 		}
 		lost = lost || f.never || f.lost
 		wide = wide || f.wide && !f.never
-		j.causes = append(j.causes, f.causes...)
+		j.causes, widens = append(j.causes, f.causes...), append(widens, f.widens...)
 	}
 	all := len(fates) > 0 && never == len(fates)
 	switch {
@@ -81,6 +89,13 @@ func weigh(action string, fates []fate, unconditional bool) judgement {
 		j.verdict = NotEnforced
 	case lost, wide:
 		j.verdict = PartiallyEnforced
+	}
+	// The causes that decide come first: an ALLOW fails open where it admits more, a DENY where it
+	// matches less.
+	if j.verdict == PartiallyEnforced && action == Allow || j.verdict == OverDenies && action == Deny {
+		j.causes = append(widens, j.causes...)
+	} else {
+		j.causes = append(j.causes, widens...)
 	}
 	for i := range j.causes {
 		j.causes[i].Verdict = j.verdict

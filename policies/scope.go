@@ -76,10 +76,19 @@ func reachOf(s *mesh.Snapshot, o *mesh.Object, sel *mesh.WorkloadSelector) reach
 			r.fill(s, ns, want)
 		}
 	}
+	r.inMesh()
 	if r.empty() && r.missing == "" {
 		r.missing = "the workloads that it is about"
 	}
 	return r
+}
+
+// inMesh drops, from the scope of a mesh-wide policy, what nothing captures, where something is: a mesh
+// has always workloads outside it, and nobody means them.
+func (r *reach) inMesh() {
+	if r.target.Kind == ScopeMesh && len(r.ambient)+len(r.sidecar)+len(r.gateway) > 0 {
+		r.outside = nil
+	}
 }
 
 func (r *reach) fill(s *mesh.Snapshot, ns string, want map[string]string) {
@@ -119,13 +128,36 @@ func whyOutside(workloads []*mesh.Workload) string {
 	return "nothing captures the pods"
 }
 
+// byItself is why enrolling the Namespace would not help a workload, as what to do instead; "" where it would.
+func byItself(w *mesh.Workload) string {
+	switch {
+	case w.Source != nil && (w.Source.Kind == mesh.WorkloadEntry || w.Source.Kind == mesh.ServiceEntry):
+		return "Bind the policy to its Service or ServiceEntry with targetRefs, so that a waypoint enforces it."
+	case w.HostNetwork:
+		return "Take the pods off the host's network, or guard them by other means."
+	case w.Labels[label.IoIstioDataplaneMode.Name] == "none":
+		return fmt.Sprintf("Remove label %s=none from the pods, or leave them out of the policy.", label.IoIstioDataplaneMode.Name)
+	}
+	return ""
+}
+
+func howToEnrol(s *mesh.Snapshot, workloads []*mesh.Workload) string {
+	if how := byItself(workloads[0]); how != "" {
+		return how
+	}
+	if s.NamespaceLabels(workloads[0].Namespace)[label.IoIstioDataplaneMode.Name] == "ambient" {
+		return "Find out why istio-cni leaves them out, or guard them by other means."
+	}
+	return fmt.Sprintf("Enrol them (label %s=ambient on the Namespace), or leave them out of the policy.", label.IoIstioDataplaneMode.Name)
+}
+
 // enrolWait is the label whose appearance would enrol the workloads of a scope; none where a label
 // is not what is missing.
 func enrolWait(s *mesh.Snapshot, workloads []*mesh.Workload) []Wait {
 	seen := map[string]bool{}
 	var out []Wait
 	for _, w := range workloads {
-		if w.HostNetwork || w.Labels[label.IoIstioDataplaneMode.Name] == "none" || s.NamespaceLabels(w.Namespace)[label.IoIstioDataplaneMode.Name] == "ambient" {
+		if byItself(w) != "" || s.NamespaceLabels(w.Namespace)[label.IoIstioDataplaneMode.Name] == "ambient" {
 			return nil
 		}
 		if !seen[w.Namespace] {

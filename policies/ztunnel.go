@@ -84,11 +84,17 @@ func Convert(s *mesh.Snapshot, o *mesh.Object) *Authorization {
 	return a
 }
 
-// DryRun is whether the policy only asks what would happen, and ztunnel's dry-run is off. A value
-// that is not a bool is logged by istiod and taken for false: the policy is enforced.
-func DryRun(s *mesh.Snapshot, o *mesh.Object) bool {
+// Tries is whether the policy only asks what would happen (istio.io/dry-run). A value that is not a
+// bool is logged by istiod and taken for false: the policy is enforced.
+func Tries(o *mesh.Object) bool {
 	dry, err := strconv.ParseBool(o.Annotations[annotation.IoIstioDryRun.Name])
-	return err == nil && dry && !s.Settings().Flag("AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY", false)
+	return err == nil && dry
+}
+
+// DryRun is whether the policy only asks what would happen, and ztunnel's dry-run is off, so that
+// istiod does not even send it.
+func DryRun(s *mesh.Snapshot, o *mesh.Object) bool {
+	return Tries(o) && !s.Settings().Flag("AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY", false)
 }
 
 func convertRule(r *mesh.Rule, ns string) []Clause {

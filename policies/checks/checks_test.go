@@ -111,7 +111,7 @@ func TestEveryFileHasACheck(t *testing.T) {
 }
 
 // TestFixes applies every patch of every finding in every scenario: the finding goes away, no other
-// comes, and applying it again changes nothing.
+// comes but information, and applying it again changes nothing.
 func TestFixes(t *testing.T) {
 	checks := policies.Checks()
 	patches := 0
@@ -156,7 +156,7 @@ func tryFix(t *testing.T, s *mesh.Snapshot, before []policies.Finding, finding p
 		if key(f) == key(finding) {
 			t.Errorf("the finding is still there after %v: %s", fix.Patch, f.Message)
 		}
-		if !was[key(f)] {
+		if !was[key(f)] && f.Severity != policies.Info { // info is worth knowing, as of what a waypoint enforces now, and no fault
 			t.Errorf("the patch adds a finding: %s: %s: %s", f.Check, f.Object, f.Message)
 		}
 	}

@@ -16,7 +16,7 @@ var _ = policies.Register(policies.Check{
 	Title:    "A DENY that denies nothing",
 	Severity: policies.Critical,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
-	Cases:    []int{4, 5, 12, 13},
+	Cases:    []int{4, 5, 10, 11, 12, 13},
 	Doc: `ztunnel compares only who calls, from where, and to which port. It strips everything else from a DENY
 rule, and a part of which nothing is left never matches. So a DENY on methods, paths, hosts or tokens denies
 nothing, even where it names principals as well, and istiod still reports it as accepted.`,
@@ -31,10 +31,12 @@ nothing, even where it names principals as well, and istiod still reports it as 
 				continue
 			}
 			l7 := policies.L7Attributes(spec)
+			_, remedy := parted(e)
 			p.Report(policies.Finding{
 				Verdict: e.Verdict, Field: l7[0].Field,
 				Message: fmt.Sprintf("this DENY denies nothing at %s: ztunnel cannot compare %s, so no rule is left that can match.", e.Target, policies.Names(l7)),
-				Fixes:   retarget(p, e),
+				Remedy:  remedy,
+				Fixes:   append(conditionsAsPrincipals(p, spec), retarget(p, e)...),
 			})
 		}
 	},

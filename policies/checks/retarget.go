@@ -12,60 +12,106 @@ import (
 // maxTargetRefs is the CRD's limit.
 const maxTargetRefs = 16
 
-// retarget offers to bind a policy with a selector to the Services over the selected pods, where
-// that is safe in the mesh as it is: the Services' pods are exactly the selected ones, all enrolled;
-// all of their ports speak HTTP; a ready waypoint is bound to each now; every rule needs the
-// waypoint; and no path to the pods is less restricted afterwards. That last is why an ALLOW is
-// offered only where another ALLOW keeps the pods closed: at ztunnel even an ALLOW that can match
-// nothing denies what nobody else admits, and pods without any ALLOW are open (istio/istio#57315).
+// retarget offers to bind a policy without targetRefs to the Services over its pods, or for a whole
+// namespace to its waypoint, where that is safe in the mesh as it is: ztunnel enforces nothing of it now;
+// the Services' pods are exactly the policy's, all enrolled; all of their ports speak HTTP; a ready
+// waypoint is bound to each now; and no path to the pods is less restricted afterwards. That last is why
+// an ALLOW is offered only where another ALLOW keeps the pods closed (at ztunnel even an ALLOW that can
+// match nothing denies what nobody else admits, and pods without any ALLOW are open: istio/istio#57315)
+// and where it is the first at the waypoint (a second one widens the first).
 func retarget(p *policies.Pass, e policies.Effect) []policies.Fix {
 	at, ok := p.Object.Spec.(interface{ Attachment() mesh.Attachment })
-	if !ok || at.Attachment().Selector == nil || p.Object.Namespace == p.RootNamespace() {
+	if !ok || p.Object.Namespace == p.RootNamespace() || len(p.Effects(p.Object)) != 1 {
 		return nil
 	}
-	if ap, ok := p.Object.Spec.(*mesh.AuthorizationPolicySpec); ok && !movable(p, ap) {
-		return nil
+	var labels map[string]string
+	selector := at.Attachment().Selector
+	if selector != nil {
+		labels = selector.MatchLabels
 	}
-	selected := p.Select(p.Object.Namespace, at.Attachment().Selector.MatchLabels)
-	services := servicesOver(p, selected)
+	pods := application(p.Select(p.Object.Namespace, labels))
+	services := servicesOver(p, pods)
 	if len(services) == 0 || len(services) > maxTargetRefs {
 		return nil
 	}
-	refs := make([]any, len(services))
-	names := make([]string, len(services))
-	for i, svc := range services {
-		refs[i] = map[string]any{"group": "", "kind": "Service", "name": svc.Name}
-		names[i] = svc.Ref().Kind + " " + svc.Key()
+	if ap, ok := p.Object.Spec.(*mesh.AuthorizationPolicySpec); ok && !movable(p, ap, e, services, pods) {
+		return nil
 	}
-	return []policies.Fix{{
-		Message: fmt.Sprintf("bind the policy to %s, whose waypoint enforces it from then on", strings.Join(names, ", ")),
-		Patch: []policies.Op{
-			{Op: "remove", Path: "/spec/selector"},
-			{Op: "add", Path: "/spec/targetRefs", Value: refs},
-		},
-	}}
+	fix := policies.Fix{Message: "bind the policy to " + enumerate(services) + ": " + fromThenOn(p.Object)}
+	if selector != nil {
+		fix.Patch = []policies.Op{{Op: "remove", Path: "/spec/selector"}, {Op: "add", Path: "/spec/targetRefs", Value: refsTo(services)}}
+		return []policies.Fix{fix}
+	}
+	gw := p.Binding(services[0]).Gateway
+	if gw.Namespace != p.Object.Namespace || slices.ContainsFunc(p.BoundTo(gw), func(svc *mesh.Object) bool { return !slices.Contains(services, svc) }) ||
+		slices.ContainsFunc(services, func(svc *mesh.Object) bool { return p.Binding(svc).Gateway != gw }) {
+		return nil
+	}
+	fix.Message = fmt.Sprintf("bind the policy to waypoint %s, which serves the whole Namespace: %s", gw.Key(), fromThenOn(p.Object))
+	fix.Patch = []policies.Op{{Op: "add", Path: "/spec/targetRefs", Value: []any{map[string]any{"group": mesh.Gateway.Group(), "kind": "Gateway", "name": gw.Name}}}}
+	return []policies.Fix{fix}
 }
 
-// movable is whether an AuthorizationPolicy means the same at a waypoint and leaves no gap at ztunnel.
-func movable(p *policies.Pass, spec *mesh.AuthorizationPolicySpec) bool {
-	for i := range spec.Rules {
-		if !needsWaypoint(&spec.Rules[i]) || namesPorts(&spec.Rules[i]) {
-			return false
-		}
+// fromThenOn names what will be denied that is not denied now.
+func fromThenOn(o *mesh.Object) string {
+	switch spec, _ := o.Spec.(*mesh.AuthorizationPolicySpec); {
+	case spec == nil:
+		return "from then on the waypoint enforces it"
+	case policies.Action(spec) == policies.Allow:
+		return "from then on the waypoint admits what it says, and all other calls by the Service are denied"
+	case policies.Action(spec) == policies.Custom:
+		return "from then on the waypoint asks the provider about the calls that it describes, and those that it refuses are denied"
 	}
-	if len(spec.Rules) == 0 || policies.Action(spec) == policies.Custom || policies.DryRun(p.Snapshot, p.Object) {
+	return "from then on the calls that it describes are denied at the waypoint"
+}
+
+func refsTo(services []*mesh.Object) []any {
+	refs := make([]any, len(services))
+	for i, svc := range services {
+		refs[i] = map[string]any{"group": svc.Kind.Group(), "kind": svc.Kind.String(), "name": svc.Name}
+	}
+	return refs
+}
+
+// application leaves the pods of waypoints out.
+func application(workloads []*mesh.Workload) []*mesh.Workload {
+	return slices.DeleteFunc(slices.Clone(workloads), func(w *mesh.Workload) bool { return w.Mode == mesh.ModeWaypoint })
+}
+
+// movable is whether an AuthorizationPolicy means the same at the waypoint of the Services and leaves no
+// gap at ztunnel.
+func movable(p *policies.Pass, spec *mesh.AuthorizationPolicySpec, e policies.Effect, services []*mesh.Object, pods []*mesh.Workload) bool {
+	if len(spec.Rules) == 0 || policies.Tries(p.Object) || slices.ContainsFunc(spec.Rules, func(r mesh.Rule) bool { return namesPorts(&r) }) {
 		return false
 	}
-	if policies.Action(spec) != policies.Allow {
+	switch policies.Action(spec) {
+	case policies.Audit:
 		return true
+	case policies.Deny:
+		// A principal with another name of the trust domain does match a peer that still has it.
+		return e.Verdict == policies.NotEnforced && !e.Has(policies.TrustDomainNever)
+	case policies.Custom:
+		return spec.Provider != nil && slices.Contains(p.Settings().AuthorizationProviders, spec.Provider.Name) && len(boundAt(p, services, policies.Custom)) == 0
 	}
-	for _, w := range p.Select(p.Object.Namespace, spec.Selector.MatchLabels) {
-		others := slices.DeleteFunc(policies.AllowsAt(p.Snapshot, w), func(o *mesh.Object) bool { return o == p.Object })
-		if len(others) == 0 {
-			return false
+	if e.Verdict != policies.DeniesAll || slices.ContainsFunc(spec.Rules, func(r mesh.Rule) bool { return !needsWaypoint(&r) }) {
+		return false
+	}
+	return len(boundAt(p, services, policies.Allow)) == 0 && !slices.ContainsFunc(pods, func(w *mesh.Workload) bool {
+		return !slices.ContainsFunc(policies.AllowsAt(p.Snapshot, w), func(o *mesh.Object) bool { return o != p.Object })
+	})
+}
+
+// boundAt are the policies of an action that the waypoints of the Services apply to them.
+func boundAt(p *policies.Pass, services []*mesh.Object, action string) []*mesh.Object {
+	var out []*mesh.Object
+	for _, svc := range services {
+		for _, o := range policies.OnChain(p.Snapshot, mesh.AuthorizationPolicy, svc) {
+			if policies.Action(o.Spec.(*mesh.AuthorizationPolicySpec)) == action && !slices.Contains(out, o) {
+				out = append(out, o)
+			}
 		}
 	}
-	return true
+	return out
 }
 
 // needsWaypoint is whether ztunnel enforces nothing of the rule.

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -20,7 +21,7 @@ that names such a caller does not judge it.`,
 	Remedy: "Move the caller to ambient mode, or say at the pods, in a policy that ztunnel enforces, what the caller may.",
 	Run: func(p *policies.Pass) {
 		for _, e := range p.Effects(p.Object) {
-			if e.Reason == policies.SidecarBypass {
+			if e.Reason == policies.SidecarBypass && strings.HasPrefix(e.Field, "spec.rules") { // else another object names the caller
 				p.Report(policies.Finding{Verdict: e.Verdict, Field: e.Field, Related: byOf(e),
 					Message: fmt.Sprintf("this %s does not judge a caller that it names: %s.", what(p.Object), causeOf(e, e.Reason).Text)})
 			}

@@ -19,10 +19,10 @@ var _ = policies.Register(policies.Check{
 	Title:    "A path round a waypoint that enforces policies",
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.Service, mesh.ServiceEntry},
-	Cases:    []int{75, 141},
+	Cases:    []int{22, 75, 77, 141},
 	Doc: `A waypoint enforces only what passes through it. A route from an ingress gateway to a Service without label
-istio.io/ingress-use-waypoint=true, a Service of type NodePort or LoadBalancer, and a route that another waypoint carries
-out reach the pods without it, and its policies judge nothing of that.`,
+istio.io/ingress-use-waypoint=true, a Service of type NodePort or LoadBalancer, a route that another waypoint carries out, and
+a caller with a sidecar reach the pods without it, and its policies judge nothing of that.`,
 	Remedy: "Send the calls through the waypoint, or close the path at the pods with a policy that ztunnel enforces.",
 	Run: func(p *policies.Pass) {
 		enforced := slices.DeleteFunc(policies.OnChain(p.Snapshot, mesh.AuthorizationPolicy, p.Object), func(o *mesh.Object) bool {
@@ -32,6 +32,9 @@ out reach the pods without it, and its policies judge nothing of that.`,
 			return
 		}
 		for _, b := range policies.Bypasses(p.Snapshot, p.Object) {
+			if b.Reason == policies.SidecarBypass && slices.Contains(enforced, b.Via) {
+				continue // told of that policy: effect/sidecar-callers
+			}
 			f := policies.Finding{
 				Verdict: policies.Bypassable, Field: bypassField(b), Related: append([]mesh.Ref{b.Via.Ref()}, refsOf(enforced)...), Remedy: b.Remedy,
 				Message: fmt.Sprintf("calls get round %s: %s.", enumerate(enforced), b.Text),

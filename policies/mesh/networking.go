@@ -169,6 +169,9 @@ type SidecarSpec struct {
 	OutboundTrafficPolicy *struct {
 		Mode string `json:"mode"`
 	} `json:"outboundTrafficPolicy"`
+	Egress []struct {
+		Hosts []string `json:"hosts"` // as in "shop/cart.shop.svc.cluster.local"
+	} `json:"egress"`
 }
 
 // IstioGatewaySpec is the spec of Istio's own Gateway.

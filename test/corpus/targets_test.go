@@ -118,9 +118,10 @@ func reported(s *mesh.Snapshot, o *mesh.Object) condition {
 		return condition{Status: "False", Reason: policies.UnsupportedValue}
 	}
 	for _, e := range policies.Effects(s, o) {
-		switch e.Reason {
-		case policies.UnsupportedValue:
+		if e.EnforcedBy != policies.Sidecar && e.EnforcedBy != policies.Gateway && e.Has(policies.UnsupportedValue) {
 			return unsupported
+		}
+		switch e.Reason {
 		case policies.NotEnrolled, policies.NoWorkloads, policies.WaypointPods, policies.EmptySelector, policies.NotInInput:
 			// istiod converts a policy whether or not it selects anything that a ztunnel captures.
 			fallthrough

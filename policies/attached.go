@@ -1,0 +1,45 @@
+package policies
+
+import "github.com/waywarden/waywarden/policies/mesh"
+
+// Which AuthorizationPolicies without targetRefs ztunnel applies to a workload.
+
+// AllowsAt are the ALLOW policies that ztunnel applies to a workload.
+func AllowsAt(s *mesh.Snapshot, w *mesh.Workload) []*mesh.Object { return attachedAt(s, w, Allow) }
+
+// DeniesAt are the DENY policies that ztunnel applies to a workload.
+func DeniesAt(s *mesh.Snapshot, w *mesh.Workload) []*mesh.Object { return attachedAt(s, w, Deny) }
+
+func attachedAt(s *mesh.Snapshot, w *mesh.Workload, action string) []*mesh.Object {
+	var out []*mesh.Object
+	root := s.RootNamespace()
+	for _, ns := range []string{root, w.Namespace} {
+		for _, o := range s.List(mesh.AuthorizationPolicy, ns) {
+			p := o.Spec.(*mesh.AuthorizationPolicySpec)
+			if Action(p) == action && len(p.Attachment().Refs()) == 0 && !Tries(o) && Selects(p.Selector, w) {
+				out = append(out, o)
+			}
+		}
+		if root == w.Namespace {
+			break
+		}
+	}
+	return out
+}
+
+// Selects is whether a policy's selector attaches it to a workload at ztunnel. `selector: {}`
+// attaches it to nothing; `selector: {matchLabels: {}}` to everything (docs/semantics.md §3.1).
+func Selects(sel *mesh.WorkloadSelector, w *mesh.Workload) bool {
+	if sel == nil {
+		return true
+	}
+	if sel.MatchLabels == nil {
+		return false
+	}
+	for k, v := range sel.MatchLabels {
+		if w.Labels[k] != v {
+			return false
+		}
+	}
+	return true
+}

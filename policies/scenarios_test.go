@@ -1,0 +1,59 @@
+package policies_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/scenario"
+)
+
+var update = flag.Bool("update", false, "rewrite the expectations in testdata/*.txtar")
+
+// TestScenarios compares the effects of the policies of every case with what the file expects.
+// In an ok-* case every policy is enforced as written; in a bad-* case at least one is not.
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scenarios", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := scenario.Parse(file, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]string{}
+			for _, c := range f.Cases {
+				var effects []policies.Effect
+				asWritten := true
+				for _, o := range c.Objects {
+					for _, e := range policies.Effects(c.Snapshot, o) {
+						effects = append(effects, e)
+						asWritten = asWritten && e.Verdict == policies.Enforced
+					}
+				}
+				want[c.Name] = scenario.Describe(effects, nil)
+				if asWritten == c.Bad() {
+					t.Errorf("%s: everything is enforced as written: %v", c.Name, asWritten)
+				}
+				if diff := cmp.Diff(c.Want, want[c.Name]); diff != "" && !*update {
+					t.Errorf("%s (-want +got; go test ./policies -update rewrites it):\n%s", c.Name, diff)
+				}
+			}
+			if *update {
+				if err := os.WriteFile(file, f.Update(want), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
