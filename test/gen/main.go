@@ -10,17 +10,19 @@ import (
 	"strings"
 
 	"github.com/waywarden/waywarden/policies"
-	_ "github.com/waywarden/waywarden/policies/checks"
+	_ "github.com/waywarden/waywarden/policies/checks" // registers the checks
+	"github.com/waywarden/waywarden/test/catalogue"
 )
 
 // part is one generated part of a file, between its two marker lines.
 type part struct {
 	file, name string
-	text       func() string
+	text       func() (string, error)
 }
 
 var parts = []part{
 	{"README.md", "checks", checksTable},
+	{"docs/semantics.md", "catalogue", catalogue.Table},
 }
 
 func main() {
@@ -39,7 +41,11 @@ func run(check bool) error {
 		if err != nil {
 			return err
 		}
-		now, err := replace(old, p.name, p.text())
+		text, err := p.text()
+		if err != nil {
+			return err
+		}
+		now, err := replace(old, p.name, text)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.file, err)
 		}
@@ -70,11 +76,11 @@ func replace(file []byte, name, text string) ([]byte, error) {
 	return []byte(before + begin + text + end + after), nil
 }
 
-func checksTable() string {
+func checksTable() (string, error) {
 	var b strings.Builder
 	b.WriteString("| check | severity | finds |\n|---|---|---|\n")
 	for _, c := range policies.Checks() {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", c.ID, c.Severity, strings.ReplaceAll(c.Title, "|", `\|`))
 	}
-	return b.String()
+	return b.String(), nil
 }
