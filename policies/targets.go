@@ -276,7 +276,7 @@ func (a *attachment) unbound(s *mesh.Snapshot, svc *mesh.Object, b mesh.Binding)
 		a.not(NotEnforced, AncestorNotBound, fmt.Sprintf("%s opts out of waypoints with label %s=none", name, label.IoIstioUseWaypoint.Name), "Remove the label.")
 	case b.Opt != mesh.Asks:
 		a.not(NotEnforced, AncestorNotBound, fmt.Sprintf("%s is not bound to a waypoint", name),
-			fmt.Sprintf("Give it, or its Namespace, label %s and make the waypoint.", label.IoIstioUseWaypoint.Name), wait)
+			fmt.Sprintf("Make a waypoint, then give %s or its Namespace label %s.", name, label.IoIstioUseWaypoint.Name), wait)
 	case b.Reason == mesh.WaypointIsNotReady && b.Gateway != nil:
 		a.by = b.Gateway
 		a.not(Pending, b.Reason, fmt.Sprintf("%s asks for waypoint %s, which is not ready", name, wp), "Find out why it is not ready; until then calls go straight to the pods.", Wait{Object: &gw})

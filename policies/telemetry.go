@@ -82,7 +82,7 @@ func unreadTelemetry(s *mesh.Snapshot, scope scopePolicy, r reach, read readers)
 	case len(r.ambient) > 0:
 		on := &mesh.Ref{APIVersion: "v1", Kind: "Namespace", Name: r.ambient[0].Namespace}
 		scope.reason, scope.why = AncestorNotBound, "ztunnel reads no Telemetry, and nothing in its scope is bound to a waypoint"
-		scope.remedy = fmt.Sprintf("Give the Services, or their Namespace, label %s and make the waypoint.", label.IoIstioUseWaypoint.Name)
+		scope.remedy = fmt.Sprintf("Make a waypoint, then give the Services or their Namespace label %s.", label.IoIstioUseWaypoint.Name)
 		scope.waits = []Wait{{Label: label.IoIstioUseWaypoint.Name, On: on}}
 		if read.tooOld != nil {
 			scope.why = fmt.Sprintf("in Istio 1.30.2 and older, waypoint %s reads one of a whole namespace only from its own", read.tooOld.Key())
