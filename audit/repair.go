@@ -171,7 +171,7 @@ func (r *repairer) left() *report.ScanResult {
 	w := writer{r.inv, r.s, &report.ScanResult{Checks: r.opts.Checks, Ignored: r.inv.Ignored}}
 	w.Summary = report.Summary{Objects: r.s.Len(), Checks: len(r.opts.Checks)}
 	for _, a := range Evaluate(r.s, r.judged(), r.opts.Checks, nil) {
-		a.Effects = nil
+		a.Effects = slices.DeleteFunc(a.Effects, func(e policies.Effect) bool { return e.Verdict != policies.Unknown })
 		w.answer(a)
 	}
 	w.Bindings = nil

@@ -11,7 +11,7 @@ import (
 
 // ExplanationText writes an explanation for people.
 func ExplanationText(w io.Writer, x *Explanation, style Style) error {
-	t := textWriter{bufio.NewWriter(w), style}
+	t := textWriter{Writer: bufio.NewWriter(w), style: style, objects: true}
 	title := printable(x.Object.String())
 	if x.Location != nil {
 		title += "  (" + where(x.Location, "") + ")"
@@ -39,6 +39,7 @@ func ExplanationText(w io.Writer, x *Explanation, style Style) error {
 	r := &ScanResult{Errors: x.Errors, Unread: x.Unread}
 	t.errors(r)
 	t.unread(r)
+	t.next(x.Findings, nil)
 	return t.Flush()
 }
 

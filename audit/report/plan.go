@@ -188,7 +188,7 @@ func comment(w *bufio.Writer, text string) {
 
 // PlanNotes writes for people what a plan leaves out: what is blocked, and what could not be read.
 func PlanNotes(w io.Writer, p *Plan, style Style) error {
-	t := textWriter{bufio.NewWriter(w), style}
+	t := textWriter{Writer: bufio.NewWriter(w), style: style}
 	for _, wp := range p.Waypoints {
 		if wp.Existing && !wp.Ready {
 			t.headline(printable("Gateway "+wp.Namespace+"/"+wp.Name), "not ready", yellow, plural(len(wp.Needs), "policy waits", "policies wait")+

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -19,21 +18,18 @@ type Repair struct {
 
 // RepairsText writes for people what was repaired, and what is left, with its remedies.
 func RepairsText(w io.Writer, repairs []Repair, left *ScanResult, style Style) error {
-	t := textWriter{bufio.NewWriter(w), style}
+	t := textWriter{Writer: bufio.NewWriter(w), style: style, objects: true}
 	for _, r := range repairs {
 		t.headline(where(r.Location, r.Object.String()), "repaired", green, printable(r.Object.String()+": "+r.Message), r.Check)
 	}
 	if len(repairs) > 0 && len(left.Findings)+len(left.Errors)+len(left.Unread) > 0 {
 		t.WriteByte('\n')
 	}
-	for _, f := range left.Findings {
-		f.Fixes = slices.Clone(f.Fixes)
-		for i := range f.Fixes {
-			f.Fixes[i].Patch = nil // it was tried just now: there is no use in naming the command
-		}
+	for _, f := range inReadingOrder(left.Findings) {
 		t.finding(&f)
 	}
 	t.errors(left)
+	t.unknown(left)
 	t.unread(left)
 	fmt.Fprintf(t, "%s; left: %s.\n", plural(len(repairs), "repair", "repairs"), t.counts(left))
 	return t.Flush()

@@ -13,6 +13,9 @@ type Style struct {
 	Width int // of the terminal; 0 wraps nothing
 	// Program is what the user called, as in "kubectl waywarden"; for commands in the text.
 	Program string
+	// Again makes those commands look at the same input. nil where nobody can look at it twice, as
+	// with standard input; then no commands are named.
+	Again *Again
 }
 
 const (

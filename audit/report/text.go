@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -18,22 +19,34 @@ const indent = "    "
 // Text writes a result for people: one block per finding, like a compiler, the worst first; then
 // what could not be judged or read; then what the policies amount to.
 func Text(w io.Writer, r *ScanResult, style Style) error {
-	t := textWriter{bufio.NewWriter(w), style}
-	for i := range r.Findings {
-		if f := &r.Findings[i]; !f.Known {
-			t.finding(f)
+	t := textWriter{Writer: bufio.NewWriter(w), style: style}
+	for _, f := range inReadingOrder(r.Findings) {
+		if !f.Known {
+			t.finding(&f)
 		}
 	}
 	t.errors(r)
 	t.unknown(r)
 	t.unread(r)
 	t.summary(r)
+	t.next(r.Findings, r.Effects)
 	return t.Flush()
 }
 
 type textWriter struct {
 	*bufio.Writer
 	style Style
+	// objects is whether the objects that fixes add are printed in full.
+	objects bool
+}
+
+// inReadingOrder puts the worst first, and what is equally bad in the order in which it stands in the files.
+func inReadingOrder(findings []Finding) []Finding {
+	out := slices.Clone(findings)
+	slices.SortStableFunc(out, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Severity.Rank(), b.Severity.Rank()), a.Location.compare(b.Location))
+	})
+	return out
 }
 
 // printf writes an indented paragraph.
@@ -87,7 +100,9 @@ func (t textWriter) finding(f *Finding) {
 		t.paragraph("", f.Remedy)
 	}
 	for _, ref := range f.Related {
-		t.paragraph("see ", ref.String())
+		if !strings.Contains(f.Message, ref.String()) {
+			t.paragraph("see ", ref.String())
+		}
 	}
 	for _, fix := range f.Fixes {
 		t.fix(f, fix)
@@ -96,19 +111,16 @@ func (t textWriter) finding(f *Finding) {
 }
 
 func (t textWriter) fix(f *Finding, fix policies.Fix) {
-	text := fix.Message
-	if len(fix.Patch) > 0 && f.Location != nil && f.Location.File != stdin {
-		text += " (" + t.style.program() + " fix " + quoted(f.Location.File) + ")"
+	t.paragraph("fix: ", fix.Message)
+	if len(fix.Apply) > 0 {
+		t.apply(f, fix.Apply)
 	}
-	t.paragraph("fix: ", text)
 }
 
-const stdin = "<stdin>"
-
-// quoted is a file name that a shell takes for one word.
+// quoted is what a shell takes for one word.
 func quoted(name string) string {
 	if name != "" && !strings.ContainsFunc(name, func(r rune) bool {
-		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/+@,:", r)
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/+@,:=", r)
 	}) {
 		return name
 	}

@@ -42,10 +42,10 @@ func terminal(stream any) (fd int, ok bool) {
 	return int(f.Fd()), true
 }
 
-// style is how text on stdout is laid out: plain, unless somebody looks at it. https://no-color.org
-func (e *env) style() report.Style {
+// style is how text on a stream is laid out: plain, unless somebody looks at it. https://no-color.org
+func (e *env) style(stream io.Writer) report.Style {
 	s := report.Style{Program: e.program}
-	fd, ok := terminal(e.stdout)
+	fd, ok := terminal(stream)
 	if !ok {
 		return s
 	}

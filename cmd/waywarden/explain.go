@@ -136,7 +136,9 @@ func (x *explain) run(ctx context.Context, e *env, args []string) error {
 
 func (x *explain) write(e *env, explanation *report.Explanation) error {
 	if x.output.value == "text" {
-		return report.ExplanationText(e.stdout, explanation, e.style())
+		style := e.style(e.stdout)
+		style.Again = x.again(x.files)
+		return report.ExplanationText(e.stdout, explanation, style)
 	}
 	return x.output.write(e.stdout, explanation)
 }

@@ -279,12 +279,11 @@ func join(stream, file []byte) []byte {
 
 // tell says on stderr what was repaired, and what is left.
 func (f *fixing) tell(e *env, out outcome) error {
-	style := report.Style{Program: e.program}
 	var repairs []report.Repair
 	for _, r := range out.repairs {
 		line, column := r.Document.Position(r.Finding.Field)
 		repairs = append(repairs, report.Repair{Object: r.Object, Check: r.Finding.Check, Message: r.Fix.Message,
 			Location: &report.Location{File: r.Document.File, Line: line, Column: column}})
 	}
-	return report.RepairsText(e.stderr, repairs, out.left, style)
+	return report.RepairsText(e.stderr, repairs, out.left, e.style(e.stderr))
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
 
+	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/inventory/manifest"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -22,6 +23,8 @@ type input struct {
 	maxBytes bytesFlag
 	live     bool
 	mesh     mesh.Options
+	// set are the flags that were set.
+	set *pflag.FlagSet
 }
 
 func newInput() *input {
@@ -43,6 +46,7 @@ func (in *input) addFlags(cmd *cobra.Command, namespace string) {
 		}
 	})
 	flags := cmd.Flags()
+	in.set = flags
 	flags.AddFlagSet(cluster)
 	flags.Var(&in.maxBytes, "max-bytes", "refuse files that are larger than this")
 	flags.BoolVar(&in.live, "live", false, "complete the files from the cluster, as if they were applied to it")
@@ -52,6 +56,23 @@ func (in *input) addFlags(cmd *cobra.Command, namespace string) {
 	flags.StringVar(&in.mesh.TrustDomain, "trust-domain", "", "the mesh's trust domain (default: as the istio ConfigMap says, else cluster.local)")
 	flags.StringVar(&in.mesh.ClusterDomain, "cluster-domain", "", "the cluster's DNS domain (default: cluster.local)")
 	mustComplete(cmd, "istio-version", cobra.FixedCompletions([]string{"1.28", "1.29", "1.30", "1.31"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// again is how another command looks at the same; nil where it cannot, because standard input is gone.
+func (in *input) again(paths []string) *report.Again {
+	if slices.Contains(paths, "-") {
+		return nil
+	}
+	a := &report.Again{Paths: paths}
+	in.set.Visit(func(f *pflag.Flag) {
+		switch f.Name { // those that every command has; no credentials, which nobody wants to see printed
+		case "live", "assume-ambient":
+			a.Flags = append(a.Flags, "--"+f.Name+"="+f.Value.String())
+		case "max-bytes", "istio-version", "root-namespace", "trust-domain", "cluster-domain", "context", "kubeconfig":
+			a.Flags = append(a.Flags, "--"+f.Name, f.Value.String())
+		}
+	})
+	return a
 }
 
 func (in *input) namespace() string { return *in.kube.Namespace }

@@ -71,7 +71,7 @@ func (p *planning) write(e *env, result *report.Plan) error {
 	if err := report.PlanYAML(e.stdout, result); err != nil {
 		return err
 	}
-	if err := report.PlanNotes(e.stderr, result, report.Style{Program: e.program}); err != nil {
+	if err := report.PlanNotes(e.stderr, result, e.style(e.stderr)); err != nil {
 		return err
 	}
 	switch {

@@ -88,7 +88,7 @@ func (s *scan) run(ctx context.Context, e *env, paths []string) error {
 		return err
 	}
 	baseline.Mark(result)
-	if err := s.write(e, result); err != nil {
+	if err := s.write(e, result, paths); err != nil {
 		return failed(fmt.Errorf("write the result: %w", err))
 	}
 	return end(result.Status(policies.Severity(s.failOn.value)))
@@ -125,7 +125,7 @@ func readBaseline(file string) (report.Baseline, error) {
 	return b, nil
 }
 
-func (s *scan) write(e *env, r *report.ScanResult) error {
+func (s *scan) write(e *env, r *report.ScanResult, paths []string) error {
 	failOn := policies.Severity(s.failOn.value)
 	switch s.output.value {
 	case "sarif":
@@ -135,7 +135,11 @@ func (s *scan) write(e *env, r *report.ScanResult) error {
 	case "github":
 		return report.GitHub(e.stdout, r, failOn)
 	case "text":
-		return report.Text(e.stdout, r, e.style())
+		style := e.style(e.stdout)
+		if style.Again = s.again(paths); style.Again != nil {
+			style.Again.Namespace = s.namespace()
+		}
+		return report.Text(e.stdout, r, style)
 	}
 	return s.output.write(e.stdout, r)
 }
