@@ -12,7 +12,7 @@ show() {
 }
 
 show scan examples/ineffective.yaml
-show explain authorizationpolicy/deny-admin -n shop -f examples/ineffective.yaml
+show explain authorizationpolicy/deny-admin -n boutique -f examples/ineffective.yaml
 show explain service/cart -n shop -f examples/shop
 show plan examples/ineffective.yaml
 show fix -d examples/shop
