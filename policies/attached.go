@@ -28,7 +28,7 @@ func attachedAt(s *mesh.Snapshot, w *mesh.Workload, action string) []*mesh.Objec
 }
 
 // Selects is whether a policy's selector attaches it to a workload at ztunnel. `selector: {}`
-// attaches it to nothing; `selector: {matchLabels: {}}` to everything (docs/semantics.md §3.1).
+// attaches it to nothing; `selector: {matchLabels: {}}` to everything (docs/semantics.md).
 func Selects(sel *mesh.WorkloadSelector, w *mesh.Workload) bool {
 	if sel == nil {
 		return true

@@ -11,7 +11,7 @@ import (
 )
 
 // authorizationPolicy judges an AuthorizationPolicy: by its targetRefs at waypoints and gateways,
-// else by its scope at ztunnel, sidecars and gateways (docs/semantics.md §3).
+// else by its scope at ztunnel, sidecars and gateways (docs/semantics.md).
 func authorizationPolicy(s *mesh.Snapshot, o *mesh.Object) []Effect {
 	p := o.Spec.(*mesh.AuthorizationPolicySpec)
 	if e, unseen := unseen(s, o); unseen {

@@ -13,7 +13,7 @@ import (
 )
 
 // Behind a waypoint ztunnel sees the waypoint's identity and address, never the client's
-// (docs/semantics.md §3.5). So a rule on who calls has one and the same answer for every call that
+// (docs/semantics.md). So a rule on who calls has one and the same answer for every call that
 // comes through the waypoint.
 
 // caller is how a waypoint's traffic looks to ztunnel, and where it arrives.

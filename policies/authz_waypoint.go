@@ -241,7 +241,7 @@ func (w waypointRules) condition(c *mesh.Condition, at string, reachable []chain
 
 // http judges attributes that only HTTP has on the chains that the rule reaches. On a TCP chain an
 // ALLOW rule with one is dropped, and a DENY rule loses it and matches without
-// (pilot/pkg/security/authz/builder; docs/semantics.md §3.4).
+// (pilot/pkg/security/authz/builder; docs/semantics.md).
 func (w waypointRules) http(f *fate, attributes []Attribute, reachable []chain) {
 	if len(attributes) == 0 {
 		return

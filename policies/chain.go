@@ -8,7 +8,7 @@ import (
 
 // OnChain are the policies of a kind that a waypoint applies to the calls to a Service or ServiceEntry
 // bound to it: those that name the Service, the waypoint's Gateway, or the class of all waypoints.
-// They are one set there: the DENYs add up, and so do the ALLOWs (docs/semantics.md §3.4).
+// They are one set there: the DENYs add up, and so do the ALLOWs (docs/semantics.md).
 func OnChain(s *mesh.Snapshot, kind mesh.Kind, svc *mesh.Object) []*mesh.Object {
 	b := s.Binding(svc)
 	if !b.Bound {

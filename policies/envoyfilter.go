@@ -8,7 +8,7 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// envoyFilter judges an EnvoyFilter (docs/semantics.md §6.6). A waypoint gets it by targetRefs only,
+// envoyFilter judges an EnvoyFilter (docs/semantics.md). A waypoint gets it by targetRefs only,
 // and only by those that name the Gateway or its class: istiod matches EnvoyFilters without looking
 // at Services (pilot/pkg/model/push_context.go getMatchedEnvoyFilters).
 func envoyFilter(s *mesh.Snapshot, o *mesh.Object) []Effect {

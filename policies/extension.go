@@ -9,7 +9,7 @@ import (
 )
 
 // extension judges a WasmPlugin or a TrafficExtension; istiod turns the one into the other
-// (docs/semantics.md §6.7). A waypoint runs them only by targetRefs, always as the server's side, and
+// (docs/semantics.md). A waypoint runs them only by targetRefs, always as the server's side, and
 // tells HTTP extensions of no port (pilot/pkg/networking/core/listener_waypoint.go
 // buildWaypointHTTPFilters; pilot/pkg/model/extensions.go).
 func extension(s *mesh.Snapshot, o *mesh.Object) []Effect {

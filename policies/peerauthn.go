@@ -19,7 +19,7 @@ const (
 	GatewayPods     = "GatewayPods"     // only gateway pods are selected
 )
 
-// peerAuthentication judges a PeerAuthentication (docs/semantics.md §4): ztunnel and sidecars are
+// peerAuthentication judges a PeerAuthentication (docs/semantics.md): ztunnel and sidecars are
 // asked, workload by workload, which PeerAuthentications count there, what they say together and
 // what comes of it.
 func peerAuthentication(s *mesh.Snapshot, o *mesh.Object) []Effect {

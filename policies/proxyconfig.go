@@ -6,7 +6,7 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// proxyConfig judges a ProxyConfig (docs/semantics.md §6.9). Sidecars and gateways read it when they
+// proxyConfig judges a ProxyConfig (docs/semantics.md). Sidecars and gateways read it when they
 // are injected, a waypoint when istiod renders its Deployment, by namespace or by the one label
 // gateway-name (gatewaycommon/deploymentcontroller.go render). Nothing of it reaches ztunnel.
 func proxyConfig(s *mesh.Snapshot, o *mesh.Object) []Effect {

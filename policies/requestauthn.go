@@ -8,7 +8,7 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// requestAuthentication judges a RequestAuthentication (docs/semantics.md §5): by its targetRefs at
+// requestAuthentication judges a RequestAuthentication (docs/semantics.md): by its targetRefs at
 // waypoints and gateways, else by its scope at sidecars and gateways. ztunnel never reads one, and
 // a waypoint only one that names it, its Services or its class.
 func requestAuthentication(s *mesh.Snapshot, o *mesh.Object) []Effect {

@@ -10,7 +10,7 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// telemetry judges a Telemetry (docs/semantics.md §6.8). It is the one kind that a waypoint applies
+// telemetry judges a Telemetry (docs/semantics.md). It is the one kind that a waypoint applies
 // from the whole namespace and the whole mesh, and of which it reads targetRefs only from the
 // Service's own namespace (pilot/pkg/model/telemetry.go applicableTelemetries).
 func telemetry(s *mesh.Snapshot, o *mesh.Object) []Effect {

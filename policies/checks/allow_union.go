@@ -9,7 +9,7 @@ import (
 )
 
 // An ALLOW for a Service next to an ALLOW for its whole waypoint that admits everybody. ALLOWs add up,
-// so the narrow one restricts nothing (docs/semantics.md §3.4). Two ALLOWs that each admit something
+// so the narrow one restricts nothing (docs/semantics.md). Two ALLOWs that each admit something
 // are how ALLOWs are meant, so only one without any condition counts.
 var _ = policies.Register(policies.Check{
 	ID:       "effect/allow-union",

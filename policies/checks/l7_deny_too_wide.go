@@ -7,7 +7,7 @@ import (
 
 // A DENY without targetRefs in which an operation or a source has both what ztunnel compares and what it
 // does not: it strips the latter and denies the former whatever the request is, the whole port or the
-// whole client (authorization.go handleRule; docs/semantics.md §3.2).
+// whole client (authorization.go handleRule; docs/semantics.md).
 var _ = policies.Register(policies.Check{
 	ID:       "effect/l7-deny-too-wide",
 	Title:    "A DENY that denies more than it says",

@@ -10,7 +10,7 @@ import (
 
 // relabel is what happens if labels of an object change: the policies that come into force, and
 // whether nothing else does. It is the judgement behind every patch that binds something: the effects
-// before against the effects after (docs/semantics.md §8.3).
+// before against the effects after (docs/semantics.md).
 type relabel struct {
 	wakes []*mesh.Object
 	safe  bool

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -9,7 +10,7 @@ import (
 
 // A Service whose waypoint enforces policies while nothing at its pods keeps out who does not come through the
 // waypoint. Only ambient clients are sent there, by their own ztunnel; nothing at the destination makes
-// anybody take that way (docs/semantics.md §0.1). Information: no stored object shows such a caller.
+// anybody take that way (docs/semantics.md). Information: no stored object shows such a caller.
 var _ = policies.Register(policies.Check{
 	ID:       "waypoint/unguarded",
 	Title:    "Pods that can be reached without passing the waypoint",
@@ -30,6 +31,7 @@ waypoint closes that; so does istiod's flag PILOT_AUTO_ALLOW_WAYPOINT_POLICY.`,
 		for _, kind := range []mesh.Kind{mesh.AuthorizationPolicy, mesh.RequestAuthentication} {
 			guards = append(guards, policies.OnChain(p.Snapshot, kind, p.Object)...)
 		}
+		guards = slices.DeleteFunc(guards, func(o *mesh.Object) bool { return !inForce(p, o) })
 		if len(guards) == 0 || policies.Guarded(p.Snapshot, behind) {
 			return
 		}

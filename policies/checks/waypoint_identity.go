@@ -6,7 +6,7 @@ import (
 )
 
 // A rule on who calls, without targetRefs, over pods behind a waypoint. ztunnel sees the waypoint's identity
-// and address, never the client's (docs/semantics.md §3.5). So the rule has one answer for all that
+// and address, never the client's (docs/semantics.md). So the rule has one answer for all that
 // comes through the waypoint.
 var _ = policies.Register(policies.Check{
 	ID:       "effect/waypoint-identity",

@@ -52,7 +52,7 @@ var (
 	only80         = byPorts(false, map[int32]bool{8080: true})
 )
 
-// effectiveMTLS has every row of the matrix of docs/semantics.md §4, the probes p10 to p13, and what
+// effectiveMTLS has every combination of mesh, namespace, workload and port that decides, and what
 // only Istio's code tells (ambient/authorization.go convertPeerAuthentication).
 var effectiveMTLS = []struct {
 	name string
