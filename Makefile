@@ -34,7 +34,7 @@ generate: ## write the generated parts of README.md and docs/
 check-generated: ## fail where a generated part is stale
 	$(GO) run ./test/gen -check
 
-demo: build ## scan, explain and plan the examples
+demo: build ## scan, explain, plan and repair the examples
 	@./examples/demo.sh $(BIN)
 
 bench: build ## benchmarks, and a scan of the 8,134-object mesh

@@ -21,6 +21,7 @@ type part struct {
 }
 
 var parts = []part{
+	{"README.md", "session", session},
 	{"README.md", "checks", checksTable},
 	{"docs/semantics.md", "catalogue", catalogue.Table},
 }
