@@ -3,6 +3,7 @@ package corpus
 import (
 	"testing"
 
+	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -48,7 +49,7 @@ func TestTargets(t *testing.T) {
 			// ztunnel, and the waypoint does. It says so of some dry runs and not of others.
 			continue
 		}
-		ours := waypointAccepted(policies.Effects(r.snapshot, o), refs)
+		ours := waypointAccepted(r.effects[name(o.Ref())], refs)
 		theirs := r.condition(o, "WaypointAccepted")
 		theirs.Type, theirs.Message = "", ""
 		if ours != theirs {
@@ -60,7 +61,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-func waypointAccepted(effects []policies.Effect, refs []mesh.TargetRef) condition {
+func waypointAccepted(effects []report.Effect, refs []mesh.TargetRef) condition {
 	rejected := map[mesh.TargetRef]string{}
 	bound := 0
 	for _, ref := range refs {
@@ -97,11 +98,11 @@ func TestZtunnelAccepted(t *testing.T) {
 			continue
 		}
 		compared++
-		ours := reported(r.snapshot, o)
+		ours := r.reported(o)
 		theirs := r.condition(o, "ZtunnelAccepted")
 		theirs.Type, theirs.Message = "", ""
 		if ours != theirs {
-			t.Errorf("%s: we say %v, istiod %v; effects: %+v", o, ours, theirs, policies.Effects(r.snapshot, o))
+			t.Errorf("%s: we say %v, istiod %v; effects: %+v", o, ours, theirs, r.effects[name(o.Ref())])
 		}
 	}
 	if compared != 371 {
@@ -110,23 +111,24 @@ func TestZtunnelAccepted(t *testing.T) {
 }
 
 // reported is the condition that follows from our effects.
-func reported(s *mesh.Snapshot, o *mesh.Object) condition {
+func (r recording) reported(o *mesh.Object) condition {
 	p := o.Spec.(*mesh.AuthorizationPolicySpec)
 	accepted := condition{Status: "True", Reason: policies.Accepted}
 	unsupported := condition{Status: "True", Reason: policies.UnsupportedValue}
-	if action := policies.Action(p); policies.DryRun(s, o) || action != policies.Allow && action != policies.Deny {
+	if action := policies.Action(p); policies.DryRun(r.snapshot, o) || action != policies.Allow && action != policies.Deny {
 		return condition{Status: "False", Reason: policies.UnsupportedValue}
 	}
-	for _, e := range policies.Effects(s, o) {
-		if e.EnforcedBy != policies.Sidecar && e.EnforcedBy != policies.Gateway && e.Has(policies.UnsupportedValue) {
+	for _, e := range r.effects[name(o.Ref())] {
+		if e.EnforcedBy != policies.Sidecar && e.EnforcedBy != policies.Gateway && e.Reason == policies.UnsupportedValue {
 			return unsupported
 		}
 		switch e.Reason {
 		case policies.NotEnrolled, policies.NoWorkloads, policies.WaypointPods, policies.EmptySelector, policies.NotInInput:
 			// istiod converts a policy whether or not it selects anything that a ztunnel captures.
 			fallthrough
-		case policies.WaypointIdentity:
-			// istiod does not ask who stands before the workloads.
+		case policies.WaypointIdentity, policies.PortNeverMatches:
+			// istiod does not ask who stands before the workloads, nor which ports they have. Of several
+			// reasons only the one that decides is printed.
 			if len(policies.L7Attributes(p)) > 0 {
 				return unsupported
 			}
