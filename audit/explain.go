@@ -38,7 +38,7 @@ type explainer struct {
 }
 
 func (x *explainer) placed(e policies.Effect) report.Effect {
-	return report.Effect{Effect: e, Location: Place(x.inv, e.Object, e.Field)}
+	return report.At(e, Place(x.inv, e.Object, e.Field))
 }
 
 func (x *explainer) policy(o *mesh.Object) {

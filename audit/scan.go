@@ -111,7 +111,7 @@ func (w writer) answer(a Answer) {
 		w.Summary.Policies++
 	}
 	for _, e := range a.Effects {
-		w.Effects = append(w.Effects, report.Effect{Effect: e, Location: w.place(ref, e.Field)})
+		w.Effects = append(w.Effects, report.At(e, w.place(ref, e.Field)))
 	}
 	for _, f := range a.Findings {
 		w.Findings = append(w.Findings, report.Finding{Finding: f, Location: w.place(f.Object, f.Field)})

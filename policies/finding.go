@@ -36,7 +36,7 @@ func (s Severity) Rank() int {
 type Finding struct {
 	Check    string     `json:"check"`
 	Severity Severity   `json:"severity"`
-	Verdict  Verdict    `json:"verdict,omitempty"`
+	Verdict  Verdict    `json:"verdict"` // "" where the finding is about no effect of a policy
 	Action   string     `json:"action"`
 	Exempt   bool       `json:"exempt"`
 	Object   mesh.Ref   `json:"object"`

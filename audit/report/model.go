@@ -100,6 +100,24 @@ type Effect struct {
 	Location *Location `json:"location"`
 }
 
+// At is an effect with its place. What enforces it, and what a label is waited for on, are named
+// without a version, as a binding names its waypoint: a Gateway is the same in all of them.
+func At(e policies.Effect, location *Location) Effect {
+	e.By = unversioned(e.By)
+	e.WaitsFor = slices.Clone(notNil(e.WaitsFor))
+	for i := range e.WaitsFor {
+		e.WaitsFor[i].On = unversioned(e.WaitsFor[i].On)
+	}
+	return Effect{Effect: e, Location: location}
+}
+
+func unversioned(r *mesh.Ref) *mesh.Ref {
+	if r == nil {
+		return nil
+	}
+	return &mesh.Ref{Kind: r.Kind, Namespace: r.Namespace, Name: r.Name}
+}
+
 // Finding is one answer of a check, with the place of the offending field.
 type Finding struct {
 	policies.Finding
