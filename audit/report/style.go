@@ -77,7 +77,7 @@ func (s Style) wrap(text, indent string, used int) string {
 	var b strings.Builder
 	column := used
 	for i, word := range strings.Split(text, " ") {
-		n := utf8.RuneCountInString(word)
+		n := columns(word)
 		switch {
 		case i == 0:
 		case column+1+n > s.Width && column > len(indent):
@@ -91,4 +91,16 @@ func (s Style) wrap(text, indent string, used int) string {
 		column += n
 	}
 	return b.String()
+}
+
+// columns is how much room a word takes on a terminal: what paint adds to it takes none.
+func columns(word string) int {
+	n := 0
+	for i, part := range strings.Split(word, "\x1b[") {
+		if i > 0 {
+			_, part, _ = strings.Cut(part, "m")
+		}
+		n += utf8.RuneCountInString(part)
+	}
+	return n
 }

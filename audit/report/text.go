@@ -49,7 +49,7 @@ func inReadingOrder(findings []Finding) []Finding {
 	return out
 }
 
-// printf writes an indented paragraph.
+// paragraph writes an indented paragraph.
 func (t textWriter) paragraph(label, text string) {
 	head := indent + label
 	t.WriteString(head + t.style.wrap(printable(text), indent, len(head)) + "\n")
@@ -209,10 +209,14 @@ func (t textWriter) summary(r *ScanResult) {
 				parts = append(parts, fmt.Sprintf("%d %s", count[v], t.style.paint(colorOfVerdict(v), string(v))))
 			}
 		}
-		fmt.Fprintf(t, "%s, %s: %s.\n", plural(r.Summary.Policies, "policy", "policies"), plural(len(r.Effects), "effect", "effects"), strings.Join(parts, ", "))
+		t.line(fmt.Sprintf("%s, %s: %s.", plural(r.Summary.Policies, "policy", "policies"), plural(len(r.Effects), "effect", "effects"), strings.Join(parts, ", ")))
 	}
-	fmt.Fprintf(t, "%s, %s: %s.%s\n", plural(r.Summary.Objects, "object", "objects"), plural(r.Summary.Checks, "check", "checks"),
-		t.counts(r), asides(r))
+	t.line(fmt.Sprintf("%s, %s: %s.%s", plural(r.Summary.Objects, "object", "objects"), plural(r.Summary.Checks, "check", "checks"),
+		t.counts(r), asides(r)))
+}
+
+func (t textWriter) line(text string) {
+	t.WriteString(t.style.wrap(text, indent, 0) + "\n")
 }
 
 // counts names the findings by severity, those of the baseline apart.
