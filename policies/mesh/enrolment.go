@@ -79,7 +79,9 @@ func (s *Snapshot) Uncaptured(w *Workload) bool {
 }
 
 // Excluded is whether istio-cni leaves a namespace out, whatever its labels say.
-func (s *Snapshot) Excluded(ns string) bool { return slices.Contains(s.options.ExcludedNamespaces, ns) }
+func (s *Snapshot) Excluded(ns string) bool {
+	return slices.Contains(s.settings.ExcludedNamespaces, ns)
+}
 
 // predict says what will capture a pod that does not run yet.
 func (s *Snapshot) predict(w *Workload) (Mode, string) {
@@ -96,13 +98,19 @@ func (s *Snapshot) predict(w *Workload) (Mode, string) {
 		return ModeUnknown, "Namespace " + w.Namespace + " is not in the input"
 	}
 	labels := s.NamespaceLabels(w.Namespace)
-	for _, sel := range s.options.Enrolment {
+	for _, sel := range s.settings.Enrolment {
 		if sel.Pod.Matches(w.Labels) && sel.Namespace.Matches(labels) {
 			if w.Labels[label.IoIstioDataplaneMode.Name] == ambient {
 				return ModeAmbient, "it has label " + label.IoIstioDataplaneMode.Name + "=ambient"
 			}
+			if from := s.settings.EnrolmentFrom; from != "" {
+				return ModeAmbient, "the enablementSelectors of " + from + " enrol it"
+			}
 			return ModeAmbient, "Namespace " + w.Namespace + " is enrolled"
 		}
+	}
+	if from := s.settings.EnrolmentFrom; from != "" {
+		return ModeNone, "the enablementSelectors of " + from + " do not enrol it"
 	}
 	if w.Labels[label.IoIstioDataplaneMode.Name] == none {
 		return ModeNone, "it has label " + label.IoIstioDataplaneMode.Name + "=none"

@@ -209,11 +209,37 @@ func TestLabelSelector(t *testing.T) {
 	}
 }
 
+// chartCNI is what charts/istio-cni renders with its own values.
+const chartCNI = `kind: ConfigMap
+apiVersion: v1
+metadata:
+  name: istio-cni-config
+  namespace: istio-system
+data:
+  AMBIENT_ENABLED: "true"
+  AMBIENT_ENABLEMENT_SELECTOR: "- podSelector:\n    matchLabels:\n      istio.io/dataplane-mode: ambient\n- namespaceSelector:\n    matchLabels:\n      istio.io/dataplane-mode: ambient\n  podSelector:\n    matchExpressions:\n    - key: istio.io/dataplane-mode\n      operator: NotIn\n      values:\n      - none"
+  EXCLUDE_NAMESPACES: "kube-system"
+`
+
+// TestEnrolmentByConfigMap holds that istio-cni's own ConfigMap decides who is enrolled, also when it comes and goes.
+func TestEnrolmentByConfigMap(t *testing.T) {
+	all := decode(t, "{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {mesh: \"on\"}}}\n---\n{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: shop}}\n")
+	cni := decode(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: istio-cni-config, namespace: istio-system}, data: {AMBIENT_ENABLEMENT_SELECTOR: "[{namespaceSelector: {matchLabels: {mesh: \"on\"}}}]"}}`)[0]
+	without := mesh.New(mesh.Options{}, all...)
+	with := without.With(cni)
+	for s, want := range map[*mesh.Snapshot]mesh.Mode{without: mesh.ModeNone, with: mesh.ModeAmbient, with.Without(cni): mesh.ModeNone} {
+		if w := s.Workloads("shop"); len(w) != 1 || w[0].Mode != want {
+			t.Errorf("the pod is %s (%s), want %s", w[0].Mode, w[0].Why, want)
+		}
+	}
+}
+
 func TestSettings(t *testing.T) {
 	config := func(ns, text string) string {
 		return "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: " + ns + "}\ndata:\n  mesh: |\n    " + text + "\n"
 	}
 	istiod := "---\n{apiVersion: apps/v1, kind: Deployment, metadata: {name: istiod, namespace: istio-system, labels: {app: istiod, istio.io/rev: canary}}, spec: {template: {spec: {containers: [{name: discovery, image: \"docker.io/istio/pilot:1.30.2-distroless\", env: [{name: A, value: \"true\"}, {name: B, value: \"0\"}, {name: C, value: \"perhaps\"}]}]}}}}\n"
+	cni := "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio-cni-config, namespace: kube-system}\ndata:\n  EXCLUDE_NAMESPACES: \"a, b\"\n  AMBIENT_ENABLEMENT_SELECTOR: |\n    - namespaceSelector:\n        matchLabels: {mesh: \"on\"}\n"
 	tests := []struct {
 		name    string
 		options mesh.Options
@@ -225,8 +251,22 @@ func TestSettings(t *testing.T) {
 		}},
 		{"root namespace of the mesh config", mesh.Options{}, config("istio-system", "rootNamespace: policies"), func(t *mesh.Settings) bool { return t.RootNamespace == "policies" && t.MeshConfigKnown }},
 		{"installed elsewhere", mesh.Options{}, config("mesh", "trustDomain: example.com"), func(t *mesh.Settings) bool { return t.RootNamespace == "mesh" && t.TrustDomain == "example.com" }},
+		{"the root namespace is not where istiod is", mesh.Options{RootNamespace: "policies"}, config("istio-system", "trustDomain: example.com"), func(t *mesh.Settings) bool {
+			return t.RootNamespace == "policies" && t.TrustDomain == "example.com" && t.MeshConfigKnown
+		}},
+		{"istiod by tag and digest", mesh.Options{}, strings.Replace(istiod, "-distroless", "@sha256:7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26", 1), func(t *mesh.Settings) bool {
+			return t.Version.String() == "1.30.2"
+		}},
+		{"whom istio-cni captures", mesh.Options{}, cni, func(t *mesh.Settings) bool {
+			return len(t.Enrolment) == 1 && t.Enrolment[0].Namespace.MatchLabels["mesh"] == "on" && strings.Join(t.ExcludedNamespaces, " ") == "a b" && t.EnrolmentFrom == "ConfigMap kube-system/istio-cni-config"
+		}},
+		{"whom istio-cni captures, as the chart has it", mesh.Options{}, "---\n" + chartCNI, func(t *mesh.Settings) bool {
+			return len(t.Enrolment) == 2 && t.EnrolmentFrom == "" && strings.Join(t.ExcludedNamespaces, " ") == "kube-system"
+		}},
+		{"whom istio-cni captures, by option", mesh.Options{Enrolment: []mesh.EnrolmentSelector{}, ExcludedNamespaces: []string{}}, cni, func(t *mesh.Settings) bool {
+			return len(t.Enrolment) == 0 && len(t.ExcludedNamespaces) == 0 && t.EnrolmentFrom == ""
+		}},
 		{"an option wins", mesh.Options{RootNamespace: "given", TrustDomain: "td"}, config("given", "{rootNamespace: policies, trustDomain: x}"), func(t *mesh.Settings) bool { return t.RootNamespace == "given" && t.TrustDomain == "td" }},
-		{"not a mesh config", mesh.Options{}, config("istio-system", "rootNamespace: [a]"), func(t *mesh.Settings) bool { return t.RootNamespace == "istio-system" && !t.MeshConfigKnown }},
 		{"no mesh config in it", mesh.Options{}, "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: istio, namespace: istio-system}, data: {meshNetworks: \"{}\"}}\n", func(t *mesh.Settings) bool { return !t.MeshConfigKnown }},
 		{"istiod", mesh.Options{}, istiod, func(t *mesh.Settings) bool {
 			return t.Version.String() == "1.30.2" && t.Flag("A", false) && !t.Flag("B", true) && t.Flag("C", true) && !t.Flag("C", false) && t.Flag("D", true)

@@ -155,6 +155,9 @@ func Decode(content map[string]any) (*Object, error) {
 	if kind == Namespace && o.Name != "" {
 		o.label(namespaceName, o.Name)
 	}
+	if c, ok := spec.(*ConfigMapBody); ok && holdsMeshConfig(o) {
+		c.checkMesh(&d)
+	}
 	if len(d.errs) > 0 {
 		slices.SortFunc(d.errs, func(a, b FieldError) int { return strings.Compare(a.Field, b.Field) })
 		return nil, &DecodeError{Ref: o.Ref(), Fields: d.errs}

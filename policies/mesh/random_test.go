@@ -150,6 +150,11 @@ func (r anyObject) workloadEntry() (string, string, fields) {
 }
 
 func (r anyObject) config() (string, string, fields) {
+	if r.Intn(3) == 0 {
+		selectors := `[{"podSelector": {"matchLabels": {"app": "` + r.pick("cart", "pay") + `"}}}]`
+		return "v1", "ConfigMap", fields{"metadata": r.meta(fields{}, "istio-cni-config"),
+			"data": fields{"AMBIENT_ENABLEMENT_SELECTOR": selectors, "EXCLUDE_NAMESPACES": r.pick("", "shop", "bank,shop")}}
+	}
 	m := r.meta(fields{}, "istio", "istio-canary")
 	return "v1", "ConfigMap", fields{"metadata": m, "data": fields{"mesh": "rootNamespace: " + r.namespace()}}
 }

@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -16,9 +17,9 @@ type Options struct {
 	IstioVersion  string // as in "1.31"; default: istiod's image tag where it is in the input, else 1.31
 	// AssumeAmbient judges namespaces whose Namespace object is not in the input as enrolled, and whole.
 	AssumeAmbient bool
-	// Enrolment overrides istio-cni's enablementSelectors; nil means Istio's defaults.
+	// Enrolment overrides istio-cni's enablementSelectors; nil means what its ConfigMap says, else Istio's defaults.
 	Enrolment []EnrolmentSelector
-	// ExcludedNamespaces overrides istio-cni's excludeNamespaces; nil means kube-system.
+	// ExcludedNamespaces overrides istio-cni's excludeNamespaces; nil means what its ConfigMap says, else kube-system.
 	ExcludedNamespaces []string
 }
 
@@ -48,12 +49,6 @@ var assumedLabels = map[string]string{label.IoIstioDataplaneMode.Name: ambient}
 
 func (o Options) withDefaults() Options {
 	o.ClusterDomain = or(o.ClusterDomain, "cluster.local")
-	if o.Enrolment == nil {
-		o.Enrolment = defaultEnrolment
-	}
-	if o.ExcludedNamespaces == nil {
-		o.ExcludedNamespaces = []string{"kube-system"}
-	}
 	return o
 }
 
@@ -80,6 +75,11 @@ type Settings struct {
 	Flags map[string]string
 	// Revisions are those of the istiods in the input.
 	Revisions []string
+	// Enrolment and ExcludedNamespaces are whom istio-cni captures; EnrolmentFrom is the ConfigMap that
+	// says something else than Istio's defaults, "" where none does.
+	Enrolment          []EnrolmentSelector
+	EnrolmentFrom      string
+	ExcludedNamespaces []string
 	// Multi is why the mesh spans networks or clusters, "" if nothing shows that it does.
 	Multi string
 }
@@ -166,6 +166,21 @@ type meshConfig struct {
 	} `json:"extensionProviders"`
 }
 
+// checkMesh finds what is wrong with the types of a mesh configuration, which is YAML inside YAML. istiod keeps its
+// defaults then, or what it had before, which nobody can see.
+func (c *ConfigMapBody) checkMesh(d *decoder) {
+	text, ok := c.Data["mesh"]
+	if !ok {
+		return
+	}
+	var content any
+	if err := yaml.Unmarshal([]byte(text), &content); err != nil {
+		d.fail("data.mesh", "a mapping in YAML", text)
+		return
+	}
+	d.value("data.mesh", content, reflect.ValueOf(&meshConfig{}).Elem(), 0)
+}
+
 // readSettings reads the installation from the istio ConfigMap and istiod's Deployment.
 func (s *Snapshot) readSettings() *Settings {
 	t := &Settings{
@@ -175,6 +190,7 @@ func (s *Snapshot) readSettings() *Settings {
 	if o := s.meshConfigMap(t.RootNamespace); o != nil {
 		s.readMeshConfig(t, o)
 	}
+	s.readCNI(t)
 	for o := range s.All(Deployment) {
 		if isIstiod(o) {
 			readIstiod(t, o)
@@ -187,11 +203,11 @@ func (s *Snapshot) readSettings() *Settings {
 }
 
 func (s *Snapshot) meshConfigMap(root string) *Object {
-	if o := s.Get(ConfigMap, root, "istio"); o != nil {
-		return o
-	}
-	if s.options.RootNamespace != "" {
-		return nil
+	// It is where istiod is, which need not be the root namespace.
+	for _, ns := range []string{root, "istio-system"} {
+		if o := s.Get(ConfigMap, ns, "istio"); o != nil {
+			return o
+		}
 	}
 	// Installed elsewhere, or by revision: the ConfigMap is called istio or istio-<revision>.
 	for o := range s.All(ConfigMap) {
@@ -211,9 +227,8 @@ func (s *Snapshot) readMeshConfig(t *Settings, o *Object) {
 		return
 	}
 	var mc meshConfig
-	// A mesh configuration that cannot be read is like none: istiod itself keeps its defaults.
 	if err := yaml.Unmarshal([]byte(text), &mc); err != nil {
-		return
+		return // Decode refuses what cannot be read; an Object that nobody decoded is like one without the key
 	}
 	t.MeshConfigKnown = true
 	if s.options.RootNamespace == "" {
@@ -252,8 +267,9 @@ func readIstiod(t *Settings, o *Object) {
 		for _, e := range c.Env {
 			t.Flags[e.Name] = e.Value
 		}
-		if i := strings.LastIndexByte(c.Image, ':'); i >= 0 {
-			if v, ok := ParseVersion(c.Image[i+1:]); ok {
+		image, _, _ := strings.Cut(c.Image, "@") // a digest, which may follow the tag
+		if i := strings.LastIndexByte(image, ':'); i >= 0 {
+			if v, ok := ParseVersion(image[i+1:]); ok {
 				t.Version, t.VersionFrom = v, "istiod's image "+c.Image
 			}
 		}

@@ -144,7 +144,7 @@ func (s *Snapshot) update(id, o *Object) *Snapshot {
 	} else {
 		next.namespaces, _, _ = s.namespaces.Insert(name, ns)
 	}
-	if id.Kind == GatewayClass {
+	if id.Kind == GatewayClass || isCNIConfig(old) || isCNIConfig(o) {
 		next.namespaces = forgetWorkloads(next.namespaces)
 	}
 	next.count += len(ns.objects[id.Kind]) - len(was.objects[id.Kind])
@@ -165,7 +165,7 @@ func (n *namespace) empty() bool {
 }
 
 // forgetWorkloads drops what namespaces remember of their workloads: a GatewayClass, which lives in
-// no namespace, decides which pods are waypoints in all of them.
+// no namespace, decides which pods are waypoints in all of them, and istio-cni's ConfigMap which are enrolled.
 func forgetWorkloads(namespaces *iradix.Tree[*namespace]) *iradix.Tree[*namespace] {
 	txn := namespaces.Txn()
 	it := namespaces.Root().Iterator()
