@@ -155,6 +155,9 @@ func (w writer) input() {
 		e := report.Error{Message: p.Message, Field: p.Field}
 		if p.File != inventory.TheCluster {
 			e.Location = &report.Location{File: p.File, Line: p.Line, Column: p.Column}
+			if p.Line > 0 { // a parser that names only the line means all of it
+				e.Location.Column = max(p.Column, 1)
+			}
 		}
 		w.Errors = append(w.Errors, e)
 	}

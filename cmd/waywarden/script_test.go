@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the command line as people do. `status N command…` runs a command that has to
-// end with that status; `bigfile NAME BYTES` and `bomb NAME` make input that no archive should hold;
+// end with that status; `bigfile NAME BYTES`, `bomb NAME` and `deep NAME DEPTH` make input that no archive should hold;
 // `apiserver KUBECONFIG [CHANGES]` answers as a recorded API server did, but for the changes.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -31,7 +31,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": wantStatus, "bigfile": bigFile, "bomb": bomb, "apiserver": apiServer,
+			"status": wantStatus, "bigfile": bigFile, "bomb": bomb, "deep": deep, "apiserver": apiServer,
 		},
 	})
 }
@@ -59,6 +59,12 @@ func bigFile(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Repeat("# comment\n", n/10)), 0o644))
+}
+
+func deep(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte("apiVersion: v1\nkind: Namespace\nmetadata: "+strings.Repeat("[", n)), 0o644))
 }
 
 // bomb writes aliases of aliases: a few lines that stand for 10^9 items.
