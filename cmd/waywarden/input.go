@@ -55,7 +55,7 @@ func (in *input) addFlags(cmd *cobra.Command, namespace string) {
 	flags.StringVar(&in.mesh.RootNamespace, "root-namespace", "", "Istio's root namespace (default: as the istio ConfigMap says, else istio-system)")
 	flags.StringVar(&in.mesh.TrustDomain, "trust-domain", "", "the mesh's trust domain (default: as the istio ConfigMap says, else cluster.local)")
 	flags.StringVar(&in.mesh.ClusterDomain, "cluster-domain", "", "the cluster's DNS domain (default: cluster.local)")
-	mustComplete(cmd, "istio-version", cobra.FixedCompletions([]string{"1.28", "1.29", "1.30", "1.31"}, cobra.ShellCompDirectiveNoFileComp))
+	mustComplete(cmd, "istio-version", cobra.FixedCompletions(readVersion().IstioVersions, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // again is how another command looks at the same; nil where it cannot, because standard input is gone.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,12 +21,17 @@ type versionInfo struct {
 	Commit  string `json:"commit"`
 	Go      string `json:"go"`
 	Istio   string `json:"istio"` // the Istio whose behaviour is judged where the input does not tell
-	API     string `json:"api"`   // the Istio API that is decoded
-	Checks  int    `json:"checks"`
+	// IstioVersions are those that are judged by rules of their own.
+	IstioVersions []string `json:"istioVersions"`
+	API           string   `json:"api"` // the Istio API that is decoded
+	Checks        int      `json:"checks"`
 }
 
 func readVersion() versionInfo {
 	v := versionInfo{Version: programVersion(), Go: runtime.Version(), Istio: mesh.New(mesh.Options{}).Settings().Version.String(), Checks: len(policies.Checks())}
+	for _, known := range mesh.Versions {
+		v.IstioVersions = append(v.IstioVersions, known.String())
+	}
 	build, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v
@@ -72,7 +78,8 @@ waywarden version -o json`),
 			if v.Commit != "" {
 				text += " (" + v.Commit + ")"
 			}
-			_, err := fmt.Fprintf(e.stdout, "%s, %s\n%d checks; judges Istio %s where the input does not tell which it is\n", text, v.Go, v.Checks, v.Istio)
+			_, err := fmt.Fprintf(e.stdout, "%s, %s\n%d checks; judges Istio %s, and %s where the input does not tell which it is\n",
+				text, v.Go, v.Checks, strings.Join(v.IstioVersions, ", "), v.Istio)
 			return err
 		},
 	}

@@ -12,6 +12,10 @@ type Version struct{ Major, Minor, Patch int }
 
 var defaultVersion = Version{1, 31, -1}
 
+// Versions are those whose differences are known (docs/semantics.md). An older one is judged as the
+// first of them, a newer one as the last.
+var Versions = []Version{{1, 30, -1}, defaultVersion, {1, 32, -1}}
+
 // ParseVersion reads "1.31", "1.30.3", "v1.31.0-rc.0" or an image tag such as "1.31.1-distroless".
 func ParseVersion(s string) (Version, bool) {
 	s = strings.TrimPrefix(s, "v")
