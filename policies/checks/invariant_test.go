@@ -1,8 +1,10 @@
 package checks
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -55,5 +57,47 @@ func TestOrderAndStepsDoNotMatter(t *testing.T) {
 	}
 	if cases < 400 {
 		t.Errorf("only %d scenarios, so this shows little", cases)
+	}
+}
+
+// TestVersionsAgree says every scenario again in each version in which its objects have been served:
+// an API server converts by changing the version alone, so nothing else changes either. InferencePool
+// is left out, whose first version has another form.
+func TestVersionsAgree(t *testing.T) {
+	tried := map[string]bool{}
+	for _, c := range policies.Checks() {
+		for _, cs := range parse(t, fileOf(c)).Cases {
+			want := everything(cs.Snapshot)
+			for n := range 4 {
+				s, changed := cs.Snapshot, false
+				for o := range cs.Snapshot.Objects() {
+					versions := o.Kind.Versions()
+					if o.Kind == mesh.InferencePool || n >= len(versions) {
+						continue
+					}
+					apiVersion := strings.TrimPrefix(o.Kind.Group()+"/"+versions[n], "/")
+					if apiVersion == o.APIVersion {
+						continue
+					}
+					content := maps.Clone(o.Content)
+					content["apiVersion"] = apiVersion
+					again, err := mesh.Decode(content)
+					if err != nil {
+						t.Fatalf("%s %s: %s: %v", c.ID, cs.Name, apiVersion, err)
+					}
+					s, changed = s.With(again), true
+					tried[o.Kind.Group()+" "+o.Kind.String()+" "+versions[n]] = true
+				}
+				if !changed {
+					continue
+				}
+				if diff := cmp.Diff(want, everything(s)); diff != "" {
+					t.Errorf("%s %s: in another version it says something else (-as written +version %d):\n%s", c.ID, cs.Name, n+1, diff)
+				}
+			}
+		}
+	}
+	if len(tried) < 20 {
+		t.Errorf("only %d kinds and versions are tried: %v", len(tried), slices.Sorted(maps.Keys(tried)))
 	}
 }
