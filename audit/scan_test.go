@@ -114,7 +114,7 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
-// TestEveryPolicyHasAnEffect and every effect, finding and binding from a file has a place.
+// TestPlaces holds that every effect, finding and binding from a file has a place.
 func TestPlaces(t *testing.T) {
 	r := Scan(read(t, "../test/corpus/testdata/mesh-a/mesh.yaml"), Options{})
 	for _, e := range r.Effects {
@@ -137,13 +137,20 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// FuzzScan holds that no document makes a scan or an explanation panic: what cannot be judged is an
+// FuzzScan holds that no document makes a scan, an explanation, a plan or a repair panic: what cannot be judged is an
 // answer too, and a panic inside a check would stand among the errors.
 func FuzzScan(f *testing.F) {
 	f.Add([]byte(shop + fmt.Sprintf(policy, "a")))
 	f.Add([]byte("apiVersion: v1\nkind: Service\nmetadata: {name: x, namespace: y, labels: {istio.io/use-waypoint: w}}\nspec: {ports: [{port: 80}]}"))
 	f.Add([]byte("apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: w, namespace: y}\nspec: {gatewayClassName: istio-waypoint}"))
 	f.Add([]byte("apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: e}\nspec: {hosts: ['*'], endpoints: [{address: 1.2.3.4}]}"))
+	for _, example := range []string{"../examples/ineffective.yaml", "../examples/shop/mistakes.yaml", "../examples/bank/mesh.yaml"} {
+		text, err := os.ReadFile(example)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		inv, err := inventory.Files(inventory.FileOptions{Stdin: bytes.NewReader(doc), MaxBytes: 1 << 20}, "-")
 		if err != nil {
@@ -159,5 +166,7 @@ func FuzzScan(f *testing.F) {
 		for _, o := range inv.Objects {
 			Explain(inv, s, o)
 		}
+		Plan(inv, mesh.Options{})
+		RepairAll(inv, Options{}, func(mesh.Ref) bool { return false })
 	})
 }
