@@ -16,7 +16,7 @@ func attachedAt(s *mesh.Snapshot, w *mesh.Workload, action string) []*mesh.Objec
 	for _, ns := range []string{root, w.Namespace} {
 		for _, o := range s.List(mesh.AuthorizationPolicy, ns) {
 			p := o.Spec.(*mesh.AuthorizationPolicySpec)
-			if Action(p) == action && len(p.Attachment().Refs()) == 0 && !Tries(o) && Selects(p.Selector, w) {
+			if Action(p) == action && len(p.Attachment().Refs()) == 0 && !Tries(o) && !s.OtherRevision(o) && Selects(p.Selector, w) {
 				out = append(out, o)
 			}
 		}

@@ -53,13 +53,9 @@ func mergeNobody(effects []Effect, e Effect) []Effect {
 // unseen is the effect of a policy that istiod never looks at, whatever it says.
 func unseen(s *mesh.Snapshot, o *mesh.Object) (Effect, bool) {
 	target := Target{Kind: ScopeNamespace, Name: o.Namespace}
-	if rev := o.Labels[label.IoIstioRev.Name]; rev != "" && rev != "default" {
-		switch known, serves := s.Revision(rev); {
-		case serves:
-		case known:
-			return nobody(target, NotEnforced, OtherRevision, "metadata.labels["+label.IoIstioRev.Name+"]",
-				fmt.Sprintf("this %s has no effect: its label %s=%s names a revision that no istiod in the input has. Remove the label, or name the revision of the ambient istiod.", o.Kind, label.IoIstioRev.Name, rev)), true
-		}
+	if s.OtherRevision(o) {
+		return nobody(target, NotEnforced, OtherRevision, "metadata.labels["+label.IoIstioRev.Name+"]",
+			fmt.Sprintf("this %s has no effect: its label %s=%s names a revision that no istiod in the input has. Remove the label, or name the revision of the ambient istiod.", o.Kind, label.IoIstioRev.Name, o.Labels[label.IoIstioRev.Name])), true
 	}
 	if sel := s.Settings().DiscoverySelectors; len(sel) > 0 && s.Known(o.Namespace) {
 		labels := s.NamespaceLabels(o.Namespace)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 
+	"istio.io/api/label"
+
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -71,6 +73,10 @@ func meshParent(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, kind mesh.Ki
 		}
 		e.WaitsFor = []Wait{{Object: &ref}}
 		return []Effect{e}
+	}
+	if kind == mesh.ServiceEntry && s.OtherRevision(svc) {
+		return []Effect{nobody(t, NotEnforced, NoMatchingParent, field, fmt.Sprintf(
+			"this %s has no effect: %s of %s names a revision that no istiod in the input has, so that to istiod it is not there. Remove the label of the ServiceEntry.", o.Kind, label.IoIstioRev.Name, ref))}
 	}
 	who := audienceOf(s, o, svc, nil)
 	if o.Namespace != svc.Namespace {

@@ -231,6 +231,10 @@ func attachService(s *mesh.Snapshot, a *attachment, kind mesh.Kind) {
 		a.not(NotEnforced, TargetNotFound, fmt.Sprintf("there is no %s", ref), "Correct the name; a targetRef can only name what is in the policy's own namespace.", Wait{Object: &ref})
 		return
 	}
+	if kind == mesh.ServiceEntry && s.OtherRevision(svc) {
+		a.not(NotEnforced, TargetNotFound, fmt.Sprintf("label %s of %s names a revision that no istiod in the input has, so that to istiod it is not there", label.IoIstioRev.Name, ref), "Remove the label of the ServiceEntry.")
+		return
+	}
 	b := s.LabelledBinding(svc)
 	if !b.Bound {
 		a.unbound(s, svc, b)

@@ -34,7 +34,7 @@ func (s *Snapshot) PeerAuthentications(ns string, labels map[string]string) []*O
 	root := s.settings.RootNamespace
 	var out []*Object
 	for _, o := range s.List(PeerAuthentication, root) {
-		if o.Spec.(*PeerAuthenticationSpec).Selector == nil {
+		if o.Spec.(*PeerAuthenticationSpec).Selector == nil && !s.OtherRevision(o) {
 			out = append(out, o)
 		}
 	}
@@ -43,7 +43,7 @@ func (s *Snapshot) PeerAuthentications(ns string, labels map[string]string) []*O
 		if sel == nil && ns == root {
 			continue // counted above
 		}
-		if sel == nil || subset(sel.MatchLabels, labels) {
+		if (sel == nil || subset(sel.MatchLabels, labels)) && !s.OtherRevision(o) {
 			out = append(out, o)
 		}
 	}
@@ -66,7 +66,7 @@ func (s *Snapshot) Peers(ns string, labels map[string]string, sidecar bool) Peer
 	p := s.peersOf(ns, labels)
 	if sidecar {
 		for _, o := range s.List(PeerAuthentication, s.settings.RootNamespace) {
-			if sel := o.Spec.(*PeerAuthenticationSpec).Selector; sel != nil && len(sel.MatchLabels) == 0 {
+			if sel := o.Spec.(*PeerAuthenticationSpec).Selector; sel != nil && len(sel.MatchLabels) == 0 && !s.OtherRevision(o) {
 				p.Mesh = oldest(p.Mesh, o)
 			}
 		}
@@ -244,7 +244,7 @@ func (s *Snapshot) generate(o *Object) (MTLS, bool) {
 func (s *Snapshot) withoutSelector(ns string) *Object {
 	var found *Object
 	for _, o := range s.List(PeerAuthentication, ns) {
-		if o.Spec.(*PeerAuthenticationSpec).Selector == nil {
+		if o.Spec.(*PeerAuthenticationSpec).Selector == nil && !s.OtherRevision(o) {
 			found = oldest(found, o)
 		}
 	}

@@ -281,6 +281,20 @@ func readIstiod(t *Settings, o *Object) {
 	}
 }
 
+// OtherRevision is whether istiod passes an object over, as if it were not there, because its label
+// istio.io/rev names a revision that no istiod in the input has. An empty value is a name too
+// (pkg/config/model.go LabelsInRevision). Where the input shows no istiod, nothing is passed over.
+func (s *Snapshot) OtherRevision(o *Object) bool {
+	rev, labelled := o.Labels[label.IoIstioRev.Name]
+	if !labelled || rev == defaultRevision {
+		return false
+	}
+	known, serves := s.Revision(rev)
+	return known && !serves
+}
+
+const defaultRevision = "default"
+
 // Revision is whether an istiod in the input serves a revision. known is false where the input
 // shows no istiod.
 func (s *Snapshot) Revision(rev string) (known, serves bool) {

@@ -144,12 +144,12 @@ func (s *Snapshot) update(id, o *Object) *Snapshot {
 	} else {
 		next.namespaces, _, _ = s.namespaces.Insert(name, ns)
 	}
-	if id.Kind == GatewayClass || isCNIConfig(old) || isCNIConfig(o) {
-		next.namespaces = forgetWorkloads(next.namespaces)
-	}
 	next.count += len(ns.objects[id.Kind]) - len(was.objects[id.Kind])
 	if settingsDependOn(old) || settingsDependOn(o) {
 		next.settings = next.readSettings()
+	}
+	if id.Kind == GatewayClass || isCNIConfig(old) || isCNIConfig(o) || !slices.Equal(next.settings.Revisions, s.settings.Revisions) {
+		next.namespaces = forgetWorkloads(next.namespaces)
 	}
 	return &next
 }
@@ -165,7 +165,8 @@ func (n *namespace) empty() bool {
 }
 
 // forgetWorkloads drops what namespaces remember of their workloads: a GatewayClass, which lives in
-// no namespace, decides which pods are waypoints in all of them, and istio-cni's ConfigMap which are enrolled.
+// no namespace, decides which pods are waypoints in all of them, an istiod whose entries are seen, and
+// istio-cni's ConfigMap which pods are enrolled.
 func forgetWorkloads(namespaces *iradix.Tree[*namespace]) *iradix.Tree[*namespace] {
 	txn := namespaces.Txn()
 	it := namespaces.Root().Iterator()

@@ -157,6 +157,9 @@ func (s *Snapshot) Binding(o *Object) Binding {
 		}
 		return s.LabelledBinding(o)
 	case WorkloadEntry:
+		if s.OtherRevision(o) {
+			return Binding{}
+		}
 		w := entryWorkload(o, o.Name, o.Spec.(*WorkloadEntrySpec))
 		return s.WorkloadBinding(WorkloadEntry, w)
 	}
@@ -177,7 +180,7 @@ func (s *Snapshot) NamespaceBinding(ns string) Binding {
 // is how istiod judges a targetRef to it (ambient/policies.go WaypointPolicyStatusCollection,
 // ambient/waypoints.go fetchWaypointForService).
 func (s *Snapshot) LabelledBinding(o *Object) Binding {
-	if instanceOfMesh(o) {
+	if instanceOfMesh(o) || o.Kind == ServiceEntry && s.OtherRevision(o) {
 		return Binding{}
 	}
 	b := s.resolve(o.Kind, o.Namespace, o.Labels)

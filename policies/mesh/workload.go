@@ -78,9 +78,15 @@ func (s *Snapshot) readWorkloads(n *namespace) []*Workload {
 		}
 	}
 	for _, o := range n.objects[WorkloadEntry] {
+		if s.OtherRevision(o) {
+			continue
+		}
 		out = append(out, entryWorkload(o, o.Name, o.Spec.(*WorkloadEntrySpec)))
 	}
 	for _, o := range n.objects[ServiceEntry] {
+		if s.OtherRevision(o) {
+			continue
+		}
 		for i := range o.Spec.(*ServiceEntrySpec).Endpoints {
 			out = append(out, endpointWorkload(o, &o.Spec.(*ServiceEntrySpec).Endpoints[i]))
 		}
