@@ -76,7 +76,7 @@ func judgeListeners(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, gw *mesh
 	case unsure:
 		a.not(Unknown, NotInInput, fmt.Sprintf("Namespace %s is not in the input, and the listeners of %s choose namespaces by label", o.Namespace, gw), "Add it, or use --live.", waitFor("Namespace "+o.Namespace)...)
 	case !allowed:
-		a.not(NotEnforced, NotAllowedByListeners, fmt.Sprintf("no listener of %s takes routes of kind %s from Namespace %s", gw, o.Kind, o.Namespace), "Widen allowedRoutes of the listener, or move the route.")
+		a.not(NotEnforced, NotAllowedByListeners, fmt.Sprintf("no listener of %s takes routes of kind %s from Namespace %s", gw, o.Kind, o.Namespace), "Give the Gateway a listener of the route's protocol whose allowedRoutes take it, or move the route.")
 	default:
 		a.not(NotEnforced, NoMatchingListenerHostname, fmt.Sprintf("no listener of %s has one of the route's hostnames", gw), "Correct spec.hostnames, or add a listener.")
 	}
@@ -85,6 +85,9 @@ func judgeListeners(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, gw *mesh
 // allowsRoute is whether a listener lets a route attach; known is false where labels decide that are
 // not in the input.
 func allowsRoute(s *mesh.Snapshot, l *mesh.Listener, gw, o *mesh.Object) (ok, known bool) {
+	if !carries(l, o.Kind) {
+		return false, true
+	}
 	if l.AllowedRoutes == nil {
 		return gw.Namespace == o.Namespace, true
 	}
@@ -99,6 +102,21 @@ func allowsRoute(s *mesh.Snapshot, l *mesh.Listener, gw, o *mesh.Object) (ok, kn
 	}
 	bySelector := l.AllowedRoutes.Namespaces != nil && l.AllowedRoutes.Namespaces.From == "Selector"
 	return s.ListenerAdmits(l, gw.Namespace, o.Namespace), !bySelector || s.Known(o.Namespace)
+}
+
+// carries is whether routes of a kind can be attached to a listener of that protocol at all
+// (pilot/pkg/config/kube/gatewaycommon/conversion.go GenerateGatewaySupportedKinds). HBONE is
+// agentgateway's, which takes them all.
+func carries(l *mesh.Listener, kind mesh.Kind) bool {
+	switch l.Protocol {
+	case "HTTP", "HTTPS":
+		return kind == mesh.HTTPRoute || kind == mesh.GRPCRoute
+	case "TCP":
+		return kind == mesh.TCPRoute
+	case "TLS":
+		return kind == mesh.TLSRoute || kind == mesh.TCPRoute && l.TLS != nil && l.TLS.Mode == "Terminate"
+	}
+	return l.Protocol == "HBONE"
 }
 
 // judgeGrants is whether a gateway's route may send to the Services that it names in other

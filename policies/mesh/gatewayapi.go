@@ -33,10 +33,13 @@ type Address struct {
 
 // Listener is a listener of a Gateway.
 type Listener struct {
-	Name          string `json:"name"`
-	Hostname      string `json:"hostname"`
-	Port          int32  `json:"port"`
-	Protocol      string `json:"protocol"`
+	Name     string `json:"name"`
+	Hostname string `json:"hostname"`
+	Port     int32  `json:"port"`
+	Protocol string `json:"protocol"`
+	TLS      *struct {
+		Mode string `json:"mode"`
+	} `json:"tls"`
 	AllowedRoutes *struct {
 		Namespaces *struct {
 			From     string         `json:"from"` // "" is Same
