@@ -83,10 +83,15 @@ func meshParent(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, kind mesh.Ki
 		who.sidecar = s.Clients().Sidecar[o.Namespace] // a consumer's route holds for its own namespace
 	}
 	var effects []Effect
-	if who.sidecar {
+	other := s.LeavesRoutesTo(svc)
+	if who.sidecar && other == nil {
 		effects = append(effects, bySidecars(t))
 	}
 	switch {
+	case who.sidecar && other != nil && !who.ambient:
+		effects = append(effects, nobody(t, NotEnforced, ForeignGateway, field, fmt.Sprintf(
+			"this %s has no effect: label %s makes istiod leave the routes of %s to the controller of %s, and sidecars get none of them. Remove the label from what only sidecars call.",
+			o.Kind, label.IoIstioUseWaypoint.Name, ref, other)))
 	case who.ambient:
 		effects = append(effects, routeAtWaypoint(s, o, p, svc, field))
 	case len(effects) == 0:

@@ -1,5 +1,11 @@
 package mesh
 
+import (
+	"strings"
+
+	"istio.io/api/label"
+)
+
 // Class is what runs a Gateway, by its GatewayClass.
 type Class string
 
@@ -76,4 +82,32 @@ func (s *Snapshot) ClassNamed(name string) (class Class, exists bool) {
 func (s *Snapshot) ClassOf(gw *Object) Class {
 	c, _ := s.ClassNamed(gw.Spec.(*GatewayBody).Spec.GatewayClassName)
 	return c
+}
+
+// LeavesRoutesTo is the Gateway to whose controller istiod leaves the routes for calls to a Service or
+// ServiceEntry; nil where it makes them itself. A use-waypoint label that names another controller's
+// Gateway is enough: whether the waypoint is ready, or lets the object attach, is not asked, and
+// sidecars do not get the routes either (pilot/pkg/config/kube/gateway/conversion.go
+// waypointManagedByAnotherController).
+func (s *Snapshot) LeavesRoutesTo(o *Object) *Object {
+	if !s.settings.Version.AtLeast(1, 31, 0) {
+		return nil // nobody but istiod ran waypoints
+	}
+	labels := o.Labels
+	if _, own := labels[label.IoIstioUseWaypoint.Name]; !own {
+		labels = s.NamespaceLabels(o.Namespace)
+	}
+	name := labels[label.IoIstioUseWaypoint.Name]
+	if name == "" || strings.EqualFold(name, none) {
+		return nil
+	}
+	gw := s.Get(Gateway, or(labels[label.IoIstioUseWaypointNamespace.Name], o.Namespace), name)
+	if gw == nil {
+		return nil
+	}
+	switch s.ClassOf(gw) {
+	case ClassWaypoint, ClassGateway, ClassUnknown:
+		return nil
+	}
+	return gw
 }
