@@ -14,7 +14,7 @@ func attachedAt(s *mesh.Snapshot, w *mesh.Workload, action string) []*mesh.Objec
 	var out []*mesh.Object
 	root := s.RootNamespace()
 	for _, ns := range []string{root, w.Namespace} {
-		for _, o := range s.List(mesh.AuthorizationPolicy, ns) {
+		for _, o := range s.Selecting(mesh.AuthorizationPolicy, ns, w.Labels) {
 			p := o.Spec.(*mesh.AuthorizationPolicySpec)
 			if Action(p) == action && len(p.Attachment().Refs()) == 0 && !Tries(o) && !s.OtherRevision(o) && Selects(p.Selector, w) {
 				out = append(out, o)

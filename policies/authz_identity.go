@@ -48,7 +48,7 @@ func callerOf(s *mesh.Snapshot, gw *mesh.Object) *caller {
 // waypointsBefore are the callers through which traffic reaches the workloads: the waypoints of
 // their Services and their own. What a sandwiched waypoint or somebody else's looks like is not known.
 func waypointsBefore(s *mesh.Snapshot, workloads []*mesh.Workload) []*caller {
-	found := map[*mesh.Object]*caller{}
+	found, known := map[*mesh.Object]*caller{}, map[*mesh.Object]bool{}
 	take := func(b mesh.Binding, w *mesh.Workload, svc *mesh.Object) {
 		if !b.Bound || s.Sandwiched(b.Gateway) || !s.ClassOf(b.Gateway).Waypoint() && s.ClassOf(b.Gateway) != mesh.ClassRemote {
 			return
@@ -58,10 +58,11 @@ func waypointsBefore(s *mesh.Snapshot, workloads []*mesh.Workload) []*caller {
 			c = callerOf(s, b.Gateway)
 			found[b.Gateway] = c
 		}
-		if !slices.Contains(c.behind, w) {
+		if len(c.behind) == 0 || c.behind[len(c.behind)-1] != w { // each comes once, with all its Services
 			c.behind = append(c.behind, w)
 		}
-		if svc != nil && !slices.Contains(c.services, svc) {
+		if svc != nil && !known[svc] {
+			known[svc] = true // a Service has one waypoint
 			c.services = append(c.services, svc)
 		}
 	}

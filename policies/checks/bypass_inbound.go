@@ -30,7 +30,7 @@ Callers outside the mesh reach the pod directly: no AuthorizationPolicy is asked
 			return
 		}
 		policy := meantFor(p, w, true)
-		p.Report(policies.Finding{Verdict: policies.PartiallyEnforced, Related: refs(policy),
+		p.Report(policies.Finding{Verdict: policies.PartiallyEnforced, Related: refsOf(policy),
 			Field:   podField(p.Object.Kind, "metadata.annotations["+annotation.AmbientBypassInboundCapture.Name+"]"),
 			Message: fmt.Sprintf("%s does not hold for callers in plaintext: they reach %s without passing ztunnel.", policy[0], many(w, more))})
 	},

@@ -32,7 +32,7 @@ calls carry no identity, and calls to them are not encrypted.`,
 		if w == nil {
 			return
 		}
-		f := policies.Finding{Field: podField(p.Object.Kind, "spec.hostNetwork"), Related: refs(meantFor(p, w, false)),
+		f := policies.Finding{Field: podField(p.Object.Kind, "spec.hostNetwork"), Related: refsOf(meantFor(p, w, false)),
 			Message: fmt.Sprintf("its label does not take %s into the mesh: ztunnel does not capture what uses the host's network.", many(w, more))}
 		if len(f.Related) == 0 {
 			f.Severity = policies.Info

@@ -26,12 +26,9 @@ func podField(kind mesh.Kind, field string) string {
 // that are, only the first counts, so that a finding is not told once a replica. more is how many others
 // there are.
 func firstLike(p *policies.Pass, like func(*mesh.Workload) bool) (first *mesh.Workload, more int) {
-	owner := ownerOf(p.Object)
-	for _, w := range p.Workloads(p.Object.Namespace) {
-		if w.Source == nil || w.Source.Kind != p.Object.Kind || w.Source != p.Object && (owner == "" || ownerOf(w.Source) != owner) || !like(w) {
-			continue
-		}
+	for _, w := range p.Siblings(p.Object) {
 		switch {
+		case !like(w):
 		case first != nil:
 			more++
 		case w.Source != p.Object:
@@ -41,14 +38,6 @@ func firstLike(p *policies.Pass, like func(*mesh.Workload) bool) (first *mesh.Wo
 		}
 	}
 	return first, more
-}
-
-// ownerOf is what made a pod; "" for anything else.
-func ownerOf(o *mesh.Object) string {
-	if o.Kind != mesh.Pod || len(o.Owners) == 0 {
-		return ""
-	}
-	return o.Owners[0]
 }
 
 // many names a workload and how many are like it.
@@ -81,15 +70,6 @@ func meantFor(p *policies.Pass, w *mesh.Workload, meshWide bool) []*mesh.Object 
 		if demandsMTLS(o) && (o != peers.Mesh || meshWide) {
 			out = append(out, o)
 		}
-	}
-	return out
-}
-
-// refs names objects.
-func refs(objects []*mesh.Object) []mesh.Ref {
-	var out []mesh.Ref
-	for _, o := range objects {
-		out = append(out, o.Ref())
 	}
 	return out
 }

@@ -33,7 +33,7 @@ PeerAuthentications do not hold for them, though istiod reports them as accepted
 			return
 		}
 		policy := meantFor(p, w, false)
-		p.Report(policies.Finding{Verdict: policies.NotEnforced, Related: refs(policy),
+		p.Report(policies.Finding{Verdict: policies.NotEnforced, Related: refsOf(policy),
 			Field:   podField(p.Object.Kind, "metadata.labels["+label.IoIstioDataplaneMode.Name+"]"),
 			Message: fmt.Sprintf("%s does not hold for %s: label %s=none keeps the pods out of the mesh.", policy[0], many(w, more), label.IoIstioDataplaneMode.Name)})
 	},

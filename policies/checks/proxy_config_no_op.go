@@ -17,9 +17,8 @@ var _ = policies.Register(policies.Check{
 	ID:       "effect/proxy-config-no-op",
 	Title:    "A proxy's configuration where there is no proxy",
 	Severity: policies.Low,
-	Kinds: []mesh.Kind{mesh.ProxyConfig, mesh.Pod, mesh.Deployment, mesh.StatefulSet, mesh.DaemonSet,
-		mesh.ReplicaSet, mesh.Job, mesh.CronJob},
-	Cases: []int{128},
+	Kinds:    append([]mesh.Kind{mesh.ProxyConfig}, podKinds...),
+	Cases:    []int{128},
 	Doc: `ProxyConfig and annotation proxy.istio.io/config configure the sidecar of a pod. An enrolled pod has no
 sidecar, and ztunnel reads neither. A delayed start (holdApplicationUntilProxyStarts) or a drain time that an
 application counts on is gone.`,
@@ -35,46 +34,37 @@ application counts on is gone.`,
 			}
 			return
 		}
-		if annotations, enrolled := template(p); enrolled && annotations[annotation.ProxyConfig.Name] != "" {
+		if labels, annotations := template(p.Object); annotations[annotation.ProxyConfig.Name] != "" && enrolledTemplate(p, labels) {
 			p.Report(policies.Finding{
-				Severity: policies.Info, Field: annotationField(p.Object.Kind),
+				Severity: policies.Info, Field: podField(p.Object.Kind, "metadata.annotations["+annotation.ProxyConfig.Name+"]"),
 				Message: fmt.Sprintf("annotation %s has no effect: the pods of %s are enrolled and have no sidecar.", annotation.ProxyConfig.Name, p.Object),
 			})
 		}
 	},
 })
 
-// template is the annotations of the pods that the object is or makes, and whether they are enrolled.
-// What something else makes is asked about there.
-func template(p *policies.Pass) (annotations map[string]string, enrolled bool) {
-	if len(p.Object.Owners) > 0 {
-		return nil, false
-	}
-	labels := p.Object.Labels
-	annotations = p.Object.Annotations
-	switch b := p.Object.Spec.(type) {
+// template is the labels and annotations of the pods that the object is or makes.
+func template(o *mesh.Object) (labels, annotations map[string]string) {
+	switch b := o.Spec.(type) {
 	case *mesh.PodOwner:
-		labels, annotations = b.Template.Metadata.Labels, b.Template.Metadata.Annotations
+		return b.Template.Metadata.Labels, b.Template.Metadata.Annotations
 	case *mesh.CronJobSpec:
 		meta := b.JobTemplate.Spec.Template.Metadata
-		labels, annotations = meta.Labels, meta.Annotations
+		return meta.Labels, meta.Annotations
+	}
+	return o.Labels, o.Annotations
+}
+
+// enrolledTemplate is whether the pods that the object is or makes are enrolled. What something else
+// makes is asked about there.
+func enrolledTemplate(p *policies.Pass, labels map[string]string) bool {
+	if len(p.Object.Owners) > 0 {
+		return false
 	}
 	for _, w := range p.Select(p.Object.Namespace, labels) {
 		if w.Source == p.Object || p.Object.Kind != mesh.Pod && w.Source != nil && w.Source.Kind == mesh.Pod && len(labels) > 0 {
-			return annotations, w.Mode == mesh.ModeAmbient
+			return w.Mode == mesh.ModeAmbient
 		}
 	}
-	return nil, false
-}
-
-func annotationField(k mesh.Kind) string {
-	at := "metadata.annotations"
-	switch k {
-	case mesh.Pod:
-	case mesh.CronJob:
-		at = "spec.jobTemplate.spec.template." + at
-	default:
-		at = "spec.template." + at
-	}
-	return at + "[" + annotation.ProxyConfig.Name + "]"
+	return false
 }

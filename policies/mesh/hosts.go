@@ -101,16 +101,26 @@ func (s *Snapshot) Delegators(vs *Object) []*Object {
 	return s.referrers(delegateKey(vs.Namespace, vs.Name))
 }
 
+// servicesMatching looks at a Service only where the pattern can mean one of its namespace: a mesh has
+// many namespaces with a wildcard of their own.
 func (s *Snapshot) servicesMatching(pattern string) []*Object {
 	var out []*Object
-	for _, k := range []Kind{Service, ServiceEntry} {
-		for o := range s.All(k) {
-			for _, h := range s.HostsOf(o) {
-				if HostMatches(pattern, h) {
-					out = append(out, o)
-					break
-				}
+	end := pattern[1:]
+	for ns := range s.Namespaces() {
+		suffix := "." + ns + ".svc." + s.settings.ClusterDomain
+		name, longer := strings.CutSuffix(end, suffix)
+		if !longer && !strings.HasSuffix(suffix, end) {
+			continue
+		}
+		for _, o := range s.List(Service, ns) {
+			if !longer || strings.HasSuffix(o.Name, name) {
+				out = append(out, o)
 			}
+		}
+	}
+	for o := range s.All(ServiceEntry) {
+		if slices.ContainsFunc(o.Spec.(*ServiceEntrySpec).Hosts, func(h string) bool { return HostMatches(pattern, h) }) {
+			out = append(out, o)
 		}
 	}
 	return out

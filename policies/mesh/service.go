@@ -127,14 +127,13 @@ func (s *Snapshot) Backends(o *Object) (workloads []*Workload, shown bool) {
 // ServicesOf are the Services and ServiceEntries of w's namespace that select it.
 func (s *Snapshot) ServicesOf(w *Workload) []*Object {
 	var out []*Object
-	for _, o := range s.List(Service, w.Namespace) {
-		if b := o.Spec.(*ServiceSpec); len(b.Selector) > 0 && b.Type != "ExternalName" && subset(b.Selector, w.Labels) {
+	for _, o := range s.Selecting(Service, w.Namespace, w.Labels) {
+		if len(selectorOf(o)) > 0 && !ExternalName(o) {
 			out = append(out, o)
 		}
 	}
-	for _, o := range s.List(ServiceEntry, w.Namespace) {
-		b := o.Spec.(*ServiceEntrySpec)
-		if b.WorkloadSelector != nil && len(b.WorkloadSelector.Labels) > 0 && subset(b.WorkloadSelector.Labels, w.Labels) {
+	for _, o := range s.Selecting(ServiceEntry, w.Namespace, w.Labels) {
+		if len(selectorOf(o)) > 0 {
 			out = append(out, o)
 		}
 	}

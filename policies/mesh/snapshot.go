@@ -26,7 +26,8 @@ type Snapshot struct {
 type namespace struct {
 	object    *Object // the Namespace itself; nil where it is not in the input
 	objects   [kindCount][]*Object
-	workloads atomic.Pointer[[]*Workload]
+	workloads atomic.Pointer[workloadSet]
+	selectors [len(selectorKinds)]atomic.Pointer[selectorIndex]
 }
 
 // New makes a Snapshot of objects. Where two are the same object, the last one counts.
@@ -136,9 +137,7 @@ func (s *Snapshot) update(id, o *Object) *Snapshot {
 	if id.Kind == Namespace {
 		ns.object = o
 	}
-	if workloadsUnchangedBy(id.Kind) {
-		ns.workloads.Store(was.workloads.Load())
-	}
+	ns.keep(was, id.Kind)
 	if o == nil && ns.empty() {
 		next.namespaces, _, _ = s.namespaces.Delete(name)
 	} else {

@@ -39,15 +39,21 @@ type Workload struct {
 // Workloads are all workloads of a namespace. Pod templates count where no Pod of theirs is in the
 // input. The slice is shared.
 func (s *Snapshot) Workloads(ns string) []*Workload {
+	return s.workloadsOf(ns).all
+}
+
+var noWorkloads = &workloadSet{}
+
+func (s *Snapshot) workloadsOf(ns string) *workloadSet {
 	n := s.namespace(ns)
 	if n == nowhere {
-		return nil
+		return noWorkloads
 	}
 	if w := n.workloads.Load(); w != nil {
-		return *w
+		return w
 	}
-	w := s.readWorkloads(n)
-	n.workloads.Store(&w)
+	w := &workloadSet{all: s.readWorkloads(n)}
+	n.workloads.Store(w)
 	return w
 }
 
@@ -213,19 +219,4 @@ func (s *Snapshot) Imagine(ns string, labels map[string]string) *Workload {
 	w := &Workload{Namespace: ns, Labels: labels, ServiceAccount: "default"}
 	w.Mode, w.Why = s.enrol(w)
 	return w
-}
-
-// Select are the workloads of a namespace that carry all of labels. Where the input shows no
-// workload there at all, one is imagined. Nil labels select every workload.
-func (s *Snapshot) Select(ns string, labels map[string]string) []*Workload {
-	var out []*Workload
-	for _, w := range s.Workloads(ns) {
-		if subset(labels, w.Labels) {
-			out = append(out, w)
-		}
-	}
-	if len(out) == 0 && !s.HasWorkloads(ns) {
-		return []*Workload{s.Imagine(ns, labels)}
-	}
-	return out
 }

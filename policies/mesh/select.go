@@ -1,0 +1,168 @@
+package mesh
+
+import (
+	"maps"
+	"slices"
+	"sync"
+)
+
+// Selection goes both ways: which workloads carry the labels of a selector, and which selectors labels
+// satisfy. In a namespace of 2,000 pods and 500 policies either question, asked for each, is a million
+// comparisons, so a crowded namespace remembers who carries and who asks for which label.
+
+// crowded is how many objects make an index worth its memory; fewer are looked through.
+const crowded = 32
+
+type pair struct{ key, value string }
+
+// workloadSet is the workloads of a namespace, as read once.
+type workloadSet struct {
+	all     []*Workload
+	index   sync.Once
+	byLabel map[pair][]*Workload
+	bySource
+}
+
+// bySource finds what was read from an object, or from the pods of one owner.
+type bySource struct {
+	object map[*Object][]*Workload
+	owner  map[string][]*Workload
+}
+
+func (w *workloadSet) indexed() *workloadSet {
+	w.index.Do(func() {
+		w.byLabel = map[pair][]*Workload{}
+		w.object, w.owner = map[*Object][]*Workload{}, map[string][]*Workload{}
+		for _, one := range w.all {
+			for k, v := range one.Labels {
+				w.byLabel[pair{k, v}] = append(w.byLabel[pair{k, v}], one)
+			}
+			w.object[one.Source] = append(w.object[one.Source], one)
+			if one.Source.Kind == Pod && len(one.Source.Owners) > 0 {
+				w.owner[one.Source.Owners[0]] = append(w.owner[one.Source.Owners[0]], one)
+			}
+		}
+	})
+	return w
+}
+
+// candidates are workloads among which are all that carry the labels: those with the rarest of them.
+func (w *workloadSet) candidates(labels map[string]string) []*Workload {
+	if len(w.all) < crowded {
+		return w.all
+	}
+	out := w.all
+	for k, v := range labels {
+		if with := w.indexed().byLabel[pair{k, v}]; len(with) < len(out) {
+			out = with
+		}
+	}
+	return out
+}
+
+// Select are the workloads of a namespace that carry all of labels. Where the input shows no
+// workload there at all, one is imagined. Nil labels select every workload.
+func (s *Snapshot) Select(ns string, labels map[string]string) []*Workload {
+	var out []*Workload
+	for _, w := range s.workloadsOf(ns).candidates(labels) {
+		if subset(labels, w.Labels) {
+			out = append(out, w)
+		}
+	}
+	if len(out) == 0 && !s.HasWorkloads(ns) {
+		return []*Workload{s.Imagine(ns, labels)}
+	}
+	return out
+}
+
+// Siblings are the workloads read from the object and, for a Pod, from the other Pods of what made
+// it. The slice is shared.
+func (s *Snapshot) Siblings(o *Object) []*Workload {
+	w := s.workloadsOf(o.Namespace).indexed()
+	if o.Kind == Pod && len(o.Owners) > 0 {
+		return w.owner[o.Owners[0]]
+	}
+	return w.object[o]
+}
+
+// selectorKinds are the kinds whose selectors are asked for by workload.
+var selectorKinds = [...]Kind{Service, ServiceEntry, AuthorizationPolicy}
+
+// selectorIndex finds the objects of one kind in a namespace by a label that their selector asks
+// for, as positions, so that they stay sorted.
+type selectorIndex struct {
+	byLabel map[pair][]int
+	any     []int // without labels in the selector
+}
+
+// selectorOf is the labels by which an object of one of the selectorKinds selects.
+func selectorOf(o *Object) map[string]string {
+	switch b := o.Spec.(type) {
+	case *ServiceSpec:
+		return b.Selector
+	case *ServiceEntrySpec:
+		if b.WorkloadSelector != nil {
+			return b.WorkloadSelector.Labels
+		}
+	case *AuthorizationPolicySpec:
+		if b.Selector != nil {
+			return b.Selector.MatchLabels
+		}
+	}
+	return nil
+}
+
+func newSelectorIndex(objects []*Object) *selectorIndex {
+	x := &selectorIndex{byLabel: map[pair][]int{}}
+	for i, o := range objects {
+		labels := selectorOf(o)
+		if len(labels) == 0 {
+			x.any = append(x.any, i)
+			continue
+		}
+		first := slices.Min(slices.Collect(maps.Keys(labels)))
+		at := pair{first, labels[first]}
+		x.byLabel[at] = append(x.byLabel[at], i)
+	}
+	return x
+}
+
+// Selecting are the objects of a kind in a namespace of whose selectors labels carry all, sorted. A
+// selector without labels, or none, counts: what that means differs from kind to kind.
+func (s *Snapshot) Selecting(kind Kind, ns string, labels map[string]string) []*Object {
+	n := s.namespace(ns)
+	objects := n.objects[kind]
+	slot := slices.Index(selectorKinds[:], kind)
+	if len(objects) < crowded || slot < 0 {
+		return slices.DeleteFunc(slices.Clone(objects), func(o *Object) bool { return !subset(selectorOf(o), labels) })
+	}
+	x := n.selectors[slot].Load()
+	if x == nil {
+		x = newSelectorIndex(objects)
+		n.selectors[slot].Store(x)
+	}
+	found := slices.Clone(x.any)
+	for k, v := range labels {
+		found = append(found, x.byLabel[pair{k, v}]...)
+	}
+	slices.Sort(found)
+	out := make([]*Object, 0, len(found))
+	for _, i := range found {
+		if subset(selectorOf(objects[i]), labels) {
+			out = append(out, objects[i])
+		}
+	}
+	return out
+}
+
+// keep takes over from an older state of the namespace what an object of that kind does not change.
+func (n *namespace) keep(was *namespace, changed Kind) {
+	if workloadsUnchangedBy(changed) {
+		n.workloads.Store(was.workloads.Load())
+	}
+	for i, kind := range selectorKinds {
+		if kind != changed {
+			n.selectors[i].Store(was.selectors[i].Load())
+		}
+	}
+}
