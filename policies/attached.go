@@ -12,16 +12,9 @@ func DeniesAt(s *mesh.Snapshot, w *mesh.Workload) []*mesh.Object { return attach
 
 func attachedAt(s *mesh.Snapshot, w *mesh.Workload, action string) []*mesh.Object {
 	var out []*mesh.Object
-	root := s.RootNamespace()
-	for _, ns := range []string{root, w.Namespace} {
-		for _, o := range s.Selecting(mesh.AuthorizationPolicy, ns, w.Labels) {
-			p := o.Spec.(*mesh.AuthorizationPolicySpec)
-			if Action(p) == action && len(p.Attachment().Refs()) == 0 && !Tries(o) && !s.OtherRevision(o) && Selects(p.Selector, w) {
-				out = append(out, o)
-			}
-		}
-		if root == w.Namespace {
-			break
+	for _, o := range s.PoliciesOver(w) {
+		if p := o.Spec.(*mesh.AuthorizationPolicySpec); Action(p) == action && !Tries(o) && !s.OtherRevision(o) && Selects(p.Selector, w) {
+			out = append(out, o)
 		}
 	}
 	return out

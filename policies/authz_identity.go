@@ -45,34 +45,41 @@ func callerOf(s *mesh.Snapshot, gw *mesh.Object) *caller {
 	return c
 }
 
+// sendsTo adds a workload, all of whose Services are told one after another.
+func (c *caller) sendsTo(w *mesh.Workload) {
+	if c != nil && (len(c.behind) == 0 || c.behind[len(c.behind)-1] != w) {
+		c.behind = append(c.behind, w)
+	}
+}
+
 // waypointsBefore are the callers through which traffic reaches the workloads: the waypoints of
 // their Services and their own. What a sandwiched waypoint or somebody else's looks like is not known.
 func waypointsBefore(s *mesh.Snapshot, workloads []*mesh.Workload) []*caller {
-	found, known := map[*mesh.Object]*caller{}, map[*mesh.Object]bool{}
-	take := func(b mesh.Binding, w *mesh.Workload, svc *mesh.Object) {
+	var (
+		found = map[*mesh.Object]*caller{}
+		by    = map[*mesh.Object]*caller{} // Services, of which many workloads share one
+	)
+	at := func(b mesh.Binding) *caller {
 		if !b.Bound || s.Sandwiched(b.Gateway) || !s.ClassOf(b.Gateway).Waypoint() && s.ClassOf(b.Gateway) != mesh.ClassRemote {
-			return
+			return nil
 		}
-		c := found[b.Gateway]
-		if c == nil {
-			c = callerOf(s, b.Gateway)
-			found[b.Gateway] = c
+		if found[b.Gateway] == nil {
+			found[b.Gateway] = callerOf(s, b.Gateway)
 		}
-		if len(c.behind) == 0 || c.behind[len(c.behind)-1] != w { // each comes once, with all its Services
-			c.behind = append(c.behind, w)
-		}
-		if svc != nil && !known[svc] {
-			known[svc] = true // a Service has one waypoint
-			c.services = append(c.services, svc)
-		}
+		return found[b.Gateway]
 	}
 	for _, w := range workloads {
 		for _, svc := range s.ServicesOf(w) {
-			if !mesh.Headless(svc) {
-				take(s.Binding(svc), w, svc)
+			c, known := by[svc]
+			if !known && !mesh.Headless(svc) {
+				if c = at(s.Binding(svc)); c != nil {
+					c.services = append(c.services, svc)
+				}
 			}
+			by[svc] = c
+			c.sendsTo(w)
 		}
-		take(s.WorkloadBinding(mesh.Pod, w), w, nil)
+		at(s.WorkloadBinding(mesh.Pod, w)).sendsTo(w)
 	}
 	return slices.SortedFunc(maps.Values(found), func(a, b *caller) int { return strings.Compare(a.waypoint.Key(), b.waypoint.Key()) })
 }

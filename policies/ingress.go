@@ -87,11 +87,9 @@ func classicIngress(s *mesh.Snapshot, name, ns string) (ingress, bool) {
 // classicIdentity is that of the gateway pods that a Gateway of networking.istio.io selects, in
 // whatever namespace; nobody known where none is in the input.
 func classicIdentity(s *mesh.Snapshot, sel map[string]string) direct {
-	for ns := range s.Namespaces() {
-		for _, w := range s.Workloads(ns) {
-			if w.Mode == mesh.ModeGateway && subset(sel, w.Labels) {
-				return direct{principal: s.Settings().TrustDomain + "/ns/" + w.Namespace + "/sa/" + w.ServiceAccount}
-			}
+	for _, w := range s.Clients().Gateways {
+		if subset(sel, w.Labels) {
+			return direct{principal: principalOf(s, w)}
 		}
 	}
 	return direct{}

@@ -43,12 +43,8 @@ func proxyConfigReach(s *mesh.Snapshot, o *mesh.Object, p *mesh.ProxyConfigSpec)
 
 func proxyConfigWaypoints(s *mesh.Snapshot, o *mesh.Object, p *mesh.ProxyConfigSpec) []*mesh.Object {
 	var out []*mesh.Object
-	for gw := range s.All(mesh.Gateway) {
-		if !s.ClassOf(gw).Waypoint() {
-			continue
-		}
-		inScope := gw.Namespace == o.Namespace || o.Namespace == s.RootNamespace() && p.Selector == nil
-		if !inScope {
+	for gw := range s.AllUnder(mesh.Gateway, o.Namespace) {
+		if !s.ClassOf(gw).Waypoint() || p.Selector != nil && gw.Namespace != o.Namespace {
 			continue
 		}
 		if p.Selector != nil && (len(p.Selector.MatchLabels) != 1 || p.Selector.MatchLabels[label.IoK8sNetworkingGatewayGatewayName.Name] != gw.Name) {

@@ -52,7 +52,7 @@ func sidecarBypasses(s *mesh.Snapshot, svc *mesh.Object, behind []*mesh.Workload
 			take(o, sidecarIn(s, o.Namespace, nil, "whose Namespace has a route there"))
 		}
 	}
-	for o := range s.All(mesh.Sidecar) {
+	for _, o := range s.SidecarsListing(svc) {
 		if spec := o.Spec.(*mesh.SidecarSpec); listsHost(s, o, spec, svc) {
 			var labels map[string]string
 			if spec.WorkloadSelector != nil {
@@ -99,6 +99,9 @@ func callerNamedBy(s *mesh.Snapshot, o *mesh.Object) *sidecarCaller {
 }
 
 func sidecarRunningAs(s *mesh.Snapshot, ns, sa, field string) *sidecarCaller {
+	if !s.Runs(ns, mesh.ModeSidecar) {
+		return nil
+	}
 	for _, w := range s.Workloads(ns) {
 		if w.Mode == mesh.ModeSidecar && w.ServiceAccount == sa {
 			return &sidecarCaller{w, principalOf(s, w), field, "which runs as " + principalOf(s, w)}
@@ -109,6 +112,9 @@ func sidecarRunningAs(s *mesh.Snapshot, ns, sa, field string) *sidecarCaller {
 
 // sidecarIn is a workload of a namespace with these labels, where all of them have sidecars.
 func sidecarIn(s *mesh.Snapshot, ns string, labels map[string]string, how string) *sidecarCaller {
+	if !s.Runs(ns, mesh.ModeSidecar) {
+		return nil
+	}
 	var first *mesh.Workload
 	for _, w := range s.Workloads(ns) {
 		switch {

@@ -106,17 +106,16 @@ type readers struct {
 // namespace all.
 func telemetryReaders(s *mesh.Snapshot, o *mesh.Object) readers {
 	var r readers
-	root := o.Namespace == s.RootNamespace()
-	for gw := range s.All(mesh.Gateway) {
+	for gw := range s.AllUnder(mesh.Gateway, o.Namespace) {
 		switch {
-		case !ownWaypoint(s, gw) || !root && gw.Namespace != o.Namespace:
+		case !ownWaypoint(s, gw):
 		case !mesh.Ready(gw):
 			r.pending = gw
 		case serving(s, gw):
 			r.waypoints = append(r.waypoints, gw)
 		}
 	}
-	if root {
+	if o.Namespace == s.RootNamespace() {
 		return r
 	}
 	for _, kind := range []mesh.Kind{mesh.Service, mesh.ServiceEntry} {

@@ -7,11 +7,23 @@ import "github.com/waywarden/waywarden/policies/mesh"
 type View struct {
 	*mesh.Snapshot
 	effects map[*mesh.Object][]Effect
+	answers map[string]any
 }
 
 // NewView starts an evaluation of s.
 func NewView(s *mesh.Snapshot) *View {
-	return &View{Snapshot: s, effects: map[*mesh.Object][]Effect{}}
+	return &View{Snapshot: s, effects: map[*mesh.Object][]Effect{}, answers: map[string]any{}}
+}
+
+// Once answers a question about the whole mesh the first time that it is asked in an evaluation, and
+// remembers the answer under the question's name.
+func Once[T any](v *View, question string, answer func(*mesh.Snapshot) T) T {
+	if a, ok := v.answers[question]; ok {
+		return a.(T)
+	}
+	a := answer(v.Snapshot)
+	v.answers[question] = a
+	return a
 }
 
 // Effects are all effects of a policy, sorted by target and enforcer. Every policy has at least

@@ -31,7 +31,7 @@ that goes by its tokens must be bound to the same targets.`,
 				f.Severity = policies.Info
 			}
 			for _, fix := range retarget(p, e) {
-				if goByTokens(p) {
+				if policies.Once(p.View, "go by tokens", goByTokens) {
 					continue
 				}
 				fix.Message += "; it refuses requests with a token that is not valid, and passes a valid one on only where forwardOriginalToken says so"
@@ -44,8 +44,8 @@ that goes by its tokens must be bound to the same targets.`,
 
 // goByTokens is whether any policy asks for tokens: once they are validated, it would open what is
 // closed now.
-func goByTokens(p *policies.Pass) bool {
-	for o := range p.All(mesh.AuthorizationPolicy) {
+func goByTokens(s *mesh.Snapshot) bool {
+	for o := range s.All(mesh.AuthorizationPolicy) {
 		if len(tokenFields(o.Spec.(*mesh.AuthorizationPolicySpec))) > 0 {
 			return true
 		}

@@ -10,23 +10,33 @@ type Clients struct {
 	Sidecar map[string]bool
 	// Unknown are namespaces of which the input does not show what captures their pods.
 	Unknown map[string]bool
+	// Gateways are the pods of ingress and egress gateways.
+	Gateways []*Workload
 }
 
-// clientsOnce is read at most once a Snapshot, and only if somebody asks.
-type clientsOnce struct {
+// remembered are answers about the whole mesh: found at most once a Snapshot, and only if somebody asks.
+type remembered struct {
 	once    sync.Once
 	clients *Clients
+	hosts   sync.Map // what wildcard hosts cover: string → []*Object
 }
 
 // Clients says who calls in the mesh. The answer is shared: do not write to it.
 func (s *Snapshot) Clients() *Clients {
-	s.clients.once.Do(func() { s.clients.clients = s.readClients() })
-	return s.clients.clients
+	s.remembered.once.Do(func() { s.remembered.clients = s.readClients() })
+	return s.remembered.clients
 }
 
 func (s *Snapshot) readClients() *Clients {
 	c := &Clients{Ambient: map[string]bool{}, Sidecar: map[string]bool{}, Unknown: map[string]bool{}}
 	for ns := range s.Namespaces() {
+		if s.Runs(ns, ModeGateway) {
+			for _, w := range s.Workloads(ns) {
+				if w.Mode == ModeGateway {
+					c.Gateways = append(c.Gateways, w)
+				}
+			}
+		}
 		for _, w := range s.callersIn(ns) {
 			switch w.Mode {
 			case ModeAmbient:

@@ -6,7 +6,8 @@ import (
 )
 
 // ServicesFor resolves a host, as written in an object of ns: the Services and ServiceEntries it
-// covers, wildcards included. A Kubernetes Service wins over a ServiceEntry of the same host.
+// covers, wildcards included. A Kubernetes Service wins over a ServiceEntry of the same host. Do not
+// write to the slice.
 func (s *Snapshot) ServicesFor(host, ns string) []*Object {
 	fq := s.Hostname(host, ns)
 	if strings.HasPrefix(fq, "*") {
@@ -101,25 +102,40 @@ func (s *Snapshot) Delegators(vs *Object) []*Object {
 	return s.referrers(delegateKey(vs.Namespace, vs.Name))
 }
 
-// servicesMatching looks at a Service only where the pattern can mean one of its namespace: a mesh has
-// many namespaces with a wildcard of their own.
 func (s *Snapshot) servicesMatching(pattern string) []*Object {
-	var out []*Object
-	end := pattern[1:]
-	for ns := range s.Namespaces() {
-		suffix := "." + ns + ".svc." + s.settings.ClusterDomain
-		name, longer := strings.CutSuffix(end, suffix)
-		if !longer && !strings.HasSuffix(suffix, end) {
-			continue
+	if found, ok := s.remembered.hosts.Load(pattern); ok {
+		return found.([]*Object)
+	}
+	out := s.clusterServices(pattern[1:])
+	for o := range s.All(ServiceEntry) {
+		if slices.ContainsFunc(o.Spec.(*ServiceEntrySpec).Hosts, func(h string) bool { return HostMatches(pattern, h) }) {
+			out = append(out, o)
 		}
-		for _, o := range s.List(Service, ns) {
-			if !longer || strings.HasSuffix(o.Name, name) {
+	}
+	out = slices.Clip(out) // shared from now on
+	s.remembered.hosts.Store(pattern, out)
+	return out
+}
+
+// clusterServices are the Services whose host ends so. Most wildcards are for a domain of their own, or
+// for one namespace, and need not look at any other.
+func (s *Snapshot) clusterServices(end string) []*Object {
+	var out []*Object
+	domain := ".svc." + s.settings.ClusterDomain
+	inMesh, ok := strings.CutSuffix(end, domain)
+	if !ok && !strings.HasSuffix(domain, end) {
+		return nil
+	}
+	if dot := strings.LastIndexByte(inMesh, '.'); ok && dot >= 0 {
+		for _, o := range s.List(Service, inMesh[dot+1:]) {
+			if strings.HasSuffix(o.Name, inMesh[:dot]) {
 				out = append(out, o)
 			}
 		}
+		return out
 	}
-	for o := range s.All(ServiceEntry) {
-		if slices.ContainsFunc(o.Spec.(*ServiceEntrySpec).Hosts, func(h string) bool { return HostMatches(pattern, h) }) {
+	for o := range s.All(Service) {
+		if !ok || strings.HasSuffix(o.Namespace, inMesh) {
 			out = append(out, o)
 		}
 	}

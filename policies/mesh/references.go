@@ -31,6 +31,7 @@ func targetKey(kind, ns, name string) string {
 func classKey(name string) string        { return "class/" + name }
 func entryKey(host string) string        { return "entry/" + host }
 func delegateKey(ns, name string) string { return "delegate/" + ns + "/" + name }
+func listedKey(host string) string       { return "listed/" + host }
 
 // referencesOf lists the keys of all that o refers to.
 func referencesOf(o *Object) []string {
@@ -70,6 +71,14 @@ func referencesOf(o *Object) []string {
 		}
 	case *DestinationRuleSpec:
 		keys = append(keys, hostKey(body.Host, o.Namespace))
+	case *SidecarSpec:
+		for _, e := range body.Egress {
+			for _, h := range e.Hosts {
+				if _, host, ok := strings.Cut(h, "/"); ok && host != "*" {
+					keys = append(keys, listedKey(host))
+				}
+			}
+		}
 	case *GatewayBody:
 		keys = append(keys, classKey(body.Spec.GatewayClassName))
 	case interface{ Attachment() Attachment }:
@@ -164,6 +173,15 @@ func (s *Snapshot) AskingFor(gw *Object) []*Object {
 
 func (s *Snapshot) referrers(key string) []*Object {
 	return s.refs.get(key)
+}
+
+// SidecarsListing are the Sidecars that list a host of the object, from whatever namespace they say.
+func (s *Snapshot) SidecarsListing(o *Object) []*Object {
+	var out []*Object
+	for _, h := range s.HostsOf(o) {
+		out = append(out, s.referrers(listedKey(h))...)
+	}
+	return sorted(out)
 }
 
 // PoliciesFor are the policies that name the object in a targetRef, by kind, namespace and name.

@@ -18,15 +18,11 @@ type pair struct{ key, value string }
 // workloadSet is the workloads of a namespace, as read once.
 type workloadSet struct {
 	all     []*Workload
+	modes   map[Mode]bool
 	index   sync.Once
 	byLabel map[pair][]*Workload
-	bySource
-}
-
-// bySource finds what was read from an object, or from the pods of one owner.
-type bySource struct {
-	object map[*Object][]*Workload
-	owner  map[string][]*Workload
+	object  map[*Object][]*Workload // what was read from it
+	owner   map[string][]*Workload  // its pods
 }
 
 func (w *workloadSet) indexed() *workloadSet {
@@ -95,64 +91,89 @@ type selectorIndex struct {
 	any     []int // without labels in the selector
 }
 
-// selectorOf is the labels by which an object of one of the selectorKinds selects.
-func selectorOf(o *Object) map[string]string {
+// selectorOf is the labels by which an object of one of the selectorKinds selects workloads; ok is
+// false for one that goes by no selector.
+func selectorOf(o *Object) (labels map[string]string, ok bool) {
 	switch b := o.Spec.(type) {
 	case *ServiceSpec:
-		return b.Selector
+		return b.Selector, len(b.Selector) > 0 && b.Type != "ExternalName"
 	case *ServiceEntrySpec:
 		if b.WorkloadSelector != nil {
-			return b.WorkloadSelector.Labels
+			return b.WorkloadSelector.Labels, len(b.WorkloadSelector.Labels) > 0
 		}
 	case *AuthorizationPolicySpec:
 		if b.Selector != nil {
-			return b.Selector.MatchLabels
+			labels = b.Selector.MatchLabels
 		}
+		return labels, len(b.Attachment().Refs()) == 0
 	}
-	return nil
+	return nil, false
 }
 
 func newSelectorIndex(objects []*Object) *selectorIndex {
 	x := &selectorIndex{byLabel: map[pair][]int{}}
 	for i, o := range objects {
-		labels := selectorOf(o)
-		if len(labels) == 0 {
+		labels, ok := selectorOf(o)
+		switch {
+		case !ok:
+		case len(labels) == 0:
 			x.any = append(x.any, i)
-			continue
+		default:
+			first := slices.Min(slices.Collect(maps.Keys(labels)))
+			at := pair{first, labels[first]}
+			x.byLabel[at] = append(x.byLabel[at], i)
 		}
-		first := slices.Min(slices.Collect(maps.Keys(labels)))
-		at := pair{first, labels[first]}
-		x.byLabel[at] = append(x.byLabel[at], i)
 	}
 	return x
 }
 
-// Selecting are the objects of a kind in a namespace of whose selectors labels carry all, sorted. A
-// selector without labels, or none, counts: what that means differs from kind to kind.
-func (s *Snapshot) Selecting(kind Kind, ns string, labels map[string]string) []*Object {
-	n := s.namespace(ns)
+// selecting appends the objects of one of the selectorKinds whose selectors labels satisfy, sorted.
+// That a policy's selector has no labels counts as satisfied: what it means is not for here to say.
+func (n *namespace) selecting(out []*Object, kind Kind, labels map[string]string) []*Object {
 	objects := n.objects[kind]
-	slot := slices.Index(selectorKinds[:], kind)
-	if len(objects) < crowded || slot < 0 {
-		return slices.DeleteFunc(slices.Clone(objects), func(o *Object) bool { return !subset(selectorOf(o), labels) })
+	take := func(o *Object) {
+		if want, ok := selectorOf(o); ok && subset(want, labels) {
+			out = append(out, o)
+		}
 	}
-	x := n.selectors[slot].Load()
+	if len(objects) < crowded {
+		for _, o := range objects {
+			take(o)
+		}
+		return out
+	}
+	remembered := &n.selectors[slices.Index(selectorKinds[:], kind)]
+	x := remembered.Load()
 	if x == nil {
 		x = newSelectorIndex(objects)
-		n.selectors[slot].Store(x)
+		remembered.Store(x)
 	}
 	found := slices.Clone(x.any)
 	for k, v := range labels {
 		found = append(found, x.byLabel[pair{k, v}]...)
 	}
 	slices.Sort(found)
-	out := make([]*Object, 0, len(found))
 	for _, i := range found {
-		if subset(selectorOf(objects[i]), labels) {
-			out = append(out, objects[i])
-		}
+		take(objects[i])
 	}
 	return out
+}
+
+// ServicesOf are the Services and ServiceEntries of w's namespace that select it.
+func (s *Snapshot) ServicesOf(w *Workload) []*Object {
+	n := s.namespace(w.Namespace)
+	return n.selecting(n.selecting(nil, Service, w.Labels), ServiceEntry, w.Labels)
+}
+
+// PoliciesOver are the AuthorizationPolicies without targetRefs of the root namespace and of w's own whose
+// selector w satisfies. Whether an empty selector selects anything is for the caller to say.
+func (s *Snapshot) PoliciesOver(w *Workload) []*Object {
+	root := s.RootNamespace()
+	out := s.namespace(root).selecting(nil, AuthorizationPolicy, w.Labels)
+	if w.Namespace == root {
+		return out
+	}
+	return s.namespace(w.Namespace).selecting(out, AuthorizationPolicy, w.Labels)
 }
 
 // keep takes over from an older state of the namespace what an object of that kind does not change.

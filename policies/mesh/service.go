@@ -124,22 +124,6 @@ func (s *Snapshot) Backends(o *Object) (workloads []*Workload, shown bool) {
 	return s.Select(o.Namespace, sel), true
 }
 
-// ServicesOf are the Services and ServiceEntries of w's namespace that select it.
-func (s *Snapshot) ServicesOf(w *Workload) []*Object {
-	var out []*Object
-	for _, o := range s.Selecting(Service, w.Namespace, w.Labels) {
-		if len(selectorOf(o)) > 0 && !ExternalName(o) {
-			out = append(out, o)
-		}
-	}
-	for _, o := range s.Selecting(ServiceEntry, w.Namespace, w.Labels) {
-		if len(selectorOf(o)) > 0 {
-			out = append(out, o)
-		}
-	}
-	return out
-}
-
 // TargetPort is the port of w to which a Service's port leads; 0 where the input does not show it.
 func TargetPort(p Port, w *Workload) int32 {
 	switch {

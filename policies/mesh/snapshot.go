@@ -18,7 +18,7 @@ type Snapshot struct {
 	namespaces *iradix.Tree[*namespace] // by name; "" holds what is cluster-scoped
 	refs       index
 	count      int
-	clients    *clientsOnce
+	remembered *remembered
 }
 
 // namespace holds the objects of one namespace, each kind sorted by name. It is immutable but for
@@ -56,7 +56,7 @@ func (b *builder) add(o *Object) {
 }
 
 func (b *builder) snapshot(options Options) *Snapshot {
-	s := &Snapshot{options: options.withDefaults(), clients: &clientsOnce{}}
+	s := &Snapshot{options: options.withDefaults(), remembered: &remembered{}}
 	namespaces := iradix.New[*namespace]().Txn()
 	for name, ns := range b.namespaces {
 		for k := range ns.objects {
@@ -125,7 +125,7 @@ func (s *Snapshot) update(id, o *Object) *Snapshot {
 		return s
 	}
 	next := *s
-	next.clients = &clientsOnce{}
+	next.remembered = &remembered{}
 	next.refs = s.refs.updated(old, o)
 	name := []byte(home(id))
 	was, ok := s.namespaces.Get(name)
@@ -231,6 +231,15 @@ func (s *Snapshot) All(kind Kind) iter.Seq[*Object] {
 			}
 		}
 	}
+}
+
+// AllUnder iterates over the objects of a kind that are below something in a namespace: those of that
+// namespace, or of the root namespace all.
+func (s *Snapshot) AllUnder(kind Kind, ns string) iter.Seq[*Object] {
+	if ns == s.RootNamespace() {
+		return s.All(kind)
+	}
+	return slices.Values(s.List(kind, ns))
 }
 
 // Objects iterates over everything: by namespace, kind and name.

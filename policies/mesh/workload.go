@@ -42,6 +42,9 @@ func (s *Snapshot) Workloads(ns string) []*Workload {
 	return s.workloadsOf(ns).all
 }
 
+// Runs is whether any workload of a namespace is captured that way.
+func (s *Snapshot) Runs(ns string, mode Mode) bool { return s.workloadsOf(ns).modes[mode] }
+
 var noWorkloads = &workloadSet{}
 
 func (s *Snapshot) workloadsOf(ns string) *workloadSet {
@@ -52,7 +55,10 @@ func (s *Snapshot) workloadsOf(ns string) *workloadSet {
 	if w := n.workloads.Load(); w != nil {
 		return w
 	}
-	w := &workloadSet{all: s.readWorkloads(n)}
+	w := &workloadSet{all: s.readWorkloads(n), modes: map[Mode]bool{}}
+	for _, one := range w.all {
+		w.modes[one.Mode] = true
+	}
 	n.workloads.Store(w)
 	return w
 }
