@@ -2,7 +2,6 @@ package checks
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -28,22 +27,20 @@ root namespace, as a PeerAuthentication with a selector does not apply at all an
 		if p.Object.Namespace != root || spec.Selector == nil || len(spec.Selector.MatchLabels) == 0 || len(spec.Attachment().Refs()) > 0 {
 			return
 		}
-		own, others := 0, map[string]bool{}
+		selected := func(w *mesh.Workload) bool { return policies.Selects(spec.Selector, w) }
+		if !slices.ContainsFunc(p.Workloads(root), selected) {
+			return
+		}
+		var others []string
 		for ns := range p.Namespaces() {
-			for _, w := range p.Workloads(ns) {
-				switch {
-				case !policies.Selects(spec.Selector, w):
-				case ns == root:
-					own++
-				default:
-					others[ns] = true
-				}
+			if ns != root && slices.ContainsFunc(p.Workloads(ns), selected) {
+				others = append(others, ns)
 			}
 		}
-		if own == 0 || len(others) == 0 {
+		if len(others) == 0 {
 			return
 		}
 		p.Report(policies.Finding{Field: "spec.selector", Message: fmt.Sprintf(
-			"this %s also applies to pods of %s: a selector in the root namespace selects pods of every namespace.", policies.Action(spec), strings.Join(slices.Sorted(maps.Keys(others)), ", "))})
+			"this %s also applies to pods of %s: a selector in the root namespace selects pods of every namespace.", policies.Action(spec), strings.Join(others, ", "))})
 	},
 })

@@ -3,6 +3,8 @@ package filemesh
 import (
 	"bytes"
 	"crypto/sha256"
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/waywarden/waywarden/policies"
@@ -66,6 +68,61 @@ func BenchmarkEvaluate(b *testing.B) {
 		view := policies.NewView(s)
 		for o := range s.Objects() {
 			policies.Evaluate(checks, view, o)
+		}
+	}
+}
+
+// BenchmarkShapes asks every check of every object of the hard meshes, at two sizes: the time for an
+// object must not grow with the mesh. (In the root mesh it is the time for a pod and 200 policies.)
+func BenchmarkShapes(b *testing.B) {
+	for _, shape := range Shapes {
+		for _, scale := range []float64{0.25, 1} {
+			b.Run(fmt.Sprintf("%s/%v", shape.Name, scale), func(b *testing.B) {
+				s := mesh.New(mesh.Options{}, shaped(b, shape, scale)...)
+				checks := policies.Checks()
+				b.ReportAllocs()
+				for b.Loop() {
+					view := policies.NewView(s)
+					for o := range s.Objects() {
+						policies.Evaluate(checks, view, o)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(s.Len()), "µs/object")
+			})
+		}
+	}
+}
+
+func shaped(t testing.TB, shape Shape, scale float64) []*mesh.Object {
+	t.Helper()
+	var buf bytes.Buffer
+	if err := shape.Write(&buf, scale); err != nil {
+		t.Fatal(err)
+	}
+	objects, err := scenario.Objects(buf.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objects
+}
+
+// TestShapes holds that the hard meshes are what they are called.
+func TestShapes(t *testing.T) {
+	for name, want := range map[string]map[mesh.Kind]int{
+		"pods":     {mesh.Namespace: 1, mesh.Pod: 200, mesh.Service: 5, mesh.AuthorizationPolicy: 50},
+		"services": {mesh.Namespace: 1, mesh.Pod: 100, mesh.Service: 100, mesh.AuthorizationPolicy: 100, mesh.HTTPRoute: 25, mesh.VirtualService: 25, mesh.DestinationRule: 50},
+		"root":     {mesh.Namespace: 101, mesh.Pod: 5000, mesh.AuthorizationPolicy: 120, mesh.Telemetry: 40, mesh.RequestAuthentication: 40},
+		"kinds":    {mesh.Namespace: 10, mesh.Pod: 100, mesh.AuthorizationPolicy: 60, mesh.Sidecar: 30, mesh.EnvoyFilter: 30},
+	} {
+		i := slices.IndexFunc(Shapes, func(s Shape) bool { return s.Name == name })
+		got := map[mesh.Kind]int{}
+		for _, o := range shaped(t, Shapes[i], 0.1) {
+			got[o.Kind]++
+		}
+		for kind, n := range want {
+			if got[kind] != n {
+				t.Errorf("%s: %d of %s, want %d", name, got[kind], kind, n)
+			}
 		}
 	}
 }
