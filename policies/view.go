@@ -46,7 +46,7 @@ func Effects(s *mesh.Snapshot, o *mesh.Object) []Effect {
 	if !ok {
 		return nil
 	}
-	effects := judge(s, o)
+	effects := abroad(s, o, judge(s, o))
 	for i := range effects {
 		e := &effects[i]
 		e.Object = o.Ref()

@@ -19,6 +19,8 @@ type remembered struct {
 	once    sync.Once
 	clients *Clients
 	hosts   sync.Map // what wildcard hosts cover: string → []*Object
+	span    sync.Once
+	spans   string
 }
 
 // Clients says who calls in the mesh. The answer is shared: do not write to it.

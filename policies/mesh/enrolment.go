@@ -159,6 +159,9 @@ func Injection(namespace map[string]string) bool {
 	return namespace[label.IoIstioRev.Name] != ""
 }
 
+// classicGateways are the values of label istio that the charts and samples give to gateways' pods.
+var classicGateways = []string{"ingressgateway", "egressgateway", "eastwestgateway"}
+
 // gatewayMode recognises the pods of Istio's gateways and waypoints, which are not captured
 // themselves. Somebody else's gateway is a pod like any other.
 func (s *Snapshot) gatewayMode(w *Workload) (Mode, string) {
@@ -172,7 +175,7 @@ func (s *Snapshot) gatewayMode(w *Workload) (Mode, string) {
 		}
 	}
 	if w.Mode == ModeGateway || slices.Contains(strings.Split(w.Annotations[annotation.InjectTemplates.Name], ","), "gateway") ||
-		w.Labels["istio"] == "ingressgateway" || w.Labels["istio"] == "egressgateway" {
+		slices.Contains(classicGateways, w.Labels["istio"]) {
 		return ModeGateway, "it is a gateway"
 	}
 	for _, o := range s.List(IstioGateway, w.Namespace) {

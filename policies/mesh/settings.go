@@ -80,8 +80,15 @@ type Settings struct {
 	Enrolment          []EnrolmentSelector
 	EnrolmentFrom      string
 	ExcludedNamespaces []string
-	// Multi is why the mesh spans networks or clusters, "" if nothing shows that it does.
-	Multi string
+	// ServiceScopes are meshConfig.serviceScopeConfigs: which Services are called from other clusters.
+	ServiceScopes []ServiceScope
+}
+
+// ServiceScope is one entry of meshConfig.serviceScopeConfigs.
+type ServiceScope struct {
+	Scope      string         `json:"scope"` // LOCAL ("" too) or GLOBAL
+	Namespaces *LabelSelector `json:"namespaceSelector"`
+	Services   *LabelSelector `json:"servicesSelector"`
 }
 
 // VisibilityPolicy is one policy of meshConfig.serviceEntryVisibility; all its rules must match.
@@ -159,7 +166,8 @@ type meshConfig struct {
 		Policies []VisibilityPolicy `json:"policies"`
 		Default  string             `json:"defaultVisibility"`
 	} `json:"serviceEntryVisibility"`
-	ExtensionProviders []struct {
+	ServiceScopeConfigs []ServiceScope `json:"serviceScopeConfigs"`
+	ExtensionProviders  []struct {
 		Name string         `json:"name"`
 		HTTP map[string]any `json:"envoyExtAuthzHttp"`
 		GRPC map[string]any `json:"envoyExtAuthzGrpc"`
@@ -238,7 +246,7 @@ func (s *Snapshot) readMeshConfig(t *Settings, o *Object) {
 		t.TrustDomain = or(mc.TrustDomain, t.TrustDomain)
 	}
 	t.TrustDomainAliases = mc.TrustDomainAliases
-	t.DiscoverySelectors = mc.DiscoverySelectors
+	t.DiscoverySelectors, t.ServiceScopes = mc.DiscoverySelectors, mc.ServiceScopeConfigs
 	t.VirtualServiceExportTo, t.DestinationRuleExportTo = mc.VirtualServices, mc.DestinationRules
 	for _, p := range mc.ExtensionProviders {
 		if p.HTTP != nil || p.GRPC != nil {
@@ -272,11 +280,6 @@ func readIstiod(t *Settings, o *Object) {
 			if v, ok := ParseVersion(image[i+1:]); ok {
 				t.Version, t.VersionFrom = v, "istiod's image "+c.Image
 			}
-		}
-	}
-	for _, f := range multiNetwork {
-		if t.Flag(f, false) {
-			t.Multi = "istiod has " + f
 		}
 	}
 }
