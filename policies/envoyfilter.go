@@ -27,9 +27,8 @@ func envoyFilter(s *mesh.Snapshot, o *mesh.Object) []Effect {
 	}
 	var out []Effect
 	for _, a := range attachments {
-		if a.applied() && (a.target.Kind == "Service" || a.target.Kind == "ServiceEntry") {
-			a.not(NotEnforced, UnsupportedValue, fmt.Sprintf("istiod never looks at Services when it hands out EnvoyFilters, so a targetRef to a %s matches nothing", a.target.Kind),
-				fmt.Sprintf("Name the waypoint, Gateway %s, instead.", a.by.Key()))
+		if a.target.Kind == "Service" || a.target.Kind == "ServiceEntry" {
+			a.neverByService()
 		}
 		e := a.effect("this EnvoyFilter")
 		if a.applied() {
@@ -39,6 +38,15 @@ func envoyFilter(s *mesh.Snapshot, o *mesh.Object) []Effect {
 		out = mergeTargets(out, e)
 	}
 	return out
+}
+
+// neverByService is a targetRef of an EnvoyFilter to a Service, which nothing that may be bound helps.
+func (a *attachment) neverByService() {
+	remedy := "Name the Gateway of the waypoint instead."
+	if a.by != nil {
+		remedy = fmt.Sprintf("Name the waypoint, Gateway %s, instead.", a.by.Key())
+	}
+	a.not(NotEnforced, UnsupportedValue, fmt.Sprintf("istiod never looks at Services when it hands out EnvoyFilters, so a targetRef to a %s matches nothing", a.target.Kind), remedy)
 }
 
 // envoyFilterScope judges an EnvoyFilter without targetRefs, by what its patches are for.

@@ -116,8 +116,11 @@ func attachClass(s *mesh.Snapshot, o *mesh.Object, ref mesh.TargetRef, a *attach
 	self := mesh.Ref{APIVersion: mesh.GatewayClass.APIVersion(), Kind: "GatewayClass", Name: ref.Name}
 	switch {
 	case o.Namespace != s.RootNamespace():
-		a.not(NotEnforced, Invalid, "a GatewayClass can only be named from the root namespace "+s.RootNamespace(),
-			"Name the waypoint's Gateway, or the Services, instead.")
+		remedy := "Name the waypoint's Gateway, or the Services, instead."
+		if o.Kind == mesh.EnvoyFilter {
+			remedy = "Name the waypoint's Gateway instead."
+		}
+		a.not(NotEnforced, Invalid, "a GatewayClass can only be named from the root namespace "+s.RootNamespace(), remedy)
 	case !exists:
 		a.not(NotEnforced, TargetNotFound, "there is no GatewayClass "+ref.Name, "Name GatewayClass "+mesh.WaypointClassName+".")
 	case class == mesh.ClassUnknown:

@@ -14,7 +14,7 @@ var _ = policies.Register(policies.Check{
 	ID:       "effect/agentgateway",
 	Title:    "A policy of Istio's at a waypoint that runs agentgateway",
 	Severity: policies.High,
-	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
+	Kinds:    bound,
 	Cases:    []int{30},
 	Doc: `Waypoints and gateways of Istio's agentgateway classes do not apply policies of security.istio.io. istiod
 reports them as accepted all the same.`,
@@ -23,8 +23,8 @@ reports them as accepted all the same.`,
 		for _, e := range p.Effects(p.Object) {
 			if e.Has(policies.Agentgateway) {
 				p.Report(policies.Finding{
-					Verdict: e.Verdict, Field: e.Field, Related: byOf(e),
-					Message: fmt.Sprintf("nobody enforces this %s at %s: %s.", what(p.Object), e.Target, e.Causes[0].Text),
+					Verdict: e.Verdict, Severity: lost(p.Object, e), Field: e.Field, Related: byOf(e),
+					Message: fmt.Sprintf("%s at %s: %s.", nobodyApplies(p.Object), e.Target, e.Causes[0].Text),
 				})
 			}
 		}

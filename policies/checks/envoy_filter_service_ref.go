@@ -10,7 +10,7 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// An EnvoyFilter whose targetRefs name a Service or ServiceEntry that is bound to a waypoint. The API's
+// An EnvoyFilter whose targetRefs name a Service or ServiceEntry, bound to a waypoint or not. The API's
 // documentation allows it, but istiod builds the matcher for EnvoyFilters without Services
 // (pilot/pkg/model/push_context.go getMatchedEnvoyFilters), so that such a reference never matches.
 var _ = policies.Register(policies.Check{
@@ -24,11 +24,11 @@ istio-waypoint. A targetRef to a Service or ServiceEntry is accepted and matches
 	Remedy: "Name the waypoint's Gateway in targetRefs; the filter then holds for all that passes the waypoint.",
 	Run: func(p *policies.Pass) {
 		for _, e := range p.Effects(p.Object) {
-			if e.Reason != policies.UnsupportedValue || e.At == nil {
+			if e.Reason != policies.UnsupportedValue {
 				continue
 			}
 			p.Report(policies.Finding{
-				Verdict: e.Verdict, Field: e.Field, Related: []mesh.Ref{*e.At},
+				Verdict: e.Verdict, Field: e.Field, Related: byOf(e),
 				Message: fmt.Sprintf("this EnvoyFilter has no effect on %s: istiod does not look at Services when it hands out EnvoyFilters.", e.Target),
 				Fixes:   gatewayRef(p, e),
 			})
@@ -40,6 +40,9 @@ istio-waypoint. A targetRef to a Service or ServiceEntry is accepted and matches
 // that nothing else is filtered, and where the filter adds and takes nothing away.
 func gatewayRef(p *policies.Pass, e policies.Effect) []policies.Fix {
 	spec := p.Object.Spec.(*mesh.EnvoyFilterSpec)
+	if e.At == nil {
+		return nil
+	}
 	gw := p.Get(mesh.Gateway, e.At.Namespace, e.At.Name)
 	if gw == nil || gw.Namespace != p.Object.Namespace || len(p.WorkloadsBoundTo(gw)) > 0 || !onlyInserts(spec) {
 		return nil

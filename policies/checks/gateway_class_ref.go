@@ -15,7 +15,7 @@ var _ = policies.Register(policies.Check{
 	ID:       "effect/gateway-class-ref",
 	Title:    "A GatewayClass that no waypoint matches",
 	Severity: policies.High,
-	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
+	Kinds:    bound,
 	Cases:    []int{27, 28},
 	Doc: `A policy for all waypoints names GatewayClass istio-waypoint and stands in the root namespace. Any other
 class, or any other namespace, matches no waypoint. For a class of one's own istiod even reports the policy as accepted.`,
@@ -28,8 +28,8 @@ class, or any other namespace, matches no waypoint. For a class of one's own ist
 			switch e.Reason {
 			case policies.Invalid, policies.TargetNotFound, policies.ClassNotMatched:
 				p.Report(policies.Finding{
-					Verdict: e.Verdict, Field: e.Field, Remedy: lastSentence(e.Message), Fixes: renameClass(p, e),
-					Message: fmt.Sprintf("nobody enforces this %s: %s.", what(p.Object), e.Causes[0].Text),
+					Verdict: e.Verdict, Severity: lost(p.Object, e), Field: e.Field, Remedy: lastSentence(e.Message), Fixes: renameClass(p, e),
+					Message: fmt.Sprintf("%s: %s.", nobodyApplies(p.Object), e.Causes[0].Text),
 				})
 			}
 		}
@@ -39,6 +39,10 @@ class, or any other namespace, matches no waypoint. For a class of one's own ist
 // renameClass offers istio-waypoint for a class of one's own. That name reaches every waypoint,
 // whatever its class, so it is offered only where all waypoints are of the class that is named.
 func renameClass(p *policies.Pass, e policies.Effect) []policies.Fix {
+	spec, ok := p.Object.Spec.(*mesh.AuthorizationPolicySpec)
+	if !ok {
+		return nil
+	}
 	if p.Object.Namespace != p.RootNamespace() {
 		return nameGateway(p, e)
 	}
@@ -54,7 +58,7 @@ func renameClass(p *policies.Pass, e policies.Effect) []policies.Fix {
 			return nil
 		}
 		some = true
-		if spec := p.Object.Spec.(*mesh.AuthorizationPolicySpec); widens(p, spec, p.BoundTo(gw)) {
+		if widens(p, spec, p.BoundTo(gw)) {
 			return nil
 		}
 	}

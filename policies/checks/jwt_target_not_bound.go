@@ -29,6 +29,9 @@ that it names itself. Where there is no such waypoint, no token is validated; th
 			}
 			f := policies.Finding{Verdict: e.Verdict, Field: e.Field, Remedy: lastOf(e.Message),
 				Message: fmt.Sprintf("no token is validated at %s: %s.", e.Target, tokenCause(e))}
+			if hint, remedy := whereItIs(p, e); remedy != "" {
+				f.Message, f.Remedy = fmt.Sprintf("no token is validated at %s: %s%s.", e.Target, tokenCause(e), hint), remedy
+			}
 			if e.Target.Kind == mesh.Service.String() {
 				f.Related = []mesh.Ref{{APIVersion: "v1", Kind: e.Target.Kind, Namespace: e.Target.Namespace, Name: e.Target.Name}}
 			}

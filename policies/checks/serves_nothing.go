@@ -13,7 +13,7 @@ var _ = policies.Register(policies.Check{
 	ID:       "effect/serves-nothing",
 	Title:    "A policy at a waypoint that serves nothing",
 	Severity: policies.Medium,
-	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
+	Kinds:    bound,
 	Cases:    []int{23, 63},
 	Doc: `The waypoint exists and is ready, but no Service, ServiceEntry, WorkloadEntry or pod is bound to it, so no
 call passes it and the policy judges nothing. istiod reports it as accepted.`,
@@ -21,10 +21,15 @@ call passes it and the policy judges nothing. istiod reports it as accepted.`,
 	Run: func(p *policies.Pass) {
 		for _, e := range p.Effects(p.Object) {
 			if e.Reason == policies.ServesNothing {
-				p.Report(policies.Finding{
+				f := policies.Finding{
 					Verdict: e.Verdict, Field: e.Field, Related: byOf(e), Remedy: lastSentence(e.Message),
 					Message: fmt.Sprintf("this %s judges nothing at %s: %s.", what(p.Object), e.Target, e.Causes[0].Text),
-				})
+				}
+				if p.Object.Kind != mesh.AuthorizationPolicy {
+					f.Severity = policies.Low
+					f.Message = fmt.Sprintf("this %s does nothing at %s: %s.", what(p.Object), e.Target, e.Causes[0].Text)
+				}
+				p.Report(f)
 			}
 		}
 	},

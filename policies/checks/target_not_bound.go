@@ -11,12 +11,12 @@ import (
 // to Services; without one the policy is stored, and nobody enforces it. istiod says so in the
 // condition WaypointAccepted, in one word for every cause (ambient/policies.go
 // WaypointPolicyStatusCollection), and of a policy with several targetRefs, one of them bound, it says
-// that it is accepted.
+// that it is accepted. Of the other kinds it says nothing at all.
 var _ = policies.Register(policies.Check{
 	ID:       "effect/target-not-bound",
 	Title:    "A policy for a Service that no waypoint serves",
 	Severity: policies.High,
-	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
+	Kinds:    bound,
 	Cases:    []int{23, 31, 59, 60, 61, 62, 69, 73},
 	Doc: `A targetRef to a Service or ServiceEntry is enforced by the Service's waypoint and by nobody else. Where
 the Service has no waypoint, or asks for one that does not exist, is not ready, or does not let it attach, calls go
@@ -29,12 +29,9 @@ straight to the pods and the policy does nothing.`,
 				continue
 			}
 			f := policies.Finding{
-				Verdict: e.Verdict, Field: e.Field, Remedy: lastSentence(e.Message),
-				Message: fmt.Sprintf("nobody enforces this %s at %s: %s%s.", what(p.Object), e.Target, e.Causes[0].Text, elsewhere(effects, e)),
+				Verdict: e.Verdict, Severity: lost(p.Object, e), Field: e.Field, Remedy: lastSentence(e.Message),
+				Message: fmt.Sprintf("%s at %s: %s%s.", nobodyApplies(p.Object), e.Target, e.Causes[0].Text, elsewhere(effects, e)),
 				Related: []mesh.Ref{{Kind: e.Target.Kind, Namespace: e.Target.Namespace, Name: e.Target.Name}},
-			}
-			if e.Verdict == policies.Pending {
-				f.Severity = policies.Medium
 			}
 			p.Report(f)
 		}

@@ -16,7 +16,7 @@ var _ = policies.Register(policies.Check{
 	ID:       "effect/target-not-found",
 	Title:    "A targetRef that names nothing",
 	Severity: policies.High,
-	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
+	Kinds:    bound,
 	Cases:    []int{24, 25, 26, 31},
 	Doc: `A targetRef names a Service, ServiceEntry or Gateway of the policy's own namespace. Nothing of that name
 is there, or the targetRef's group or namespace is one that no proxy compares equal, so nobody enforces the policy. Often what is
@@ -30,8 +30,8 @@ meant is in another namespace: then the policy belongs there, or should name the
 			}
 			hint, remedy := whereItIs(p, e)
 			p.Report(policies.Finding{
-				Verdict: e.Verdict, Field: e.Field,
-				Message: fmt.Sprintf("nobody enforces this %s at %s: %s%s%s.", what(p.Object), e.Target, e.Causes[0].Text, hint, elsewhere(effects, e)),
+				Verdict: e.Verdict, Severity: lost(p.Object, e), Field: e.Field,
+				Message: fmt.Sprintf("%s at %s: %s%s%s.", nobodyApplies(p.Object), e.Target, e.Causes[0].Text, hint, elsewhere(effects, e)),
 				Remedy:  or(remedy, lastSentence(e.Message)),
 				Fixes:   toServices(p, e),
 			})
@@ -60,6 +60,8 @@ func whereItIs(p *policies.Pass, e policies.Effect) (hint, remedy string) {
 		}
 	}
 	switch {
+	case len(found) > 0 && p.Object.Kind == mesh.EnvoyFilter:
+		return ", and " + enumerate(found) + " is out of its reach", "Move the EnvoyFilter to Namespace " + found[0].Namespace + "."
 	case len(found) > 0 && e.Target.Kind == "Gateway":
 		return ", and " + enumerate(found) + " is out of its reach", "Name the Services instead, or move the policy to the waypoint's namespace."
 	case len(found) > 0:

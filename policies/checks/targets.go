@@ -15,6 +15,31 @@ func what(o *mesh.Object) string {
 	return o.Kind.String()
 }
 
+// bound are the kinds that targetRefs bind to a waypoint and that have no check of their own for it.
+var bound = []mesh.Kind{mesh.AuthorizationPolicy, mesh.EnvoyFilter, mesh.WasmPlugin, mesh.TrafficExtension, mesh.Telemetry}
+
+// nobodyApplies begins a message on a target at which nothing comes of a policy.
+func nobodyApplies(o *mesh.Object) string {
+	if o.Kind == mesh.AuthorizationPolicy {
+		return "nobody enforces this " + what(o)
+	}
+	return "nobody applies this " + what(o)
+}
+
+// lost is how bad it is that a policy does nothing at a target: "" for as bad as the check says, which
+// is about security.
+func lost(o *mesh.Object, e policies.Effect) policies.Severity {
+	spec, extension := o.Spec.(*mesh.ExtensionSpec)
+	security := o.Kind == mesh.AuthorizationPolicy || extension && (spec.Phase == "AUTHN" || spec.Phase == "AUTHZ")
+	switch {
+	case security && e.Verdict != policies.Pending:
+		return ""
+	case security, o.Kind != mesh.Telemetry && e.Verdict != policies.Pending:
+		return policies.Medium
+	}
+	return policies.Low
+}
+
 // elsewhere warns that istiod's condition hides the effect: one bound targetRef makes it True.
 func elsewhere(effects []policies.Effect, e policies.Effect) string {
 	for _, other := range effects {

@@ -16,17 +16,18 @@ var _ = policies.Register(policies.Check{
 	ID:       "effect/unreachable-service",
 	Title:    "A policy for a Service whose calls never pass its waypoint",
 	Severity: policies.High,
-	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
+	Kinds:    bound,
 	Cases:    []int{33, 34, 35, 140},
 	Doc: `Only calls to a Service's own address pass the chain that its waypoint has for it. A headless Service has no
 address, an ExternalName Service does not exist in ambient mode, and UDP passes no waypoint, so a policy that names
 such a Service judges no call. istiod still reports it as accepted.`,
 	Remedy: "Use rules that ztunnel enforces, or name the Gateway of a waypoint for workloads.",
 	Run: func(p *policies.Pass) {
+		_, extension := p.Object.Spec.(*mesh.ExtensionSpec)
 		for _, e := range p.Effects(p.Object) {
 			switch {
 			case e.Reason == policies.HeadlessService, e.Reason == policies.ExternalNameService:
-			case e.Reason == policies.Protocol && e.Verdict == policies.NotEnforced:
+			case e.Reason == policies.Protocol && e.Verdict == policies.NotEnforced && !extension: // else effect/extension-never-runs tells
 			default:
 				continue
 			}
@@ -35,8 +36,8 @@ such a Service judges no call. istiod still reports it as accepted.`,
 				remedy = "" // no port of it passes a waypoint, and no other rule would do
 			}
 			p.Report(policies.Finding{
-				Verdict: e.Verdict, Field: e.Field, Remedy: remedy,
-				Message: fmt.Sprintf("nobody enforces this %s at %s: %s.", what(p.Object), e.Target, e.Causes[0].Text),
+				Verdict: e.Verdict, Severity: lost(p.Object, e), Field: e.Field, Remedy: remedy,
+				Message: fmt.Sprintf("%s at %s: %s.", nobodyApplies(p.Object), e.Target, e.Causes[0].Text),
 				Related: []mesh.Ref{{Kind: e.Target.Kind, Namespace: e.Target.Namespace, Name: e.Target.Name}},
 			})
 		}
