@@ -165,10 +165,16 @@ func authzElsewhere(s *mesh.Snapshot, o *mesh.Object, p *mesh.AuthorizationPolic
 		return e, true
 	case enforced > 0:
 		return Effect{}, false
+	case len(r.spared) > 0:
+		return r.sparing(what, field), true
 	case len(r.waypoints) > 0:
 		gw := r.waypoints[0].Namespace + "/" + r.waypoints[0].Labels[label.IoK8sNetworkingGatewayGatewayName.Name]
+		about := "it selects only pods of waypoint " + gw
+		if r.target.Kind != ScopeSelector {
+			about = "nothing but waypoint " + gw + " runs in " + r.target.String()
+		}
 		return nobody(r.target, NotEnforced, WaypointPods, field, fmt.Sprintf(
-			"%s has no effect: it selects only pods of waypoint %s, and neither ztunnel captures a waypoint nor does a waypoint apply a policy with a selector. Name the Gateway with targetRefs.", what, gw)), true
+			"%s has no effect: %s, and neither ztunnel captures a waypoint nor does a waypoint apply a policy without targetRefs. Name the Gateway with targetRefs.", what, about)), true
 	}
 	nothing := "nothing runs in " + r.target.String()
 	if r.target.Kind == ScopeSelector {

@@ -38,6 +38,8 @@ func elsewhere(s *mesh.Snapshot, r reach, what, field string, enforced int) (Eff
 			"it cannot be judged: %s is not in the input, so nobody can tell what captures the pods. Add it, or use --live or --assume-ambient.", missing))
 		e.WaitsFor = waitFor(missing)
 		return e, true
+	case len(r.spared) > 0:
+		return r.sparing(what, field), true
 	case len(r.waypoints) > 0:
 		return nobody(r.target, NotEnforced, WaypointPods, field, fmt.Sprintf(
 			"%s has no effect: it selects only pods of waypoint %s/%s, which ztunnel does not capture and which ignores what has no targetRefs. Select the pods behind the waypoint.",

@@ -100,6 +100,8 @@ func (p scopePolicy) nothing(r reach) Effect {
 	case !p.sidecars && r.target.Kind == ScopeMesh && len(r.gateway) == 0:
 		return nobody(r.target, Unknown, NotInInput, p.field,
 			"it cannot be judged: it is for gateways, and none is in the input. Add their Namespace and workloads, or use --live.")
+	case len(r.spared) > 0 && p.gateways:
+		return r.sparing(p.what, p.field)
 	case len(r.waypoints) > 0 && len(r.outside)+len(r.ambient)+len(r.sidecar)+len(r.gateway) == 0:
 		return nobody(r.target, NotEnforced, WaypointPods, p.field, fmt.Sprintf(
 			"%s has no effect: it selects only pods of waypoint %s/%s, and a waypoint does not look at selectors. Name the Gateway with targetRefs.",

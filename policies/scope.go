@@ -17,20 +17,21 @@ type reach struct {
 	gateway []*mesh.Workload
 	// waypoints are selected waypoint pods, which neither ztunnel nor a selector ever reaches.
 	waypoints []*mesh.Workload
+	spared    []sparedGateway
 	outside   []*mesh.Workload // captured by nothing
 	unknown   []*mesh.Workload
 	// missing is what to add to the input before the scope can be judged, "" if nothing.
 	missing string
 }
 
-func (r *reach) take(w *mesh.Workload) {
+func (r *reach) take(s *mesh.Snapshot, w *mesh.Workload) {
 	switch w.Mode {
 	case mesh.ModeAmbient:
 		r.ambient = append(r.ambient, w)
 	case mesh.ModeSidecar:
 		r.sidecar = append(r.sidecar, w)
 	case mesh.ModeGateway:
-		r.gateway = append(r.gateway, w)
+		r.takeGateway(s, w)
 	case mesh.ModeWaypoint:
 		r.waypoints = append(r.waypoints, w)
 	case mesh.ModeUnknown:
@@ -44,7 +45,7 @@ func (r *reach) take(w *mesh.Workload) {
 }
 
 func (r *reach) empty() bool {
-	return len(r.ambient)+len(r.sidecar)+len(r.gateway)+len(r.waypoints)+len(r.outside)+len(r.unknown) == 0
+	return len(r.ambient)+len(r.sidecar)+len(r.gateway)+len(r.waypoints)+len(r.spared)+len(r.outside)+len(r.unknown) == 0
 }
 
 // reachOf is what a policy of the object's namespace with that selector is about. From the root
@@ -72,7 +73,7 @@ func reachOf(s *mesh.Snapshot, o *mesh.Object, sel *mesh.WorkloadSelector) reach
 		return r
 	}
 	for ns := range s.Namespaces() {
-		if want == nil || s.HasWorkloads(ns) {
+		if want == nil || s.HasWorkloads(ns) || len(s.GatewayPods(ns, want)) > 0 {
 			r.fill(s, ns, want)
 		}
 	}
@@ -92,8 +93,15 @@ func (r *reach) inMesh() {
 }
 
 func (r *reach) fill(s *mesh.Snapshot, ns string, want map[string]string) {
+	made := s.GatewayPods(ns, want)
 	for _, w := range s.Select(ns, want) {
-		r.take(w)
+		if w.Source == nil && len(made) > 0 && w.Mode != mesh.ModeAmbient && w.Mode != mesh.ModeSidecar {
+			continue // no need to imagine a plain pod beside those of the gateways
+		}
+		r.take(s, w)
+	}
+	for _, w := range made {
+		r.take(s, w)
 	}
 	if !s.Known(ns) && r.empty() {
 		r.missing = "Namespace " + ns

@@ -217,8 +217,12 @@ func (a *attachment) proxy(s *mesh.Snapshot, gw *mesh.Object) {
 		a.not(Unknown, NotInInput, fmt.Sprintf("GatewayClass %s of %s is not in the input, so nobody can tell what runs it", name, gw), "Add it, or use --live.",
 			Wait{Object: &mesh.Ref{APIVersion: mesh.GatewayClass.APIVersion(), Kind: "GatewayClass", Name: name}})
 	case class == mesh.ClassAgentgateway, class == mesh.ClassAgentIngress:
+		run := "Run the waypoint as class " + mesh.WaypointClassName
+		if class == mesh.ClassAgentIngress {
+			run = "Run the gateway as class istio"
+		}
 		a.not(NotEnforced, Agentgateway, fmt.Sprintf("%s runs agentgateway, which does not apply Istio's own policies, though istiod reports them as accepted", gw),
-			"Run the waypoint as class "+mesh.WaypointClassName+", or use policies of the Gateway API.")
+			run+", or use policies of the Gateway API.")
 	}
 }
 

@@ -23,7 +23,7 @@ reports them as accepted all the same.`,
 		for _, e := range p.Effects(p.Object) {
 			if e.Has(policies.Agentgateway) {
 				p.Report(policies.Finding{
-					Verdict: e.Verdict, Severity: lost(p.Object, e), Field: e.Field, Related: byOf(e),
+					Verdict: e.Verdict, Severity: lost(p.Object, e), Field: e.Field, Related: byOf(e), Remedy: lastSentence(e.Message),
 					Message: fmt.Sprintf("%s at %s: %s.", nobodyApplies(p.Object), e.Target, e.Causes[0].Text),
 				})
 			}

@@ -22,6 +22,9 @@ that goes by its tokens must be bound to the same targets.`,
 	Run: func(p *policies.Pass) {
 		effects := p.Effects(p.Object)
 		for _, e := range effects {
+			if e.Reason == policies.GatewayNeedsTarget {
+				tell(p, e)
+			}
 			if e.Reason != policies.NeedsTargetRefs {
 				continue
 			}

@@ -30,14 +30,18 @@ that authenticates or authorizes is then not asked at all.`,
 	Run: func(p *policies.Pass) {
 		effects := p.Effects(p.Object)
 		for _, e := range effects {
-			if e.Reason != policies.NeedsTargetRefs && e.Reason != policies.WaypointPods {
+			if e.Reason != policies.NeedsTargetRefs && e.Reason != policies.WaypointPods && e.Reason != policies.GatewayNeedsTarget {
 				continue
 			}
 			f := policies.Finding{Verdict: e.Verdict, Field: e.Field, Severity: unattachedSeverity(p.Object, e, len(effects) > 1),
 				Message: fmt.Sprintf("this %s has no effect on %s: ztunnel does not read it, and a waypoint applies it only where targetRefs name it.", p.Object.Kind, enrolledPods(e.Target)),
 				Fixes:   attachFixes(p, e, len(effects) > 1)}
 			if e.Reason == policies.WaypointPods {
-				f.Message = fmt.Sprintf("this %s has no effect on the waypoint: a waypoint does not look at selectors.", p.Object.Kind)
+				f.Message = fmt.Sprintf("this %s has no effect on the waypoint: a waypoint takes only what names it with targetRefs.", p.Object.Kind)
+			}
+			if e.Reason == policies.GatewayNeedsTarget {
+				f.Message, f.Remedy = parted(e)
+				f.Fixes = nil
 			}
 			p.Report(f)
 		}

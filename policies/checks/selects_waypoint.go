@@ -20,16 +20,34 @@ var _ = policies.Register(policies.Check{
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{39},
 	Doc: `A waypoint applies only policies that name it, its class or its Services with targetRefs; nothing captures the waypoint's own
-pods. So a policy that selects them by their labels has no effect. (An ingress gateway does apply such policies.)`,
+pods. So a policy that selects them by their labels has no effect. (An ingress gateway does apply such policies, unless istiod
+has ENABLE_SELECTOR_BASED_K8S_GATEWAY_POLICY=false.)`,
 	Remedy: "Name the waypoint with targetRefs.",
 	Run: func(p *policies.Pass) {
 		for _, e := range p.Effects(p.Object) {
-			if e.Reason == policies.WaypointPods {
+			switch {
+			case e.Reason == policies.GatewayNeedsTarget:
+				tell(p, e)
+			case e.Reason != policies.WaypointPods:
+			case e.Target.Kind == policies.ScopeSelector:
 				tell(p, e, nameWaypoint(p)...)
+			default:
+				wholeNamespaceOfWaypoint(p, e)
 			}
 		}
 	},
 })
+
+// wholeNamespaceOfWaypoint is a policy for a namespace in which only a waypoint runs. Who gives every
+// namespace the same default deny means no harm by it; HTTP rules are meant for the waypoint.
+func wholeNamespaceOfWaypoint(p *policies.Pass, e policies.Effect) {
+	message, remedy := parted(e)
+	f := policies.Finding{Verdict: e.Verdict, Field: e.Field, Message: message, Remedy: remedy}
+	if len(policies.L7Attributes(p.Object.Spec.(*mesh.AuthorizationPolicySpec))) == 0 {
+		f.Severity = policies.Info
+	}
+	p.Report(f)
+}
 
 // nameWaypoint offers to name the Gateway instead, for a DENY: an ALLOW could widen others at the waypoint.
 func nameWaypoint(p *policies.Pass) []policies.Fix {
@@ -38,12 +56,16 @@ func nameWaypoint(p *policies.Pass) []policies.Fix {
 		return nil
 	}
 	name := ""
-	for _, w := range p.Select(p.Object.Namespace, spec.Selector.MatchLabels) {
+	ns, labels := p.Object.Namespace, spec.Selector.MatchLabels
+	for _, w := range slices.Concat(p.Select(ns, labels), p.GatewayPods(ns, labels)) {
 		gw := w.Labels[label.IoK8sNetworkingGatewayGatewayName.Name]
 		if name != "" && name != gw {
 			return nil
 		}
 		name = gw
+	}
+	if name == "" {
+		return nil
 	}
 	return rewritten(p, fmt.Sprintf("name Gateway %s/%s; from then on the calls that the policy describes are denied at the waypoint", p.Object.Namespace, name), []policies.Op{
 		{Op: "remove", Path: "/spec/selector"},

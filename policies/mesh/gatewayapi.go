@@ -13,6 +13,7 @@ type GatewayBody struct {
 		Listeners        []Listener `json:"listeners"`
 		Addresses        []Address  `json:"addresses"`
 		Infrastructure   *struct {
+			Labels        map[string]string `json:"labels"`
 			ParametersRef *struct {
 				Group string `json:"group"`
 				Kind  string `json:"kind"`

@@ -8,7 +8,10 @@ import (
 	"istio.io/api/label"
 )
 
-const managedMesh = "istio.io-mesh-controller"
+const (
+	managedMesh     = "istio.io-mesh-controller"
+	managedEastWest = "istio.io-eastwest-controller"
+)
 
 // Ready is whether istiod takes the Gateway for a usable waypoint: it has an address. A Gateway
 // from a file without a status counts as ready, because a file is a wish.
@@ -199,7 +202,7 @@ func (s *Snapshot) LabelledBinding(o *Object) Binding {
 // no waypoint itself.
 func instanceOfMesh(o *Object) bool {
 	managed := o.Labels[label.GatewayManaged.Name]
-	return managed == managedMesh || managed == "istio.io-eastwest-controller"
+	return managed == managedMesh || managed == managedEastWest
 }
 
 // ingressThrough is whether ingress gateways send through the waypoint of a bound object

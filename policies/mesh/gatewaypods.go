@@ -1,0 +1,77 @@
+package mesh
+
+import (
+	"slices"
+	"strings"
+
+	"istio.io/api/label"
+)
+
+// GatewayPods are the pods that istiod makes for the Gateways of a namespace, with all of labels, where the
+// input shows no pods of theirs: manifests never do. Who deploys a Gateway by hand says so in its addresses
+// (gatewaycommon/gateway_utils.go IsManaged), and what is made for others' classes is not known.
+func (s *Snapshot) GatewayPods(ns string, labels map[string]string) []*Workload {
+	var out []*Workload
+	for _, gw := range s.List(Gateway, ns) {
+		class := s.ClassOf(gw)
+		if class == ClassForeign || class == ClassUnknown || class == ClassRemote || !managed(gw) || s.hasPods(gw) {
+			continue
+		}
+		w := s.Imagine(ns, podLabels(gw))
+		if subset(labels, w.Labels) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+func managed(gw *Object) bool {
+	addresses := gw.Spec.(*GatewayBody).Spec.Addresses
+	return len(addresses) == 0 || len(addresses) == 1 && (addresses[0].Type == "" || addresses[0].Type == "IPAddress")
+}
+
+func (s *Snapshot) hasPods(gw *Object) bool {
+	return slices.ContainsFunc(s.Workloads(gw.Namespace), func(w *Workload) bool {
+		return w.Labels[label.IoK8sNetworkingGatewayGatewayName.Name] == gw.Name
+	})
+}
+
+// podLabels are those that istiod gives to a Gateway's pods: the infrastructure's, else the Gateway's own, and
+// its name (gatewaycommon/deploymentcontroller.go extractInfrastructureMetadata; files/kube-gateway.yaml).
+func podLabels(gw *Object) map[string]string {
+	out := map[string]string{}
+	body := gw.Spec.(*GatewayBody)
+	if in := body.Spec.Infrastructure; in != nil && in.Labels != nil {
+		for k, v := range in.Labels {
+			if !strings.HasPrefix(k, Gateway.Group()+"/") {
+				out[k] = v
+			}
+		}
+	} else {
+		for k, v := range gw.Labels {
+			out[k] = v
+		}
+	}
+	out[label.IoK8sNetworkingGatewayGatewayName.Name] = gw.Name
+	out["gateway.networking.k8s.io/gateway-class-name"] = body.Spec.GatewayClassName
+	return out
+}
+
+// RunsAs is the class of the Gateway of which a gateway's pod is an instance; named is false for a gateway
+// that is no instance of a Gateway of the Gateway API, whose proxy looks at selectors like any other.
+func (s *Snapshot) RunsAs(w *Workload) (class Class, named bool) {
+	name := w.Labels[label.IoK8sNetworkingGatewayGatewayName.Name]
+	if name == "" {
+		return ClassGateway, false
+	}
+	if gw := s.Get(Gateway, w.Namespace, name); gw != nil {
+		return s.ClassOf(gw), true
+	}
+	switch by := w.Labels[label.GatewayManaged.Name]; {
+	case strings.HasPrefix(by, "istio.io-agentgateway"):
+		return ClassAgentIngress, true
+	case by == managedEastWest:
+		return ClassEastWest, true
+	}
+	return ClassGateway, true
+}
