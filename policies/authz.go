@@ -55,7 +55,7 @@ func unseen(s *mesh.Snapshot, o *mesh.Object) (Effect, bool) {
 	target := Target{Kind: ScopeNamespace, Name: o.Namespace}
 	if s.OtherRevision(o) {
 		return nobody(target, NotEnforced, OtherRevision, "metadata.labels["+label.IoIstioRev.Name+"]",
-			fmt.Sprintf("this %s has no effect: its label %s=%s names a revision that no istiod in the input has. Remove the label, or name the revision of the ambient istiod.", o.Kind, label.IoIstioRev.Name, o.Labels[label.IoIstioRev.Name])), true
+			fmt.Sprintf("this %s has no effect: its label %s=%s names a revision that no istiod in the input has. Remove the label, or name the revision of the ambient istiod (a revision tag does not count).", o.Kind, label.IoIstioRev.Name, o.Labels[label.IoIstioRev.Name])), true
 	}
 	if sel := s.Settings().DiscoverySelectors; len(sel) > 0 && s.Known(o.Namespace) {
 		labels := s.NamespaceLabels(o.Namespace)

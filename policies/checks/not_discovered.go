@@ -2,7 +2,6 @@ package checks
 
 import (
 	"github.com/waywarden/waywarden/policies"
-	"github.com/waywarden/waywarden/policies/mesh"
 )
 
 // A policy in a Namespace that the mesh's discoverySelectors leave out: istiod never sees it.
@@ -10,7 +9,7 @@ var _ = policies.Register(policies.Check{
 	ID:       "effect/not-discovered",
 	Title:    "A policy in a namespace that istiod does not see",
 	Severity: policies.Critical,
-	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy, mesh.PeerAuthentication, mesh.RequestAuthentication},
+	Kinds:    seenByIstiod,
 	Cases:    []int{44},
 	Doc: `With discoverySelectors in the mesh configuration istiod sees only the namespaces that match one of them. A policy anywhere else has no
 effect and no status.`,
@@ -18,7 +17,7 @@ effect and no status.`,
 	Run: func(p *policies.Pass) {
 		for _, e := range p.Effects(p.Object) {
 			if e.Reason == policies.NotDiscovered {
-				tell(p, e)
+				tellUnseen(p, e)
 			}
 		}
 	},

@@ -12,7 +12,7 @@ var _ = policies.Register(policies.Check{
 	ID:       "effect/other-revision",
 	Title:    "A policy that no istiod looks at",
 	Severity: policies.Critical,
-	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy, mesh.PeerAuthentication, mesh.RequestAuthentication},
+	Kinds:    seenByIstiod,
 	Cases:    []int{42},
 	Doc: `istiod ignores a policy whose label istio.io/rev names another revision than its own: no status, no effect. Revision tags do not
 count. Where the input shows which revisions there are and the label names none of them, nobody enforces the policy.`,
@@ -20,8 +20,28 @@ count. Where the input shows which revisions there are and the label names none 
 	Run: func(p *policies.Pass) {
 		for _, e := range p.Effects(p.Object) {
 			if e.Reason == policies.OtherRevision {
-				tell(p, e)
+				tellUnseen(p, e)
 			}
 		}
 	},
 })
+
+// seenByIstiod are the kinds of Istio's own that istiod filters by revision and namespace before it looks at them.
+var seenByIstiod = []mesh.Kind{
+	mesh.AuthorizationPolicy, mesh.PeerAuthentication, mesh.RequestAuthentication, mesh.VirtualService, mesh.DestinationRule,
+	mesh.ServiceEntry, mesh.Sidecar, mesh.EnvoyFilter, mesh.WasmPlugin, mesh.TrafficExtension, mesh.Telemetry, mesh.ProxyConfig,
+}
+
+// tellUnseen reports an effect of an object that istiod does not look at: worst where it is about security.
+func tellUnseen(p *policies.Pass, e policies.Effect) {
+	message, remedy := parted(e)
+	f := policies.Finding{Verdict: e.Verdict, Field: e.Field, Message: message, Remedy: remedy}
+	switch p.Object.Kind {
+	case mesh.AuthorizationPolicy, mesh.PeerAuthentication, mesh.RequestAuthentication:
+	case mesh.Telemetry, mesh.ProxyConfig, mesh.Sidecar:
+		f.Severity = policies.Low
+	default:
+		f.Severity = policies.Medium
+	}
+	p.Report(f)
+}

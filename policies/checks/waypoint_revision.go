@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"istio.io/api/label"
@@ -29,7 +30,7 @@ waypoint never becomes ready, and what asks for it is bound to nothing.`,
 		if rev == "" || rev == "default" || !p.ClassOf(gw).Waypoint() || hasAddress(gw) {
 			return
 		}
-		if known, serves := p.Revision(rev); !known || serves {
+		if known, serves := p.Revision(rev); !known || serves || tagged(p, rev) {
 			return
 		}
 		p.Report(policies.Finding{
@@ -40,6 +41,14 @@ waypoint never becomes ready, and what asks for it is bound to nothing.`,
 		})
 	},
 })
+
+// tagged is whether the input shows the Service by which newer charts make a revision tag
+// (pkg/revisions/tag_watcher.go isTagService). Tags count for Gateways, in contrast to policies.
+func tagged(p *policies.Pass, rev string) bool {
+	return slices.ContainsFunc(p.List(mesh.Service, p.RootNamespace()), func(o *mesh.Object) bool {
+		return o.Labels[label.IoIstioTag.Name] == rev
+	})
+}
 
 func hasAddress(gw *mesh.Object) bool {
 	status := gw.Spec.(*mesh.GatewayBody).Status

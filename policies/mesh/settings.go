@@ -75,6 +75,8 @@ type Settings struct {
 	Flags map[string]string
 	// Revisions are those of the istiods in the input.
 	Revisions []string
+	// anyRevision is whether one of them is not of any revision.
+	anyRevision bool
 	// Enrolment and ExcludedNamespaces are whom istio-cni captures; EnrolmentFrom is the ConfigMap that
 	// says something else than Istio's defaults, "" where none does.
 	Enrolment          []EnrolmentSelector
@@ -262,9 +264,7 @@ func (s *Snapshot) readMeshConfig(t *Settings, o *Object) {
 var multiNetwork = []string{"AMBIENT_ENABLE_MULTI_NETWORK"}
 
 func readIstiod(t *Settings, o *Object) {
-	if rev := o.Labels[label.IoIstioRev.Name]; rev != "" {
-		t.Revisions = append(t.Revisions, rev)
-	}
+	rev := o.Labels[label.IoIstioRev.Name]
 	for _, c := range o.Spec.(*PodOwner).Template.Spec.Containers {
 		if c.Name != "discovery" {
 			continue
@@ -274,14 +274,22 @@ func readIstiod(t *Settings, o *Object) {
 		}
 		for _, e := range c.Env {
 			t.Flags[e.Name] = e.Value
+			if e.Name == "REVISION" {
+				rev = e.Value
+			}
 		}
 		image, _, _ := strings.Cut(c.Image, "@") // a digest, which may follow the tag
 		if i := strings.LastIndexByte(image, ':'); i >= 0 {
-			if v, ok := ParseVersion(image[i+1:]); ok {
+			if v, ok := ParseVersion(image[i+1:]); ok && (t.VersionFrom == "default" || v.AtLeast(t.Version.Major, t.Version.Minor, t.Version.Patch)) {
 				t.Version, t.VersionFrom = v, "istiod's image "+c.Image
 			}
 		}
 	}
+	// Without a revision istiod takes every object, whatever revision its label names.
+	if rev == "" {
+		t.anyRevision = true
+	}
+	t.Revisions = append(t.Revisions, rev)
 }
 
 // OtherRevision is whether istiod passes an object over, as if it were not there, because its label
@@ -289,22 +297,23 @@ func readIstiod(t *Settings, o *Object) {
 // (pkg/config/model.go LabelsInRevision). Where the input shows no istiod, nothing is passed over.
 func (s *Snapshot) OtherRevision(o *Object) bool {
 	rev, labelled := o.Labels[label.IoIstioRev.Name]
-	if !labelled || rev == defaultRevision {
+	if !labelled {
 		return false
 	}
 	known, serves := s.Revision(rev)
 	return known && !serves
 }
 
-const defaultRevision = "default"
-
 // Revision is whether an istiod in the input serves a revision. known is false where the input
-// shows no istiod.
+// shows no istiod, or the root namespace is not whole, so that there may be others.
 func (s *Snapshot) Revision(rev string) (known, serves bool) {
+	if s.settings.anyRevision {
+		return true, true
+	}
 	for _, r := range s.settings.Revisions {
 		if r == rev {
 			return true, true
 		}
 	}
-	return len(s.settings.Revisions) > 0, false
+	return len(s.settings.Revisions) > 0 && s.Known(s.settings.RootNamespace), false
 }

@@ -3,6 +3,8 @@ package mesh
 import (
 	"slices"
 	"strings"
+
+	"istio.io/api/annotation"
 )
 
 // Mode is what captures a workload's inbound traffic.
@@ -115,7 +117,7 @@ func podWorkload(o *Object) *Workload {
 		return nil // istiod does not index terminal pods
 	}
 	w := &Workload{Source: o, Namespace: o.Namespace, Name: o.Name, Labels: o.Labels, Annotations: o.Annotations,
-		Running: p.Status.Phase != ""}
+		Running: started(o, p)}
 	w.readPodSpec(&p.Spec)
 	if p.Status.PodIP != "" {
 		w.IPs = append(w.IPs, p.Status.PodIP)
@@ -126,6 +128,12 @@ func podWorkload(o *Object) *Workload {
 		}
 	}
 	return w
+}
+
+// started is whether istio-cni has had its turn with a pod. Until the pod has its network, which a pod that
+// waits for a node or an image does not, the labels say what will be.
+func started(o *Object, p *PodBody) bool {
+	return p.Status.Phase != "" && (p.Status.Phase != "Pending" || p.Status.PodIP != "" || o.Annotations[annotation.AmbientRedirection.Name] != "")
 }
 
 func (w *Workload) readPodSpec(p *PodSpec) {
