@@ -60,6 +60,8 @@ func ztunnelRemedy(s *mesh.Snapshot, o *mesh.Object, e *Effect) string {
 		switch {
 		case action == Deny && e.Verdict == OverDenies:
 			return "Bind the policy to the Service with targetRefs, or leave the waypoint's identity out of it."
+		case action == Deny && o.Namespace == s.RootNamespace():
+			return "Repeat the rule in a policy of the root namespace whose targetRefs name GatewayClass " + mesh.WaypointClassName + "."
 		case action == Deny:
 			return "Repeat the rule in a policy that is bound to the Service with targetRefs."
 		case e.Verdict == PartiallyEnforced:

@@ -39,6 +39,9 @@ that authenticates or authorizes is then not asked at all.`,
 			if e.Reason == policies.WaypointPods {
 				f.Message = fmt.Sprintf("this %s has no effect on the waypoint: a waypoint takes only what names it with targetRefs.", p.Object.Kind)
 			}
+			if p.Object.Kind == mesh.EnvoyFilter {
+				f.Remedy = "Name the waypoint's Gateway with targetRefs: Services in them never match an EnvoyFilter."
+			}
 			if e.Reason == policies.GatewayNeedsTarget {
 				f.Message, f.Remedy = parted(e)
 				f.Fixes = nil

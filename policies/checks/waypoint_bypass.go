@@ -41,11 +41,23 @@ a caller with a sidecar reach the pods without it, and its policies judge nothin
 			}
 			if b.Reason == policies.IngressBypass {
 				f.Fixes = throughWaypoint(p, enforced)
+				f.Remedy += admitGateway(p)
 			}
 			p.Report(f)
 		}
 	},
 })
+
+// admitGateway adds to the remedy what would else take ingress out: an ALLOW at the waypoint judges the
+// gateway from then on.
+func admitGateway(p *policies.Pass) string {
+	for _, o := range policies.OnChain(p.Snapshot, mesh.AuthorizationPolicy, p.Object) {
+		if policies.AsksWho(o) && policies.Action(o.Spec.(*mesh.AuthorizationPolicySpec)) == policies.Allow {
+			return fmt.Sprintf(" Then the gateway is one of the callers that %s judges: let it in there.", short(o))
+		}
+	}
+	return ""
+}
 
 func bypassField(b policies.Bypass) string {
 	switch b.Reason {
