@@ -31,9 +31,8 @@ func managed(gw *Object) bool {
 }
 
 func (s *Snapshot) hasPods(gw *Object) bool {
-	return slices.ContainsFunc(s.Workloads(gw.Namespace), func(w *Workload) bool {
-		return w.Labels[label.IoK8sNetworkingGatewayGatewayName.Name] == gw.Name
-	})
+	name := map[string]string{label.IoK8sNetworkingGatewayGatewayName.Name: gw.Name}
+	return slices.ContainsFunc(s.workloadsOf(gw.Namespace).candidates(name), func(w *Workload) bool { return subset(name, w.Labels) })
 }
 
 // podLabels are those that istiod gives to a Gateway's pods: the infrastructure's, else the Gateway's own, and
