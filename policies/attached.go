@@ -23,16 +23,5 @@ func attachedAt(s *mesh.Snapshot, w *mesh.Workload, action string) []*mesh.Objec
 // Selects is whether a policy's selector attaches it to a workload at ztunnel. `selector: {}`
 // attaches it to nothing; `selector: {matchLabels: {}}` to everything (docs/semantics.md).
 func Selects(sel *mesh.WorkloadSelector, w *mesh.Workload) bool {
-	if sel == nil {
-		return true
-	}
-	if sel.MatchLabels == nil {
-		return false
-	}
-	for k, v := range sel.MatchLabels {
-		if w.Labels[k] != v {
-			return false
-		}
-	}
-	return true
+	return sel == nil || sel.MatchLabels != nil && w.Carries(sel.MatchLabels)
 }

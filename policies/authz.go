@@ -76,6 +76,16 @@ func nobody(t Target, v Verdict, reason, field, message string) Effect {
 		Causes: []Cause{{Reason: reason, Verdict: v, Field: field}}}
 }
 
+// notThere is the effect of a policy whose target is not in the input: gone, where its namespace is whole.
+func notThere(s *mesh.Snapshot, target mesh.Ref, gone Effect) Effect {
+	e := gone
+	if !s.Known(target.Namespace) {
+		e = nobody(gone.Target, Unknown, NotInInput, gone.Field, fmt.Sprintf("it cannot be judged: %s is not in the input. Add it, or use --live.", target))
+	}
+	e.WaitsFor = []Wait{{Object: &target}}
+	return e
+}
+
 // authzAtEnvoy is a policy at sidecars or gateways, which compare everything.
 func authzAtEnvoy(s *mesh.Snapshot, o *mesh.Object, r reach, by EnforcedBy, workloads []*mesh.Workload) Effect {
 	e := Effect{Target: r.target, EnforcedBy: by, Verdict: Enforced, Reason: Accepted, Workloads: count(workloads)}
@@ -176,13 +186,7 @@ func authzElsewhere(s *mesh.Snapshot, o *mesh.Object, p *mesh.AuthorizationPolic
 		return nobody(r.target, NotEnforced, WaypointPods, field, fmt.Sprintf(
 			"%s has no effect: %s, and neither ztunnel captures a waypoint nor does a waypoint apply a policy without targetRefs. Name the Gateway with targetRefs.", what, about)), true
 	}
-	nothing := "nothing runs in " + r.target.String()
-	if r.target.Kind == ScopeSelector {
-		nothing = "there are no " + r.target.String()
-	}
-	e := nobody(r.target, NotEnforced, NoWorkloads, field, fmt.Sprintf("%s has no effect: %s. Correct the selector, or remove the policy.", what, nothing))
-	e.WaitsFor = []Wait{{Object: &mesh.Ref{APIVersion: "v1", Kind: "Pod", Namespace: r.target.Namespace}, Labels: r.target.Labels}}
-	return e, true
+	return noWorkloads(r, what, field), true
 }
 
 // waitFor turns "Namespace shop" into the object that is missing.

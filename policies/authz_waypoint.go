@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -44,7 +45,7 @@ func (a *attachment) effect(what string) Effect {
 	}
 	if !a.applied() {
 		e.EnforcedBy, e.Verdict, e.Reason, e.WaitsFor = Nobody, a.verdict, a.reason, a.waits
-		e.Causes = []Cause{{Reason: or(a.cause, a.reason), Verdict: a.verdict, Field: a.field, Text: a.why}}
+		e.Causes = []Cause{{Reason: cmp.Or(a.cause, a.reason), Verdict: a.verdict, Field: a.field, Text: a.why}}
 		consequence := what + " is not enforced"
 		if a.verdict == Unknown {
 			consequence = "it cannot be judged"

@@ -45,12 +45,7 @@ func backendPolicyFor(s *mesh.Snapshot, o *mesh.Object, kind mesh.Kind, name, fi
 	t := Target{Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name}
 	svc := s.Get(kind, ref.Namespace, ref.Name)
 	if svc == nil {
-		e := nobody(t, NotEnforced, TargetNotFound, field, fmt.Sprintf("this %s has no effect: there is no %s. Correct the targetRef.", o.Kind, ref))
-		if !s.Known(ref.Namespace) {
-			e = nobody(t, Unknown, NotInInput, field, fmt.Sprintf("it cannot be judged: %s is not in the input. Add it, or use --live.", ref))
-		}
-		e.WaitsFor = []Wait{{Object: &ref}}
-		return []Effect{e}
+		return []Effect{notThere(s, ref, nobody(t, NotEnforced, TargetNotFound, field, fmt.Sprintf("this %s has no effect: there is no %s. Correct the targetRef.", o.Kind, ref)))}
 	}
 	who := audienceOf(s, o, svc, nil)
 	effects := clientSide(s, svc, who)

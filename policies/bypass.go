@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -70,7 +71,7 @@ func meshParents(s *mesh.Snapshot, route *mesh.Object) []*mesh.Object {
 			if !ok {
 				continue
 			}
-			if o := s.Get(k, or(p.Namespace, route.Namespace), p.Name); o != nil {
+			if o := s.Get(k, cmp.Or(p.Namespace, route.Namespace), p.Name); o != nil {
 				out = append(out, o)
 			}
 		}

@@ -48,13 +48,18 @@ func elsewhere(s *mesh.Snapshot, r reach, what, field string, enforced int) (Eff
 		return nobody(r.target, NotEnforced, GatewayPods, field, fmt.Sprintf(
 			"%s has no effect: it selects only pods of gateways, which take their TLS settings from their Gateway. Set spec.listeners[].tls or spec.servers[].tls there.", what)), true
 	}
+	return noWorkloads(r, what, field), true
+}
+
+// noWorkloads is the effect of a policy whose scope holds nothing.
+func noWorkloads(r reach, what, field string) Effect {
 	cause := "nothing runs in " + r.target.String()
 	if r.target.Kind == ScopeSelector {
 		cause = "there are no " + r.target.String()
 	}
 	e := nobody(r.target, NotEnforced, NoWorkloads, field, fmt.Sprintf("%s has no effect: %s. Correct the selector, or remove the policy.", what, cause))
 	e.WaitsFor = []Wait{{Object: &mesh.Ref{APIVersion: "v1", Kind: "Pod", Namespace: r.target.Namespace}, Labels: r.target.Labels}}
-	return e, true
+	return e
 }
 
 // gaps are the workloads outside the mesh that the policy's author can mean. A policy for the whole mesh

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"slices"
 
 	"istio.io/api/label"
@@ -105,7 +106,7 @@ func waypointsOf(s *mesh.Snapshot, o *mesh.Object) []*mesh.Object {
 	if name, ok := o.Labels[label.IoIstioUseWaypoint.Name]; ok {
 		ns, ok := o.Labels[label.IoIstioUseWaypointNamespace.Name]
 		if !ok {
-			ns = or(o.Namespace, o.Name)
+			ns = cmp.Or(o.Namespace, o.Name)
 		}
 		out = append(out, &mesh.Object{Kind: mesh.Gateway, Namespace: ns, Name: name})
 	}

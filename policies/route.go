@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -23,7 +24,7 @@ func route(s *mesh.Snapshot, o *mesh.Object) []Effect {
 	for i, p := range r.ParentRefs {
 		field := "spec.parentRefs[" + strconv.Itoa(i) + "]"
 		group, kind := p.GroupKind()
-		t := Target{Kind: kind, Namespace: or(p.Namespace, o.Namespace), Name: p.Name}
+		t := Target{Kind: kind, Namespace: cmp.Or(p.Namespace, o.Namespace), Name: p.Name}
 		switch group + "/" + kind {
 		case "/Service":
 			effects = append(effects, meshParent(s, o, p, mesh.Service, field)...)
@@ -63,16 +64,11 @@ func keepBest(effects []Effect) []Effect {
 
 // meshParent is a route for the calls to a Service or ServiceEntry.
 func meshParent(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, kind mesh.Kind, field string) []Effect {
-	ref := mesh.Ref{APIVersion: kind.APIVersion(), Kind: kind.String(), Namespace: or(p.Namespace, o.Namespace), Name: p.Name}
+	ref := mesh.Ref{APIVersion: kind.APIVersion(), Kind: kind.String(), Namespace: cmp.Or(p.Namespace, o.Namespace), Name: p.Name}
 	t := Target{Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name}
 	svc := s.Get(kind, ref.Namespace, ref.Name)
 	if svc == nil {
-		e := nobody(t, NotEnforced, NoMatchingParent, field, fmt.Sprintf("this %s has no effect: there is no %s. Correct the parentRef.", o.Kind, ref))
-		if !s.Known(ref.Namespace) {
-			e = nobody(t, Unknown, NotInInput, field, fmt.Sprintf("it cannot be judged: %s is not in the input. Add it, or use --live.", ref))
-		}
-		e.WaitsFor = []Wait{{Object: &ref}}
-		return []Effect{e}
+		return []Effect{notThere(s, ref, nobody(t, NotEnforced, NoMatchingParent, field, fmt.Sprintf("this %s has no effect: there is no %s. Correct the parentRef.", o.Kind, ref)))}
 	}
 	if kind == mesh.ServiceEntry && s.OtherRevision(svc) {
 		return []Effect{nobody(t, NotEnforced, NoMatchingParent, field, fmt.Sprintf(

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -10,7 +11,7 @@ import (
 // gatewayParent is a route whose parent is a Gateway: in force at an ingress gateway, and silently
 // nothing at a waypoint of Envoy's.
 func gatewayParent(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, field string) Effect {
-	ref := mesh.Ref{APIVersion: mesh.Gateway.APIVersion(), Kind: "Gateway", Namespace: or(p.Namespace, o.Namespace), Name: p.Name}
+	ref := mesh.Ref{APIVersion: mesh.Gateway.APIVersion(), Kind: "Gateway", Namespace: cmp.Or(p.Namespace, o.Namespace), Name: p.Name}
 	t := Target{Kind: "Gateway", Namespace: ref.Namespace, Name: ref.Name}
 	gw := s.Get(mesh.Gateway, ref.Namespace, ref.Name)
 	if gw == nil {

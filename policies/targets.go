@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 
@@ -49,7 +50,7 @@ func attach(s *mesh.Snapshot, o *mesh.Object, at mesh.Attachment) []*attachment 
 		if len(at.TargetRefs) == 0 {
 			a.field = "spec.targetRef"
 		}
-		a.target = Target{Kind: ref.Kind, Namespace: or(ref.Namespace, o.Namespace), Name: ref.Name}
+		a.target = Target{Kind: ref.Kind, Namespace: cmp.Or(ref.Namespace, o.Namespace), Name: ref.Name}
 		switch ref.Kind {
 		case "GatewayClass":
 			a.target.Namespace = ""
@@ -102,13 +103,6 @@ func (a *attachment) rejected() bool {
 		return true
 	}
 	return false
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func attachClass(s *mesh.Snapshot, o *mesh.Object, ref mesh.TargetRef, a *attachment) {

@@ -93,6 +93,22 @@ func all(view *policies.View, checks []*policies.Check) []policies.Finding {
 	return out
 }
 
+// TestFilesSayWhatTheyAre tells checks from what they share: a file is a check with its scenarios, or is
+// called shared_*.
+func TestFilesSayWhatTheyAre(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		_, err := os.Stat(strings.TrimSuffix(f, ".go") + ".txtar")
+		shared := strings.HasPrefix(f, "shared_") || strings.HasSuffix(f, "_test.go") || f == "doc.go"
+		if (err != nil) != shared {
+			t.Errorf("%s: a check has a .txtar of the same name, what checks share is called shared_*", f)
+		}
+	}
+}
+
 // TestEveryFileHasACheck finds scenarios that no check runs.
 func TestEveryFileHasACheck(t *testing.T) {
 	known := map[string]bool{}

@@ -3,7 +3,7 @@
 //
 // To add one, write the two files; nothing else needs an edit. The check registers itself, its
 // scenarios need at least one ok-* and one bad-* case, and `go test ./policies/checks -update`
-// writes what they expect.
+// writes what they expect. What several checks share is in shared_*.go.
 package checks
 
 import "embed"

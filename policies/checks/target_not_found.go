@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -32,7 +33,7 @@ meant is in another namespace: then the policy belongs there, or should name the
 			p.Report(policies.Finding{
 				Verdict: e.Verdict, Severity: lost(p.Object, e), Field: e.Field,
 				Message: fmt.Sprintf("%s at %s: %s%s%s.", nobodyApplies(p.Object), e.Target, e.Causes[0].Text, hint, elsewhere(effects, e)),
-				Remedy:  or(remedy, lastSentence(e.Message)),
+				Remedy:  cmp.Or(remedy, lastSentence(e.Message)),
 				Fixes:   toServices(p, e),
 			})
 		}

@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"cmp"
 	"strings"
 
 	"istio.io/api/label"
@@ -101,7 +102,7 @@ func (s *Snapshot) LeavesRoutesTo(o *Object) *Object {
 	if name == "" || strings.EqualFold(name, none) {
 		return nil
 	}
-	gw := s.Get(Gateway, or(labels[label.IoIstioUseWaypointNamespace.Name], o.Namespace), name)
+	gw := s.Get(Gateway, cmp.Or(labels[label.IoIstioUseWaypointNamespace.Name], o.Namespace), name)
 	if gw == nil {
 		return nil
 	}

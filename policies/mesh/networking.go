@@ -1,6 +1,9 @@
 package mesh
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // VirtualServiceSpec is the spec of a VirtualService.
 type VirtualServiceSpec struct {
@@ -216,7 +219,7 @@ const (
 )
 
 // Context is the patch's context, the default filled in.
-func (c ConfigPatch) Context() string { return or(c.Match.Context, ContextAny) }
+func (c ConfigPatch) Context() string { return cmp.Or(c.Match.Context, ContextAny) }
 
 // WithoutContext is whether istiod applies the patch whatever its context is.
 func (c ConfigPatch) WithoutContext() bool {

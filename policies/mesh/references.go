@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -54,17 +55,7 @@ func referencesOf(o *Object) []string {
 	case *Route:
 		keys = append(keys, routeReferences(o, body)...)
 	case *VirtualServiceSpec:
-		for _, d := range body.Destinations() {
-			keys = append(keys, hostKey(d.Host, o.Namespace))
-		}
-		for _, h := range body.Hosts {
-			keys = append(keys, hostKey(h, o.Namespace))
-		}
-		for _, h := range body.HTTP {
-			if h.Delegate != nil {
-				keys = append(keys, delegateKey(or(h.Delegate.Namespace, o.Namespace), h.Delegate.Name))
-			}
-		}
+		keys = append(keys, virtualServiceReferences(o, body)...)
 	case *ServiceEntrySpec:
 		for _, h := range body.Hosts {
 			keys = append(keys, entryKey(h))
@@ -111,14 +102,31 @@ func templateReferences(o *Object, owner *PodOwner) []string {
 	return []string{waypointKey(ns, name)}
 }
 
+// virtualServiceReferences are its hosts, its destinations and what it delegates to.
+func virtualServiceReferences(o *Object, body *VirtualServiceSpec) []string {
+	var keys []string
+	for _, d := range body.Destinations() {
+		keys = append(keys, hostKey(d.Host, o.Namespace))
+	}
+	for _, h := range body.Hosts {
+		keys = append(keys, hostKey(h, o.Namespace))
+	}
+	for _, h := range body.HTTP {
+		if h.Delegate != nil {
+			keys = append(keys, delegateKey(cmp.Or(h.Delegate.Namespace, o.Namespace), h.Delegate.Name))
+		}
+	}
+	return keys
+}
+
 func routeReferences(o *Object, r *Route) []string {
 	var keys []string
 	for _, p := range r.ParentRefs {
 		_, kind := p.GroupKind()
-		keys = append(keys, parentKey(kind, or(p.Namespace, o.Namespace), p.Name))
+		keys = append(keys, parentKey(kind, cmp.Or(p.Namespace, o.Namespace), p.Name))
 	}
 	for _, b := range r.Backends() {
-		keys = append(keys, backendKey(or(b.Namespace, o.Namespace), b.Name))
+		keys = append(keys, backendKey(cmp.Or(b.Namespace, o.Namespace), b.Name))
 	}
 	return keys
 }
@@ -252,11 +260,4 @@ func (s *Snapshot) namesHost(o, svc *Object) bool {
 		}
 	}
 	return false
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

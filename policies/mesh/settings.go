@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"cmp"
 	"reflect"
 	"strconv"
 	"strings"
@@ -48,7 +49,7 @@ var defaultEnrolment = []EnrolmentSelector{
 var assumedLabels = map[string]string{label.IoIstioDataplaneMode.Name: ambient}
 
 func (o Options) withDefaults() Options {
-	o.ClusterDomain = or(o.ClusterDomain, "cluster.local")
+	o.ClusterDomain = cmp.Or(o.ClusterDomain, "cluster.local")
 	return o
 }
 
@@ -119,7 +120,7 @@ next:
 				continue next
 			}
 		}
-		return or(p.Visibility, "PUBLIC")
+		return cmp.Or(p.Visibility, "PUBLIC")
 	}
 	return "PUBLIC"
 }
@@ -194,7 +195,7 @@ func (c *ConfigMapBody) checkMesh(d *decoder) {
 // readSettings reads the installation from the istio ConfigMap and istiod's Deployment.
 func (s *Snapshot) readSettings() *Settings {
 	t := &Settings{
-		RootNamespace: or(s.options.RootNamespace, "istio-system"), TrustDomain: or(s.options.TrustDomain, "cluster.local"),
+		RootNamespace: cmp.Or(s.options.RootNamespace, "istio-system"), TrustDomain: cmp.Or(s.options.TrustDomain, "cluster.local"),
 		ClusterDomain: s.options.ClusterDomain, Version: defaultVersion, VersionFrom: "default",
 	}
 	if o := s.meshConfigMap(t.RootNamespace); o != nil {
@@ -242,10 +243,10 @@ func (s *Snapshot) readMeshConfig(t *Settings, o *Object) {
 	}
 	t.MeshConfigKnown = true
 	if s.options.RootNamespace == "" {
-		t.RootNamespace = or(mc.RootNamespace, o.Namespace)
+		t.RootNamespace = cmp.Or(mc.RootNamespace, o.Namespace)
 	}
 	if s.options.TrustDomain == "" {
-		t.TrustDomain = or(mc.TrustDomain, t.TrustDomain)
+		t.TrustDomain = cmp.Or(mc.TrustDomain, t.TrustDomain)
 	}
 	t.TrustDomainAliases = mc.TrustDomainAliases
 	t.DiscoverySelectors, t.ServiceScopes = mc.DiscoverySelectors, mc.ServiceScopeConfigs

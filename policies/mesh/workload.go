@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -37,6 +38,9 @@ type Workload struct {
 	Mode           Mode
 	Why            string // why it has this Mode, as a clause: "the Namespace has label …"
 }
+
+// Carries is whether the workload has all of the labels.
+func (w *Workload) Carries(labels map[string]string) bool { return subset(labels, w.Labels) }
 
 // Workloads are all workloads of a namespace. Pod templates count where no Pod of theirs is in the
 // input. The slice is shared.
@@ -137,7 +141,7 @@ func started(o *Object, p *PodBody) bool {
 }
 
 func (w *Workload) readPodSpec(p *PodSpec) {
-	w.ServiceAccount, w.HostNetwork = or(p.ServiceAccountName, "default"), p.HostNetwork
+	w.ServiceAccount, w.HostNetwork = cmp.Or(p.ServiceAccountName, "default"), p.HostNetwork
 	for _, c := range slices.Concat(p.Containers, p.InitContainers) {
 		w.Ports = append(w.Ports, c.Ports...)
 		w.Probed = w.Probed || c.probed()

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -35,7 +36,7 @@ func ingressOf(s *mesh.Snapshot, route, svc *mesh.Object) (ingress, bool) {
 			if _, kind := p.GroupKind(); kind != "Gateway" {
 				continue
 			}
-			gw := s.Get(mesh.Gateway, or(p.Namespace, route.Namespace), p.Name)
+			gw := s.Get(mesh.Gateway, cmp.Or(p.Namespace, route.Namespace), p.Name)
 			if gw != nil && s.ClassOf(gw) == mesh.ClassGateway && takes(s, gw, p, route.Namespace) {
 				return ingress{gw.String(), func() direct { return direct{principal: gatewayIdentity(s, gw)} }}, true
 			}
@@ -63,7 +64,7 @@ func gatewayIdentity(s *mesh.Snapshot, gw *mesh.Object) string {
 	if slices.ContainsFunc(spec.Addresses, func(a mesh.Address) bool { return a.Type == "Hostname" }) {
 		return ""
 	}
-	sa := or(gw.Annotations[annotation.GatewayServiceAccount.Name], gw.Name+"-"+spec.GatewayClassName)
+	sa := cmp.Or(gw.Annotations[annotation.GatewayServiceAccount.Name], gw.Name+"-"+spec.GatewayClassName)
 	return s.Settings().TrustDomain + "/ns/" + gw.Namespace + "/sa/" + sa
 }
 
@@ -88,18 +89,9 @@ func classicIngress(s *mesh.Snapshot, name, ns string) (ingress, bool) {
 // whatever namespace; nobody known where none is in the input.
 func classicIdentity(s *mesh.Snapshot, sel map[string]string) direct {
 	for _, w := range s.Clients().Gateways {
-		if subset(sel, w.Labels) {
+		if w.Carries(sel) {
 			return direct{principal: principalOf(s, w)}
 		}
 	}
 	return direct{}
-}
-
-func subset(want, labels map[string]string) bool {
-	for k, v := range want {
-		if labels[k] != v {
-			return false
-		}
-	}
-	return true
 }

@@ -118,7 +118,7 @@ func sidecarIn(s *mesh.Snapshot, ns string, labels map[string]string, how string
 	var first *mesh.Workload
 	for _, w := range s.Workloads(ns) {
 		switch {
-		case !(&mesh.LabelSelector{MatchLabels: labels}).Matches(w.Labels), w.Mode == mesh.ModeGateway, w.Mode == mesh.ModeWaypoint:
+		case !w.Carries(labels), w.Mode == mesh.ModeGateway, w.Mode == mesh.ModeWaypoint:
 		case w.Mode != mesh.ModeSidecar:
 			return nil
 		case first == nil:

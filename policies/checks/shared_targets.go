@@ -57,10 +57,3 @@ func lastSentence(message string) string {
 	}
 	return message
 }
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
