@@ -1,0 +1,201 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+// KubeconfigEnv names a kubeconfig of a cluster that tests use instead of starting one. That cluster
+// must have the CRDs of Istio and the Gateway API, and istiod where a test asks for it.
+const KubeconfigEnv = "WAYWARDEN_TEST_KUBECONFIG"
+
+// Cluster is a control plane that runs, or one that was given.
+type Cluster struct {
+	Config     *rest.Config
+	Kubeconfig string // a file, for an admin
+	Dynamic    dynamic.Interface
+	Mapper     meta.RESTMapper
+	IstiodURL  string // istiod's HTTP address, for /debug; "" without istiod
+	Logs       string // the folder of the servers' logs; "" for a cluster that was given
+
+	bin       string
+	env       *envtest.Environment
+	processes []*process
+	stop      context.CancelFunc
+}
+
+type options struct {
+	istiod   bool
+	istioEnv []string
+	hold     func(pod *unstructured.Unstructured) bool
+}
+
+// Option changes what Start starts.
+type Option func(*options)
+
+// WithIstiod starts istiod, kwok and the controllers that make its deployments into pods.
+func WithIstiod(env ...string) Option {
+	return func(o *options) { o.istiod, o.istioEnv = true, env }
+}
+
+// Hold keeps the pods for which it is true off every node, so that they never become ready: that
+// is how a waypoint stays unready.
+func Hold(pod func(*unstructured.Unstructured) bool) Option {
+	return func(o *options) { o.hold = pod }
+}
+
+// Start gives a test a cluster of its own, on free ports, and takes it down with the test. Where
+// KubeconfigEnv is set it gives that cluster. When the test fails it says where the logs are.
+func Start(t testing.TB, opts ...Option) *Cluster {
+	t.Helper()
+	c, err := Run(t.Context(), opts...)
+	if err != nil {
+		t.Fatalf("start a cluster: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Errorf("stop the cluster: %v", err)
+		}
+		if c.Logs == "" {
+			return
+		}
+		if t.Failed() {
+			t.Logf("the servers' logs are in %s", c.Logs)
+			return
+		}
+		os.RemoveAll(c.Logs)
+	})
+	return c
+}
+
+// Run starts a cluster, or connects to the one that KubeconfigEnv names. The caller stops it.
+func Run(ctx context.Context, opts ...Option) (*Cluster, error) {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if file := os.Getenv(KubeconfigEnv); file != "" {
+		return given(file)
+	}
+	bin, err := Build()
+	if err != nil {
+		return nil, err
+	}
+	logs, err := os.MkdirTemp("", "waywarden-cluster-")
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{bin: bin, Logs: logs}
+	if err := c.start(ctx, o); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w (logs: %s)", err, logs), c.Stop())
+	}
+	return c, nil
+}
+
+func given(file string) (*Cluster, error) {
+	cfg, err := clientcmd.BuildConfigFromFlags("", file)
+	if err != nil {
+		return nil, fmt.Errorf("read %s from %s: %w", file, KubeconfigEnv, err)
+	}
+	c := &Cluster{Config: cfg, Kubeconfig: file, IstiodURL: os.Getenv("WAYWARDEN_TEST_ISTIOD")}
+	return c, c.connect()
+}
+
+func (c *Cluster) start(ctx context.Context, o options) error {
+	if err := c.controlPlane(); err != nil {
+		return err
+	}
+	if err := c.connect(); err != nil {
+		return err
+	}
+	if !o.istiod {
+		return nil
+	}
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c.stop = cancel
+	if err := c.controllers(); err != nil {
+		return err
+	}
+	if err := c.nodes(ctx); err != nil {
+		return err
+	}
+	go c.schedule(background, o.hold)
+	return c.istiod(ctx, o.istioEnv)
+}
+
+func (c *Cluster) controlPlane() error {
+	c.env = &envtest.Environment{
+		BinaryAssetsDirectory:    envtestDir(c.bin),
+		ControlPlaneStartTimeout: time.Minute, ControlPlaneStopTimeout: 20 * time.Second,
+		CRDInstallOptions: envtest.CRDInstallOptions{
+			Paths: []string{filepath.Join(c.bin, "crds-istio.yaml"), filepath.Join(c.bin, "crds-gateway.yaml")}, ErrorIfPathMissing: true,
+		},
+	}
+	logs, err := os.Create(filepath.Join(c.Logs, "control-plane.log"))
+	if err != nil {
+		return err
+	}
+	// Folders under Logs, so that a process can be told to be this cluster's by its command line.
+	c.env.ControlPlane.Etcd = &envtest.Etcd{Out: logs, Err: logs, DataDir: filepath.Join(c.Logs, "etcd")}
+	c.env.ControlPlane.Etcd.Configure().Append("unsafe-no-fsync", "true")
+	api := c.env.ControlPlane.GetAPIServer()
+	api.Out, api.Err, api.CertDir = logs, logs, filepath.Join(c.Logs, "certs")
+	for _, dir := range []string{api.CertDir, c.env.ControlPlane.Etcd.DataDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	api.Configure().Set("service-cluster-ip-range", "10.96.0.0/16")
+	if c.Config, err = c.env.Start(); err != nil {
+		return fmt.Errorf("start etcd and the API server: %w", err)
+	}
+	c.Config.QPS, c.Config.Burst = -1, 0
+	admin, err := c.env.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
+	if err != nil {
+		return err
+	}
+	raw, err := admin.KubeConfig()
+	if err != nil {
+		return err
+	}
+	c.Kubeconfig = filepath.Join(c.Logs, "kubeconfig")
+	return os.WriteFile(c.Kubeconfig, raw, 0o600)
+}
+
+func (c *Cluster) connect() error {
+	var err error
+	if c.Dynamic, err = dynamic.NewForConfig(c.Config); err != nil {
+		return err
+	}
+	_, err = discovery.NewDiscoveryClientForConfig(c.Config)
+	return err
+}
+
+// Stop takes down what Run started, the last first. A cluster that was given is left as it is.
+func (c *Cluster) Stop() error {
+	if c.stop != nil {
+		c.stop()
+	}
+	var errs []error
+	for _, p := range slices.Backward(c.processes) {
+		errs = append(errs, p.stop())
+	}
+	if c.env != nil {
+		errs = append(errs, c.env.Stop())
+	}
+	return errors.Join(errs...)
+}

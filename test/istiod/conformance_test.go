@@ -1,0 +1,142 @@
+//go:build cluster
+
+package istiod
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/yaml"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/test/cluster"
+)
+
+// fixedSeeds run in every `go test`; SEEDS="7 8 9" runs others, and `make conformance` chooses one.
+var fixedSeeds = []uint64{2, 3}
+
+func seeds(t *testing.T) (out []uint64, fixed bool) {
+	for _, f := range strings.Fields(os.Getenv("SEEDS")) {
+		n, err := strconv.ParseUint(f, 10, 64)
+		if err != nil {
+			t.Fatalf("SEEDS: %v", err)
+		}
+		out = append(out, n)
+	}
+	if len(out) > 0 {
+		return out, false
+	}
+	return fixedSeeds, true
+}
+
+const namespaces = 24
+
+func TestConformance(t *testing.T) {
+	list, fixed := seeds(t)
+	used := map[string]int{}
+	for _, seed := range list {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { conform(t, seed, used) })
+	}
+	if !fixed || t.Failed() {
+		return
+	}
+	for _, k := range known {
+		if used[k.name] == 0 {
+			t.Errorf("the known difference %q has not been seen: remove it", k.name)
+		}
+	}
+}
+
+// conform holds Waywarden to istiod in one mesh: as it was made, and after some of it was edited and deleted.
+func conform(t *testing.T, seed uint64, used map[string]int) {
+	c := cluster.Start(t, cluster.WithIstiod(), cluster.Hold(func(p *unstructured.Unstructured) bool {
+		return p.GetLabels()["gateway.networking.k8s.io/gateway-name"] == "unready"
+	}))
+	w := &world{Cluster: c}
+	objects := Generate(seed, namespaces)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(w.applyInTurn(t.Context(), objects))
+	w.check(t, "as made", used)
+	write, remove := Edit(seed, objects)
+	must(w.applyAll(t.Context(), write))
+	must(w.removeAll(t.Context(), remove))
+	must(w.settle(t.Context(), time.Second, time.Minute))
+	must(w.touch(t.Context()))
+	w.check(t, "edited", used)
+}
+
+func (w *world) check(t *testing.T, when string, used map[string]int) {
+	t.Helper()
+	if err := w.settle(t.Context(), 3*time.Second, 2*time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	r, err := w.record(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	policies := 0
+	for _, k := range []mesh.Kind{mesh.AuthorizationPolicy, mesh.PeerAuthentication} {
+		for range r.Snapshot.All(k) {
+			policies++
+		}
+	}
+	var compared []string
+	unexplained := map[string]int{} // by what is said
+	for _, result := range r.All() {
+		compared = append(compared, strconv.Itoa(result.Compared))
+		for _, d := range result.Differences {
+			if name := explained(r, d); name != "" {
+				used[name]++
+				continue
+			}
+			class := d.About
+			if len(d.Ours)+len(d.Istiod) < 100 {
+				class += ": " + d.Ours + " / " + d.Istiod
+			}
+			if unexplained[class]++; unexplained[class] <= shown {
+				t.Errorf("%s\n%s", d, w.describe(t, d.Object))
+			}
+		}
+	}
+	t.Logf("%s: %d objects, %d policies, %d refused by the API server, compared %s; unexplained: %v",
+		when, r.Snapshot.Len(), policies, w.refused, strings.Join(compared, "+"), unexplained)
+}
+
+// shown is how many differences of the same kind are printed with their objects.
+const shown = 3
+
+// describe is an object as it is written, with its Namespace's labels.
+func (w *world) describe(t *testing.T, o *mesh.Object) string {
+	get := func(resource schema.GroupVersionResource, ns, name string) map[string]any {
+		u, err := w.Dynamic.Resource(resource).Namespace(ns).Get(t.Context(), name, metav1.GetOptions{})
+		if err != nil {
+			return map[string]any{"error": err.Error()}
+		}
+		return u.Object
+	}
+	content := get(schema.GroupVersionResource{Group: o.Kind.Group(), Version: "v1", Resource: o.Kind.Resource()}, o.Namespace, o.Name)
+	if meta, ok := content["metadata"].(map[string]any); ok {
+		content["metadata"] = map[string]any{"labels": meta["labels"], "annotations": meta["annotations"], "creationTimestamp": meta["creationTimestamp"]}
+	}
+	ns := get(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}, "", o.Namespace)
+	if meta, ok := ns["metadata"].(map[string]any); ok {
+		content["namespace labels"] = meta["labels"]
+	}
+	raw, err := yaml.Marshal(content)
+	if err != nil {
+		return err.Error()
+	}
+	return string(raw)
+}
