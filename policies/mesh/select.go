@@ -57,7 +57,7 @@ func (w *workloadSet) candidates(labels map[string]string) []*Workload {
 }
 
 // Select are the workloads of a namespace that carry all of labels. Where the input shows no
-// workload there at all, one is imagined. Nil labels select every workload.
+// workload there at all, those that its Services ask for are imagined. Nil labels select every workload.
 func (s *Snapshot) Select(ns string, labels map[string]string) []*Workload {
 	var out []*Workload
 	for _, w := range s.workloadsOf(ns).candidates(labels) {
@@ -66,6 +66,23 @@ func (s *Snapshot) Select(ns string, labels map[string]string) []*Workload {
 		}
 	}
 	if len(out) == 0 && !s.HasWorkloads(ns) {
+		return s.imagined(ns, labels)
+	}
+	return out
+}
+
+// imagined are the plain pods behind the Services whose selectors carry all of labels; one with
+// nothing but labels where there is no such Service.
+func (s *Snapshot) imagined(ns string, labels map[string]string) []*Workload {
+	var out []*Workload
+	for _, o := range s.List(Service, ns) {
+		sel := o.Spec.(*ServiceSpec).Selector
+		known := slices.ContainsFunc(out, func(w *Workload) bool { return maps.Equal(w.Labels, sel) })
+		if len(sel) > 0 && subset(labels, sel) && !known {
+			out = append(out, s.Imagine(ns, sel))
+		}
+	}
+	if len(out) == 0 {
 		return []*Workload{s.Imagine(ns, labels)}
 	}
 	return out
