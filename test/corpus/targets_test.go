@@ -6,31 +6,8 @@ import (
 	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/test/oracle"
 )
-
-// verbatim are the words of our effects that are istiod's own, or finer than istiod's: its condition
-// knows only that a Service is not bound, or that no waypoint has a Gateway's name, and not why. A
-// reason that is not here goes with a targetRef that istiod accepts, whether anybody enforces it or not.
-var verbatim = map[string]map[string]string{
-	"Service": {
-		policies.AncestorNotBound:            policies.AncestorNotBound,
-		policies.TargetNotFound:              policies.TargetNotFound,
-		mesh.WaypointIsNotReady:              policies.AncestorNotBound,
-		mesh.AttachmentDenied:                policies.AncestorNotBound,
-		mesh.UnsupportedTrafficType:          policies.AncestorNotBound,
-		mesh.CrossNamespaceWaypointForbidden: policies.AncestorNotBound,
-	},
-	"Gateway": {
-		policies.TargetNotFound: policies.TargetNotFound,
-		mesh.WaypointIsNotReady: policies.TargetNotFound,
-	},
-	"GatewayClass": {
-		policies.TargetNotFound: policies.TargetNotFound,
-		policies.Invalid:        policies.Invalid,
-	},
-}
-
-func init() { verbatim["ServiceEntry"] = verbatim["Service"] }
 
 // TestTargets compares the effects of every AuthorizationPolicy with targetRefs with the condition
 // WaypointAccepted. Of several targetRefs istiod tells only whether all, some or none are bound
@@ -67,7 +44,7 @@ func waypointAccepted(effects []report.Effect, refs []mesh.TargetRef) condition 
 	for _, ref := range refs {
 		for _, e := range effects {
 			if e.Target.Kind == ref.Kind && e.Target.Name == ref.Name {
-				if word, no := verbatim[ref.Kind][e.Reason]; no {
+				if word, no := oracle.Verbatim[ref.Kind][e.Reason]; no {
 					rejected[ref] = word
 				}
 			}

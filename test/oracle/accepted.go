@@ -5,10 +5,10 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// verbatim are the words of our effects that are istiod's own, or finer than istiod's: its condition
+// Verbatim are the words of our effects that are istiod's own, or finer than istiod's: its condition
 // knows only that a Service is not bound, or that no waypoint has a Gateway's name, and not why. A
 // reason that is not here goes with a targetRef that istiod accepts, whether anybody enforces it or not.
-var verbatim = map[string]map[string]string{
+var Verbatim = map[string]map[string]string{
 	"Service": {
 		policies.AncestorNotBound:            policies.AncestorNotBound,
 		policies.TargetNotFound:              policies.TargetNotFound,
@@ -27,7 +27,7 @@ var verbatim = map[string]map[string]string{
 	},
 }
 
-func init() { verbatim["ServiceEntry"] = verbatim["Service"] }
+func init() { Verbatim["ServiceEntry"] = Verbatim["Service"] }
 
 // Targets compares the effects of every AuthorizationPolicy with targetRefs with the condition
 // WaypointAccepted. Of several targetRefs istiod tells only whether all, some or none are bound
@@ -65,7 +65,7 @@ func waypointAccepted(effects []policies.Effect, refs []mesh.TargetRef) string {
 	for _, ref := range refs {
 		for _, e := range effects {
 			if e.Target.Kind == ref.Kind && e.Target.Name == ref.Name {
-				if word, no := verbatim[ref.Kind][e.Reason]; no {
+				if word, no := Verbatim[ref.Kind][e.Reason]; no {
 					rejected[ref] = word
 				}
 			}
