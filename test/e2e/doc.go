@@ -1,0 +1,2 @@
+// Package e2e runs the binary as people do, against a control plane with istiod.
+package e2e
