@@ -2,15 +2,13 @@ package audit
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"sigs.k8s.io/yaml"
 
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/inventory/manifest"
-	_ "github.com/waywarden/waywarden/policies/checks"
+	"github.com/waywarden/waywarden/policies/checks"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/scenario"
 )
@@ -18,22 +16,14 @@ import (
 // TestRepairAllConverges repairs every scenario of every check as a file: what is written can be read, says what was
 // judged, and has nothing more to repair.
 func TestRepairAllConverges(t *testing.T) {
-	files, err := filepath.Glob("../policies/checks/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
+	files, err := scenario.Load(checks.Scenarios, "*.txtar")
+	if err != nil {
+		t.Fatal(err)
 	}
 	repairs := 0
-	for _, name := range files {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := scenario.Parse(name, data)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, f := range files {
 		for _, cs := range f.Cases {
-			t.Run(filepath.Base(name)+"/"+cs.Name, func(t *testing.T) {
+			t.Run(f.Name+"/"+cs.Name, func(t *testing.T) {
 				text := stream(t, cs.Snapshot)
 				first := repairText(t, &text)
 				repairs += len(first.Repairs)

@@ -3,8 +3,6 @@ package audit
 import (
 	"encoding/json"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies/checks"
 	"github.com/waywarden/waywarden/policies/scenario"
 )
 
@@ -44,19 +43,11 @@ var shape = map[string]string{
 // TestShape holds the JSON of the corpus and of every scenario to the contract.
 func TestShape(t *testing.T) {
 	inputs := []*inventory.Inventory{read(t, "../test/corpus/testdata/mesh-a/mesh.yaml")}
-	files, err := filepath.Glob("../policies/checks/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
+	files, err := scenario.Load(checks.Scenarios, "*.txtar")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, name := range files {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := scenario.Parse(name, data)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, f := range files {
 		for _, cs := range f.Cases {
 			inputs = append(inputs, fromText(t, stream(t, cs.Snapshot)))
 		}

@@ -2,12 +2,11 @@ package audit
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 
 	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies/checks"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/scenario"
 )
@@ -16,31 +15,23 @@ import (
 // a twin that was read from the same text and that nobody was asked about: its content, its decoded
 // spec, its labels. Objects are shared between goroutines and Snapshots, so a single write would be a race.
 func TestInputsStayUntouched(t *testing.T) {
-	files, err := filepath.Glob("../policies/checks/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
+	files, err := scenario.Load(checks.Scenarios, "*.txtar")
+	if err != nil {
+		t.Fatal(err)
 	}
 	compared := 0
-	for _, name := range files {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := scenario.Parse(name, data)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, f := range files {
 		for _, cs := range f.Cases {
 			text := stream(t, cs.Snapshot)
 			asked, twin := fromText(t, text), fromText(t, text)
 			askEverything(asked)
 			if len(asked.Objects) != len(twin.Objects) {
-				t.Fatalf("%s %s: %d objects before, %d after", name, cs.Name, len(twin.Objects), len(asked.Objects))
+				t.Fatalf("%s %s: %d objects before, %d after", f.Name, cs.Name, len(twin.Objects), len(asked.Objects))
 			}
 			for i, o := range asked.Objects {
 				compared++
 				if !reflect.DeepEqual(o, twin.Objects[i]) {
-					t.Errorf("%s %s: %s was written to:\nbefore %+v\nafter  %+v", filepath.Base(name), cs.Name, o, *twin.Objects[i], *o)
+					t.Errorf("%s %s: %s was written to:\nbefore %+v\nafter  %+v", f.Name, cs.Name, o, *twin.Objects[i], *o)
 				}
 			}
 		}

@@ -3,7 +3,6 @@ package policies_test
 import (
 	"flag"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,20 +16,12 @@ var update = flag.Bool("update", false, "rewrite the expectations in testdata/*.
 // TestScenarios compares the effects of the policies of every case with what the file expects.
 // In an ok-* case every policy is enforced as written; in a bad-* case at least one is not.
 func TestScenarios(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no scenarios", err)
+	files, err := scenario.Load(os.DirFS("."), "testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			f, err := scenario.Parse(file, data)
-			if err != nil {
-				t.Fatal(err)
-			}
+	for _, f := range files {
+		t.Run(f.Name, func(t *testing.T) {
 			want := map[string]string{}
 			for _, c := range f.Cases {
 				var effects []policies.Effect
@@ -50,7 +41,7 @@ func TestScenarios(t *testing.T) {
 				}
 			}
 			if *update {
-				if err := os.WriteFile(file, f.Update(want), 0o644); err != nil {
+				if err := os.WriteFile(f.Name, f.Update(want), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}

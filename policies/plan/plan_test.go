@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,25 +19,17 @@ var update = flag.Bool("update", false, "rewrite the expectations in the .txtar 
 
 func scenarios(t *testing.T, each func(t *testing.T, cs scenario.Case) string) {
 	t.Helper()
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
+	files, err := scenario.Load(os.DirFS("."), "testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, name := range files {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := scenario.Parse(name, data)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, f := range files {
 		want := map[string]string{}
 		for _, cs := range f.Cases {
-			t.Run(filepath.Base(name)+"/"+cs.Name, func(t *testing.T) { want[cs.Name] = each(t, cs) })
+			t.Run(f.Name+"/"+cs.Name, func(t *testing.T) { want[cs.Name] = each(t, cs) })
 		}
 		if *update && want[f.Cases[0].Name] != "" {
-			if err := os.WriteFile(name, f.Update(want), 0o644); err != nil {
+			if err := os.WriteFile(f.Name, f.Update(want), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}

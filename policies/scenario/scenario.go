@@ -16,6 +16,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -46,6 +47,29 @@ type Case struct {
 
 // Bad is whether the case shows something to be found.
 func (c Case) Bad() bool { return strings.HasPrefix(c.Name, "bad-") }
+
+// Load reads the files of cases that match a glob. None at all is an error: a test that loads nothing
+// would pass for want of a case.
+func Load(fsys fs.FS, pattern string) ([]*File, error) {
+	names, err := fs.Glob(fsys, pattern)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("no scenarios: nothing matches %s", pattern)
+	}
+	files := make([]*File, len(names))
+	for i, name := range names {
+		data, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return nil, err
+		}
+		if files[i], err = Parse(name, data); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
 
 // Parse reads a file of cases. Every error names the file, the section and what is wrong.
 func Parse(name string, data []byte) (*File, error) {

@@ -5,7 +5,6 @@ package meshes
 import (
 	"flag"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,20 +20,12 @@ var update = flag.Bool("update", false, "rewrite the expectations in *.txtar")
 // TestMeshes compares all that is found in a mesh with what the file expects. In an ok-* mesh nothing is
 // worse than a remark.
 func TestMeshes(t *testing.T) {
-	files, err := filepath.Glob("*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no meshes", err)
+	files, err := scenario.Load(os.DirFS("."), "*.txtar")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, file := range files {
-		t.Run(file, func(t *testing.T) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			f, err := scenario.Parse(file, data)
-			if err != nil {
-				t.Fatal(err)
-			}
+	for _, f := range files {
+		t.Run(f.Name, func(t *testing.T) {
 			want := map[string]string{}
 			for _, c := range f.Cases {
 				findings, altered := evaluate(c)
@@ -51,7 +42,7 @@ func TestMeshes(t *testing.T) {
 				}
 			}
 			if *update {
-				if err := os.WriteFile(file, f.Update(want), 0o644); err != nil {
+				if err := os.WriteFile(f.Name, f.Update(want), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -5,7 +5,6 @@ package probes
 import (
 	"flag"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,24 +17,16 @@ import (
 var update = flag.Bool("update", false, "rewrite the expectations in the .txtar files")
 
 func TestProbes(t *testing.T) {
-	files, err := filepath.Glob("*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no probes: %v", err)
+	files, err := scenario.Load(os.DirFS("."), "*.txtar")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, name := range files {
-		t.Run(name, func(t *testing.T) { probe(t, name) })
+	for _, f := range files {
+		t.Run(f.Name, func(t *testing.T) { probe(t, f) })
 	}
 }
 
-func probe(t *testing.T, name string) {
-	data, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := scenario.Parse(name, data)
-	if err != nil {
-		t.Fatal(err)
-	}
+func probe(t *testing.T, f *scenario.File) {
 	want := map[string]string{}
 	for _, cs := range f.Cases {
 		var effects []policies.Effect
@@ -52,7 +43,7 @@ func probe(t *testing.T, name string) {
 		}
 	}
 	if *update {
-		if err := os.WriteFile(name, f.Update(want), 0o644); err != nil {
+		if err := os.WriteFile(f.Name, f.Update(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
