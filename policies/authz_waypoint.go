@@ -120,19 +120,25 @@ func judgeProvider(s *mesh.Snapshot, p *mesh.AuthorizationPolicySpec, services [
 }
 
 func waypointMessage(action, by string, e *Effect) string {
-	cause := firstText(e.Causes, e.Reason)
-	switch e.Verdict {
-	case NotEnforced:
-		return fmt.Sprintf("this %s has no effect at %s: %s, so no rule can match. Correct the rule.", action, by, cause)
-	case DeniesAll:
-		return fmt.Sprintf("this ALLOW admits nobody at %s, so everything that no other ALLOW admits is denied: %s. Correct the rule, or declare the port's protocol.", by, cause)
-	case OverDenies:
-		if action == Deny {
-			return fmt.Sprintf("this DENY denies more than it says at %s: %s. Declare the port's protocol (appProtocol), or limit the rule to HTTP ports.", by, cause)
-		}
-		return fmt.Sprintf("this %s admits less than it says at %s: %s. Declare the port's protocol (appProtocol), or correct the rule.", action, by, cause)
+	consequence := fmt.Sprintf("this %s does less than it says at %s", action, by)
+	switch {
+	case e.Verdict == NotEnforced:
+		consequence = fmt.Sprintf("this %s has no effect at %s, because no rule can match", action, by)
+	case e.Verdict == DeniesAll:
+		consequence = fmt.Sprintf("this ALLOW admits nobody at %s, so everything that no other ALLOW admits is denied", by)
+	case e.Verdict == OverDenies && action == Deny:
+		consequence = fmt.Sprintf("this DENY denies more than it says at %s", by)
+	case e.Verdict == OverDenies:
+		consequence = fmt.Sprintf("this %s admits less than it says at %s", action, by)
 	}
-	return fmt.Sprintf("this %s does less than it says at %s: %s. Correct the rule.", action, by, cause)
+	remedy := "Declare the port's protocol (appProtocol), or limit the rule to HTTP ports."
+	switch {
+	case e.Reason == PortNeverMatches:
+		remedy = "Name the Service's own ports and addresses, which are what a waypoint sees."
+	case e.Verdict == NotEnforced && e.Reason == Protocol:
+		remedy = "Guard UDP with a NetworkPolicy: nothing else in the mesh sees it."
+	}
+	return fmt.Sprintf("%s: %s. %s", consequence, firstText(e.Causes, e.Reason), remedy)
 }
 
 // chain is one port of one Service at a waypoint.
