@@ -45,6 +45,7 @@ func RepairAll(inv *inventory.Inventory, opts Options, skip func(mesh.Ref) bool)
 	if opts.Checks == nil {
 		opts.Checks = policies.Checks()
 	}
+	opts.Checks = policies.AboutObjects(opts.Checks)
 	r := repairer{inv: inv, opts: opts, skip: skip, s: mesh.New(opts.Mesh, inv.Objects...), count: map[mesh.Ref]int{}, gone: map[string]bool{}}
 	for range maxRounds {
 		if !r.round() {

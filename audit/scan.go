@@ -30,6 +30,7 @@ func Scan(inv *inventory.Inventory, opts Options) *report.ScanResult {
 	if opts.Checks == nil {
 		opts.Checks = policies.Checks()
 	}
+	opts.Checks = policies.AboutObjects(opts.Checks)
 	s := mesh.New(opts.Mesh, inv.Objects...)
 	w := writer{inv, s, &report.ScanResult{Checks: opts.Checks, Ignored: inv.Ignored}}
 	w.Summary = report.Summary{Objects: s.Len(), Checks: len(opts.Checks)}

@@ -25,8 +25,10 @@ type Check struct {
 	Remedy string
 	// Cases are the numbers of docs/semantics.md that it finds.
 	Cases []int
-	// Run asks the question.
-	Run func(*Pass)
+	// Run asks the question of an object as it is; Change asks it of a change, at admission, where
+	// the mesh before is known as well. A check has one of the two.
+	Run    func(*Pass)
+	Change func(*ChangePass)
 }
 
 // Pass is one run of a Check on one object.
@@ -66,8 +68,10 @@ func Register(c Check) *Check {
 		panic(fmt.Sprintf("policies: check ID %q is not a kebab-case path", c.ID))
 	case registry[c.ID] != nil:
 		panic("policies: two checks are called " + c.ID)
-	case c.Title == "" || c.Doc == "" || c.Remedy == "" || len(c.Kinds) == 0 || c.Run == nil || c.Severity.Rank() == len(Severities):
-		panic("policies: check " + c.ID + " lacks a title, doc, remedy, kinds, severity or run")
+	case c.Title == "" || c.Doc == "" || c.Remedy == "" || len(c.Kinds) == 0 || c.Severity.Rank() == len(Severities):
+		panic("policies: check " + c.ID + " lacks a title, doc, remedy, kinds or severity")
+	case (c.Run == nil) == (c.Change == nil):
+		panic("policies: check " + c.ID + " has not one of Run and Change")
 	}
 	registry[c.ID] = &c
 	return &c
@@ -86,6 +90,12 @@ func Checks(globs ...string) []*Check {
 	return out
 }
 
+// AboutObjects are those of the checks that are asked of objects as they are, and not of changes: what a
+// scan can ask.
+func AboutObjects(checks []*Check) []*Check {
+	return slices.DeleteFunc(slices.Clone(checks), func(c *Check) bool { return c.Run == nil })
+}
+
 // MatchID reports whether a check's ID matches a glob.
 func MatchID(glob, id string) bool {
 	if prefix, ok := strings.CutSuffix(glob, "/*"); ok && strings.HasPrefix(id, prefix+"/") {
@@ -99,7 +109,7 @@ func MatchID(glob, id string) bool {
 func Evaluate(checks []*Check, view *View, o *mesh.Object) []Finding {
 	var out []Finding
 	for _, c := range checks {
-		if !slices.Contains(c.Kinds, o.Kind) {
+		if c.Run == nil || !slices.Contains(c.Kinds, o.Kind) {
 			continue
 		}
 		p := Pass{View: view, Check: c, Object: o}

@@ -16,13 +16,12 @@ type Regression struct {
 }
 
 // Regressions are the stored policies that do worse after a change of a Namespace, Service,
-// ServiceEntry, WorkloadEntry, Gateway or pod template than before it, sorted. changed is the object
-// in either form, as it was or as it will be. An effect that can no longer be judged is not told.
-func Regressions(before, after *mesh.Snapshot, changed *mesh.Object) []Regression {
-	was, is := NewView(before), NewView(after)
+// ServiceEntry, WorkloadEntry, Gateway, GatewayClass or pod template than before it, sorted. changed is
+// the object in either form, as it was or as it will be. An effect that can no longer be judged is not told.
+func Regressions(was, is *View, changed *mesh.Object) []Regression {
 	var out []Regression
-	for _, o := range dependants(before, after, changed) {
-		if after.Get(o.Kind, o.Namespace, o.Name) != o {
+	for _, o := range dependants(was.Snapshot, is.Snapshot, changed) {
+		if is.Get(o.Kind, o.Namespace, o.Name) != o {
 			continue // it goes, or changes, together with the object
 		}
 		now := is.Effects(o)
@@ -79,15 +78,23 @@ func dependants(before, after *mesh.Snapshot, changed *mesh.Object) []*mesh.Obje
 	return out
 }
 
-// namespacesOf are the namespaces in which the object decides anything: its own, and for a Gateway
-// those of all that ask for it.
+// namespacesOf are the namespaces in which the object decides anything: its own, and for a Gateway, or
+// the Gateways of a class, those of all that ask for it.
 func namespacesOf(s *mesh.Snapshot, o *mesh.Object) []string {
 	if o.Kind == mesh.Namespace {
 		return []string{o.Name}
 	}
 	out := []string{o.Namespace}
-	if o.Kind == mesh.Gateway {
-		for _, asking := range s.AskingFor(o) {
+	gateways := []*mesh.Object{o}
+	switch o.Kind {
+	case mesh.Gateway:
+	case mesh.GatewayClass:
+		gateways = s.GatewaysOf(o.Name)
+	default:
+		return out
+	}
+	for _, gw := range gateways {
+		for _, asking := range slices.Concat([]*mesh.Object{gw}, s.AskingFor(gw)) {
 			ns := asking.Namespace
 			if asking.Kind == mesh.Namespace {
 				ns = asking.Name

@@ -83,7 +83,7 @@ func TestRegressions(t *testing.T) {
 				after = before.Without(changed)
 			}
 			var got []string
-			for _, r := range policies.Regressions(before, after, changed) {
+			for _, r := range policies.Regressions(policies.NewView(before), policies.NewView(after), changed) {
 				if r.Before.Verdict != policies.Enforced {
 					t.Errorf("%s was %s before", r.Before.Object, r.Before.Verdict)
 				}

@@ -18,6 +18,7 @@ type CheckDescription struct {
 	Title    string            `json:"title"`
 	Severity policies.Severity `json:"severity"`
 	Kinds    []string          `json:"kinds"`
+	Change   bool              `json:"change"` // asked of a change, at admission
 	Doc      string            `json:"doc"`
 	Remedy   string            `json:"remedy"`
 	Cases    []int             `json:"cases"`
@@ -26,7 +27,7 @@ type CheckDescription struct {
 
 // DescribeCheck describes one check.
 func DescribeCheck(c *policies.Check) CheckDescription {
-	d := CheckDescription{ID: c.ID, Title: c.Title, Severity: c.Severity, Doc: c.Doc, Remedy: c.Remedy, Cases: notNil(c.Cases), Kinds: []string{}}
+	d := CheckDescription{ID: c.ID, Title: c.Title, Severity: c.Severity, Doc: c.Doc, Remedy: c.Remedy, Cases: notNil(c.Cases), Kinds: []string{}, Change: c.Change != nil}
 	for _, k := range c.Kinds {
 		d.Kinds = append(d.Kinds, k.String())
 	}

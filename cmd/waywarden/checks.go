@@ -102,7 +102,11 @@ waywarden checks explain effect/l7-deny-no-op`),
 func explainCheck(w io.Writer, c report.CheckDescription) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n\n", c.ID, c.Title)
-	fmt.Fprintf(&b, "Severity:  %s\nAsked of:  %s\n", c.Severity, strings.Join(c.Kinds, ", "))
+	asked := "Asked of: "
+	if c.Change {
+		asked = "Asked at admission, of changes of:"
+	}
+	fmt.Fprintf(&b, "Severity:  %s\n%s %s\n", c.Severity, asked, strings.Join(c.Kinds, ", "))
 	if len(c.Cases) > 0 {
 		fmt.Fprintf(&b, "Cases:     %s of docs/semantics.md\n", strings.Trim(strings.ReplaceAll(fmt.Sprint(c.Cases), " ", ", "), "[]"))
 	}

@@ -202,6 +202,9 @@ func (s *Snapshot) PoliciesForClass(name string) []*Object {
 	return s.referrers(targetKey(GatewayClass.String(), "", name))
 }
 
+// GatewaysOf are the Gateways of a class.
+func (s *Snapshot) GatewaysOf(class string) []*Object { return s.referrers(classKey(class)) }
+
 // RoutesFrom are the routes of the Gateway API whose parent is the object.
 func (s *Snapshot) RoutesFrom(o *Object) []*Object {
 	return s.referrers(parentKey(o.Kind.String(), o.Namespace, o.Name))

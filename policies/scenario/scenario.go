@@ -9,7 +9,8 @@
 //	-- bad-NAME.yaml --          a case in which something is
 //	-- bad-NAME.want --
 //
-// An object of a case takes the place of the object of mesh.yaml with the same name.
+// An object of a case takes the place of the object of mesh.yaml with the same name. One that stands
+// there with the key "$delete: true" is not in the case's mesh: the case deletes it.
 package scenario
 
 import (
@@ -38,9 +39,11 @@ type File struct {
 
 // Case is one mesh and what is expected of it.
 type Case struct {
-	Name     string // as in "bad-methods"
+	Name     string         // as in "bad-methods"
+	Before   *mesh.Snapshot // of mesh.yaml alone
 	Snapshot *mesh.Snapshot
 	Objects  []*mesh.Object // those of the case's own file, in the order in which they stand
+	Deleted  []*mesh.Object // those that the case deletes, as mesh.yaml has them
 	Source   string         // the case's own file, as written
 	Want     string
 }
@@ -99,18 +102,43 @@ func Parse(name string, data []byte) (*File, error) {
 		if !strings.HasPrefix(base, "ok-") && !strings.HasPrefix(base, "bad-") {
 			return nil, fmt.Errorf("%s: %s: a case is called ok-… or bad-…", name, section.Name)
 		}
-		own, err := Objects(section.Data)
-		if err != nil {
+		c := Case{Name: base, Source: string(section.Data), Want: f.section(base + ".want"), Before: mesh.New(options, shared...)}
+		if err := c.read(section.Data, options, shared); err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", name, section.Name, err)
 		}
-		f.Cases = append(f.Cases, Case{Name: base, Objects: own, Source: string(section.Data), Want: f.section(base + ".want"),
-			Snapshot: mesh.New(options, slices.Concat(shared, own)...)})
+		f.Cases = append(f.Cases, c)
 	}
 	if len(f.Cases) == 0 {
 		return nil, fmt.Errorf("%s: holds no case: add a section ok-NAME.yaml or bad-NAME.yaml", name)
 	}
 	return f, nil
 }
+
+func (c *Case) read(data []byte, options mesh.Options, shared []*mesh.Object) error {
+	objects, err := Objects(data)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		if o.Content[deletes] != true {
+			c.Objects = append(c.Objects, o)
+			continue
+		}
+		stored := c.Before.Get(o.Kind, o.Namespace, o.Name)
+		if stored == nil {
+			return fmt.Errorf("%s is to be deleted and is not in mesh.yaml", o)
+		}
+		c.Deleted = append(c.Deleted, stored)
+	}
+	c.Snapshot = mesh.New(options, slices.Concat(shared, c.Objects)...)
+	for _, o := range c.Deleted {
+		c.Snapshot = c.Snapshot.Without(o)
+	}
+	return nil
+}
+
+// deletes is the key of an object that a case deletes.
+const deletes = "$delete"
 
 func (f *File) section(name string) string {
 	for _, s := range f.archive.Files {
