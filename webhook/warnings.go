@@ -1,0 +1,69 @@
+package webhook
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// The API server's limits (k8s.io/apiserver pkg/endpoints/filters/warning.go): once all warnings of a request are longer
+// than 4,096 characters together, each is cut after 256 and those that do not fit are dropped. Other webhooks warn too,
+// so ours stay well below the sum.
+const (
+	maxWarning  = 256
+	maxWarnings = 3000
+)
+
+// warnings collects sentences for the requester. Each is a whole one, short enough not to be cut.
+type warnings struct {
+	lines []string
+	size  int
+	left  int // how many findings did not fit
+}
+
+// add adds what there is to say about one finding, all of it or nothing.
+func (w *warnings) add(sentences ...string) {
+	var lines []string
+	size := 0
+	for _, s := range sentences {
+		if s = oneLine(s); s != "" {
+			s = whole(s, maxWarning)
+			lines = append(lines, s)
+			size += utf8.RuneCountInString(s)
+		}
+	}
+	if len(lines) == 0 {
+		return
+	}
+	if w.size+size > maxWarnings {
+		w.left++
+		return
+	}
+	w.lines, w.size = append(w.lines, lines...), w.size+size
+}
+
+// list is all that fits, and how much does not.
+func (w *warnings) list() []string {
+	if w.left > 0 {
+		return append(w.lines, fmt.Sprintf("%d more findings do not fit here: waywarden scan shows all.", w.left))
+	}
+	return w.lines
+}
+
+// oneLine is a text without what an HTTP header cannot hold.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f || r == ' ' || r == utf8.RuneError }), " ")
+}
+
+// whole is a text that fits: as it is, else as many of its clauses or words as fit.
+func whole(s string, most int) string {
+	r := []rune(s)
+	if len(r) <= most {
+		return s
+	}
+	cut := string(r[:most-2])
+	if i := strings.LastIndexAny(cut, " "); i > 0 {
+		cut = cut[:i]
+	}
+	return strings.TrimRight(cut, ",;: ") + " …"
+}
