@@ -19,6 +19,9 @@ type Check struct {
 	Severity Severity
 	// Kinds are the kinds of objects that it is asked of.
 	Kinds []mesh.Kind
+	// About is what it is about where that is no object of a mesh, such as an Exemption. Such a check has no Kinds and
+	// no Run: whoever registers it reports its findings.
+	About string
 	// Doc says what is found, why it matters, and what Istio does, for a person who reads a finding.
 	Doc string
 	// Remedy says what to do about it.
@@ -38,7 +41,8 @@ type Pass struct {
 	findings []Finding
 }
 
-// Report adds a finding. Check, Object, Severity and Remedy are filled in where they are empty.
+// Report adds a finding. Check, Object, Severity and Remedy are filled in where they are empty, and so are Namespaces
+// and WaitsFor, from the effects that the finding is about.
 func (p *Pass) Report(f Finding) {
 	f.Check = p.Check.ID
 	if f.Object.Kind == "" {
@@ -53,6 +57,7 @@ func (p *Pass) Report(f Finding) {
 	if f.Action == "" {
 		f.Action = "Warn"
 	}
+	p.rest(&f)
 	p.findings = append(p.findings, f)
 }
 
@@ -66,8 +71,10 @@ func Register(c Check) *Check {
 		panic(fmt.Sprintf("policies: check ID %q is not a kebab-case path", c.ID))
 	case registry[c.ID] != nil:
 		panic("policies: two checks are called " + c.ID)
-	case c.Title == "" || c.Doc == "" || c.Remedy == "" || len(c.Kinds) == 0 || c.Run == nil || c.Severity.Rank() == len(Severities):
-		panic("policies: check " + c.ID + " lacks a title, doc, remedy, kinds, severity or run")
+	case c.Title == "" || c.Doc == "" || c.Remedy == "" || c.Severity.Rank() == len(Severities):
+		panic("policies: check " + c.ID + " lacks a title, doc, remedy or severity")
+	case (len(c.Kinds) == 0 || c.Run == nil) && c.About == "":
+		panic("policies: check " + c.ID + " lacks kinds or run")
 	}
 	registry[c.ID] = &c
 	return &c

@@ -45,6 +45,13 @@ type Finding struct {
 	Remedy   string     `json:"remedy"`  // what to do, as a sentence
 	Related  []mesh.Ref `json:"related"`
 	Fixes    []Fix      `json:"fixes"`
+
+	// Namespaces are those in which what is found changes something, sorted: not that of the object but those of its
+	// targets. None where it is about something that lies in no namespace. Whoever shares the slice does not write to it.
+	Namespaces []string `json:"-"`
+	// WaitsFor is what by its mere appearance would make the finding go away; empty where the object is wrong as it
+	// stands, whatever else is stored.
+	WaitsFor []Wait `json:"-"`
 }
 
 // Fix is one way to make a finding go away. Patch is safe to apply to the object in the mesh as it
