@@ -10,9 +10,10 @@ import (
 )
 
 // Explain says everything that a policy does, or everything that guards anything else, layer by layer.
-func Explain(inv *inventory.Inventory, s *mesh.Snapshot, o *mesh.Object) *report.Explanation {
+func Explain(inv *inventory.Inventory, s *mesh.Snapshot, o *mesh.Object, rules Rules) *report.Explanation {
 	x := explainer{inv: inv, s: s, out: &report.Explanation{Object: o.Ref(), Location: Place(inv, o.Ref(), "")}}
-	read := writer{inv, s, &report.ScanResult{}}
+	read := writer{inv, s, newJudge(inv, rules, s, nil), &report.ScanResult{}}
+	read.refused()
 	read.input()
 	x.out.Errors, x.out.Unread = read.Errors, read.Unread
 	asked := []*mesh.Object{o}
@@ -23,7 +24,7 @@ func Explain(inv *inventory.Inventory, s *mesh.Snapshot, o *mesh.Object) *report
 		asked = append(asked, x.guards(o)...)
 	}
 	for _, a := range Evaluate(s, asked, policies.Checks(), nil) {
-		w := writer{inv, s, &report.ScanResult{}}
+		w := writer{inv, s, read.judge, &report.ScanResult{}}
 		w.answer(a)
 		x.out.Findings = append(x.out.Findings, w.Findings...)
 		x.out.Errors = append(x.out.Errors, w.Errors...)

@@ -16,7 +16,7 @@ func Plan(inv *inventory.Inventory, options mesh.Options) *report.Plan {
 	for _, l := range p.Labels {
 		out.Labels = append(out.Labels, report.PlannedLabel{Label: l, Location: Place(inv, l.On, "metadata.labels")})
 	}
-	w := writer{inv, s, &report.ScanResult{}}
+	w := writer{inv: inv, s: s, ScanResult: &report.ScanResult{}}
 	w.input()
 	out.Errors, out.Unread = w.Errors, w.Unread
 	return out.Finish()

@@ -7,6 +7,7 @@ import (
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
 
+	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/inventory/manifest"
@@ -47,6 +48,7 @@ func RepairAll(inv *inventory.Inventory, opts Options, skip func(mesh.Ref) bool)
 	}
 	opts.Checks = policies.AboutObjects(opts.Checks)
 	r := repairer{inv: inv, opts: opts, skip: skip, s: mesh.New(opts.Mesh, inv.Objects...), count: map[mesh.Ref]int{}, gone: map[string]bool{}}
+	r.judge = newJudge(inv, opts.Rules, r.s, nil)
 	for range maxRounds {
 		if !r.round() {
 			break
@@ -55,11 +57,24 @@ func RepairAll(inv *inventory.Inventory, opts Options, skip func(mesh.Ref) bool)
 	return &Repaired{Repairs: r.repairs, Left: r.left()}
 }
 
+// evaluate judges objects as things stand. Findings that a Guardrail turns off are left out: nobody asks for a repair.
+func (r *repairer) evaluate(objects []*mesh.Object) []Answer {
+	r.judge.request.Mesh = r.s
+	answers := Evaluate(r.s, objects, r.opts.Checks, nil)
+	for i := range answers {
+		a := &answers[i]
+		r.judge.rulings(a.Findings)
+		a.Findings = slices.DeleteFunc(a.Findings, func(f policies.Finding) bool { return f.Action == string(v1alpha1.Off) })
+	}
+	return answers
+}
+
 type repairer struct {
 	inv     *inventory.Inventory
 	opts    Options
 	skip    func(mesh.Ref) bool
 	s       *mesh.Snapshot
+	judge   *judge
 	repairs []Repair
 	count   map[mesh.Ref]int // patches of an object
 	gone    map[string]bool  // patches that were applied, or cannot be, and that nobody needs to see again
@@ -79,7 +94,7 @@ func (r *repairer) judged() []*mesh.Object {
 // round repairs everything once, and reports whether there was something to repair.
 func (r *repairer) round() bool {
 	before := len(r.repairs)
-	for _, a := range Evaluate(r.s, r.judged(), r.opts.Checks, nil) {
+	for _, a := range r.evaluate(r.judged()) {
 		if !slices.ContainsFunc(a.Findings, patched) {
 			continue
 		}
@@ -96,7 +111,7 @@ func patched(f policies.Finding) bool {
 // one judges an object as things stand, and applies the first patch that answers a finding.
 func (r *repairer) one(was *mesh.Object) bool {
 	o := r.s.Get(was.Kind, was.Namespace, was.Name)
-	for _, f := range Evaluate(r.s, []*mesh.Object{o}, r.opts.Checks, nil)[0].Findings {
+	for _, f := range r.evaluate([]*mesh.Object{o})[0].Findings {
 		if f.Exempt {
 			continue
 		}
@@ -169,13 +184,15 @@ func patch(o *mesh.Object, ops []byte) (*mesh.Object, error) {
 
 // left is what there is to say after all repairs. Places are those before them.
 func (r *repairer) left() *report.ScanResult {
-	w := writer{r.inv, r.s, &report.ScanResult{Checks: r.opts.Checks, Ignored: r.inv.Ignored}}
+	r.judge.request.Mesh = r.s
+	w := writer{r.inv, r.s, r.judge, &report.ScanResult{Checks: r.opts.Checks, Ignored: r.inv.Ignored}}
 	w.Summary = report.Summary{Objects: r.s.Len(), Checks: len(r.opts.Checks)}
 	for _, a := range Evaluate(r.s, r.judged(), r.opts.Checks, nil) {
 		a.Effects = slices.DeleteFunc(a.Effects, func(e policies.Effect) bool { return e.Verdict != policies.Unknown })
 		w.answer(a)
 	}
 	w.Bindings = nil
+	w.refused()
 	w.input()
 	return w.Finish()
 }

@@ -20,6 +20,8 @@ type Options struct {
 	// files applied. Objects of the files are judged in full; of what is stored, only that which
 	// the files make worse.
 	Before *inventory.Inventory
+	// Rules are what Guardrails and Exemptions are applied with.
+	Rules Rules
 	// Progress, which may be nil, is called from many goroutines: so many more objects are judged,
 	// of so many in all.
 	Progress func(done, total int)
@@ -32,15 +34,19 @@ func Scan(inv *inventory.Inventory, opts Options) *report.ScanResult {
 	}
 	opts.Checks = policies.AboutObjects(opts.Checks)
 	s := mesh.New(opts.Mesh, inv.Objects...)
-	w := writer{inv, s, &report.ScanResult{Checks: opts.Checks, Ignored: inv.Ignored}}
-	w.Summary = report.Summary{Objects: s.Len(), Checks: len(opts.Checks)}
 	answers := opts.evaluate(s, opts.Judge)
+	var before *mesh.Snapshot
 	if opts.Before != nil {
-		answers = opts.newly(inv, answers)
+		before = mesh.New(opts.Mesh, opts.Before.Objects...)
+		answers = opts.newly(inv, before, answers)
 	}
+	w := writer{inv, s, newJudge(inv, opts.Rules, s, before), &report.ScanResult{Checks: opts.Checks, Ignored: inv.Ignored}}
+	w.Summary = report.Summary{Objects: s.Len(), Checks: len(opts.Checks)}
 	for _, a := range answers {
 		w.answer(a)
 	}
+	w.exemptions(&opts)
+	w.refused()
 	w.input()
 	return w.Finish()
 }
@@ -61,13 +67,13 @@ func (o *Options) evaluate(s *mesh.Snapshot, judge func(*mesh.Object) bool) []An
 
 // newly leaves of the answers those to objects of the files, and what there is to say of stored
 // objects that there was not before.
-func (o *Options) newly(inv *inventory.Inventory, after []Answer) []Answer {
+func (o *Options) newly(inv *inventory.Inventory, before *mesh.Snapshot, after []Answer) []Answer {
 	stored := func(object *mesh.Object) bool { return !inv.FromFile(object) }
 	was := map[string]int{}
 	key := func(f policies.Finding) string {
 		return f.Check + "\x00" + f.Object.String() + "\x00" + f.Field + "\x00" + string(f.Verdict) + "\x00" + string(f.Severity)
 	}
-	for _, a := range o.evaluate(mesh.New(o.Mesh, o.Before.Objects...), stored) {
+	for _, a := range o.evaluate(before, stored) {
 		for _, f := range a.Findings {
 			was[key(f)]++
 		}
@@ -92,6 +98,8 @@ func (o *Options) newly(inv *inventory.Inventory, after []Answer) []Answer {
 type writer struct {
 	inv *inventory.Inventory
 	s   *mesh.Snapshot
+	// judge may be nil where no finding is entered.
+	judge *judge
 	*report.ScanResult
 }
 
@@ -114,9 +122,7 @@ func (w writer) answer(a Answer) {
 	for _, e := range a.Effects {
 		w.Effects = append(w.Effects, report.At(e, w.place(ref, e.Field)))
 	}
-	for _, f := range a.Findings {
-		w.Findings = append(w.Findings, report.Finding{Finding: f, Location: w.place(f.Object, f.Field)})
-	}
+	w.decide(a.Findings)
 	if b, ok := bindingOf(w.s, a.Object); ok {
 		b.Location = w.place(ref, "")
 		w.Bindings = append(w.Bindings, b)

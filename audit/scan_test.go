@@ -164,7 +164,7 @@ func FuzzScan(f *testing.F) {
 		}
 		s := mesh.New(mesh.Options{}, inv.Objects...)
 		for _, o := range inv.Objects {
-			Explain(inv, s, o)
+			Explain(inv, s, o, Rules{})
 		}
 		Plan(inv, mesh.Options{})
 		RepairAll(inv, Options{}, func(mesh.Ref) bool { return false })

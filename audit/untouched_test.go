@@ -55,7 +55,7 @@ func askEverything(inv *inventory.Inventory) {
 	Scan(inv, Options{})
 	s := mesh.New(mesh.Options{}, inv.Objects...)
 	for _, o := range inv.Objects {
-		Explain(inv, s, o)
+		Explain(inv, s, o, Rules{})
 	}
 	Plan(inv, mesh.Options{})
 	RepairAll(inv, Options{}, func(mesh.Ref) bool { return false })

@@ -9,13 +9,15 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 
+	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
 // served is what of mesh.Kinds a cluster serves.
 type served struct {
 	resources []resource
-	unread    []Unread // groups whose server does not answer: nobody knows what they hold
+	authored  []schema.GroupVersionResource // Guardrails and Exemptions, where their CRDs are installed
+	unread    []Unread                      // groups whose server does not answer: nobody knows what they hold
 }
 
 func discover(cfg *rest.Config) (served, error) {
@@ -68,6 +70,12 @@ func choose(versions map[schema.GroupResource][]string, silent map[schema.GroupV
 				version = kind.Versions()[i]
 			}
 			out.resources = append(out.resources, resource{gr.WithVersion(version), kind})
+		}
+	}
+	for _, name := range authoredResources {
+		gr := schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: name}
+		if slices.Contains(versions[gr], v1alpha1.GroupVersion.Version) {
+			out.authored = append(out.authored, gr.WithVersion(v1alpha1.GroupVersion.Version))
 		}
 	}
 	return out

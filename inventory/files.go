@@ -48,6 +48,10 @@ type fileReader struct {
 }
 
 func (r *fileReader) add(d *manifest.Document) {
+	if isAuthored(d.Content) {
+		r.author(d)
+		return
+	}
 	o, err := mesh.Decode(d.Content)
 	var wrong *mesh.DecodeError
 	switch {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/inventory/manifest"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -13,6 +14,9 @@ import (
 type Inventory struct {
 	// Objects are in the order in which they were found; none twice.
 	Objects []*mesh.Object
+	// Guardrails and Exemptions are what users wrote for Waywarden itself; well formed, and none twice.
+	Guardrails []*v1alpha1.Guardrail
+	Exemptions []*v1alpha1.Exemption
 	// Problems are what could not be read. Everything else was, all the same.
 	Problems []manifest.Problem
 	// Ignored counts objects that decide nothing in a mesh, as in "v1/ConfigMap": 3.
@@ -24,6 +28,7 @@ type Inventory struct {
 
 	read      []string // files that hold objects, in order
 	documents map[id]*manifest.Document
+	authored  map[mesh.Ref]*manifest.Document // of Guardrails and Exemptions, without their version
 	managed   map[id]managed
 }
 
@@ -47,7 +52,7 @@ type id struct {
 func idOf(o *mesh.Object) id { return id{o.Kind, o.Namespace, o.Name} }
 
 func newInventory() *Inventory {
-	return &Inventory{Ignored: map[string]int{}, documents: map[id]*manifest.Document{}, managed: map[id]managed{}}
+	return &Inventory{Ignored: map[string]int{}, documents: map[id]*manifest.Document{}, authored: map[mesh.Ref]*manifest.Document{}, managed: map[id]managed{}}
 }
 
 // Position is where a field of an object is written, or its nearest ancestor. ok is false for what was not read from
@@ -64,6 +69,9 @@ func (i *Inventory) Position(ref mesh.Ref, field string) (file string, line, col
 // Document is the document that an object was read from, nil where there is none. Of several for the same object it is
 // the one that counts.
 func (i *Inventory) Document(ref mesh.Ref) *manifest.Document {
+	if d := i.authored[unversioned(ref)]; d != nil && (ref.APIVersion == "" || ref.APIVersion == v1alpha1.GroupVersion.String()) {
+		return d
+	}
 	if kind, ok := mesh.KindOf(ref.APIVersion, ref.Kind); ok {
 		return i.documents[id{kind, ref.Namespace, ref.Name}]
 	}
@@ -103,6 +111,8 @@ func sortUnread(unread []Unread) {
 	for i, k := range mesh.Kinds() {
 		order[resourceName(k, k.Group())] = i
 	}
+	order[authoredResource(v1alpha1.GuardrailResource)] = len(order)
+	order[authoredResource(v1alpha1.ExemptionResource)] = len(order)
 	slices.SortStableFunc(unread, func(a, b Unread) int { return order[a.Resource] - order[b.Resource] })
 }
 

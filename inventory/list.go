@@ -67,6 +67,10 @@ func List(ctx context.Context, cfg *rest.Config, opts ListOptions) (*Inventory, 
 	}
 	out := newInventory()
 	out.Unread = served.unread
+	l.author(ctx, out, served.authored)
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("read the cluster at %s: %w", cfg.Host, err)
+	}
 	out.take(lists)
 	return out, nil
 }

@@ -22,6 +22,9 @@ var dispensable = []mesh.Kind{
 // that nobody was allowed to list is not a policy for a Service that does not exist.
 func (i *Inventory) whole() bool {
 	for _, u := range i.Unread {
+		if isAuthoredResource(u.Resource) {
+			continue
+		}
 		kind := kindOfResource(u.Resource)
 		if !slices.Contains(dispensable, kind) && !slices.Contains(controllers, kind) {
 			return false

@@ -45,12 +45,24 @@ func sameMap(a, b map[string]string) bool {
 // ChangePass is one run of a Check on one Change.
 type ChangePass struct {
 	*Change
-	pass Pass
+	Check *Check
+
+	findings []Finding
 }
 
-// Report adds a finding about the changed object. Check, Object, Severity and Remedy are filled in
-// where they are empty.
-func (p *ChangePass) Report(f Finding) { p.pass.Report(f) }
+// Report adds a finding about the changed object. Check, Object, Severity and Remedy are filled in where they are
+// empty, and Namespaces with the object's own. It waits for nothing: what a change takes away does not come back by
+// itself.
+func (p *ChangePass) Report(f Finding) {
+	o := p.Object()
+	f.fill(p.Check, o)
+	if f.Namespaces == nil {
+		if ns := o.Home(); ns != "" {
+			f.Namespaces = []string{ns}
+		}
+	}
+	p.findings = append(p.findings, f)
+}
 
 // EvaluateChange asks the checks what a change does to the rest of the mesh, and returns what they
 // find, sorted. Checks that ask about objects are passed over, as [Evaluate] passes over those that
@@ -61,9 +73,9 @@ func EvaluateChange(checks []*Check, c *Change) []Finding {
 		if check.Change == nil || !slices.Contains(check.Kinds, c.Object().Kind) {
 			continue
 		}
-		p := ChangePass{Change: c, pass: Pass{View: c.After, Check: check, Object: c.Object()}}
+		p := ChangePass{Change: c, Check: check}
 		check.Change(&p)
-		out = append(out, p.pass.findings...)
+		out = append(out, p.findings...)
 	}
 	slices.SortFunc(out, CompareFindings)
 	return out

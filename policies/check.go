@@ -19,6 +19,9 @@ type Check struct {
 	Severity Severity
 	// Kinds are the kinds of objects that it is asked of.
 	Kinds []mesh.Kind
+	// About is what it is about where that is no object of a mesh, such as an Exemption. Such a check has no Kinds and
+	// no Run: whoever registers it reports its findings.
+	About string
 	// Doc says what is found, why it matters, and what Istio does, for a person who reads a finding.
 	Doc string
 	// Remedy says what to do about it.
@@ -40,21 +43,11 @@ type Pass struct {
 	findings []Finding
 }
 
-// Report adds a finding. Check, Object, Severity and Remedy are filled in where they are empty.
+// Report adds a finding. Check, Object, Severity and Remedy are filled in where they are empty, and so are Namespaces
+// and WaitsFor, from the effects that the finding is about.
 func (p *Pass) Report(f Finding) {
-	f.Check = p.Check.ID
-	if f.Object.Kind == "" {
-		f.Object = p.Object.Ref()
-	}
-	if f.Severity == "" {
-		f.Severity = p.Check.Severity
-	}
-	if f.Remedy == "" {
-		f.Remedy = p.Check.Remedy
-	}
-	if f.Action == "" {
-		f.Action = "Warn"
-	}
+	f.fill(p.Check, p.Object)
+	p.rest(&f)
 	p.findings = append(p.findings, f)
 }
 
@@ -68,10 +61,10 @@ func Register(c Check) *Check {
 		panic(fmt.Sprintf("policies: check ID %q is not a kebab-case path", c.ID))
 	case registry[c.ID] != nil:
 		panic("policies: two checks are called " + c.ID)
-	case c.Title == "" || c.Doc == "" || c.Remedy == "" || len(c.Kinds) == 0 || c.Severity.Rank() == len(Severities):
-		panic("policies: check " + c.ID + " lacks a title, doc, remedy, kinds or severity")
-	case (c.Run == nil) == (c.Change == nil):
-		panic("policies: check " + c.ID + " has not one of Run and Change")
+	case c.Title == "" || c.Doc == "" || c.Remedy == "" || c.Severity.Rank() == len(Severities):
+		panic("policies: check " + c.ID + " lacks a title, doc, remedy or severity")
+	case c.About == "" && (len(c.Kinds) == 0 || (c.Run == nil) == (c.Change == nil)):
+		panic("policies: check " + c.ID + " lacks kinds, or has not one of Run and Change")
 	}
 	registry[c.ID] = &c
 	return &c
@@ -93,7 +86,7 @@ func Checks(globs ...string) []*Check {
 // AboutObjects are those of the checks that are asked of objects as they are, and not of changes: what a
 // scan can ask.
 func AboutObjects(checks []*Check) []*Check {
-	return slices.DeleteFunc(slices.Clone(checks), func(c *Check) bool { return c.Run == nil })
+	return slices.DeleteFunc(slices.Clone(checks), func(c *Check) bool { return c.Change != nil })
 }
 
 // MatchID reports whether a check's ID matches a glob.

@@ -45,6 +45,30 @@ type Finding struct {
 	Remedy   string     `json:"remedy"`  // what to do, as a sentence
 	Related  []mesh.Ref `json:"related"`
 	Fixes    []Fix      `json:"fixes"`
+
+	// Namespaces are those in which what is found changes something, sorted: not that of the object but those of its
+	// targets. None where it is about something that lies in no namespace. Whoever shares the slice does not write to it.
+	Namespaces []string `json:"-"`
+	// WaitsFor is what by its mere appearance would make the finding go away; empty where the object is wrong as it
+	// stands, whatever else is stored.
+	WaitsFor []Wait `json:"-"`
+}
+
+// fill enters what every finding of a check about an object has, where it is empty.
+func (f *Finding) fill(c *Check, o *mesh.Object) {
+	f.Check = c.ID
+	if f.Object.Kind == "" {
+		f.Object = o.Ref()
+	}
+	if f.Severity == "" {
+		f.Severity = c.Severity
+	}
+	if f.Remedy == "" {
+		f.Remedy = c.Remedy
+	}
+	if f.Action == "" {
+		f.Action = "Warn"
+	}
 }
 
 // Fix is one way to make a finding go away. Patch is safe to apply to the object in the mesh as it

@@ -20,7 +20,7 @@ func FuzzEscape(f *testing.F) {
 	f.Add("\xff\xfe", "\u202e\u0085\x9b31m")
 	f.Fuzz(func(t *testing.T, file, name string) {
 		r := &ScanResult{
-			Findings: []Finding{{Finding: policies.Finding{Check: "effect/x", Severity: policies.Critical, Action: Warn, Object: ap(name, name), Field: name, Message: name, Remedy: name},
+			Findings: []Finding{{Finding: policies.Finding{Check: "effect/x", Severity: policies.Critical, Action: "Warn", Object: ap(name, name), Field: name, Message: name, Remedy: name},
 				Location: &Location{File: file, Line: 1, Column: 1}}},
 			Errors: []Error{{Message: name, Field: name, Location: &Location{File: file}}},
 		}

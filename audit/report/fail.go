@@ -1,17 +1,12 @@
 package report
 
 import (
+	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies"
 )
 
 // Never is the threshold at which no finding fails.
 const Never policies.Severity = "never"
-
-// The actions of a finding.
-const (
-	Deny = "Deny"
-	Warn = "Warn"
-)
 
 // Fails is whether a finding is one to fail for: it is not exempt nor in the baseline, and its action
 // is Deny, or Warn at or above a severity.
@@ -19,7 +14,13 @@ func (f *Finding) Fails(failOn policies.Severity) bool {
 	if f.Exempt || f.Known || failOn == Never {
 		return false
 	}
-	return f.Action == Deny || f.Action == Warn && f.Severity.Rank() <= failOn.Rank()
+	switch v1alpha1.Action(f.Action) {
+	case v1alpha1.Deny:
+		return true
+	case v1alpha1.Warn:
+		return f.Severity.Rank() <= failOn.Rank()
+	}
+	return false
 }
 
 // The exit statuses of a scan.

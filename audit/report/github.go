@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies"
 )
 
@@ -22,10 +23,10 @@ func GitHub(w io.Writer, r *ScanResult, failOn policies.Severity) error {
 		switch {
 		case f.Fails(failOn):
 			level = "error"
-		case f.Severity == policies.Info || f.Severity == policies.Low:
+		case f.Severity == policies.Info, f.Severity == policies.Low, f.Action == string(v1alpha1.Audit):
 			level = "notice"
 		}
-		text := withObject(f.Object.String(), f.Location, f.Message+" "+f.Remedy)
+		text := withObject(f.Object.String(), f.Location, f.told())
 		workflowCommand(out, level, f.Location, f.Check, text)
 	}
 	for _, e := range r.Errors {

@@ -91,7 +91,7 @@ func JUnit(w io.Writer, r *ScanResult, failOn policies.Severity) error {
 func junitFinding(f *Finding, failOn policies.Severity) junitCase {
 	c := junitCase{Name: f.Check, Class: f.Object.String()}
 	text := &junitText{Type: string(f.Severity), Message: printable(f.Message),
-		Text: printable(where(f.Location, f.Object.String()) + ": " + f.Field + ": " + f.Message + " " + f.Remedy)}
+		Text: printable(where(f.Location, f.Object.String()) + ": " + f.Field + ": " + f.told())}
 	if f.Fails(failOn) {
 		c.Failure = text
 	} else {

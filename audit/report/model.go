@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -124,6 +125,31 @@ type Finding struct {
 	Location *Location `json:"location"`
 	// Known is whether the baseline has it.
 	Known bool `json:"known,omitempty"`
+	// Guardrail is what demands the action; "" where none names the check.
+	Guardrail string `json:"guardrail,omitempty"`
+	// Exemption is by what the finding is exempt; null where it is not.
+	Exemption *Exemption `json:"exemption,omitempty"`
+	// Note says why the finding is treated as it is, where there is something to say.
+	Note string `json:"note,omitempty"`
+}
+
+// told is a finding in one text: what, what to do, and why it is treated as it is.
+func (f *Finding) told() string {
+	text := f.Message + " " + f.Remedy
+	if f.Note != "" {
+		text += " " + f.Note
+	}
+	return text
+}
+
+// Exemption is by what a finding is exempt, why, and until when.
+type Exemption struct {
+	Namespace string    `json:"namespace"`
+	Name      string    `json:"name"`
+	Reason    string    `json:"reason"`
+	Ticket    string    `json:"ticket,omitempty"`
+	GrantedBy string    `json:"grantedBy,omitempty"`
+	ExpiresAt time.Time `json:"expiresAt"`
 }
 
 // Binding is whether a Service, ServiceEntry or WorkloadEntry is bound to the waypoint that it, or

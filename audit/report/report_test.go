@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -58,18 +60,24 @@ func sample() *ScanResult {
 	gateway := mesh.Ref{APIVersion: "gateway.networking.k8s.io/v1", Kind: "Gateway", Namespace: "shop", Name: "waypoint"}
 	broken := ap("shop", "broken")
 	finding := func(object mesh.Ref, severity policies.Severity, at *Location) Finding {
-		return Finding{Location: at, Finding: policies.Finding{Check: check.ID, Severity: severity, Verdict: policies.NotEnforced, Action: Warn, Object: object,
+		return Finding{Location: at, Finding: policies.Finding{Check: check.ID, Severity: severity, Verdict: policies.NotEnforced, Action: string(v1alpha1.Warn), Object: object,
 			Field: "spec.rules[0].to[0].operation.methods", Message: "this DENY denies nothing: ztunnel cannot compare methods.", Remedy: "Bind the policy to its Services."}}
 	}
 	fixed := finding(ap("shop", "deny-get"), policies.Critical, at("policies.yaml", 14, 9))
 	fixed.Related = []mesh.Ref{gateway}
 	fixed.Fixes = []policies.Fix{{Message: "bind the policy to Service shop/cart", Patch: []policies.Op{{Op: "remove", Path: "/spec/selector"}}}}
 	exempt := finding(ap("shop", "legacy"), policies.High, at("a b.yaml", 3, 1))
-	exempt.Exempt = true
+	exempt.Exempt, exempt.Action, exempt.Guardrail = true, string(v1alpha1.Deny), "production"
+	exempt.Exemption = &Exemption{Namespace: "shop", Name: "legacy", Reason: "partner cut-over", Ticket: "SEC-123", ExpiresAt: time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)}
+	exempt.Note = "Exempt until 2027-01-31 by Exemption shop/legacy: partner cut-over (SEC-123)."
+	denied := finding(ap("shop", "denied"), policies.Medium, at("policies.yaml", 60, 9))
+	denied.Action, denied.Guardrail, denied.Note = string(v1alpha1.Deny), "production", "Guardrail production denies it."
+	audited := finding(ap("shop", "audited"), policies.High, at("policies.yaml", 80, 9))
+	audited.Action, audited.Guardrail, audited.Note = string(v1alpha1.Audit), "production", "Guardrail production only audits it."
 	known := finding(ap("shop", "old"), policies.High, at("a b.yaml", 9, 1))
 	known.Known = true
 	bad := finding(ap("shop", hostile), policies.Info, at(hostile+".yaml", 1, 1))
-	bad.Message, bad.Remedy = hostile, hostile
+	bad.Message, bad.Remedy, bad.Guardrail, bad.Note = hostile, hostile, hostile, hostile
 	r := &ScanResult{
 		Summary: Summary{Objects: 12, Policies: 5, Checks: 1}, Checks: []*policies.Check{check},
 		Effects: []Effect{
@@ -83,7 +91,7 @@ func sample() *ScanResult {
 		},
 		Bindings: []Binding{{Object: mesh.Ref{APIVersion: "v1", Kind: "Service", Namespace: "shop", Name: "cart"}, Bound: true, Reason: mesh.WaypointAccepted,
 			Waypoint: &Named{"Gateway", "shop", "waypoint"}, AskedBy: "Namespace", Message: "calls pass waypoint shop/waypoint."}},
-		Findings: []Finding{bad, finding(ap("shop", "live"), policies.Medium, nil), exempt, known, fixed},
+		Findings: []Finding{bad, finding(ap("shop", "live"), policies.Medium, nil), exempt, known, fixed, denied, audited},
 		Errors: []Error{
 			{Message: "not evaluated: this is no YAML.", Location: at("broken.yaml", 3, 0)},
 			{Message: "check effect/x could not be asked of it.", Object: &broken, Check: "effect/x", Field: "spec", Location: at("policies.yaml", 40, 1)},
@@ -136,7 +144,7 @@ func TestEmpty(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	finding := func(severity policies.Severity, change func(*Finding)) *ScanResult {
-		f := Finding{Finding: policies.Finding{Severity: severity, Action: Warn}}
+		f := Finding{Finding: policies.Finding{Severity: severity, Action: string(v1alpha1.Warn)}}
 		if change != nil {
 			change(&f)
 		}
@@ -153,8 +161,10 @@ func TestStatus(t *testing.T) {
 		"below":                     {finding(policies.Medium, nil), policies.High, StatusClean},
 		"info is never enough":      {finding(policies.Info, nil), policies.Low, StatusClean},
 		"never":                     {finding(policies.Critical, nil), Never, StatusClean},
-		"denied below":              {finding(policies.Low, func(f *Finding) { f.Action = Deny }), policies.High, StatusFindings},
-		"denied, never":             {finding(policies.Low, func(f *Finding) { f.Action = Deny }), Never, StatusClean},
+		"denied below":              {finding(policies.Low, func(f *Finding) { f.Action = string(v1alpha1.Deny) }), policies.High, StatusFindings},
+		"audited":                   {finding(policies.Critical, func(f *Finding) { f.Action = string(v1alpha1.Audit) }), policies.Low, StatusClean},
+		"denied, exempt":            {finding(policies.Critical, func(f *Finding) { f.Action, f.Exempt = string(v1alpha1.Deny), true }), policies.Low, StatusClean},
+		"denied, never":             {finding(policies.Low, func(f *Finding) { f.Action = string(v1alpha1.Deny) }), Never, StatusClean},
 		"only audited":              {finding(policies.Critical, func(f *Finding) { f.Action = "Audit" }), policies.High, StatusClean},
 		"exempt":                    {finding(policies.Critical, func(f *Finding) { f.Exempt = true }), policies.High, StatusClean},
 		"in the baseline":           {finding(policies.Critical, func(f *Finding) { f.Known = true }), policies.High, StatusClean},

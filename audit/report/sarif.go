@@ -8,9 +8,11 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 
+	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies"
 )
 
@@ -82,26 +84,49 @@ func camel(id string) string {
 }
 
 func sarifResult(f *Finding) *sarif.Result {
-	result := sarif.NewRuleResult(f.Check).WithLevel(sarifLevel(f.Severity)).
+	level := sarifLevel(f.Severity)
+	switch v1alpha1.Action(f.Action) {
+	case v1alpha1.Deny:
+		level = "error"
+	case v1alpha1.Audit:
+		level = "note"
+	}
+	result := sarif.NewRuleResult(f.Check).WithLevel(level).
 		WithMessage(sarif.NewTextMessage(printable(sarifText(f)))).
 		WithPartialFingerprints(map[string]string{"waywarden/v1": fingerprint(f)})
 	result.AddLocation(sarifLocation(f.Location, f.Object.String()))
-	switch {
-	case f.Known:
+	if f.Known {
 		result.WithBaselineState("unchanged")
-	case f.Exempt:
-		result.AddSuppression(sarif.NewSuppression().WithKind("external"))
+	}
+	if f.Exempt {
+		result.AddSuppression(sarifSuppression(f))
 	}
 	bag := sarif.NewPropertyBag()
-	bag.Add("field", f.Field).Add("severity", string(f.Severity)).Add("object", f.Object.String())
+	bag.Add("field", f.Field).Add("severity", string(f.Severity)).Add("object", f.Object.String()).Add("action", f.Action)
+	if f.Guardrail != "" {
+		bag.Add("guardrail", f.Guardrail)
+	}
 	if f.Verdict != "" {
 		bag.Add("verdict", string(f.Verdict))
 	}
 	return result.WithProperties(bag)
 }
 
+// sarifSuppression says by what a finding is exempt. It is external, because no comment in the file says so, and accepted,
+// because an Exemption is a signature.
+func sarifSuppression(f *Finding) *sarif.Suppression {
+	s := sarif.NewSuppression().WithKind("external").WithStatus("accepted")
+	if e := f.Exemption; e != nil {
+		s.WithJustification(printable(f.Note))
+		bag := sarif.NewPropertyBag()
+		bag.Add("exemption", e.Namespace+"/"+e.Name).Add("expiresAt", e.ExpiresAt.Format(time.RFC3339))
+		s.WithProperties(bag)
+	}
+	return s
+}
+
 func sarifText(f *Finding) string {
-	text := withObject(f.Object.String(), f.Location, f.Message+" "+f.Remedy)
+	text := withObject(f.Object.String(), f.Location, f.told())
 	for _, fix := range f.Fixes {
 		text += " Fix: " + fix.Message + "."
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies"
 )
 
@@ -84,8 +85,13 @@ func where(at *Location, object string) string {
 
 func (t textWriter) finding(f *Finding) {
 	word := string(f.Severity)
-	if f.Exempt {
+	switch {
+	case f.Exempt:
 		word += " (exempt)"
+	case f.Action == string(v1alpha1.Deny):
+		word += " (denied)"
+	case f.Action == string(v1alpha1.Audit):
+		word += " (audit)"
 	}
 	t.headline(where(f.Location, f.Object.String()), word, colorOf(f.Severity), printable(f.Message), f.Check)
 	switch subject := f.Object.String(); {
@@ -98,6 +104,9 @@ func (t textWriter) finding(f *Finding) {
 	}
 	if f.Remedy != "" {
 		t.paragraph("", f.Remedy)
+	}
+	if f.Note != "" {
+		t.paragraph("", f.Note)
 	}
 	for _, ref := range f.Related {
 		if !strings.Contains(f.Message, ref.String()) {

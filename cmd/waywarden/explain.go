@@ -123,7 +123,7 @@ func (x *explain) run(ctx context.Context, e *env, args []string) error {
 		}
 		return err
 	}
-	explanation := audit.Explain(found.Inventory, s, o)
+	explanation := audit.Explain(found.Inventory, s, o, x.rules(e))
 	p.end()
 	if err := x.write(e, explanation); err != nil {
 		return failed(fmt.Errorf("write the explanation: %w", err))

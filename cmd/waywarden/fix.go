@@ -89,7 +89,7 @@ func (f *fixing) run(ctx context.Context, e *env, paths []string) error {
 		return err
 	}
 	p.to("repairing")
-	out, err := repair(found, audit.Options{Mesh: f.mesh, Checks: checks}, &files)
+	out, err := repair(found, audit.Options{Mesh: f.mesh, Checks: checks, Rules: f.rules(e)}, &files)
 	p.end()
 	if err != nil {
 		return failed(err)

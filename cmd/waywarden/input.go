@@ -5,15 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
 
+	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/inventory/manifest"
+	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -23,6 +26,8 @@ type input struct {
 	maxBytes bytesFlag
 	live     bool
 	mesh     mesh.Options
+	// maxExemption is how far ahead an Exemption may end.
+	maxExemption time.Duration
 	// set are the flags that were set.
 	set *pflag.FlagSet
 }
@@ -51,6 +56,7 @@ func (in *input) addFlags(cmd *cobra.Command, namespace string) {
 	flags.Var(&in.maxBytes, "max-bytes", "refuse files that are larger than this")
 	flags.BoolVar(&in.live, "live", false, "complete the files from the cluster, as if they were applied to it")
 	flags.BoolVar(&in.mesh.AssumeAmbient, "assume-ambient", false, "judge namespaces whose Namespace object is not in the input as enrolled in ambient mode, and whole")
+	flags.DurationVar(&in.maxExemption, "max-exemption", decide.DefaultMaxDuration, "how far ahead an Exemption may end, as the installation is set up")
 	flags.StringVar(&in.mesh.IstioVersion, "istio-version", "", "judge as this Istio would, as in 1.30 (default: istiod's image tag, else 1.31)")
 	flags.StringVar(&in.mesh.RootNamespace, "root-namespace", "", "Istio's root namespace (default: as the istio ConfigMap says, else istio-system)")
 	flags.StringVar(&in.mesh.TrustDomain, "trust-domain", "", "the mesh's trust domain (default: as the istio ConfigMap says, else cluster.local)")
@@ -68,11 +74,16 @@ func (in *input) again(paths []string) *report.Again {
 		switch f.Name { // those that every command has; no credentials, which nobody wants to see printed
 		case "live", "assume-ambient":
 			a.Flags = append(a.Flags, "--"+f.Name+"="+f.Value.String())
-		case "max-bytes", "istio-version", "root-namespace", "trust-domain", "cluster-domain", "context", "kubeconfig":
+		case "max-bytes", "max-exemption", "istio-version", "root-namespace", "trust-domain", "cluster-domain", "context", "kubeconfig":
 			a.Flags = append(a.Flags, "--"+f.Name, f.Value.String())
 		}
 	})
 	return a
+}
+
+// rules are what Guardrails and Exemptions are applied with.
+func (in *input) rules(e *env) audit.Rules {
+	return audit.Rules{Now: e.now(), MaxExemption: in.maxExemption}
 }
 
 func (in *input) namespace() string { return *in.kube.Namespace }

@@ -103,7 +103,7 @@ func (s *scan) evaluate(ctx context.Context, e *env, p *progress, checks []*poli
 		return nil, err
 	}
 	p.to("judging")
-	opts := audit.Options{Mesh: s.mesh, Checks: checks, Progress: p.add}
+	opts := audit.Options{Mesh: s.mesh, Checks: checks, Rules: s.rules(e), Progress: p.add}
 	switch {
 	case found.files != nil && found.live != nil:
 		p.to("judging files against the cluster")

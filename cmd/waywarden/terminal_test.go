@@ -57,7 +57,7 @@ func shown(t *testing.T, columns uint16, do func(tty *os.File)) string {
 }
 
 func scanOn(stdout io.Writer, environment map[string]string, args ...string) int {
-	e := &env{stdin: strings.NewReader(""), stdout: stdout, stderr: io.Discard, getenv: func(k string) string { return environment[k] }}
+	e := &env{stdin: strings.NewReader(""), stdout: stdout, stderr: io.Discard, getenv: func(k string) string { return environment[k] }, now: time.Now}
 	return run(context.Background(), e, append([]string{"waywarden", "scan", "../../examples/ineffective.yaml"}, args...))
 }
 

@@ -30,7 +30,7 @@ namespace can only use a waypoint there (Istio 1.31 and newer).`,
 		switch a.Reason {
 		case mesh.AttachmentDenied:
 			f.Related = append([]mesh.Ref{a.Waypoint()}, f.Related...)
-			f.Message = fmt.Sprintf("%s without passing a waypoint: the listener of waypoint %s/%s does not let Namespace %s attach%s.", calls(p.Object), a.Namespace, a.Name, home(p.Object), because(rely))
+			f.Message = fmt.Sprintf("%s without passing a waypoint: the listener of waypoint %s/%s does not let Namespace %s attach%s.", calls(p.Object), a.Namespace, a.Name, p.Object.Home(), because(rely))
 		case mesh.CrossNamespaceWaypointForbidden:
 			f.Message = fmt.Sprintf("%s without passing a waypoint: its visibility is its own Namespace, and waypoint %s/%s is in another%s.", calls(p.Object), a.Namespace, a.Name, because(rely))
 			f.Remedy = "Make a waypoint in Namespace " + p.Object.Namespace + ", or change serviceEntryVisibility of the mesh configuration."
@@ -40,10 +40,3 @@ namespace can only use a waypoint there (Istio 1.31 and newer).`,
 		p.Report(f)
 	},
 })
-
-func home(o *mesh.Object) string {
-	if o.Kind == mesh.Namespace {
-		return o.Name
-	}
-	return o.Namespace
-}

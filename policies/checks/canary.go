@@ -45,6 +45,8 @@ first. Istio 1.30 and older know no canaries.`,
 			switch c.Reason {
 			case mesh.CanarySameAsPrimary:
 				f.Fixes = []policies.Fix{{Message: "remove the label, which changes no traffic", Patch: []policies.Op{{Op: "remove", Path: policies.Pointer("metadata", "labels", key)}}}}
+			case mesh.WaypointIsNotReady:
+				f.WaitsFor = []policies.Wait{{Object: &mesh.Ref{APIVersion: mesh.Gateway.APIVersion(), Kind: mesh.Gateway.String(), Namespace: c.Namespace, Name: c.Name}}}
 			case mesh.CanaryInvalidWeight:
 				f.Field = "metadata.annotations[" + annotation.IoIstioUseWaypointCanaryWeight.Name + "]"
 			}

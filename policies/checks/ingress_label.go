@@ -52,6 +52,7 @@ nothing where the Service has no waypoint, where it is headless, or where the va
 		default:
 			f.Severity = policies.Low
 			f.Message = fmt.Sprintf("label %s on %s does nothing: there is no waypoint to send through.", key, short(p.Object))
+			f.WaitsFor = []policies.Wait{{Label: label.IoIstioUseWaypoint.Name, On: &mesh.Ref{APIVersion: "v1", Kind: "Namespace", Name: p.Object.Home()}}}
 		}
 		p.Report(f)
 	},

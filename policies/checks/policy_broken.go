@@ -32,12 +32,20 @@ and its status says Accepted for a while, or for good.`,
 				continue // of a Service that goes, nothing is left to guard
 			}
 			p.Report(policies.Finding{
-				Verdict: r.After.Verdict, Severity: broken(policy, r.After.Verdict), Field: changedField(p.Change), Related: []mesh.Ref{policy},
+				Verdict: r.After.Verdict, Severity: broken(policy, r.After.Verdict), Field: changedField(p.Change), Related: []mesh.Ref{policy}, Namespaces: guarded(r.After),
 				Message: fmt.Sprintf("%s %s at %s: %s.", mesh.Ref{Kind: policy.Kind, Namespace: policy.Namespace, Name: policy.Name}, wouldBe(r.After.Verdict), r.After.Target, causeBehind(r.After)),
 			})
 		}
 	},
 })
+
+// guarded is the namespace that a broken policy was to guard.
+func guarded(e policies.Effect) []string {
+	if e.Target.Namespace != "" {
+		return []string{e.Target.Namespace}
+	}
+	return []string{e.Object.Namespace}
+}
 
 // broken is how bad it is that a policy no longer does what it did: worst where it is about security and fails open.
 func broken(policy mesh.Ref, v policies.Verdict) policies.Severity {

@@ -52,6 +52,6 @@ func binds(p *policies.Pass, name string) bool {
 	if _, other := p.Object.Labels[label.IoIstioUseWaypointNamespace.Name]; other {
 		return false
 	}
-	gw := p.Get(mesh.Gateway, home(p.Object), name)
+	gw := p.Get(mesh.Gateway, p.Object.Home(), name)
 	return gw != nil && mesh.Ready(gw) && p.ClassOf(gw) == mesh.ClassWaypoint && mesh.ServesServices(p.TrafficType(gw))
 }

@@ -33,6 +33,10 @@ its Namespace. The word to opt out is none, in lower case.`,
 			Severity: weight(rely, len(a.services)), Field: a.field, Related: refsOf(rely),
 			Message: fmt.Sprintf("%s without passing a waypoint: there is no Gateway %s/%s%s.", calls(p.Object), a.Namespace, a.Name, because(rely)),
 		}
+		if a.Name != "" {
+			waypoint := a.Waypoint()
+			f.WaitsFor = []policies.Wait{{Object: &waypoint}}
+		}
 		spelling(p, a, &f, len(rely) > 0)
 		p.Report(f)
 	},
@@ -54,7 +58,7 @@ func spelling(p *policies.Pass, a ask, f *policies.Finding, relied bool) {
 		f.Remedy = "Name a waypoint, write none to opt out, or remove the label."
 	case strings.EqualFold(a.Name, "none"):
 		f.Message = fmt.Sprintf("%s without passing a waypoint, as if none was asked for: %q is read as a waypoint's name, because only the exact value none opts out.", calls(p.Object), a.Name)
-		f.Remedy = "Write none."
+		f.Remedy, f.WaitsFor = "Write none.", nil
 		if !relied {
 			f.Severity = policies.Low
 			f.Fixes = []policies.Fix{{Message: "write none, which changes no traffic", Patch: labelOps(p.Object, key, "none")}}

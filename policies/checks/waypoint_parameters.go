@@ -42,6 +42,7 @@ istiod does not deploy the Gateway, and does not update one that it has deployed
 		case cm == nil:
 			f.Message = fmt.Sprintf("istiod does not deploy %s: there is no ConfigMap %s/%s that says anything which istiod reads.", short(gw), gw.Namespace, ref.Name)
 			f.Remedy = fmt.Sprintf("Make the ConfigMap, with one of the keys %s.", strings.Join(mesh.ParameterKeys, ", "))
+			f.WaitsFor = []policies.Wait{{Object: &mesh.Ref{APIVersion: "v1", Kind: "ConfigMap", Namespace: gw.Namespace, Name: ref.Name}}}
 		default:
 			var unknown []string
 			for key := range cm.Spec.(*mesh.ConfigMapBody).Data {

@@ -38,12 +38,12 @@ func listedKey(host string) string       { return "listed/" + host }
 func referencesOf(o *Object) []string {
 	var keys []string
 	if name, ok := o.Labels[label.IoIstioUseWaypoint.Name]; ok && name != none {
-		keys = append(keys, waypointKey(waypointNamespace(o, home(o)), name))
+		keys = append(keys, waypointKey(waypointNamespace(o, o.Home()), name))
 	}
 	if name, ok := o.Labels[label.IoIstioUseWaypointCanary.Name]; ok {
 		ns, ok := o.Labels[label.IoIstioUseWaypointCanaryNamespace.Name]
 		if !ok {
-			ns = home(o)
+			ns = o.Home()
 		}
 		keys = append(keys, waypointKey(ns, name))
 	}

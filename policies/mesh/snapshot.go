@@ -46,7 +46,7 @@ type builder struct {
 }
 
 func (b *builder) add(o *Object) {
-	name := home(o)
+	name := o.Home()
 	ns := b.namespaces[name]
 	if ns == nil {
 		ns = &namespace{}
@@ -95,8 +95,9 @@ func sortLast(objects []*Object) []*Object {
 	return slices.Clip(out)
 }
 
-// home is the namespace under which an object is filed. A Namespace is filed under its own name.
-func home(o *Object) string {
+// Home is the namespace under which the object is filed, "" for one that lies in none. A Namespace is filed
+// under its own name.
+func (o *Object) Home() string {
 	if o.Kind == Namespace {
 		return o.Name
 	}
@@ -127,7 +128,7 @@ func (s *Snapshot) update(id, o *Object) *Snapshot {
 	next := *s
 	next.remembered = &remembered{}
 	next.refs = s.refs.updated(old, o)
-	name := []byte(home(id))
+	name := []byte(id.Home())
 	was, ok := s.namespaces.Get(name)
 	if !ok {
 		was = &namespace{}

@@ -374,7 +374,7 @@ func (s *Snapshot) WorkloadsBoundTo(gw *Object) []*Workload {
 	var out []*Workload
 	seen := map[string]bool{}
 	for _, o := range s.referrers(waypointKey(gw.Namespace, gw.Name)) {
-		ns := home(o)
+		ns := o.Home()
 		if seen[ns] {
 			continue
 		}

@@ -1,0 +1,177 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Guardrail says what is demanded of the policies of some namespaces.
+//
+// Without any Guardrail every finding is a warning: install, watch, then tighten. A check that no entry of any
+// Guardrail names is a warning too. Where several Guardrails select a namespace, the strictest action for a check
+// counts: Deny, then Warn, then Audit, then Off. Only an Exemption loosens what a Guardrail demands.
+//
+// A finding belongs to the namespaces in which the policy changes something, not to that in which it stands: a
+// policy of Istio's root namespace is judged by the Guardrails of every namespace that it reaches.
+//
+// What only waits for other objects, such as a policy whose waypoint is yet to come, is never denied: it is admitted,
+// warned about, and reported until it is in force. So the order in which objects are applied does not matter.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=gr,categories=waywarden
+// +kubebuilder:printcolumn:name="Checks",type=integer,JSONPath=`.status.checks`,description="how many checks its entries name"
+// +kubebuilder:printcolumn:name="Namespaces",type=integer,JSONPath=`.status.namespaces`,description="how many namespaces it selects"
+// +kubebuilder:printcolumn:name="Fix",type=string,JSONPath=`.spec.fix`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type Guardrail struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what is demanded, and where.
+	// +required
+	Spec GuardrailSpec `json:"spec"`
+	// status is what has become of it. Waywarden writes it.
+	// +optional
+	Status GuardrailStatus `json:"status,omitzero"`
+}
+
+// GuardrailSpec is what is demanded, and where.
+type GuardrailSpec struct {
+	// namespaceSelector selects the namespaces by their labels. Empty, or left out, it selects every namespace, and
+	// with them what lies in none.
+	//
+	// A namespace can be selected by its name, with the label kubernetes.io/metadata.name. A change of a namespace's
+	// labels that takes it out of the selection is itself judged by this Guardrail.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist'])",message="the operator of an expression is In, NotIn, Exists or DoesNotExist"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn'] == (has(e.values) && size(e.values) > 0))",message="In and NotIn need values; Exists and DoesNotExist take none"
+	NamespaceSelector metav1.LabelSelector `json:"namespaceSelector,omitzero"`
+	// checks say what is done about the findings of which checks. Where several entries name a check and its finding is
+	// severe enough for them, the last of them counts.
+	// +required
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	Checks []CheckEntry `json:"checks"`
+	// fix is whether Waywarden may repair objects on their way into the cluster, where a finding offers a repair by which
+	// nothing becomes less restricted.
+	//
+	// Never leaves objects as they were written, and says in a warning what the repair would be.
+	// Admission applies the first repair of a finding that this Guardrail denies or warns about.
+	//
+	// Where several Guardrails select the namespace, those decide that demand the strictest action for the check; one
+	// Never among them is enough to leave the object alone.
+	// +optional
+	// +default="Never"
+	Fix Fix `json:"fix,omitempty"`
+}
+
+// CheckEntry says what is done about the findings of some checks.
+type CheckEntry struct {
+	// ids are the checks, by their IDs as `waywarden checks list` prints them. "*" stands for anything within a part
+	// of an ID, "?" for one character; an ID that ends in "/*" means everything below, and "*" alone means all checks.
+	//
+	// Examples: "effect/l7-deny-no-op", "effect/l7-*", "zero-trust/*".
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=100
+	IDs []CheckGlob `json:"ids"`
+	// minSeverity limits the entry to findings that are at least so severe. Left out, it is about all of them.
+	// +optional
+	MinSeverity Severity `json:"minSeverity,omitempty"`
+	// action is what is done.
+	//
+	// Deny refuses the object, unless the finding is exempt or only waits for other objects.
+	// Warn admits it, tells whoever applies it, and reports it.
+	// Audit admits it and reports it.
+	// Off does neither: the finding is not shown anywhere.
+	// +required
+	Action Action `json:"action"`
+}
+
+// CheckGlob names checks by their ID.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=200
+// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9*?-]+(/[a-z0-9*?-]+)*$')",message="the ID of a check consists of lower-case letters, digits and dashes in parts between slashes; * and ? stand for others, as in effect/l7-*"
+type CheckGlob string
+
+// Action is what is done about a finding.
+//
+// +kubebuilder:validation:Enum=Deny;Warn;Audit;Off
+type Action string
+
+// The actions, the strictest first.
+const (
+	Deny  Action = "Deny"
+	Warn  Action = "Warn"
+	Audit Action = "Audit"
+	Off   Action = "Off"
+)
+
+// Actions are all of them, the strictest first.
+var Actions = []Action{Deny, Warn, Audit, Off}
+
+// Stricter is whether a counts where both are demanded. What is no action is less strict than any.
+func (a Action) Stricter(b Action) bool { return a.rank() < b.rank() }
+
+func (a Action) rank() int {
+	switch a {
+	case Deny:
+		return 0
+	case Warn:
+		return 1
+	case Audit:
+		return 2
+	case Off:
+		return 3
+	}
+	return 4
+}
+
+// Severity is how bad a finding is.
+//
+// +kubebuilder:validation:Enum=critical;high;medium;low;info
+type Severity string
+
+// Severities are all of them, the worst first.
+var Severities = []Severity{"critical", "high", "medium", "low", "info"}
+
+// Fix is whether objects may be repaired.
+//
+// +kubebuilder:validation:Enum=Never;Admission
+type Fix string
+
+// When objects may be repaired.
+const (
+	FixNever     Fix = "Never"
+	FixAdmission Fix = "Admission"
+)
+
+// GuardrailStatus is what has become of a Guardrail.
+type GuardrailStatus struct {
+	// conditions say whether the Guardrail is in force. Ready is True once every replica judges by it as it stands;
+	// where it is False, its message says what to correct.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// checks is how many of the checks that there are the entries name.
+	// +optional
+	Checks int32 `json:"checks,omitempty"`
+	// namespaces is how many namespaces are selected.
+	// +optional
+	Namespaces int32 `json:"namespaces,omitempty"`
+}
+
+// GuardrailList is a list of Guardrails.
+//
+// +kubebuilder:object:root=true
+type GuardrailList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	// items are the Guardrails.
+	Items []Guardrail `json:"items"`
+}

@@ -1,0 +1,97 @@
+package audit
+
+import (
+	"slices"
+	"time"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/audit/report"
+	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/decide"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// Rules are what an inventory's Guardrails and Exemptions are applied with.
+type Rules struct {
+	// Now is the moment at which Exemptions are in force or not. At the zero time none is.
+	Now time.Time
+	// MaxExemption is how far ahead an Exemption may end; 0 means decide.DefaultMaxDuration.
+	MaxExemption time.Duration
+}
+
+// judge decides about findings by the Guardrails and Exemptions of an inventory, as a cluster would that holds them.
+type judge struct {
+	book     *decide.Rulebook
+	problems []decide.Problem
+	request  decide.Request
+	now      time.Time
+	tally    decide.Tally
+}
+
+// newJudge compiles what the inventory has. before is the mesh as it was, nil where nothing changes.
+func newJudge(inv *inventory.Inventory, rules Rules, s, before *mesh.Snapshot) *judge {
+	j := &judge{request: decide.Request{Mesh: s, Before: before}, now: rules.Now, tally: decide.Tally{}}
+	j.book, j.problems = decide.New(decide.Options{MaxDuration: rules.MaxExemption}, inv.Guardrails, inv.Exemptions)
+	return j
+}
+
+// rulings are what is done about findings, one for each. The findings get the action, and whether they are exempt.
+func (j *judge) rulings(findings []policies.Finding) []decide.Ruling {
+	if len(findings) == 0 {
+		return nil
+	}
+	d := j.book.Judge(j.request, findings, j.now)
+	j.tally.Add(d)
+	for i := range findings {
+		findings[i].Action, findings[i].Exempt = string(d.Rulings[i].Action), d.Rulings[i].Exempt != nil
+	}
+	return d.Rulings
+}
+
+// decide enters findings in the report with what is done about them. What is Off is not shown.
+func (w writer) decide(findings []policies.Finding) {
+	for i, r := range w.judge.rulings(findings) {
+		f := findings[i]
+		if r.Action == v1alpha1.Off {
+			continue
+		}
+		out := report.Finding{Finding: f, Location: w.place(f.Object, f.Field), Guardrail: r.Guardrail, Note: r.Note(f)}
+		if e := r.Exempt; e != nil {
+			out.Exemption = &report.Exemption{Namespace: e.Namespace, Name: e.Name, Reason: e.Reason, Ticket: e.Ticket, GrantedBy: e.GrantedBy, ExpiresAt: e.ExpiresAt.UTC()}
+		}
+		w.Findings = append(w.Findings, out)
+	}
+}
+
+// exemptions enters what there is to say against Exemptions: those of the objects that are judged, and that one excepts
+// nothing only where everything was asked that it could except.
+func (w writer) exemptions(opts *Options) {
+	var out []policies.Finding
+	for _, s := range w.judge.book.Standings(w.judge.tally, w.judge.now) {
+		e := s.Exemption
+		f, ok := s.Finding()
+		switch {
+		case !ok, !slices.ContainsFunc(opts.Checks, func(c *policies.Check) bool { return c.ID == f.Check }):
+		case opts.Judge != nil && !opts.Judge(&mesh.Object{Kind: mesh.Namespace, Name: e.Namespace}):
+		case opts.Before != nil && w.inv.Document(e.Ref()) == nil:
+		case s.State == v1alpha1.StateUnused && !(opts.Before == nil && w.s.Known(e.Namespace) && asksAll(opts.Checks, e)):
+		default:
+			out = append(out, f)
+		}
+	}
+	w.decide(out)
+}
+
+// asksAll is whether all checks were asked whose findings an Exemption could except.
+func asksAll(asked []*policies.Check, e *decide.Exemption) bool {
+	return !slices.ContainsFunc(policies.Checks(), func(c *policies.Check) bool { return e.Names(c.ID) && !slices.Contains(asked, c) })
+}
+
+// refused enters Guardrails and Exemptions that are not well formed, and that no reader of files or of a cluster has
+// left out.
+func (w writer) refused() {
+	for _, p := range w.judge.problems {
+		w.Errors = append(w.Errors, report.Error{Object: &p.Object, Field: p.Field, Message: p.Message, Location: w.place(p.Object, p.Field)})
+	}
+}
