@@ -2,10 +2,7 @@ package audit
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
-
-	jsonpatch "github.com/evanphx/json-patch/v5"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/audit/report"
@@ -142,7 +139,7 @@ func (r *repairer) apply(f policies.Finding, x policies.Fix) bool {
 		return false // it did not help the last time
 	}
 	r.gone[key] = true
-	next, err := patch(o, raw)
+	next, err := inventory.Patched(o, raw)
 	if err != nil {
 		return false // the finding stays, and with it its remedy
 	}
@@ -150,36 +147,6 @@ func (r *repairer) apply(f policies.Finding, x policies.Fix) bool {
 	r.count[o.Ref()]++
 	r.repairs = append(r.repairs, Repair{Object: o.Ref(), Document: r.inv.Document(o.Ref()), Finding: f, Fix: x})
 	return true
-}
-
-// patch is an object with a patch applied.
-func patch(o *mesh.Object, ops []byte) (*mesh.Object, error) {
-	p, err := jsonpatch.DecodePatch(ops)
-	if err != nil {
-		return nil, err
-	}
-	before, err := json.Marshal(o.Content)
-	if err != nil {
-		return nil, err
-	}
-	after, err := p.Apply(before)
-	if err != nil {
-		return nil, err
-	}
-	var content map[string]any
-	if err := json.Unmarshal(after, &content); err != nil {
-		return nil, err
-	}
-	next, err := mesh.Decode(content)
-	if err != nil {
-		return nil, err
-	}
-	if next.Kind != o.Kind {
-		return nil, fmt.Errorf("the patch makes a %s of a %s", next.Kind, o.Kind)
-	}
-	// What the reader of files filled in. Nobody else has seen next yet.
-	next.Namespace, next.Name, next.Live = o.Namespace, o.Name, o.Live
-	return next, nil
 }
 
 // left is what there is to say after all repairs. Places are those before them.

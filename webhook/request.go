@@ -82,3 +82,14 @@ func generatedName(content map[string]any) string {
 
 // deletes is whether the request deletes its object.
 func deletes(r *admission.Request) bool { return r.Operation == admissionv1.Delete }
+
+// fieldManager is under which name the requester writes; "" where the request does not say.
+func (c *change) fieldManager() string {
+	var options struct {
+		FieldManager string `json:"fieldManager"`
+	}
+	if err := json.Unmarshal(c.Options.Raw, &options); err != nil {
+		return "" // then every manager is another one, and less is repaired
+	}
+	return options.FieldManager
+}

@@ -100,7 +100,7 @@ func changes(c *policies.Check, cs scenario.Case) []policies.Finding {
 		one(o, o, before.With(o))
 	}
 	for _, o := range cs.Deleted {
-		one(o, nil, before.Without(o))
+		one(o, nil, scenario.Deleted(before, o))
 	}
 	slices.SortFunc(out, policies.CompareFindings)
 	return out

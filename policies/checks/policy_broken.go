@@ -26,7 +26,7 @@ ports of the Service, the waypoint's Gateway. When one of them changes or goes, 
 and its status says Accepted for a while, or for good.`,
 	Remedy: "Change or remove the policy first, or leave this as it is.",
 	Change: func(p *policies.ChangePass) {
-		for _, r := range policies.Regressions(p.Before, p.After, p.Object()) {
+		for _, r := range regressions(p.Change) {
 			policy := r.After.Object
 			if t := r.After.Target; p.New == nil && t.Kind == p.Old.Kind.String() && t.Namespace == p.Old.Namespace && t.Name == p.Old.Name && p.Old.Kind != mesh.Gateway {
 				continue // of a Service that goes, nothing is left to guard
@@ -38,6 +38,18 @@ and its status says Accepted for a while, or for good.`,
 		}
 	},
 })
+
+// regressions are what the change breaks. With a Namespace go its waypoints, which may serve others.
+func regressions(c *policies.Change) []policies.Regression {
+	if c.New != nil || c.Old.Kind != mesh.Namespace {
+		return policies.Regressions(c.Before, c.After, c.Object())
+	}
+	var out []policies.Regression
+	for _, gw := range c.Before.List(mesh.Gateway, c.Old.Name) {
+		out = append(out, policies.Regressions(c.Before, c.After, gw)...)
+	}
+	return out
+}
 
 // guarded is the namespace that a broken policy was to guard.
 func guarded(e policies.Effect) []string {

@@ -120,6 +120,20 @@ func (s *Snapshot) With(o *Object) *Snapshot { return s.update(o, o) }
 // Without is the Snapshot without the object of o's kind, namespace and name.
 func (s *Snapshot) Without(o *Object) *Snapshot { return s.update(o, nil) }
 
+// Emptied is the Snapshot without what lies in a namespace, as it is once the Namespace was deleted. The Namespace
+// itself stays, so that what was in it is known to be gone. It costs what the namespace holds.
+func (s *Snapshot) Emptied(name string) *Snapshot {
+	for k := range s.namespace(name).objects {
+		if Kind(k) == Namespace {
+			continue
+		}
+		for _, o := range s.namespace(name).objects[k] {
+			s = s.Without(o)
+		}
+	}
+	return s
+}
+
 func (s *Snapshot) update(id, o *Object) *Snapshot {
 	old := s.Get(id.Kind, id.Namespace, id.Name)
 	if old == nil && o == nil {

@@ -132,9 +132,17 @@ func (c *Case) read(data []byte, options mesh.Options, shared []*mesh.Object) er
 	}
 	c.Snapshot = mesh.New(options, slices.Concat(shared, c.Objects)...)
 	for _, o := range c.Deleted {
-		c.Snapshot = c.Snapshot.Without(o)
+		c.Snapshot = Deleted(c.Snapshot, o)
 	}
 	return nil
+}
+
+// Deleted is a mesh without an object, and without all that a Namespace takes with it.
+func Deleted(s *mesh.Snapshot, o *mesh.Object) *mesh.Snapshot {
+	if o.Kind == mesh.Namespace {
+		return s.Emptied(o.Name)
+	}
+	return s.Without(o)
 }
 
 // deletes is the key of an object that a case deletes.

@@ -1,0 +1,158 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/decide"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// Source is where what a request is judged by comes from. Each of the first three is called for every request, so it
+// must neither block nor do I/O.
+type Source struct {
+	// Snapshot is the mesh as it is stored; nil while it is not known yet, and then nothing is judged.
+	Snapshot func() *mesh.Snapshot
+	// Rulebook is the Guardrails and Exemptions in force.
+	Rulebook func() *decide.Rulebook
+	// Now is the time by which Exemptions end.
+	Now func() time.Time
+	// Get reads one object from the API server; nil where there is none. It is asked only before a denial.
+	Get func(context.Context, mesh.Kind, string, string) (*mesh.Object, error)
+	// MayBreakGlass is whether a user has the verb break-glass on guardrails.waywarden.dev. It is asked only where the
+	// object would be denied and asks for it.
+	MayBreakGlass func(context.Context, authenticationv1.UserInfo) (bool, error)
+}
+
+// Options say how requests are judged. The zero value is useful but for Source.
+type Options struct {
+	Source
+	// Checks are asked of every object; nil means all built-in ones.
+	Checks []*policies.Check
+	// Namespace is Waywarden's own, where the canary is refused.
+	Namespace string
+	// MaxExemption is how far ahead an Exemption may end; 0 means decide.DefaultMaxDuration.
+	MaxExemption time.Duration
+	// Concurrency bounds how many requests are judged at a time; 0 means 64.
+	Concurrency int
+	// Observe is told what was decided, once for every request that was answered. It must not block.
+	Observe func(Record)
+	// Dropped is told of a request that was answered with an HTTP error, and why: "overload" or "panic".
+	Dropped func(why string)
+	Log     logr.Logger
+}
+
+// Admission judges and repairs what is about to be stored. It is safe for concurrent use.
+type Admission struct {
+	Options
+	objects map[mesh.Kind][]*policies.Check // asked of an object
+	changes map[mesh.Kind][]*policies.Check // asked of a change
+}
+
+const defaultConcurrency = 64
+
+// New makes an Admission.
+func New(o Options) *Admission {
+	if o.Checks == nil {
+		o.Checks = policies.Checks()
+	}
+	if o.Concurrency <= 0 {
+		o.Concurrency = defaultConcurrency
+	}
+	if o.MaxExemption <= 0 {
+		o.MaxExemption = decide.DefaultMaxDuration
+	}
+	if o.Observe == nil {
+		o.Observe = func(Record) {}
+	}
+	if o.Dropped == nil {
+		o.Dropped = func(string) {}
+	}
+	a := &Admission{Options: o, objects: map[mesh.Kind][]*policies.Check{}, changes: map[mesh.Kind][]*policies.Check{}}
+	for _, c := range o.Checks {
+		into := a.objects
+		if c.Change != nil {
+			into = a.changes
+		}
+		for _, k := range c.Kinds {
+			into[k] = append(into[k], c)
+		}
+	}
+	return a
+}
+
+// The paths that the webhook configurations name.
+const (
+	ValidatePath = "/validate"
+	MutatePath   = "/mutate"
+)
+
+// Validating answers POST /validate.
+func (a *Admission) Validating() http.Handler { return a.handler(a.validate) }
+
+// Mutating answers POST /mutate.
+func (a *Admission) Mutating() http.Handler { return a.handler(a.mutate) }
+
+func (a *Admission) handler(answer func(context.Context, *ctrladmission.Request, *Record) ctrladmission.Response) http.Handler {
+	// A panic must reach limit, which answers it with an HTTP error: a review that was recovered from here would be a
+	// denial, whatever failurePolicy says.
+	recoverPanic := false
+	hook := &ctrladmission.Webhook{RecoverPanic: &recoverPanic, Handler: ctrladmission.HandlerFunc(
+		func(ctx context.Context, r ctrladmission.Request) ctrladmission.Response {
+			start := a.Now()
+			if r.UID == "" {
+				return ctrladmission.Errored(http.StatusBadRequest, errors.New("the AdmissionReview has no request.uid, so no answer to it can be told from others. Send one as an API server does"))
+			}
+			record := Record{request: &r}
+			response := answer(ctx, &r, &record)
+			record.Allowed, record.Took = response.Allowed, a.Now().Sub(start)
+			a.Observe(record)
+			return response
+		})}
+	return &limit{slots: make(chan struct{}, a.Concurrency), log: a.Log, dropped: a.Dropped, next: hook}
+}
+
+// validate judges a request.
+func (a *Admission) validate(ctx context.Context, r *ctrladmission.Request, record *Record) ctrladmission.Response {
+	record.Phase = "validate"
+	if r.Kind.Group == v1alpha1.GroupVersion.Group {
+		return a.validateOwn(r, record)
+	}
+	c, err := readChange(r)
+	if err != nil {
+		return a.unread(err, record)
+	}
+	if a.canary(c) {
+		record.Outcome = Denied
+		return refuse(r, "metadata.labels["+CanaryLabel+"]", CanaryMessage)
+	}
+	if leftAlone(c) {
+		record.Outcome = Admitted
+		return admit()
+	}
+	v := a.judge(ctx, c)
+	record.take(v)
+	return v.response(r)
+}
+
+// unread answers a request whose object cannot be read. The API server holds objects to the schemas of their CRDs, so
+// either this program is older than a CRD or the kind decides nothing; to refuse it would take the cluster hostage.
+func (a *Admission) unread(err error, record *Record) ctrladmission.Response {
+	response := admit()
+	record.Outcome = Admitted
+	if !errors.Is(err, mesh.ErrIgnored) {
+		record.Outcome = Warned
+		var w warnings
+		w.add("not judged by waywarden, which cannot read it: "+err.Error()+".", "Upgrade waywarden if the API is newer than it is.")
+		response.Warnings = w.list()
+	}
+	return response
+}

@@ -1,0 +1,42 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/waywarden/waywarden/policies/decide"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// BreakGlassAnnotation asks to be admitted whatever Guardrails say; its value is the reason. For a deletion it stands on
+// the stored object.
+const BreakGlassAnnotation = "waywarden.dev/break-glass"
+
+// askToBreakGlass admits what would be denied, if the object asks for it and the requester may: that is a right, granted
+// as the verb break-glass on guardrails.waywarden.dev, and not a trick.
+func (a *Admission) askToBreakGlass(ctx context.Context, c *change, before *mesh.Snapshot, v *verdict) {
+	reason, asks := c.object().Annotations[BreakGlassAnnotation]
+	if !asks {
+		return
+	}
+	if strings.TrimSpace(reason) == "" {
+		v.notes = append(v.notes, fmt.Sprintf("annotation %s does nothing: it gives no reason. Write why.", BreakGlassAnnotation))
+		return
+	}
+	may, err := a.MayBreakGlass(ctx, c.UserInfo)
+	switch {
+	case err != nil:
+		a.Log.Error(err, "the API server could not be asked who may break the glass", "user", c.UserInfo.Username)
+		v.notes = append(v.notes, fmt.Sprintf("annotation %s does nothing: the API server did not say whether you may. Try again.", BreakGlassAnnotation))
+		return
+	case !may:
+		v.notes = append(v.notes, fmt.Sprintf("annotation %s does nothing: you may not. It takes the verb break-glass on guardrails.waywarden.dev.", BreakGlassAnnotation))
+		return
+	}
+	after := before
+	if c.new != nil {
+		after = before.With(c.new)
+	}
+	v.decision = a.rule(c, before, after, v.findings, decide.Request{BreakGlass: true, Reason: reason})
+}

@@ -1,0 +1,124 @@
+package webhook
+
+import (
+	"context"
+	"slices"
+
+	admissionv1 "k8s.io/api/admission/v1"
+
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/decide"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// leftAlone is whether a request is admitted without a look: nothing by which a mesh is judged changes, the object is on
+// its way out, or it is one that istiod makes for itself.
+func leftAlone(c *change) bool {
+	if deletes(c.Request) {
+		return systemDeletes(c.UserInfo.Username) || madeByIstiod(c.old)
+	}
+	if c.Operation == admissionv1.Update && (c.new.Terminating || !decides(c)) {
+		return true
+	}
+	return madeByIstiod(c.new)
+}
+
+func decides(c *change) bool { return (&policies.Change{Old: c.old, New: c.new}).Decides() }
+
+// madeByIstiod is whether istiod deploys the object for a Gateway and keeps it as it wants.
+func madeByIstiod(o *mesh.Object) bool {
+	return o != nil && o.Labels[label.GatewayManaged.Name] != "" && o.Kind != mesh.Gateway
+}
+
+// systemDeletes is whether what deletes is a controller that only carries out what was decided before: a namespace that
+// terminates must empty, and what lost its owner must go.
+func systemDeletes(user string) bool {
+	switch user {
+	case "system:serviceaccount:kube-system:namespace-controller", "system:serviceaccount:kube-system:generic-garbage-collector", "system:kube-controller-manager":
+		return true
+	}
+	return false
+}
+
+// judge says what is found about a request and what is done about it.
+func (a *Admission) judge(ctx context.Context, c *change) *verdict {
+	before := a.Snapshot()
+	v := a.evaluate(c, before)
+	if !v.decision.Denied {
+		return v
+	}
+	if again := a.confirm(ctx, c, before, v); again != nil {
+		v = again
+	}
+	if v.decision.Denied {
+		a.askToBreakGlass(ctx, c, before, v)
+	}
+	return v
+}
+
+// evaluate asks every check that is about the request, on the mesh as it would be.
+func (a *Admission) evaluate(c *change, before *mesh.Snapshot) *verdict {
+	v := &verdict{}
+	kind := c.object().Kind
+	after := before
+	if c.new != nil {
+		after = before.With(c.new)
+		v.findings = policies.Evaluate(a.objects[kind], policies.NewView(after), c.new)
+		if c.old != nil && !kind.IsPolicy() {
+			v.findings = a.newly(before.With(c.old), c.old, v.findings)
+		}
+	}
+	if checks := a.changes[kind]; len(checks) > 0 && (c.new == nil || c.old != nil || !kind.IsPolicy()) {
+		v.findings = append(v.findings, a.changed(checks, c, before, after)...)
+	}
+	v.decision = a.rule(c, before, after, v.findings, decide.Request{})
+	return v
+}
+
+// rule is what Guardrails say of findings.
+func (a *Admission) rule(c *change, before, after *mesh.Snapshot, findings []policies.Finding, r decide.Request) decide.Decision {
+	r.Mesh = after
+	if c.object().Kind == mesh.Namespace {
+		r.Before = before
+		if c.new == nil {
+			r.Mesh = before
+		}
+	}
+	return a.Rulebook().Judge(r, findings, a.Now())
+}
+
+// newly leaves of the findings about an object that is no policy those that it did not have before: Services and
+// Namespaces are updated by many, and most of them cannot do anything about what was there.
+func (a *Admission) newly(before *mesh.Snapshot, old *mesh.Object, findings []policies.Finding) []policies.Finding {
+	if len(findings) == 0 {
+		return nil
+	}
+	was := policies.Evaluate(a.objects[old.Kind], policies.NewView(before), old)
+	return slices.DeleteFunc(findings, func(f policies.Finding) bool {
+		return slices.ContainsFunc(was, func(o policies.Finding) bool {
+			return o.Check == f.Check && o.Field == f.Field && o.Verdict == f.Verdict && o.Severity == f.Severity
+		})
+	})
+}
+
+// changed asks what the change does to the rest of the mesh. The stored form of the object is the request's: the
+// Snapshot may be a moment behind.
+func (a *Admission) changed(checks []*policies.Check, c *change, before, after *mesh.Snapshot) []policies.Finding {
+	if c.old != nil {
+		before = before.With(c.old)
+	}
+	if c.new == nil {
+		after = without(before, c.old)
+	}
+	return policies.EvaluateChange(checks, &policies.Change{Old: c.old, New: c.new, Before: policies.NewView(before), After: policies.NewView(after)})
+}
+
+// without is the mesh without an object, and without all that a Namespace takes with it.
+func without(s *mesh.Snapshot, o *mesh.Object) *mesh.Snapshot {
+	if o.Kind == mesh.Namespace {
+		return s.Emptied(o.Name)
+	}
+	return s.Without(o)
+}

@@ -1,0 +1,138 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"gomodules.xyz/jsonpatch/v2"
+	admissionv1 "k8s.io/api/admission/v1"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/decide"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// maxRepairs bounds the patches of one object: a chain of more is a mistake in the checks.
+const maxRepairs = 10
+
+// mutate repairs an object where every Guardrail that demands it says fix: Admission. It never denies: what is left is
+// for validation to say.
+func (a *Admission) mutate(_ context.Context, r *ctrladmission.Request, record *Record) ctrladmission.Response {
+	record.Phase, record.Outcome = "mutate", Admitted
+	if r.Kind.Group == v1alpha1.GroupVersion.Group {
+		return stamp(r, record)
+	}
+	c, err := readChange(r)
+	if err != nil || c.new == nil || c.Operation != admissionv1.Create && c.Operation != admissionv1.Update || leftAlone(c) {
+		return admit()
+	}
+	response := admit()
+	m := repairer{Admission: a, change: c, before: a.Snapshot()}
+	m.run()
+	var w warnings
+	for _, x := range m.fixes {
+		w.add("waywarden repaired this: " + x.Message + ".")
+		record.Repairs = append(record.Repairs, x.Message)
+		for _, op := range x.Patch {
+			response.Patches = append(response.Patches, jsonpatch.JsonPatchOperation{Operation: op.Op, Path: op.Path, Value: op.Value})
+		}
+	}
+	for _, left := range m.left {
+		w.add(left)
+	}
+	if len(m.fixes) > 0 {
+		record.Outcome = Repaired
+		response.AuditAnnotations = map[string]string{"decision": Repaired}
+	}
+	response.Warnings = w.list()
+	return response
+}
+
+// repairer applies one fix after another, and judges anew after each: a patch is safe only in the mesh for which it was
+// offered.
+type repairer struct {
+	*Admission
+	*change
+	before *mesh.Snapshot
+	fixes  []policies.Fix
+	left   []string // what could be repaired and is not, as sentences
+}
+
+func (m *repairer) run() {
+	for range maxRepairs {
+		findings, decision := m.ask(m.new)
+		if !m.one(findings, decision) {
+			return
+		}
+	}
+}
+
+func (m *repairer) ask(o *mesh.Object) ([]policies.Finding, decide.Decision) {
+	after := m.before.With(o)
+	findings := policies.Evaluate(m.objects[o.Kind], policies.NewView(after), o)
+	return findings, m.rule(m.change, m.before, after, findings, decide.Request{})
+}
+
+// one applies the first patch that may be applied, and reports whether there was one.
+func (m *repairer) one(findings []policies.Finding, decision decide.Decision) bool {
+	m.left = nil
+	for i, f := range findings {
+		if !decision.Rulings[i].Repair {
+			continue
+		}
+		for _, x := range f.Fixes {
+			if len(x.Patch) == 0 || len(x.Apply) > 0 {
+				continue
+			}
+			if why := m.keptFrom(x.Patch); why != "" {
+				m.left = append(m.left, fmt.Sprintf("waywarden leaves this for you to repair, because %s: %s, by the patch %s [%s]", why, x.Message, compact(x.Patch), f.Check))
+				break
+			}
+			if next := m.tried(f, x, findings); next != nil {
+				m.new, m.fixes = next, append(m.fixes, x)
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func compact(ops []policies.Op) string {
+	raw, err := json.Marshal(ops)
+	if err != nil {
+		return err.Error() // ops hold what came from JSON
+	}
+	return string(raw)
+}
+
+// tried is the object with a fix applied; nil where the fix does not apply, does not make the finding go away, or brings
+// another one that is more than information.
+func (m *repairer) tried(f policies.Finding, x policies.Fix, before []policies.Finding) *mesh.Object {
+	raw, err := json.Marshal(x.Patch)
+	if err != nil {
+		return nil
+	}
+	next, err := inventory.Patched(m.new, raw)
+	if err != nil {
+		return nil
+	}
+	after, _ := m.ask(next)
+	for _, g := range after {
+		if same(g, f) {
+			return nil
+		}
+		if g.Severity != policies.Info && !slices.ContainsFunc(before, func(b policies.Finding) bool { return same(g, b) }) {
+			return nil
+		}
+	}
+	return next
+}
+
+func same(a, b policies.Finding) bool {
+	return a.Check == b.Check && a.Field == b.Field && a.Message == b.Message
+}

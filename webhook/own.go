@@ -1,0 +1,147 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"gomodules.xyz/jsonpatch/v2"
+	admissionv1 "k8s.io/api/admission/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/policies"
+)
+
+// validateOwn judges a Guardrail or an Exemption: what their CRDs cannot say.
+func (a *Admission) validateOwn(r *ctrladmission.Request, record *Record) ctrladmission.Response {
+	record.Outcome = Admitted
+	if deletes(r) {
+		return admit()
+	}
+	var causes []metav1.StatusCause
+	var w warnings
+	switch r.Kind.Kind {
+	case v1alpha1.GuardrailKind:
+		g := &v1alpha1.Guardrail{}
+		if err := json.Unmarshal(r.Object.Raw, g); err != nil {
+			return refuse(r, "spec", "this Guardrail cannot be read: "+err.Error()+". Correct it.")
+		}
+		causes = causesOf(g.Validate())
+		a.unknownChecks(g, &w)
+	case v1alpha1.ExemptionKind:
+		e, was, err := exemptions(r)
+		if err != nil {
+			return refuse(r, "spec", "this Exemption cannot be read: "+err.Error()+". Correct it.")
+		}
+		causes = append(causesOf(e.Validate()), a.exemption(r, e, was)...)
+	}
+	if len(causes) > 0 {
+		record.Outcome = Denied
+		return ctrladmission.Response{AdmissionResponse: admissionv1.AdmissionResponse{
+			AuditAnnotations: map[string]string{"decision": Denied}, Result: denial(r, causes)}}
+	}
+	response := admit()
+	if response.Warnings = w.list(); len(response.Warnings) > 0 {
+		record.Outcome = Warned
+	}
+	return response
+}
+
+func causesOf(wrong []v1alpha1.FieldError) []metav1.StatusCause {
+	var out []metav1.StatusCause
+	for _, f := range wrong {
+		out = append(out, cause(f.Field, fmt.Sprintf("it must be %s and is %s. Correct it.", f.Want, f.Got)))
+	}
+	return out
+}
+
+func cause(field, message string) metav1.StatusCause {
+	return metav1.StatusCause{Type: metav1.CauseTypeFieldValueInvalid, Field: field, Message: message}
+}
+
+// unknownChecks warns about globs that name no check: a mistake in one would demand nothing, in silence. It is no
+// denial, because a Guardrail may be stored before the rules that it names.
+func (a *Admission) unknownChecks(g *v1alpha1.Guardrail, w *warnings) {
+	for i, entry := range g.Spec.Checks {
+		for j, glob := range entry.IDs {
+			if !slices.ContainsFunc(a.Checks, func(c *policies.Check) bool { return policies.MatchID(string(glob), c.ID) }) {
+				w.add(fmt.Sprintf("spec.checks[%d].ids[%d] demands nothing: no check is called %q. waywarden checks list shows all.", i, j, glob))
+			}
+		}
+	}
+}
+
+func exemptions(r *ctrladmission.Request) (now, was *v1alpha1.Exemption, err error) {
+	now = &v1alpha1.Exemption{}
+	if err := json.Unmarshal(r.Object.Raw, now); err != nil {
+		return nil, nil, err
+	}
+	if len(r.OldObject.Raw) > 0 {
+		was = &v1alpha1.Exemption{}
+		if err := json.Unmarshal(r.OldObject.Raw, was); err != nil {
+			return nil, nil, err
+		}
+	}
+	return now, was, nil
+}
+
+// exemption holds an Exemption to who grants it and for how long. One whose spec stays as it is, as when a finalizer goes,
+// is not held to a time that has passed meanwhile.
+func (a *Admission) exemption(r *ctrladmission.Request, e, was *v1alpha1.Exemption) []metav1.StatusCause {
+	var out []metav1.StatusCause
+	if granter := granterOf(r, e, was); e.Spec.GrantedBy != granter {
+		out = append(out, cause("spec.grantedBy", fmt.Sprintf("it says who granted the Exemption, which is %q, and not %q. Leave it out: waywarden fills it in.", granter, e.Spec.GrantedBy)))
+	}
+	if was != nil && sameGrant(e, was) {
+		return out
+	}
+	switch left := e.Spec.ExpiresAt.Sub(a.Now()); {
+	case e.Spec.ExpiresAt.IsZero(): // the CRD's to say
+	case left <= 0:
+		out = append(out, cause("spec.expiresAt", fmt.Sprintf("the Exemption would except nothing: %s has passed. Choose a time to come.", e.Spec.ExpiresAt.UTC().Format(time.RFC3339))))
+	case left > a.MaxExemption:
+		latest := a.Now().Add(a.MaxExemption).UTC().Truncate(time.Second).Format(time.RFC3339)
+		out = append(out, cause("spec.expiresAt", fmt.Sprintf("the Exemption would last too long: it may end by %s at the latest. Choose an earlier time and renew it then.", latest)))
+	}
+	return out
+}
+
+// granterOf is who grants the Exemption as it stands: the requester who makes it or changes it, else who did before.
+func granterOf(r *ctrladmission.Request, e, was *v1alpha1.Exemption) string {
+	if was != nil && sameGrant(e, was) {
+		return was.Spec.GrantedBy
+	}
+	return r.UserInfo.Username
+}
+
+// sameGrant is whether two Exemptions grant the same, whoever granted it.
+func sameGrant(a, b *v1alpha1.Exemption) bool {
+	x, y := a.Spec, b.Spec
+	x.GrantedBy, y.GrantedBy = "", ""
+	return equality.Semantic.DeepEqual(x, y)
+}
+
+// stamp enters into an Exemption who grants it.
+func stamp(r *ctrladmission.Request, record *Record) ctrladmission.Response {
+	record.Outcome = Admitted
+	if r.Kind.Kind != v1alpha1.ExemptionKind || deletes(r) {
+		return admit()
+	}
+	e, was, err := exemptions(r)
+	if err != nil {
+		return admit() // validation says what is wrong with it
+	}
+	granter := granterOf(r, e, was)
+	if e.Spec.GrantedBy == granter || strings.TrimSpace(granter) == "" {
+		return admit()
+	}
+	record.Outcome = Repaired
+	response := admit()
+	response.Patches = []jsonpatch.JsonPatchOperation{{Operation: "add", Path: "/spec/grantedBy", Value: granter}}
+	return response
+}
