@@ -160,7 +160,7 @@ func (o CanaryOptions) judge(err error) Measurement {
 	case strings.Contains(said, fmt.Sprintf("failed calling webhook %q", o.Webhook)):
 		return Measurement{Outcome: Unreachable, Message: fmt.Sprintf("policies cannot be changed: the API server cannot call us, and failurePolicy is Fail: %s. "+
 			"Make a replica reachable, or set failurePolicy to Ignore and annotate ValidatingWebhookConfiguration %s with %s", said, o.Configuration, PinAnnotation)}
-	case status.Status().Code >= http.StatusInternalServerError:
+	case status.Status().Code >= http.StatusInternalServerError, apierrors.IsTooManyRequests(err):
 		return Measurement{Outcome: Failed, Message: "whether admission is in force is not known: " + said}
 	}
 	return Measurement{Outcome: Hidden, Message: fmt.Sprintf("whether admission is in force is not known: another refused the canary: %s. Let our service account create AuthorizationPolicies in namespace %s", said, o.Namespace)}
