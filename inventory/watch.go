@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
@@ -29,6 +30,8 @@ type WatchOptions struct {
 	Mesh mesh.Options
 	// Rediscover is how long a kind may be installed before it is seen; 0 means ten seconds.
 	Rediscover time.Duration
+	// Log is where client-go tells what it retries. The zero value is nowhere: Status says what does not work.
+	Log logr.Logger
 	// Clock tells the time of what is heard, and paces rediscovery and retries; nil is the machine's.
 	Clock clock.WithTicker
 }
@@ -46,7 +49,8 @@ type WatchOptions struct {
 // Unread, and while one is among them without which "it is not there" would be a guess, the Snapshot has no
 // Namespace. What is no longer well-formed in the cluster is a Problem, and the object that it was before is gone: it
 // is not what the cluster holds. Two things are less than List gives. Between kinds there is no order: a policy can be
-// seen before the Service that was made first. And of what controllers make, Content is the metadata alone (see lean).
+// seen before the Service that was made first. And of Pods, and of
+// what else controllers make, Content has the metadata that they share with others of their owner, and nothing else.
 //
 // It needs the verbs list and watch. A kind that may be listed and not watched is listed again and again.
 type Live struct {

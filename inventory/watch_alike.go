@@ -53,12 +53,8 @@ func become(o, sibling *mesh.Object) {
 	if slices.Equal(o.Owners, sibling.Owners) {
 		o.Owners = sibling.Owners
 	}
-	metadata, _ := o.Content["metadata"].(map[string]any)
-	others, _ := sibling.Content["metadata"].(map[string]any)
-	for field, v := range metadata {
-		if other, ok := others[field]; ok && reflect.DeepEqual(v, other) {
-			metadata[field] = other
-		}
+	if reflect.DeepEqual(o.Content, sibling.Content) {
+		o.Content = sibling.Content
 	}
 	pod, ok := o.Spec.(*mesh.PodBody)
 	if !ok {
@@ -76,15 +72,15 @@ func become(o, sibling *mesh.Object) {
 // madeByControllers are the kinds that nobody writes, and of which there are many.
 var madeByControllers = []mesh.Kind{mesh.Pod, mesh.ReplicaSet, mesh.Job, mesh.EndpointSlice}
 
-// lean leaves of the Content of what controllers make the name, namespace, labels, annotations and owners: all that
-// decides is decoded, and a patch of anything else of them would not last.
+// lean leaves of the Content of what controllers make the namespace, labels, annotations and owners, which objects of one
+// owner have in common. All that decides is decoded, and a patch of anything else of them would not last.
 func lean(o *mesh.Object) {
 	if !slices.Contains(madeByControllers, o.Kind) {
 		return
 	}
 	metadata, _ := o.Content["metadata"].(map[string]any)
-	kept := make(map[string]any, 5)
-	for _, field := range []string{"name", "namespace", "labels", "annotations", "ownerReferences"} {
+	kept := make(map[string]any, 4)
+	for _, field := range []string{"namespace", "labels", "annotations", "ownerReferences"} {
 		if v, ok := metadata[field]; ok {
 			kept[field] = v
 		}

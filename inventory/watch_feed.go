@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,13 +43,13 @@ type feed struct {
 
 // follow watches a resource until ctx ends or the mirror stops the source.
 func (l *Live) follow(ctx context.Context, s *source) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(logr.NewContext(ctx, l.options.Log))
 	l.mu.Lock()
 	s.stop = cancel
 	l.mu.Unlock()
 	f := feed{mirror: l.mirror, source: s, client: l.client.Resource(s.GroupVersionResource), alike: newAlike(), again: l.again}
 	r := cache.NewReflectorWithOptions(f.listWatch(), nil, f, cache.ReflectorOptions{
-		Name: resourceName(s.kind, s.Group), TypeDescription: s.GroupVersionResource.String(), Clock: l.options.Clock,
+		Name: resourceName(s.kind, s.Group), TypeDescription: s.GroupVersionResource.String(), Logger: &l.options.Log, Clock: l.options.Clock,
 		// A quarter of what client-go waits at most, so that the mesh is not long out of date when an API server returns.
 		Backoff: &wait.Backoff{Duration: 500 * time.Millisecond, Cap: 8 * time.Second, Steps: 5, Factor: 2, Jitter: 0.5},
 	})
