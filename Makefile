@@ -7,7 +7,7 @@ BIN := bin/waywarden
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: help build test test-cluster lint fmt generate check-generated demo bench fuzz conformance
+.PHONY: help build test test-cluster cluster cluster-status cluster-down lint fmt generate check-generated demo bench fuzz conformance
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,17 @@ test: ## run the tests, but for those that need a control plane
 # istiod: about 20 minutes on two cores. Afterwards it takes two.
 test-cluster: ## run the tests that need a real control plane and istiod
 	$(GO) test -tags cluster -count=1 -timeout 60m ./test/cluster ./test/e2e ./test/istiod
+
+KEEP := bin/cluster/keep
+
+cluster: ## start a control plane with istiod and leave it running; prints its kubeconfig
+	@$(GO) build -o $(KEEP) ./test/cluster/keep && $(KEEP) up
+
+cluster-status: ## say what of it runs
+	@$(GO) build -o $(KEEP) ./test/cluster/keep && $(KEEP) status
+
+cluster-down: ## stop it
+	@$(GO) build -o $(KEEP) ./test/cluster/keep && $(KEEP) down
 
 lint: ## gofmt, vet, staticcheck, architecture, generated files
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi

@@ -45,8 +45,8 @@ var servers = []server{
 	}},
 }
 
-// root is the project's folder: where go.mod is.
-func root() (string, error) {
+// Root is the project's folder: where go.mod is.
+func Root() (string, error) {
 	out, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {
 		return "", fmt.Errorf("find the module: %w", err)
@@ -62,7 +62,7 @@ func root() (string, error) {
 // A lock keeps two test binaries from building at once. A cold build takes some minutes; progress
 // goes to stderr.
 func Build() (string, error) {
-	top, err := root()
+	top, err := Root()
 	if err != nil {
 		return "", err
 	}

@@ -63,8 +63,8 @@ func (c *Cluster) nodes(ctx context.Context) error {
 	return p.ready(ctx, "http://"+addr+"/healthz")
 }
 
-// schedule binds every pod that has no node, but those that hold keeps. There is no scheduler: a
-// test decides which pods run.
+// schedule binds every pod that has no node, but those that hold keeps and those that ask for another node. There
+// is no scheduler: a test decides which pods run.
 func (c *Cluster) schedule(ctx context.Context, hold func(*unstructured.Unstructured) bool) {
 	for ctx.Err() == nil {
 		w, err := c.Dynamic.Resource(podResource).Watch(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName="})
@@ -77,13 +77,19 @@ func (c *Cluster) schedule(ctx context.Context, hold func(*unstructured.Unstruct
 		}
 		for e := range w.ResultChan() {
 			pod, ok := e.Object.(*unstructured.Unstructured)
-			if !ok || e.Type == watch.Deleted || hold != nil && hold(pod) {
+			if !ok || e.Type == watch.Deleted || asksForAnotherNode(pod) || hold != nil && hold(pod) {
 				continue
 			}
 			// A conflict or a pod that is gone shows up as the next event, if at all.
 			_ = c.Bind(ctx, pod.GetNamespace(), pod.GetName())
 		}
 	}
+}
+
+// asksForAnotherNode is whether a pod has a nodeSelector: the one node has no labels.
+func asksForAnotherNode(pod *unstructured.Unstructured) bool {
+	selector, _, _ := unstructured.NestedStringMap(pod.Object, "spec", "nodeSelector")
+	return len(selector) > 0
 }
 
 // Bind puts a pod on the node, where kwok makes it ready.
@@ -185,6 +191,9 @@ func (c *Cluster) ApplyObject(ctx context.Context, o *unstructured.Unstructured)
 	}
 	opts := metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
 	name := strings.TrimSpace(o.GetName())
+	if c.env == nil && r == namespacesResource {
+		c.made = append(c.made, name)
+	}
 	if namespaced {
 		_, err = c.Dynamic.Resource(r).Namespace(o.GetNamespace()).Apply(ctx, name, o, opts)
 	} else {
