@@ -20,7 +20,7 @@ func LogTo(log *slog.Logger) func(Record) {
 			slog.String("phase", r.Phase), slog.String("decision", r.Outcome), slog.String("operation", r.Operation()), slog.String("kind", r.Kind()),
 			slog.String("namespace", r.Namespace()), slog.String("name", r.Name()), slog.String("user", r.User()), slog.Bool("dryRun", r.DryRun()),
 			slog.Any("findings", r.Actions()), slog.Any("repairs", r.Repairs), slog.String("breakGlass", r.Decision.Reason),
-			slog.Duration("took", r.Took), slog.String("request", r.ID()))
+			slog.Float64("seconds", r.Took.Seconds()), slog.String("request", r.ID()))
 	}
 }
 

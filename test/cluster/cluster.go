@@ -33,7 +33,7 @@ type Cluster struct {
 	Config     *rest.Config
 	Kubeconfig string // a file, for an admin
 	Dynamic    dynamic.Interface
-	Mapper     meta.RESTMapper
+	Mapper     meta.ResettableRESTMapper
 	IstiodURL  string // istiod's HTTP address, for /debug; "" without istiod
 	Logs       string // the folder of the servers' logs; "" for a cluster that was given
 

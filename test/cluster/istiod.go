@@ -185,7 +185,7 @@ func Objects(stream []byte) ([]*unstructured.Unstructured, error) {
 
 // ApplyObject applies one object, server-side, and writes its status too where it has one.
 func (c *Cluster) ApplyObject(ctx context.Context, o *unstructured.Unstructured) error {
-	r, namespaced, err := c.resource(o.GroupVersionKind())
+	r, namespaced, err := c.Resource(o.GroupVersionKind())
 	if err != nil {
 		return err
 	}
@@ -205,8 +205,8 @@ func (c *Cluster) ApplyObject(ctx context.Context, o *unstructured.Unstructured)
 	return nil
 }
 
-// resource is under which resource a kind is served.
-func (c *Cluster) resource(gvk schema.GroupVersionKind) (schema.GroupVersionResource, bool, error) {
+// Resource is under which resource a kind is served, and whether its objects live in namespaces.
+func (c *Cluster) Resource(gvk schema.GroupVersionKind) (schema.GroupVersionResource, bool, error) {
 	if c.Mapper == nil {
 		d, err := discovery.NewDiscoveryClientForConfig(c.Config)
 		if err != nil {
@@ -215,6 +215,10 @@ func (c *Cluster) resource(gvk schema.GroupVersionKind) (schema.GroupVersionReso
 		c.Mapper = restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(d))
 	}
 	m, err := c.Mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
+	if meta.IsNoMatchError(err) { // its CRD may have come since
+		c.Mapper.Reset()
+		m, err = c.Mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
+	}
 	if err != nil {
 		return schema.GroupVersionResource{}, false, err
 	}

@@ -96,10 +96,7 @@ func Configurations(url string) []runtime.Object {
 	for _, e := range webhook.ValidatingEntries() {
 		at := url + e.Path
 		w := admissionregistrationv1.ValidatingWebhook{Name: e.Name, ClientConfig: admissionregistrationv1.WebhookClientConfig{URL: &at}, Rules: e.Rules,
-			MatchConditions: e.Conditions, SideEffects: &none, TimeoutSeconds: &e.TimeoutSeconds, MatchPolicy: &equivalent, AdmissionReviewVersions: []string{"v1"}}
-		if !e.Managed { // the other one's is not ours to say
-			w.FailurePolicy = &ignore
-		}
+			MatchConditions: e.Conditions, SideEffects: &none, FailurePolicy: &ignore, TimeoutSeconds: &e.TimeoutSeconds, MatchPolicy: &equivalent, AdmissionReviewVersions: []string{"v1"}}
 		validating.Webhooks = append(validating.Webhooks, w)
 	}
 	mutating := &admissionregistrationv1.MutatingWebhookConfiguration{
