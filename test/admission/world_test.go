@@ -4,6 +4,7 @@ package admission
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"os"
 	"path/filepath"
@@ -56,7 +57,7 @@ func start(t *testing.T, replicas int, flags ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{Cluster: cluster.Start(t), t: t, warnings: &warnings{}}
+	w := &world{Cluster: cluster.Start(t), t: t}
 	if w.balancer, err = serving.Balance(); err != nil {
 		t.Fatal(err)
 	}
@@ -67,14 +68,25 @@ func start(t *testing.T, replicas int, flags ...string) *world {
 	for range replicas {
 		w.add(file, flags...)
 	}
-	// What a user is warned of comes with the answer.
-	cfg := rest.CopyConfig(w.Config)
-	cfg.WarningHandlerWithContext = w.warnings
-	if w.Dynamic, err = dynamic.NewForConfig(cfg); err != nil {
-		t.Fatal(err)
-	}
+	w = w.as("")
 	w.inForce()
 	return w
+}
+
+// as is the world for another user, "" for the admin. What a user is warned of comes with the answer.
+func (w *world) as(user string) *world {
+	w.t.Helper()
+	cfg := rest.CopyConfig(w.Config)
+	cfg.Impersonate.UserName = user
+	warned := &warnings{}
+	cfg.WarningHandlerWithContext = warned
+	client, err := dynamic.NewForConfig(cfg)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c := *w.Cluster
+	c.Dynamic = client
+	return &world{Cluster: &c, t: w.t, balancer: w.balancer, replicas: w.replicas, warnings: warned}
 }
 
 func (w *world) add(file string, flags ...string) *serving.Replica {
@@ -124,13 +136,28 @@ metadata: {name: probe, namespace: waywarden-system, labels: {waywarden.dev/cana
 
 func (w *world) eventually(what string, try func() error) {
 	w.t.Helper()
+	w.within(30*time.Second, what, try)
+}
+
+func (w *world) within(limit time.Duration, what string, try func() error) {
+	w.t.Helper()
 	var err error
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if err = try(); err == nil {
 			return
 		}
 	}
-	w.t.Fatalf("%s: not in 30 s: %v", what, err)
+	w.t.Fatalf("%s: not in %s: %v", what, limit, err)
+}
+
+// decoded is a caBundle as PEM.
+func decoded(t *testing.T, bundle string) string {
+	t.Helper()
+	raw, err := base64.StdEncoding.DecodeString(bundle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
 }
 
 func object(t *testing.T, yaml string) *unstructured.Unstructured {

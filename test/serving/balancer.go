@@ -1,10 +1,12 @@
 package serving
 
 import (
+	"context"
 	"io"
 	"net"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Balancer stands in for a Service: a connection goes to one of the replicas that are ready, and stays there. One that
@@ -85,3 +87,22 @@ func (b *Balancer) forward(from net.Conn) {
 	}
 	<-done
 }
+
+// Follow adds the replica while it says that it is ready, and removes it while it does not, until ctx ends: what a kubelet
+// and an EndpointSlice do.
+func (b *Balancer) Follow(ctx context.Context, r *Replica) {
+	for ctx.Err() == nil {
+		if r.Ready(ctx) == nil {
+			b.Add(r.Addr)
+		} else {
+			b.Remove(r.Addr)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(probeInterval):
+		}
+	}
+	b.Remove(r.Addr)
+}
+
+const probeInterval = 200 * time.Millisecond
