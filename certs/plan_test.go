@@ -224,6 +224,11 @@ func TestRestoreRotates(t *testing.T) {
 	if m.phase() != announced {
 		t.Errorf("phase %s, want Announced", m.phase())
 	}
+	// What was remembered may be older than the bundles: the wait begins anew.
+	s.held = at(t).after(t, start, announce, confirm).stored
+	if m, err = s.carry(restore, start); err != nil || !m.since.IsZero() || !m.next.cert.Equal(s.held.next.cert) {
+		t.Errorf("%v; since %s, want the CA that was announced, and a wait that has not begun", err, m.since)
+	}
 }
 
 func TestLeafIsAsPromised(t *testing.T) {
