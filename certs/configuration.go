@@ -108,9 +108,9 @@ func readConfiguration(ctx context.Context, c client.Reader, kind, name string) 
 }
 
 // publish gives every webhook the bundle. It applies that field and no other, so what it may take from another field
-// manager is that field alone: whoever else writes it undoes what keeps the webhook reachable. With the resourceVersion it fails with a
-// conflict if another wrote since it was read, say another leader that is a step ahead; with the UID it does not create
-// what was deleted since.
+// manager is that field alone: whoever else writes it undoes what keeps the webhook reachable. With the resourceVersion
+// it fails with a conflict if another wrote since it was read, say another leader that is a step ahead; with the UID it
+// does not create what was deleted since.
 func (c configuration) publish(ctx context.Context, w client.Writer, bundle []byte) error {
 	var object runtime.ApplyConfiguration
 	if c.kind == mutatingKind {

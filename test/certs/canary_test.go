@@ -227,8 +227,8 @@ func (a *aviary) ownsFailurePolicyAlone() {
 	}
 }
 
-// upgrades are of a chart that is applied by the server: one that says what it finds goes through, one that says Ignore conflicts
-// with the manager that docs/certificates.md names.
+// upgrades are of a chart that is applied by the server: one that says what it finds goes through, one that says Ignore
+// conflicts with the manager that docs/certificates.md names.
 func (a *aviary) upgrades() {
 	a.t.Helper()
 	apply := func(policy string) error {
@@ -266,7 +266,8 @@ func TestCanaryLeavesAPinnedPolicy(t *testing.T) {
 	})
 }
 
-// TestCanaryThatCannotFly: without the right to create policies, and without Istio, nothing is known and nothing is raised.
+// TestCanaryThatCannotFly: without the right to create policies, and without Istio, nothing is known and nothing is
+// raised.
 func TestCanaryThatCannotFly(t *testing.T) {
 	a := newAviary(t)
 	a.ours.answer(because(refusal))
