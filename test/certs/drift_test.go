@@ -115,7 +115,7 @@ func owned(fields []metav1.ManagedFieldsEntry, manager string) []string {
 	var out []string
 	for _, f := range fields {
 		if f.Manager == manager && f.Operation == metav1.ManagedFieldsOperationApply {
-			out = append(out, string(f.FieldsV1.Raw))
+			out = append(out, f.FieldsV1.GetRawString())
 		}
 	}
 	slices.Sort(out)
