@@ -47,11 +47,11 @@ type Measurement struct {
 type CanaryOptions struct {
 	Config    *rest.Config
 	Namespace string // our own: where the canary would be stored
-	// Configuration and Webhook name the entry of a ValidatingWebhookConfiguration that has to refuse the canary, and whose
-	// failurePolicy is raised.
+	// Configuration and Webhook name the entry of a ValidatingWebhookConfiguration that has to refuse the canary, and
+	// whose failurePolicy is raised.
 	Configuration, Webhook string
-	// Refusal is what our webhook says in refusing a canary, or part of it. Another refusal of ours, of overload say, proves
-	// that we are called and not that we judge.
+	// Refusal is what our webhook says in refusing a canary, or part of it. Another refusal of ours, of overload say,
+	// proves that we are called and not that we judge.
 	Refusal string
 	// Pinned leaves failurePolicy to the chart.
 	Pinned bool
@@ -121,8 +121,8 @@ func (c *Canary) Measure(ctx context.Context) Measurement {
 	return c.o.judge(c.client.Create(ctx, canary(c.o.Namespace), client.DryRunAll))
 }
 
-// canary is a policy that cannot work in ambient mode: ztunnel cannot compare methods, and nothing binds it to a waypoint.
-// Were it ever stored, it would select no workload.
+// canary is a policy that cannot work in ambient mode: ztunnel cannot compare methods, and nothing binds it to a
+// waypoint. Were it ever stored, it would select no workload.
 func canary(namespace string) *unstructured.Unstructured {
 	label := map[string]any{CanaryLabel: "true"}
 	return &unstructured.Unstructured{Object: map[string]any{
@@ -136,8 +136,8 @@ func canary(namespace string) *unstructured.Unstructured {
 }
 
 // judge tells by the API server's answer who refused the canary. Its words are those of k8s.io/apiserver:
-// pkg/admission/plugin/webhook/errors.ToStatusErr for a refusal, pkg/util/webhook.ErrCallingWebhook for a call that failed. They are
-// all there is: a Status does not name the webhook otherwise.
+// pkg/admission/plugin/webhook/errors.ToStatusErr for a refusal, pkg/util/webhook.ErrCallingWebhook for a call that
+// failed. They are all there is: a Status does not name the webhook otherwise.
 func (o CanaryOptions) judge(err error) Measurement {
 	var status apierrors.APIStatus
 	switch {

@@ -23,6 +23,7 @@ const BundleManager = "waywarden-certs"
 type configuration struct {
 	kind, name string
 	uid        types.UID // "" where it does not exist
+	version    string    // its resourceVersion
 	webhooks   []trusting
 }
 
@@ -96,7 +97,7 @@ func readConfiguration(ctx context.Context, c client.Reader, kind, name string) 
 	} else if err != nil {
 		return out, fmt.Errorf("read %s: %w", out, err)
 	}
-	out.uid = object.GetUID()
+	out.uid, out.version = object.GetUID(), object.GetResourceVersion()
 	for _, w := range v.Webhooks {
 		out.webhooks = append(out.webhooks, trusting{w.Name, w.ClientConfig.CABundle})
 	}
@@ -107,18 +108,19 @@ func readConfiguration(ctx context.Context, c client.Reader, kind, name string) 
 }
 
 // publish gives every webhook the bundle. It applies that field and no other, so what it may take from another field
-// manager is that field alone: whoever else writes it undoes what keeps the webhook reachable. The UID keeps it
-// from creating a configuration that was deleted meanwhile.
+// manager is that field alone: whoever else writes it undoes what keeps the webhook reachable. With the resourceVersion
+// it fails with a conflict if another wrote since it was read, say another leader that is a step ahead; with the UID it
+// does not create what was deleted since.
 func (c configuration) publish(ctx context.Context, w client.Writer, bundle []byte) error {
 	var object runtime.ApplyConfiguration
 	if c.kind == mutatingKind {
-		m := applyv1.MutatingWebhookConfiguration(c.name).WithUID(c.uid)
+		m := applyv1.MutatingWebhookConfiguration(c.name).WithUID(c.uid).WithResourceVersion(c.version)
 		for _, hook := range c.webhooks {
 			m.WithWebhooks(applyv1.MutatingWebhook().WithName(hook.name).WithClientConfig(applyv1.WebhookClientConfig().WithCABundle(bundle...)))
 		}
 		object = m
 	} else {
-		v := applyv1.ValidatingWebhookConfiguration(c.name).WithUID(c.uid)
+		v := applyv1.ValidatingWebhookConfiguration(c.name).WithUID(c.uid).WithResourceVersion(c.version)
 		for _, hook := range c.webhooks {
 			v.WithWebhooks(applyv1.ValidatingWebhook().WithName(hook.name).WithClientConfig(applyv1.WebhookClientConfig().WithCABundle(bundle...)))
 		}

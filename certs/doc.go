@@ -33,8 +33,8 @@
 //
 // cert-manager's pkg/server/tls (v1.21.2) was considered for the self-signed certificate and lacks what matters here.
 // Its DynamicAuthority replaces the CA in place, and its DynamicSource serves a leaf of the new CA as soon as it sees
-// it: until cainjector has replaced the bundle, and every API server has seen that, calls fail. It keeps no second CA, reads
-// time.Now, restores nothing that was deleted, and links cert-manager's API types and helpers. Overlap cannot be added from
-// outside. What it does well is taken over: the CA's key in a Secret, replacement at two thirds of life, creation that
-// two replicas may race for.
+// it: until cainjector has replaced the bundle, and every API server has seen that, calls fail. It keeps no second CA,
+// reads time.Now, restores nothing that was deleted, and links cert-manager's API types and helpers. Overlap cannot be
+// added from outside. What it does well is taken over: the CA's key in a Secret, replacement at two thirds of life,
+// creation that two replicas may race for.
 package certs

@@ -12,19 +12,20 @@ import (
 // FailurePolicyManager is the field manager of the failurePolicy that is raised.
 const FailurePolicyManager = "waywarden-failure-policy"
 
-// PinAnnotation on the ValidatingWebhookConfiguration, with any value, keeps failurePolicy as it is: the quick way, in an emergency,
-// of what the chart's value does for good.
+// PinAnnotation on the ValidatingWebhookConfiguration, with any value, keeps failurePolicy as it is: the quick way, in
+// an emergency, of what the chart's value does for good.
 const PinAnnotation = "waywarden.dev/pin-failure-policy"
 
-// raise sets failurePolicy to Fail if it is not, and says whether it did. It is for the moment after the canary was refused: then
-// a call is known to arrive and to be judged.
+// raise sets failurePolicy to Fail if it is not, and says whether it did. It is for the moment after the canary was
+// refused: then a call is known to arrive and to be judged.
 //
-// It takes the field from whoever has it, as the chart writes Ignore and would keep it otherwise. An upgrade of the chart may
-// reset it; the next success raises it again. It applies that one field of that one webhook.
+// It takes the field from whoever has it, as the chart writes Ignore and would keep it otherwise. An upgrade of the
+// chart may reset it; the next success raises it again. It applies that one field of that one webhook.
 //
-// Nothing ever lowers it. When the canary is admitted later, failurePolicy has no part in that: it decides only about calls
-// that fail. When calls fail, lowering it would let everything in just when nobody looks, and whoever can disturb the network for
-// a minute could switch admission off. People lower it, with PinAnnotation or the chart's value so that it stays.
+// Nothing ever lowers it. When the canary is admitted later, failurePolicy has no part in that: it decides only about
+// calls that fail. When calls fail, lowering it would let everything in just when nobody looks, and whoever can disturb
+// the network for a minute could switch admission off. People lower it, with PinAnnotation or the chart's value so that
+// it stays.
 func (c *Canary) raise(ctx context.Context) (bool, error) {
 	if c.o.Pinned {
 		return false, nil

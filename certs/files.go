@@ -9,15 +9,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 )
 
-// FileSource is a serving certificate that somebody else puts into files: cert-manager, through a mounted Secret. Whoever does
-// puts its CA into the webhook configurations, too.
+// FileSource is a serving certificate that somebody else puts into files: cert-manager, through a mounted Secret.
+// Whoever does puts its CA into the webhook configurations, too.
 type FileSource struct {
 	watcher  *certwatcher.CertWatcher
 	certFile string
 }
 
-// Files reads a PEM certificate chain and its key. It fails where they cannot be read or do not belong together; later, once started,
-// it keeps the last pair that did.
+// Files reads a PEM certificate chain and its key. It fails where they cannot be read or do not belong together; later,
+// once started, it keeps the last pair that did.
 func Files(certFile, keyFile string) (*FileSource, error) {
 	w, err := certwatcher.New(certFile, keyFile)
 	if err != nil {

@@ -58,14 +58,13 @@ func (s state) after(t *testing.T, now time.Time, steps ...action) state {
 }
 
 func TestPlan(t *testing.T) {
-	type change func(*state)
 	s := at(t)
 	waiting := s.after(t, start, announce, confirm)
 	swapped := waiting.after(t, start, swap)
 	for _, tc := range []struct {
 		name   string
 		state  state
-		change change
+		change func(*state)
 		at     time.Duration
 		want   action
 		wait   time.Duration
@@ -114,11 +113,8 @@ func TestPlan(t *testing.T) {
 				tc.change(&s)
 			}
 			got := plan(s, start.Add(tc.at))
-			if got.do != tc.want || got.wait != tc.wait {
-				t.Errorf("%q in %s (%s), want %q in %s", got.do, got.wait, got.why, tc.want, tc.wait)
-			}
-			if got.do != wait && got.why == "" {
-				t.Error("it does not say why")
+			if got.do != tc.want || got.wait != tc.wait || got.do != wait && got.why == "" {
+				t.Errorf("%q in %s (%s), want %q in %s and why", got.do, got.wait, got.why, tc.want, tc.wait)
 			}
 		})
 	}
@@ -185,8 +181,8 @@ func TestCarryLeavesTheStateAsItWas(t *testing.T) {
 	}
 }
 
-// TestFreshKeepsWhatIsTrusted: where nothing is left but the bundles, their CAs stay trusted beside the new one, because
-// a replica may still serve for them; what ended does not stay.
+// TestFreshKeepsWhatIsTrusted: where nothing is left but the bundles, their CAs stay trusted beside the new one,
+// because a replica may still serve for them; what ended does not stay.
 func TestFreshKeepsWhatIsTrusted(t *testing.T) {
 	s := at(t)
 	old := s.stored.ca.cert
@@ -223,6 +219,11 @@ func TestRestoreRotates(t *testing.T) {
 	}
 	if m.phase() != announced {
 		t.Errorf("phase %s, want Announced", m.phase())
+	}
+	// What was remembered may be older than the bundles: the wait begins anew.
+	s.held = at(t).after(t, start, announce, confirm).stored
+	if m, err = s.carry(restore, start); err != nil || !m.since.IsZero() || !m.next.cert.Equal(s.held.next.cert) {
+		t.Errorf("%v; since %s, want the CA that was announced, and a wait that has not begun", err, m.since)
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// The keys of the Secret. tls.crt, tls.key and ca.crt are what others call so, too: the last is the CA in force alone, and
-// the bundle for clients is ca.crt, next.crt and previous.crt together.
+// The keys of the Secret. tls.crt, tls.key and ca.crt are what others call so, too: the last is the CA in force alone,
+// and the bundle for clients is ca.crt, next.crt and previous.crt together.
 const (
 	keyLeaf     = corev1.TLSCertKey
 	keyLeafKey  = corev1.TLSPrivateKeyKey

@@ -124,8 +124,8 @@ func TestSinceThatCannotBeReadIsUnknown(t *testing.T) {
 	}
 }
 
-// FuzzSecret: whatever the Secret holds, nothing panics; what is usable survives being written, can be planned from, and its CA vouches for
-// its certificate's signature.
+// FuzzSecret: whatever the Secret holds, nothing panics; what is usable survives being written, can be planned from,
+// and its CA vouches for its certificate's signature.
 func FuzzSecret(f *testing.F) {
 	s := state{names: names, delay: delay}
 	for _, steps := range [][]action{{fresh}, {fresh, announce, confirm}, {fresh, announce, confirm, swap}, {fresh, announce, swap, announce}} {

@@ -26,12 +26,12 @@ type Options struct {
 	// Names are under which the API server calls the webhook: the Service's DNS name, <name>.<namespace>.svc, or
 	// the host or IP address of clientConfig.url.
 	Names []string
-	// Validating and Mutating are the names of the webhook configurations whose every webhook gets the CA bundle; "" for none. Both
-	// belong to us alone, and both are the chart's to make.
+	// Validating and Mutating are the names of the webhook configurations whose every webhook gets the CA bundle; ""
+	// for none. Both belong to us alone, and both are the chart's to make.
 	Validating, Mutating string
 
-	// Delay is after how long every API server and every replica can be presumed to have seen a change; 5 minutes if zero.
-	// A rotation takes two of them. A replica that has read nothing for half of it is not ready.
+	// Delay is after how long every API server and every replica can be presumed to have seen a change; 5 minutes if
+	// zero. A rotation takes two of them. A replica that has read nothing for half of it is not ready.
 	Delay time.Duration
 	// Poll is how often what is watched is read all the same; 30 seconds if zero. At most a quarter of Delay.
 	Poll time.Duration
@@ -39,8 +39,8 @@ type Options struct {
 	Now func() time.Time
 }
 
-// SelfSigned is a serving certificate of a CA of our own, kept in a Secret that the replicas share. Every replica runs it, so that it
-// follows the Secret; the leader runs its [SelfSigned.Writer] as well.
+// SelfSigned is a serving certificate of a CA of our own, kept in a Secret that the replicas share. Every replica runs
+// it, so that it follows the Secret; the leader runs its [SelfSigned.Writer] as well.
 type SelfSigned struct {
 	o      Options
 	client client.Client // reads are live: what is decided upon is never a cache's
@@ -215,8 +215,8 @@ func (s *SelfSigned) configurations(ctx context.Context) ([]configuration, error
 	return out, nil
 }
 
-// write carries out a step on the Secret that it was planned from; nil creates it. The resourceVersion makes it fail with a
-// conflict if another wrote first.
+// write carries out a step on the Secret that it was planned from; nil creates it. The resourceVersion makes it fail
+// with a conflict if another wrote first.
 func (s *SelfSigned) write(ctx context.Context, st state, object *corev1.Secret, do action) error {
 	m, err := st.carry(do, s.o.Now())
 	if err != nil {

@@ -62,7 +62,8 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// TestViewKeepsWhatWorks: a replica takes what the Secret holds unless that would be refused, and what it has would not.
+// TestViewKeepsWhatWorks: a replica takes what the Secret holds unless that would be refused, and what it has would
+// not.
 func TestViewKeepsWhatWorks(t *testing.T) {
 	s, other := at(t), at(t)
 	swapped := s.after(t, start, announce, confirm, swap)
@@ -120,8 +121,8 @@ func TestReplacedSecretIsRestored(t *testing.T) {
 	}
 }
 
-// TestServesFromMemory: connections get the certificate of the moment without a restart, and an error, not a crash, before
-// there is one.
+// TestServesFromMemory: connections get the certificate of the moment without a restart, and an error, not a crash,
+// before there is one.
 func TestServesFromMemory(t *testing.T) {
 	s := at(t)
 	src := source(t, s)

@@ -12,9 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// watch wakes the follower and the writer whenever the Secret or a configuration changes. It watches these three objects
-// and no others, by field selectors, for which permission by resourceNames is enough. Watches are only for speed:
-// both wake by themselves as well.
+// watch wakes the follower and the writer whenever the Secret or a configuration changes. It watches these three
+// objects and no others, by field selectors, for which permission by resourceNames is enough. Watches are only for
+// speed: both wake by themselves as well.
 func (s *SelfSigned) watch(ctx context.Context) error {
 	named := func(name string) cache.ByObject {
 		return cache.ByObject{Field: fields.OneTermEqualSelector("metadata.name", name)}

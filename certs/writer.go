@@ -20,8 +20,8 @@ func (s *SelfSigned) Writer() *Writer { return &Writer{s} }
 // NeedLeaderElection is true.
 func (w *Writer) NeedLeaderElection() bool { return true }
 
-// stepsAtOnce is more than any state needs to come to rest. A state that needs more is fought over by another writer, which is left
-// some time.
+// stepsAtOnce is more than any state needs to come to rest. A state that needs more is fought over by another writer,
+// which is left some time.
 const stepsAtOnce = 10
 
 // Start takes step after step until the context ends. Whatever fails is tried again: there is nothing that it could

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -190,7 +191,10 @@ func TestCanary(t *testing.T) {
 		a.want("Fail Ignore")
 		a.ownsFailurePolicyAlone()
 
-		// An upgrade of the chart resets it.
+		a.upgrades()
+		a.want("Fail Ignore")
+
+		// An upgrade that is not server-side apply resets it.
 		a.patch(`{"webhooks":[{"name":"validate.waywarden.dev","failurePolicy":"Ignore"}]}`)
 		a.sees(certs.Refused)
 		a.want("Fail Ignore")
@@ -223,6 +227,25 @@ func (a *aviary) ownsFailurePolicyAlone() {
 	}
 }
 
+// upgrades are of a chart that is applied by the server: one that says what it finds goes through, one that says Ignore
+// conflicts with the manager that docs/certificates.md names.
+func (a *aviary) upgrades() {
+	a.t.Helper()
+	apply := func(policy string) error {
+		config := `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingWebhookConfiguration","metadata":{"name":"waywarden"},
+			"webhooks":[{"name":"validate.waywarden.dev","failurePolicy":"` + policy + `"}]}`
+		_, err := a.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Patch(a.t.Context(), hooks, types.ApplyPatchType, []byte(config),
+			metav1.PatchOptions{FieldManager: "helm-apply"})
+		return err
+	}
+	if err := apply("Fail"); err != nil {
+		a.t.Errorf("an upgrade that changes nothing: %v", err)
+	}
+	if err := apply("Ignore"); !apierrors.IsConflict(err) || !strings.Contains(err.Error(), certs.FailurePolicyManager) {
+		a.t.Errorf("an upgrade that sets Ignore: %v, want a conflict with %s", err, certs.FailurePolicyManager)
+	}
+}
+
 // TestCanaryLeavesAPinnedPolicy: by the chart's value, and by the annotation.
 func TestCanaryLeavesAPinnedPolicy(t *testing.T) {
 	a := newAviary(t)
@@ -243,7 +266,8 @@ func TestCanaryLeavesAPinnedPolicy(t *testing.T) {
 	})
 }
 
-// TestCanaryThatCannotFly: without the right to create policies, and without Istio, nothing is known and nothing is raised.
+// TestCanaryThatCannotFly: without the right to create policies, and without Istio, nothing is known and nothing is
+// raised.
 func TestCanaryThatCannotFly(t *testing.T) {
 	a := newAviary(t)
 	a.ours.answer(because(refusal))

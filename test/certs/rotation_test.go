@@ -76,7 +76,8 @@ func (r *replicas) secret(ctx context.Context) (*corev1.Secret, error) {
 	return r.client.CoreV1().Secrets(namespace).Get(ctx, secretName, metav1.GetOptions{})
 }
 
-// settled waits until the Secret is Steady with another CA and another leaf than it was, and both replicas serve that leaf.
+// settled waits until the Secret is Steady with another CA and another leaf than it was, and both replicas serve that
+// leaf.
 func (r *replicas) settled(t *testing.T, was *corev1.Secret) *corev1.Secret {
 	t.Helper()
 	var now *corev1.Secret
@@ -107,8 +108,8 @@ func (r *replicas) settled(t *testing.T, was *corev1.Secret) *corev1.Secret {
 	return now
 }
 
-// TestRotationFailsNoRequest: under load that never pauses, the CA is replaced three times on request, then the Secret is
-// deleted, spoiled, and put back from a backup, and the leader changes in the midst. No request fails.
+// TestRotationFailsNoRequest: under load that never pauses, the CA is replaced three times on request, then the Secret
+// is deleted, spoiled, and put back from a backup, and the leader changes in the midst. No request fails.
 func TestRotationFailsNoRequest(t *testing.T) {
 	r := install(t)
 	l := &load{client: r.client, done: map[string]int{}}
