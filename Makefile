@@ -21,7 +21,7 @@ test: ## run the tests, but for those that need a control plane
 # Apart from `test` and behind a build tag, because the first run builds etcd, the API server, kwok and
 # istiod: about 20 minutes on two cores. Afterwards it takes two.
 test-cluster: ## run the tests that need a real control plane and istiod
-	$(GO) test -tags cluster -count=1 -timeout 60m ./test/cluster ./test/e2e ./test/istiod
+	$(GO) test -tags cluster -count=1 -timeout 60m ./test/cluster ./test/e2e ./test/istiod ./test/watch
 
 lint: ## gofmt, vet, staticcheck, architecture, generated files
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi

@@ -143,3 +143,8 @@ func (w *world) grant(role string, resources ...string) {
 		}
 	}
 }
+
+// gvr is a kind in the version that is preferred.
+func gvr(kind mesh.Kind) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: kind.Group(), Version: kind.Versions()[0], Resource: kind.Resource()}
+}
