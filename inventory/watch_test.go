@@ -101,7 +101,7 @@ func TestWatchWaitsForACluster(t *testing.T) {
 		t.Error("asked again before its time")
 	}
 	up.Store(1)
-	clock.Step(undiscovered)
+	clock.Step(firstDiscovery)
 	eventually(t, "a Snapshot", func() bool { return live.Ready() == nil })
 	if heard := live.Status().Heard; !heard.Equal(clock.Now()) {
 		t.Errorf("heard at %v, and it is %v", heard, clock.Now())
