@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,6 +45,7 @@ type footprint struct {
 	Objects       int
 	Seconds       float64 // from start to ready
 	Resident, Top int     // MiB, when ready and at most
+	Live          int     // MiB of the heap after a collection
 }
 
 // watcher watches a cluster until it is synced, and tells what that took.
@@ -70,6 +72,11 @@ func watcher(file string) error {
 	if out.Resident, out.Top, err = residentMemory(); err != nil {
 		return err
 	}
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	out.Live = int(m.HeapAlloc >> 20)
+	runtime.KeepAlive(live)
 	return json.NewEncoder(os.Stdout).Encode(out)
 }
 
@@ -111,9 +118,15 @@ func BenchmarkFootprint(b *testing.B) {
 	if err := fill(b.Context(), c, 5*percent); err != nil {
 		b.Fatal(err)
 	}
+	for _, gogc := range []string{"100", "50"} {
+		b.Run("GOGC="+gogc, func(b *testing.B) { measure(b, c.Kubeconfig, gogc) })
+	}
+}
+
+func measure(b *testing.B, kubeconfig, gogc string) {
 	for b.Loop() {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), watcherEnv+"="+c.Kubeconfig)
+		cmd.Env = append(os.Environ(), watcherEnv+"="+kubeconfig, "GOGC="+gogc)
 		cmd.Stderr = os.Stderr
 		raw, err := cmd.Output()
 		if err != nil {
@@ -127,6 +140,7 @@ func BenchmarkFootprint(b *testing.B) {
 		b.ReportMetric(f.Seconds, "s-to-ready")
 		b.ReportMetric(float64(f.Resident), "MiB-resident")
 		b.ReportMetric(float64(f.Top), "MiB-at-most")
+		b.ReportMetric(float64(f.Live), "MiB-live")
 	}
 }
 
