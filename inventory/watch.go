@@ -20,8 +20,8 @@ const (
 	// may make, and sees aggregated APIs as well; a watch of the CRDs would be faster by seconds, and need a
 	// permission more.
 	rediscovery = 10 * time.Second
-	// undiscovered is how often it asks while the cluster has not answered at all.
-	undiscovered = time.Second
+	// firstDiscovery is how often it asks while the cluster has not answered at all.
+	firstDiscovery = time.Second
 )
 
 // WatchOptions say how Watch watches. The zero value is useful.
@@ -88,12 +88,12 @@ func (l *Live) Start(ctx context.Context) error {
 	for ctx.Err() == nil {
 		wait := l.options.Rediscover
 		if !l.rediscover(ctx) {
-			wait = min(wait, undiscovered)
+			wait = min(wait, firstDiscovery)
 		}
 		select {
 		case <-ctx.Done():
 		case <-l.again: // the API server may need a moment to take it in itself
-			l.pause(ctx, undiscovered)
+			l.pause(ctx, firstDiscovery)
 		case <-l.options.Clock.After(wait):
 		}
 	}
@@ -114,7 +114,7 @@ func (l *Live) NeedLeaderElection() bool { return false }
 func (l *Live) rediscover(ctx context.Context) bool {
 	served, err := discover(ctx, l.cfg)
 	if err != nil {
-		l.undiscovered(err)
+		l.discoveryFailed(err)
 		return false
 	}
 	for _, s := range l.serve(served) {

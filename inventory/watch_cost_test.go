@@ -106,11 +106,34 @@ func (s size) items(w *world) map[mesh.Kind][]any {
 	return out
 }
 
+// copies are such items, decoded for one namespace and copied for the others, which is a hundred times as fast.
+func (s size) copies(w *world) map[mesh.Kind][]any {
+	out := map[mesh.Kind][]any{}
+	one := s
+	one.namespaces = 1
+	for kind, items := range one.items(w) {
+		for n := range s.namespaces {
+			for _, i := range items {
+				o := *i.(*item).object
+				if kind == mesh.Namespace {
+					o.Name = namespaceName(n)
+				} else {
+					o.Namespace = namespaceName(n)
+				}
+				c := &item{reading: reading{object: &o}}
+				c.Namespace, c.Name = o.Namespace, o.Name
+				out[kind] = append(out[kind], c)
+			}
+		}
+	}
+	return out
+}
+
 // watched is a mirror that was told of such a mesh.
 func (s size) watched(t testing.TB) *world {
 	w := newWorld(t, 1)
 	w.mirror.serve(w.discovered())
-	s.sync(w, s.items(w))
+	s.sync(w, s.copies(w))
 	return w
 }
 
@@ -221,7 +244,7 @@ func BenchmarkSync(b *testing.B) {
 			b.ReportAllocs()
 			w := newWorld(b, 1)
 			w.mirror.serve(w.discovered())
-			items := m.size.items(w)
+			items := m.size.copies(w)
 			for b.Loop() {
 				w := newWorld(b, 1)
 				w.mirror.serve(w.discovered())
@@ -239,7 +262,9 @@ func BenchmarkMemory(b *testing.B) {
 	s := size{namespaces: 500, apps: 10, pods: 10, policies: 2}
 	for b.Loop() {
 		before := heap()
-		w := s.watched(b)
+		w := newWorld(b, 1)
+		w.mirror.serve(w.discovered())
+		s.sync(w, s.items(w))
 		listed := heap() - before
 		for ns := range w.mirror.snapshot.Load().Namespaces() {
 			w.mirror.snapshot.Load().Workloads(ns)

@@ -66,7 +66,11 @@ func (f feed) listWatch() *cache.ListWatch {
 }
 
 // list reads a page, and decodes it before the next one is read.
+//
+// It always reads what is there now. A Reflector that lists again asks for the version that it knows, which together with
+// a page size means exactly that version: without a watch to go on from there, it would list the past for ever.
 func (f feed) list(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
+	opts.ResourceVersion, opts.ResourceVersionMatch = "", ""
 	page, err := f.client.List(ctx, opts)
 	if err != nil {
 		f.failed(ctx, err)

@@ -20,14 +20,14 @@ type mirror struct {
 	heard    atomic.Int64  // when, in nanoseconds since 1970; 0: never
 	synced   chan struct{} // closed with the first Snapshot of a whole list
 
-	mu              sync.Mutex
-	sources         map[schema.GroupResource]*source
-	silent          []Unread // kinds whose API group does not answer
-	discovered      bool
-	undiscoveredFor string
-	built           bool // whether the Snapshot is that of the sources
-	whole           bool // whether it has Namespaces
-	subscriptions   map[*Subscription]struct{}
+	mu             sync.Mutex
+	sources        map[schema.GroupResource]*source
+	silent         []Unread // kinds whose API group does not answer
+	discovered     bool
+	discoveryError string // why the cluster does not say what it serves; "" where it does
+	built          bool   // whether the Snapshot is that of the sources
+	whole          bool   // whether it has Namespaces
+	subscriptions  map[*Subscription]struct{}
 }
 
 func newMirror(options mesh.Options, now func() time.Time) *mirror {

@@ -280,17 +280,20 @@ func answersOf(s *mesh.Snapshot) (out []string) {
 	return out
 }
 
-// TestWatchedIsListed tells a mirror whatever can happen to a cluster, and compares it after each step with a List of
-// that moment.
-func TestWatchedIsListed(t *testing.T) {
-	for seed := range uint64(30) {
+// FuzzWatchedIsListed tells a mirror whatever can happen to a cluster, and compares it after each step with a List of that
+// moment.
+func FuzzWatchedIsListed(f *testing.F) {
+	for seed := range uint64(12) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed)
 		w.rediscover()
-		for i := range 150 {
+		for i := range 120 {
 			what := w.step()
 			w.compare(fmt.Sprintf("seed %d, step %d (%s)", seed, i, what))
 		}
-	}
+	})
 }
 
 // TestSubscribersMissNothing compares what a subscriber makes of the Changes, however seldom it asks, with the Snapshot.

@@ -17,7 +17,7 @@ import (
 func (m *mirror) serve(now served) []*source {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.discovered, m.undiscoveredFor = true, ""
+	m.discovered, m.discoveryError = true, ""
 	var follow []*source
 	wanted := map[schema.GroupResource]bool{}
 	for _, r := range now.resources {
@@ -52,11 +52,11 @@ func (m *mirror) serve(now served) []*source {
 	return follow
 }
 
-// undiscovered is told that the cluster does not say what it serves.
-func (m *mirror) undiscovered(err error) {
+// discoveryFailed is told that the cluster does not say what it serves.
+func (m *mirror) discoveryFailed(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.undiscoveredFor = err.Error()
+	m.discoveryError = err.Error()
 }
 
 // watched is whether a kind whose API group does not answer discovery is watched all the same: then its own answers

@@ -38,7 +38,7 @@ func (m *mirror) hear() { m.heard.Store(m.now().UnixNano()) }
 func (m *mirror) Status() WatchStatus {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	out := WatchStatus{Synced: m.built, Undiscovered: m.undiscoveredFor, Objects: map[mesh.Kind]int{}, Ignored: map[string]int{}, Unread: m.unread()}
+	out := WatchStatus{Synced: m.built, Undiscovered: m.discoveryError, Objects: map[mesh.Kind]int{}, Ignored: map[string]int{}, Unread: m.unread()}
 	if t := m.heard.Load(); t != 0 {
 		out.Heard = time.Unix(0, t)
 	}

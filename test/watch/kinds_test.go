@@ -112,26 +112,33 @@ func (w *world) comeAndGo(live *inventory.Live) {
 func (w *world) permissions() {
 	cfg := rest.CopyConfig(w.Config)
 	cfg.Impersonate = rest.ImpersonationConfig{UserName: "reader", Groups: []string{"system:authenticated"}}
-	w.grant("some", "pods", "namespaces", "services")
+	w.grant("some", "list watch", "pods", "namespaces")
+	w.grant("listed", "list", "services")
 	live := w.watch(cfg)
 	if live.Snapshot().Whole() || live.Snapshot().Len() == 0 {
 		w.t.Errorf("a Snapshot without Gateways and policies is whole, or empty: %d objects", live.Snapshot().Len())
 	}
 	w.caughtUp("as one who may read little", live, cfg)
-	w.grant("all", "*")
+	w.eventually("Services are known to be listed only", func() bool {
+		stale := live.Status().Stale
+		return len(stale) == 1 && stale[0].Resource == "services" && strings.Contains(stale[0].Why, "not watched")
+	})
+	for range 5 {
+		w.write(mesh.Service, "")
+	}
+	w.caughtUp("with Services that are listed only", live, cfg)
+	w.grant("all", "list watch", "*")
 	w.caughtUp("as one who may read everything", live, cfg)
 	if !live.Snapshot().Whole() {
 		w.t.Error("everything can be read and the Snapshot is not whole")
 	}
 }
 
-func (w *world) grant(role string, resources ...string) {
-	list := make([]any, len(resources))
-	for i, r := range resources {
-		list[i] = r
-	}
+// grant lets the reader do what the verbs say with the resources.
+func (w *world) grant(role, verbs string, resources ...string) {
+	rule := map[string]any{"apiGroups": []any{"*"}, "resources": texts(resources), "verbs": texts(strings.Fields(verbs))}
 	for kind, content := range map[string]map[string]any{
-		"ClusterRole": {"rules": []any{map[string]any{"apiGroups": []any{"*"}, "resources": list, "verbs": []any{"list", "watch"}}}},
+		"ClusterRole": {"rules": []any{rule}},
 		"ClusterRoleBinding": {"subjects": []any{map[string]any{"kind": "User", "name": "reader", "apiGroup": "rbac.authorization.k8s.io"}},
 			"roleRef": map[string]any{"kind": "ClusterRole", "name": role, "apiGroup": "rbac.authorization.k8s.io"}},
 	} {
@@ -142,4 +149,17 @@ func (w *world) grant(role string, resources ...string) {
 			w.must(fmt.Errorf("%s %s: %w", kind, role, err))
 		}
 	}
+}
+
+func texts(of []string) []any {
+	out := make([]any, len(of))
+	for i, s := range of {
+		out[i] = s
+	}
+	return out
+}
+
+// gvr is a kind in the version that is preferred.
+func gvr(kind mesh.Kind) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: kind.Group(), Version: kind.Versions()[0], Resource: kind.Resource()}
 }

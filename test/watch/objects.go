@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
@@ -110,5 +111,8 @@ func (g generator) object(kind mesh.Kind, apiVersion string) (*unstructured.Unst
 		return nil, err
 	}
 	o.SetLabels(set)
+	if kind == mesh.Pod {
+		o.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: g.pick("a-1", "b-1"), UID: "1"}})
+	}
 	return o, nil
 }

@@ -33,8 +33,8 @@ import (
 
 // rounds of so many events each: after each round the watch is compared with a list.
 const (
-	rounds = 8
-	events = 80
+	rounds = 10
+	events = 150
 )
 
 // seed is that of the environment, SEED, or a fixed one.
