@@ -30,6 +30,7 @@ type Cluster struct {
 	Dynamic    dynamic.Interface
 	Mapper     meta.RESTMapper
 	IstiodURL  string // istiod's HTTP address, for /debug; "" without istiod
+	IstiodXDS  string // istiod's gRPC address without TLS, as in "127.0.0.1:15010"; "" without istiod
 	Logs       string // the folder of the servers' logs; "" for a cluster that was given
 
 	bin       string
@@ -111,7 +112,7 @@ func given(file string) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s from %s: %w", file, KubeconfigEnv, err)
 	}
-	c := &Cluster{Config: cfg, Kubeconfig: file, IstiodURL: os.Getenv("WAYWARDEN_TEST_ISTIOD")}
+	c := &Cluster{Config: cfg, Kubeconfig: file, IstiodURL: os.Getenv("WAYWARDEN_TEST_ISTIOD"), IstiodXDS: os.Getenv("WAYWARDEN_TEST_ISTIOD_XDS")}
 	return c, c.connect()
 }
 

@@ -67,6 +67,7 @@ func conform(t *testing.T, seed uint64, used map[string]int) {
 			t.Fatal(err)
 		}
 	}
+	must(w.providers(t.Context()))
 	must(w.applyInTurn(t.Context(), objects))
 	w.check(t, "as made", used)
 	write, remove := Edit(seed, objects)
