@@ -105,7 +105,7 @@ func sent(o *mesh.Object, lines []line) string {
 	p := o.Spec.(*mesh.AuthorizationPolicySpec)
 	action := policies.Action(p)
 	if len(p.Rules) == 0 {
-		return emptyVerdict(rulesOn(o, 0, lines))
+		return emptyVerdict(o, action, rulesOn(o, 0, lines))
 	}
 	var never, lost, wide int
 	var shadow, bad, always bool
@@ -123,7 +123,7 @@ func sent(o *mesh.Object, lines []line) string {
 	}
 	all := never == len(p.Rules)
 	switch {
-	case shadow:
+	case shadow, all && policies.Tries(o):
 		return tried
 	case bad && !all:
 		return string(policies.OverDenies)
@@ -137,19 +137,19 @@ func sent(o *mesh.Object, lines []line) string {
 		return string(policies.OverDenies)
 	case lost > 0:
 		return string(policies.PartiallyEnforced)
-	case wide > 0 && action == policies.Deny:
+	case wide > 0 && action != policies.Audit: // which logs more than it says, and changes nothing for calls
 		return string(policies.OverDenies)
-	case wide > 0:
-		return string(policies.PartiallyEnforced)
 	}
 	return string(policies.Enforced)
 }
 
-func emptyVerdict(rule sentRule) string {
+// emptyVerdict is that of a policy without rules. An ALLOW must be on every chain to admit nobody there; any
+// other matches nothing, on a chain or not.
+func emptyVerdict(o *mesh.Object, action string, rule sentRule) string {
 	switch {
-	case rule.shadow:
+	case rule.shadow, action == policies.Custom && policies.Tries(o):
 		return tried
-	case slices.Contains(rule.on, false):
+	case action == policies.Allow && slices.Contains(rule.on, false):
 		return string(policies.PartiallyEnforced)
 	}
 	return string(policies.Enforced)

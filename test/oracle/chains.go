@@ -83,26 +83,26 @@ func covers(e policies.Effect, l line) bool {
 
 // applied is whether a policy gets to the target's chains, be it to do nothing there.
 func applied(e policies.Effect) bool {
-	return e.EnforcedBy == policies.Waypoint || e.Verdict == policies.NotEnforced && (e.Reason == policies.PortNeverMatches || e.Reason == policies.MatchNeverMatches)
+	return e.EnforcedBy == policies.Waypoint || e.Verdict == policies.NotEnforced && (e.Has(policies.PortNeverMatches) || e.Reason == policies.MatchNeverMatches)
 }
 
 // carrier is a kind of policy, and what shows that one of it is on a chain.
 type carrier struct {
 	kind mesh.Kind
-	// fits is whether a policy that gets to a chain leaves a trace on it.
-	fits func(*mesh.Object, line) bool
+	// fits is whether a policy that gets to a chain, with an effect, leaves a trace on it.
+	fits func(*mesh.Snapshot, *mesh.Object, policies.Effect, line) bool
 	// traces name the policies of which a chain has one, as in "shop/deny".
 	traces func(line) []string
 }
 
 var carriers = []carrier{
 	{mesh.AuthorizationPolicy, leavesRules, authorizations},
-	{mesh.RequestAuthentication, func(o *mesh.Object, l line) bool {
+	{mesh.RequestAuthentication, func(_ *mesh.Snapshot, o *mesh.Object, _ policies.Effect, l line) bool {
 		return l.http && len(o.Spec.(*mesh.RequestAuthenticationSpec).JWTRules) > 0
 	}, nil},
 	{mesh.WasmPlugin, extensionFits, extensions("~istio-translated-wasmplugin", true)},
 	{mesh.TrafficExtension, extensionFits, extensions("~istio-translated-wasmplugin", false)},
-	{mesh.EnvoyFilter, func(o *mesh.Object, l line) bool { return l.http }, named("envoyfilter/")},
+	{mesh.EnvoyFilter, func(_ *mesh.Snapshot, _ *mesh.Object, _ policies.Effect, l line) bool { return l.http }, named("envoyfilter/")},
 }
 
 // ChainPolicies compares on which chains of a waypoint every policy is that proxies know by name.
@@ -125,13 +125,18 @@ func (r Recording) ChainPolicies() Result {
 		}
 		for o := range r.Snapshot.All(c.kind) {
 			ours := map[*mesh.Object][]string{}
+			if idleCustom(o) {
+				delete(theirs, o.Key())
+				continue
+			}
 			effects := policies.Effects(r.Snapshot, o)
 			for _, l := range lines {
-				if c.fits(o, l) && slices.ContainsFunc(effects, func(e policies.Effect) bool { return applied(e) && covers(e, l) }) {
+				if slices.ContainsFunc(effects, func(e policies.Effect) bool { return applied(e) && covers(e, l) && c.fits(r.Snapshot, o, e, l) }) {
 					ours[l.waypoint] = append(ours[l.waypoint], l.String())
 				}
 			}
 			compareWaypoints(&out, o, ours, theirs[o.Key()])
+			out.runs(o, effects, lines, traces)
 			delete(theirs, o.Key())
 		}
 		for _, k := range slices.Sorted(maps.Keys(theirs)) {
@@ -140,6 +145,39 @@ func (r Recording) ChainPolicies() Result {
 		}
 	}
 	return out
+}
+
+// idleCustom is whether a policy is a CUSTOM that is a dry run, or has no rules. That is on a chain only if the
+// provider can be asked; ChainRules compares what it does there.
+func idleCustom(o *mesh.Object) bool {
+	p, ok := o.Spec.(*mesh.AuthorizationPolicySpec)
+	return ok && policies.Action(p) == policies.Custom && (policies.Tries(o) || len(p.Rules) == 0)
+}
+
+// runs compares that a policy which we say a waypoint enforces for a target is on any chain of it.
+func (r *Result) runs(o *mesh.Object, effects []policies.Effect, lines []line, traces func(line) []string) {
+	switch spec := o.Spec.(type) {
+	case *mesh.AuthorizationPolicySpec:
+		return // an ALLOW need not leave a trace; ChainRules compares more
+	case *mesh.RequestAuthenticationSpec:
+		if len(spec.JWTRules) == 0 {
+			return // it validates no token, as written
+		}
+	}
+	for _, e := range effects {
+		on, found := 0, Nothing
+		for _, l := range lines {
+			if covers(e, l) {
+				on++
+				if slices.Contains(traces(l), o.Key()) {
+					found = "runs"
+				}
+			}
+		}
+		if e.EnforcedBy == policies.Waypoint && on > 0 {
+			r.compare("runs for "+e.Target.Kind, o, "runs", found)
+		}
+	}
 }
 
 // compareWaypoints compares the chains on which one policy is, waypoint by waypoint; that it is nowhere is
@@ -180,10 +218,20 @@ func authorizations(l line) []string {
 }
 
 // leavesRules is whether an AuthorizationPolicy has rules on a chain that it gets to. A TCP chain has none
-// of an ALLOW whose rules all name HTTP: only that everybody is denied, which ChainRules compares.
-func leavesRules(o *mesh.Object, l line) bool {
+// of an ALLOW whose rules all name HTTP: only that everybody is denied, which ChainRules compares. And none of
+// a CUSTOM whose provider is asked by HTTP, if it can be asked.
+func leavesRules(s *mesh.Snapshot, o *mesh.Object, e policies.Effect, l line) bool {
 	p := o.Spec.(*mesh.AuthorizationPolicySpec)
-	return l.http || policies.Action(p) != policies.Allow || len(p.Rules) == 0 ||
+	switch action := policies.Action(p); {
+	case l.http:
+		return true
+	case action == policies.Custom:
+		provider, ok := s.Settings().AuthorizationProvider(p.Provider.Name)
+		return !ok || !provider.HTTP || e.Has(policies.ProviderConflict)
+	case action != policies.Allow:
+		return true
+	}
+	return len(p.Rules) == 0 ||
 		slices.ContainsFunc(p.Rules, func(r mesh.Rule) bool { return !namesHTTP(r) })
 }
 
@@ -237,7 +285,7 @@ func named(prefix string) func(line) []string {
 
 // extensionFits is whether an extension that gets to a chain runs there: by its type, and where it is for
 // ports by the chain's, of which HTTP chains have none.
-func extensionFits(o *mesh.Object, l line) bool {
+func extensionFits(_ *mesh.Snapshot, o *mesh.Object, _ policies.Effect, l line) bool {
 	p := o.Spec.(*mesh.ExtensionSpec)
 	if p.IsNetwork() == l.http {
 		return false

@@ -142,9 +142,37 @@ func (r *reading) anyOf(terms []any) ([]bool, error) {
 		if err != nil {
 			return nil, err
 		}
+		if n, ok := portOf(t); ok && !slices.Contains(on, true) && r.podPort(n, terms) {
+			continue
+		}
 		all = append(all, on)
 	}
 	return r.union(all), nil
+}
+
+// portOf is the port that a permission compares and nothing else.
+func portOf(v any) (uint16, bool) {
+	m, _ := v.(map[string]any)
+	n, ok := m["destinationPort"].(float64)
+	return uint16(n), ok
+}
+
+// podPort is whether a port is that of the pods behind a Service's port that is listed beside it: who lists
+// both means the same calls.
+func (r *reading) podPort(n uint16, beside []any) bool {
+	for _, l := range r.lines {
+		if l.service == nil || !slices.ContainsFunc(beside, func(v any) bool { p, ok := portOf(v); return ok && p == l.port }) {
+			continue
+		}
+		if s, ok := l.service.Spec.(*mesh.ServiceSpec); ok {
+			for _, p := range s.Ports {
+				if uint16(p.Port) == l.port && p.TargetPort.Int == int32(n) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func (r *reading) union(all [][]bool) []bool {
