@@ -21,8 +21,13 @@ type waypointRules struct {
 
 func authzRulesAt(s *mesh.Snapshot, p *mesh.AuthorizationPolicySpec, a *attachment) waypointRules {
 	w := waypointRules{action: Action(p), chains: chainsOf(s, a.services), direct: a.direct}
-	if provider, ok := s.Settings().AuthorizationProvider(providerOf(p)); ok && w.action == Custom && provider.HTTP && !s.LacksService(provider) {
-		w.overHTTP = provider.Name
+	if w.action != Custom {
+		return w
+	}
+	if reason, _, _ := providerTrouble(s, p, a.services); reason == "" {
+		if provider, _ := s.Settings().AuthorizationProvider(providerOf(p)); provider.HTTP {
+			w.overHTTP = provider.Name
+		}
 	}
 	return w
 }

@@ -61,12 +61,11 @@ func runningPod(pods []unstructured.Unstructured, gw *mesh.Object) (name, ip str
 
 // knownByService is whether istiod takes a waypoint's proxy for that of the Gateway: it goes by the addresses
 // of the Services over the proxy (pilot/pkg/model/service.go WaypointKeyForProxy), so that the Gateway's must
-// be of one of them, and of no other Gateway.
+// be among them, and no other Gateway's.
 func knownByService(s *mesh.Snapshot, gw *mesh.Object) bool {
 	if class := s.ClassOf(gw); class != mesh.ClassWaypoint && class != mesh.ClassRemote || s.Sandwiched(gw) {
 		return false // what runs it is not istiod's to configure
 	}
-	body := gw.Spec.(*mesh.GatewayBody)
 	var addresses []string
 	for _, svc := range s.List(mesh.Service, gw.Namespace) {
 		spec := svc.Spec.(*mesh.ServiceSpec)
@@ -74,17 +73,12 @@ func knownByService(s *mesh.Snapshot, gw *mesh.Object) bool {
 			addresses = append(addresses, append(s.HostsOf(svc), spec.ClusterIP)...)
 		}
 	}
-	known := false
-	for _, a := range body.Status.Addresses {
-		if !slices.Contains(addresses, a.Value) {
+	among := func(a mesh.Address) bool { return slices.Contains(addresses, a.Value) }
+	for other := range s.All(mesh.Gateway) {
+		if other != gw && slices.ContainsFunc(other.Spec.(*mesh.GatewayBody).Status.Addresses, among) {
 			return false
 		}
-		known = true
-		for other := range s.All(mesh.Gateway) {
-			if other != gw && slices.Contains(other.Spec.(*mesh.GatewayBody).Status.Addresses, a) {
-				return false
-			}
-		}
 	}
-	return known
+	status := gw.Spec.(*mesh.GatewayBody).Status.Addresses
+	return len(status) > 0 && !slices.ContainsFunc(status, func(a mesh.Address) bool { return !among(a) })
 }
