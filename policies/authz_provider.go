@@ -66,7 +66,7 @@ func judgeTriedCustom(s *mesh.Snapshot, p *mesh.AuthorizationPolicySpec, a *atta
 		return
 	}
 	const why = "istiod hands the rules of a CUSTOM that is a dry run to the proxy as rules that deny"
-	e.Verdict, e.Reason, e.Field = OverDenies, TriedCustom, "metadata.annotations"
+	e.Verdict, e.Reason, e.Field = OverDenies, TriedCustom, "metadata.annotations["+annotation.IoIstioDryRun.Name+"]"
 	e.Message = "every call that its rules match is denied, and not only tried: " + why +
 		". Remove the policy, or its annotation " + annotation.IoIstioDryRun.Name + "."
 	e.Causes = []Cause{{Reason: TriedCustom, Verdict: OverDenies, Field: e.Field, Text: why}}

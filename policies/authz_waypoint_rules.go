@@ -98,7 +98,7 @@ type absence struct {
 // (pilot/pkg/security/authz/builder/builder.go build, buildTCP).
 func (w waypointRules) gone(r *mesh.Rule, path string) *absence {
 	if w.overHTTP != "" {
-		return &absence{"spec.provider.name", fmt.Sprintf("provider %q is not asked, because it is asked by HTTP about HTTP only", w.overHTTP)}
+		return &absence{"spec.provider.name", fmt.Sprintf("provider %q is not asked, because envoyExtAuthzHttp is for HTTP only", w.overHTTP)}
 	}
 	if attributes := httpAttributes(r, path); w.action == Allow && len(attributes) > 0 {
 		return &absence{attributes[0].Field, "nothing can compare " + Names(attributes)}

@@ -55,6 +55,9 @@ func base(o *mesh.Object, e policies.Effect) string {
 	if e.Verdict != policies.Bypassable {
 		return string(e.Verdict)
 	}
+	if e.Has(policies.ProviderNotFound) || e.Has(policies.ProviderConflict) {
+		return string(policies.OverDenies)
+	}
 	out := policies.Enforced
 	for _, c := range e.Causes {
 		if c.Verdict != policies.Bypassable && c.Verdict.Worse(out) {

@@ -142,12 +142,21 @@ func (r *reading) anyOf(terms []any) ([]bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		if n, ok := portOf(t); ok && !slices.Contains(on, true) && r.podPort(n, terms) {
+		if !slices.Contains(on, true) && r.harmless(t, terms) {
 			continue
 		}
 		all = append(all, on)
 	}
 	return r.union(all), nil
+}
+
+// harmless is whether an alternative that no call has takes nothing from those beside it: an address, of which
+// those of another IP family are no loss, or the pods' port beside the Service's.
+func (r *reading) harmless(v any, beside []any) bool {
+	m, _ := v.(map[string]any)
+	_, address := m["destinationIp"]
+	n, port := portOf(v)
+	return address || port && r.podPort(n, beside)
 }
 
 // portOf is the port that a permission compares and nothing else.
