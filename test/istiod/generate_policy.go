@@ -12,7 +12,7 @@ func (g *generator) authorizationPolicy(ns string) {
 	case 0:
 		spec["action"] = "AUDIT"
 	case 1:
-		spec["action"], spec["provider"] = "CUSTOM", m{"name": pick(g, "ext-authz", "ext-authz", "ext-http", "ext-lost", "absent")}
+		spec["action"], spec["provider"] = "CUSTOM", m{"name": "ext-authz"}
 	case 2, 3, 4, 5, 6:
 		spec["action"] = "DENY"
 	case 7:

@@ -125,11 +125,11 @@ func (r Recording) ChainPolicies() Result {
 		}
 		for o := range r.Snapshot.All(c.kind) {
 			ours := map[*mesh.Object][]string{}
-			if idleCustom(o) {
+			effects := policies.Effects(r.Snapshot, o)
+			if idleCustom(o, effects) {
 				delete(theirs, o.Key())
 				continue
 			}
-			effects := policies.Effects(r.Snapshot, o)
 			for _, l := range lines {
 				if slices.ContainsFunc(effects, func(e policies.Effect) bool { return applied(e) && covers(e, l) && c.fits(r.Snapshot, o, e, l) }) {
 					ours[l.waypoint] = append(ours[l.waypoint], l.String())
@@ -147,11 +147,12 @@ func (r Recording) ChainPolicies() Result {
 	return out
 }
 
-// idleCustom is whether a policy is a CUSTOM that is a dry run, or has no rules. That is on a chain only if the
-// provider can be asked; ChainRules compares what it does there.
-func idleCustom(o *mesh.Object) bool {
+// idleCustom is whether a policy is a CUSTOM that is a dry run, or has no rule that can match. Whether that is on a
+// chain depends on the provider, and does nothing for calls; ChainRules compares what comes of it.
+func idleCustom(o *mesh.Object, effects []policies.Effect) bool {
 	p, ok := o.Spec.(*mesh.AuthorizationPolicySpec)
-	return ok && policies.Action(p) == policies.Custom && (policies.Tries(o) || len(p.Rules) == 0)
+	return ok && policies.Action(p) == policies.Custom && (policies.Tries(o) || len(p.Rules) == 0 ||
+		slices.ContainsFunc(effects, func(e policies.Effect) bool { return e.Verdict == policies.NotEnforced && applied(e) }))
 }
 
 // runs compares that a policy which we say a waypoint enforces for a target is on any chain of it.
@@ -227,7 +228,7 @@ func leavesRules(s *mesh.Snapshot, o *mesh.Object, e policies.Effect, l line) bo
 		return true
 	case action == policies.Custom:
 		provider, ok := s.Settings().AuthorizationProvider(p.Provider.Name)
-		return !ok || !provider.HTTP || e.Has(policies.ProviderConflict)
+		return !ok || !provider.HTTP || e.Has(policies.ProviderConflict) || e.Has(policies.ProviderNotFound)
 	case action != policies.Allow:
 		return true
 	}

@@ -100,6 +100,9 @@ func (r Recording) lines() []line {
 	return out
 }
 
+// CountChains is how many chains of all waypoints calls reach.
+func (r Recording) CountChains() int { return len(r.lines()) }
+
 // unspecified is the address of Services that have none; nothing is addressed to it.
 var unspecified = netip.PrefixFrom(netip.IPv4Unspecified(), 32)
 
