@@ -104,10 +104,23 @@ func (g *generator) attachment(ns string) m {
 			if ns == rootNamespace {
 				return m{"group": "gateway.networking.k8s.io", "kind": "GatewayClass", "name": pick(g, "istio-waypoint", "istio-waypoint", "custom-waypoint")}
 			}
-			return g.target()
+			return g.bindable()
 		})
 	}
 	return spec
+}
+
+// bindable is a targetRef to what may be a waypoint, or behind one.
+func (g *generator) bindable() m {
+	switch g.IntN(6) {
+	case 0, 1:
+		return m{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": pick(g, waypointNames[:12]...)}
+	case 2:
+		return m{"group": "gateway.networking.k8s.io", "kind": "GatewayClass", "name": "istio-waypoint"}
+	case 3:
+		return m{"group": "networking.istio.io", "kind": "ServiceEntry", "name": pick(g, "ext-0", "ext-1", "absent")}
+	}
+	return m{"group": "", "kind": "Service", "name": pick(g, append(apps, "absent")...)}
 }
 
 // requestAuthentication has issuers of its own, because a proxy knows it by nothing else.
