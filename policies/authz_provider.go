@@ -52,7 +52,7 @@ func providerTrouble(s *mesh.Snapshot, p *mesh.AuthorizationPolicySpec, services
 	return "", "", ""
 }
 
-// judgeTriedCustom judges a dry run with action CUSTOM. istiod hands its rules to Envoy as rules that deny,
+// judgeTriedCustom judges a dry run with action CUSTOM at any Envoy. istiod hands its rules to Envoy as rules that deny,
 // beside those that only decide what the provider is asked about (pilot/pkg/security/authz/builder/builder.go
 // buildHTTP: providerShadowRules). Where the provider cannot be asked it leaves them out.
 func judgeTriedCustom(s *mesh.Snapshot, p *mesh.AuthorizationPolicySpec, a *attachment, e *Effect) {
