@@ -168,7 +168,7 @@ func (r *Result) runs(o *mesh.Object, effects []policies.Effect, lines []line, t
 	for _, e := range effects {
 		on, found := 0, Nothing
 		for _, l := range lines {
-			if covers(e, l) {
+			if covers(e, l) && (l.http || o.Kind != mesh.EnvoyFilter) { // whose filter of HTTP the tunnel's listener has in any case
 				on++
 				if slices.Contains(traces(l), o.Key()) {
 					found = "runs"
