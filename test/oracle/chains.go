@@ -83,7 +83,8 @@ func covers(e policies.Effect, l line) bool {
 
 // applied is whether a policy gets to the target's chains, be it to do nothing there.
 func applied(e policies.Effect) bool {
-	return e.EnforcedBy == policies.Waypoint || e.Verdict == policies.NotEnforced && (e.Has(policies.PortNeverMatches) || e.Reason == policies.MatchNeverMatches)
+	return e.EnforcedBy == policies.Waypoint || e.Verdict == policies.NotEnforced &&
+		(e.Has(policies.PortNeverMatches) || e.Reason == policies.MatchNeverMatches || e.Field == "spec.provider.name")
 }
 
 // carrier is a kind of policy, and what shows that one of it is on a chain.
