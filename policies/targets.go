@@ -133,7 +133,7 @@ func attachClass(s *mesh.Snapshot, o *mesh.Object, ref mesh.TargetRef, a *attach
 func attachAllWaypoints(s *mesh.Snapshot, a *attachment) {
 	var pending *mesh.Object
 	for gw := range s.All(mesh.Gateway) {
-		if s.ClassOf(gw) != mesh.ClassWaypoint || s.Sandwiched(gw) {
+		if !ownWaypoint(s, gw) {
 			continue
 		}
 		if !mesh.Ready(gw) {

@@ -40,8 +40,9 @@ var servers = []server{
 	}, flags: []string{"-ldflags", "-X " + versionPackage + ".gitVersion=" + kubernetesVersion +
 		" -X " + versionPackage + ".gitMajor=1 -X " + versionPackage + ".gitMinor=37"}},
 	{module: "istiod", packages: map[string]string{
-		"istiod":        "istio.io/istio/pilot/cmd/pilot-discovery",
-		"render-istiod": "./render",
+		"istiod":          "istio.io/istio/pilot/cmd/pilot-discovery",
+		"render-istiod":   "./render",
+		"waypoint-config": "./waypoint",
 	}},
 }
 

@@ -28,6 +28,9 @@ const KubeconfigEnv = "WAYWARDEN_TEST_KUBECONFIG"
 // IstiodEnv is the HTTP address of istiod in that cluster, for tests that read its /debug pages.
 const IstiodEnv = "WAYWARDEN_TEST_ISTIOD"
 
+// IstiodXDSEnv is its gRPC address without TLS, for tests that connect as a waypoint's proxy.
+const IstiodXDSEnv = "WAYWARDEN_TEST_ISTIOD_XDS"
+
 // Cluster is a control plane that runs, or one that was given.
 type Cluster struct {
 	Config     *rest.Config
@@ -35,6 +38,7 @@ type Cluster struct {
 	Dynamic    dynamic.Interface
 	Mapper     meta.ResettableRESTMapper
 	IstiodURL  string // istiod's HTTP address, for /debug; "" without istiod
+	IstiodXDS  string // istiod's gRPC address without TLS, as in "127.0.0.1:15010"; "" without istiod
 	Logs       string // the folder of the servers' logs; "" for a cluster that was given
 
 	bin       string
@@ -117,7 +121,7 @@ func given(file string) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s from %s: %w", file, KubeconfigEnv, err)
 	}
-	c := &Cluster{Config: cfg, Kubeconfig: file, IstiodURL: os.Getenv(IstiodEnv)}
+	c := &Cluster{Config: cfg, Kubeconfig: file, IstiodURL: os.Getenv(IstiodEnv), IstiodXDS: os.Getenv(IstiodXDSEnv)}
 	return c, c.connect()
 }
 

@@ -124,8 +124,11 @@ func (c *Cluster) istiod(ctx context.Context, env []string) error {
 			return err
 		}
 		args = append(args, f, addr)
-		if f == "--httpAddr" {
+		switch f {
+		case "--httpAddr":
 			c.IstiodURL = "http://" + addr
+		case "--grpcAddr":
+			c.IstiodXDS = addr
 		}
 	}
 	p, err := c.run("istiod", append([]string{

@@ -67,6 +67,7 @@ func conform(t *testing.T, seed uint64, used map[string]int) {
 			t.Fatal(err)
 		}
 	}
+	must(w.providers(t.Context()))
 	must(w.applyInTurn(t.Context(), objects))
 	w.check(t, "as made", used)
 	write, remove := Edit(seed, objects)
@@ -110,8 +111,8 @@ func (w *world) check(t *testing.T, when string, used map[string]int) {
 			}
 		}
 	}
-	t.Logf("%s: %d objects, %d policies, %d refused by the API server, compared %s; unexplained: %v",
-		when, r.Snapshot.Len(), policies, w.refused, strings.Join(compared, "+"), unexplained)
+	t.Logf("%s: %d objects, %d policies, %d waypoints with %d chains, %d refused by the API server, compared %s; unexplained: %v",
+		when, r.Snapshot.Len(), policies, len(r.Proxies), r.CountChains(), w.refused, strings.Join(compared, "+"), unexplained)
 }
 
 // shown is how many differences of the same kind are printed with their objects.

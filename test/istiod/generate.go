@@ -48,6 +48,7 @@ func Generate(seed uint64, namespaces int) []*unstructured.Unstructured {
 	for _, ns := range g.spaces {
 		g.routes(ns)
 	}
+	g.waypointConfig()
 	return g.objects
 }
 

@@ -233,7 +233,11 @@ func (w *world) record(ctx context.Context) (oracle.Recording, error) {
 	if err != nil {
 		return r, err
 	}
-	return r, json.Unmarshal(raw, &r.Ambient)
+	if err := json.Unmarshal(raw, &r.Ambient); err != nil {
+		return r, err
+	}
+	r.Proxies, err = w.proxies(ctx, r.Snapshot)
+	return r, err
 }
 
 // routeController is by which name istiod signs the parents of routes.

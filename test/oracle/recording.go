@@ -14,6 +14,8 @@ type Recording struct {
 	// Parents are what istiod says of the parents of a route, by "Kind namespace/name".
 	Parents map[string][]Parent
 	Ambient Ambient
+	// Proxies are what istiod sends to waypoints.
+	Proxies []Proxy
 }
 
 // Condition is one of status.conditions.

@@ -73,5 +73,6 @@ func sameParent(a, b mesh.ParentRef) bool {
 
 // All is every comparison.
 func (r Recording) All() []Result {
-	return []Result{r.Bindings(), r.Targets(), r.ZtunnelAccepted(), r.Rules(), r.Carried(), r.Waypoints(), r.Plaintext(), r.Routes()}
+	return []Result{r.Bindings(), r.Targets(), r.ZtunnelAccepted(), r.Rules(), r.Carried(), r.Waypoints(), r.Plaintext(), r.Routes(),
+		r.Chains(), r.ChainPolicies(), r.ChainRules()}
 }

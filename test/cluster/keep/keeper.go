@@ -24,6 +24,7 @@ type keeper struct{ dir string }
 type running struct {
 	PID    int    `json:"pid"`
 	Istiod string `json:"istiod"` // its HTTP address, for /debug
+	XDS    string `json:"xds"`    // its gRPC address
 	Logs   string `json:"logs"`
 }
 
@@ -139,7 +140,7 @@ func (k keeper) write(c *cluster.Cluster) error {
 	if err := os.WriteFile(k.kubeconfig(), raw, 0o600); err != nil {
 		return err
 	}
-	state, err := json.Marshal(running{PID: os.Getpid(), Istiod: c.IstiodURL, Logs: c.Logs})
+	state, err := json.Marshal(running{PID: os.Getpid(), Istiod: c.IstiodURL, XDS: c.IstiodXDS, Logs: c.Logs})
 	if err != nil {
 		return err
 	}
@@ -167,9 +168,9 @@ func (k keeper) print(r running) error {
   istiod       %s/debug/ambientz and more
   logs         %s
 Use it:        export KUBECONFIG=%[1]s
-Test on it:    %[4]s=%[1]s %[5]s=%[2]s make test-cluster
+Test on it:    %[4]s=%[1]s %[5]s=%[2]s %[6]s=%[7]s make test-cluster
 Stop it:       make cluster-down
-`, k.kubeconfig(), r.Istiod, r.Logs, cluster.KubeconfigEnv, cluster.IstiodEnv)
+`, k.kubeconfig(), r.Istiod, r.Logs, cluster.KubeconfigEnv, cluster.IstiodEnv, cluster.IstiodXDSEnv, r.XDS)
 	return err
 }
 
