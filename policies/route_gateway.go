@@ -41,7 +41,7 @@ func gatewayParent(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, field str
 	e := a.effect("this " + o.Kind.String())
 	if a.applied() {
 		e.Message = fmt.Sprintf("%s applies it.", gw)
-		judgeGrants(s, o, &e)
+		judgeBackends(s, o, true, &e)
 	}
 	return e
 }
@@ -118,31 +118,4 @@ func carries(l *mesh.Listener, kind mesh.Kind) bool {
 		return kind == mesh.TLSRoute || kind == mesh.TCPRoute && l.TLS != nil && l.TLS.Mode == "Terminate"
 	}
 	return l.Protocol == "HBONE"
-}
-
-// judgeGrants is whether a gateway's route may send to the Services that it names in other
-// namespaces. Routes inside the mesh need no grant.
-func judgeGrants(s *mesh.Snapshot, o *mesh.Object, e *Effect) {
-	backends := o.Spec.(*mesh.Route).Backends()
-	refused := 0
-	var first mesh.BackendRef
-	for _, b := range backends {
-		if b.Namespace == "" || b.Namespace == o.Namespace || !s.Known(b.Namespace) {
-			continue
-		}
-		if svc := s.Get(mesh.Service, b.Namespace, b.Name); svc == nil || s.Granted(o, svc) {
-			continue
-		}
-		if refused == 0 {
-			first = b
-		}
-		refused++
-	}
-	if refused == 0 {
-		return
-	}
-	e.Verdict, e.Reason, e.Field = PartiallyEnforced, RefNotPermitted, "spec.rules"
-	e.Message = fmt.Sprintf("calls that it leads to Service %s/%s fail: no ReferenceGrant there lets routes of kind %s from Namespace %s name it. Add one in Namespace %s.",
-		first.Namespace, first.Name, o.Kind, o.Namespace, first.Namespace)
-	e.Causes = []Cause{{RefNotPermitted, PartiallyEnforced, e.Field, "no ReferenceGrant permits it"}}
 }
