@@ -10,8 +10,8 @@ import (
 // judgeBackends is whether a route that is in force leads anywhere: to a Service that is there, of a kind
 // that istiod knows, and at a gateway one that a ReferenceGrant permits where it is of another namespace
 // (pilot/pkg/config/kube/gateway/conversion.go buildDestination). istiod keeps the share of a backend that
-// is not: HTTPRoutes and GRPCRoutes answer 500 for it, and connections of the others fail. Routes inside the
-// mesh need no grant.
+// is not: HTTPRoutes and GRPCRoutes answer 500 for it, and connections of the others fail. A mirror it leaves
+// out. Routes inside the mesh need no grant.
 func judgeBackends(s *mesh.Snapshot, o *mesh.Object, grants bool, e *Effect) {
 	if e.Verdict != Enforced {
 		return
@@ -20,7 +20,11 @@ func judgeBackends(s *mesh.Snapshot, o *mesh.Object, grants bool, e *Effect) {
 		for j, b := range rule.BackendRefs {
 			if c, wrong := judgeBackend(s, o, b, grants); wrong {
 				c.Field = fmt.Sprintf("spec.rules[%d].backendRefs[%d]", i, j)
-				e.refuse(o, b, c)
+				fail := "fail"
+				if o.Kind == mesh.HTTPRoute || o.Kind == mesh.GRPCRoute {
+					fail = "are answered with status 500"
+				}
+				e.refuse(o, b, c, "calls that it leads to %s "+fail)
 				return
 			}
 		}
@@ -30,7 +34,7 @@ func judgeBackends(s *mesh.Snapshot, o *mesh.Object, grants bool, e *Effect) {
 			}
 			if c, wrong := judgeBackend(s, o, f.RequestMirror.BackendRef, grants); wrong {
 				c.Field = fmt.Sprintf("spec.rules[%d].filters[%d].requestMirror.backendRef", i, j)
-				e.refuse(o, f.RequestMirror.BackendRef, c)
+				e.refuse(o, f.RequestMirror.BackendRef, c, "%s gets no copies of the calls")
 				return
 			}
 		}
@@ -64,17 +68,15 @@ func neverBackend(b mesh.BackendRef) bool {
 	return false
 }
 
-func (e *Effect) refuse(o *mesh.Object, b mesh.BackendRef, c Cause) {
+// refuse says of a route what a wrong backend does to calls; consequence has a place for the backend's name.
+func (e *Effect) refuse(o *mesh.Object, b mesh.BackendRef, c Cause, consequence string) {
 	ns := cmp.Or(b.Namespace, o.Namespace)
-	fail := "fail"
-	if o.Kind == mesh.HTTPRoute || o.Kind == mesh.GRPCRoute {
-		fail = "are answered with status 500"
-	}
 	remedy := map[string]string{
 		RefNotPermitted: "Add one in Namespace " + ns + ".",
 		BackendNotFound: "Correct the name, or make the Service.",
 		InvalidKind:     "Name a Service, or a host of a ServiceEntry with group " + mesh.ServiceEntry.Group() + " and kind Hostname.",
 	}[c.Reason]
 	e.Verdict, e.Reason, e.Field, e.Causes = PartiallyEnforced, c.Reason, c.Field, []Cause{c}
-	e.Message = fmt.Sprintf("calls that it leads to %s %s/%s %s: %s. %s", cmp.Or(b.Kind, "Service"), ns, b.Name, fail, c.Text, remedy)
+	backend := mesh.Ref{Kind: cmp.Or(b.Kind, "Service"), Namespace: ns, Name: b.Name}
+	e.Message = fmt.Sprintf(consequence+": %s. %s", backend, c.Text, remedy)
 }

@@ -211,7 +211,7 @@ func (w *world) debug(ctx context.Context, path string) ([]byte, error) {
 
 // record is what Waywarden reads from the cluster, and what istiod says.
 func (w *world) record(ctx context.Context) (oracle.Recording, error) {
-	r := oracle.Recording{Conditions: map[string][]oracle.Condition{}, Parents: map[string][]oracle.Parent{}}
+	r := oracle.Recording{Conditions: map[string][]oracle.Condition{}, Parents: map[string][]oracle.Parent{}, Listeners: map[string][]oracle.Listener{}}
 	inv, err := inventory.List(ctx, w.Config, inventory.ListOptions{})
 	if err != nil {
 		return r, err
@@ -250,6 +250,7 @@ func readStatus(r *oracle.Recording, o *unstructured.Unstructured) {
 			ParentRef      mesh.ParentRef     `json:"parentRef"`
 			Conditions     []oracle.Condition `json:"conditions"`
 		} `json:"parents"`
+		Listeners []oracle.Listener `json:"listeners"`
 	}
 	raw, err := json.Marshal(o.Object["status"])
 	if err != nil || json.Unmarshal(raw, &status) != nil {
@@ -262,6 +263,9 @@ func readStatus(r *oracle.Recording, o *unstructured.Unstructured) {
 			continue
 		}
 		r.Conditions[name] = append(r.Conditions[name], c.Condition)
+	}
+	if len(status.Listeners) > 0 {
+		r.Listeners[name] = status.Listeners
 	}
 	for _, p := range status.Parents {
 		if p.ControllerName == routeController {
