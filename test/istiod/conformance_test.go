@@ -54,27 +54,37 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// conform holds Waywarden to istiod in one mesh: as it was made, and after some of it was edited and deleted.
+// rounds is how often a mesh is changed.
+const rounds = 2
+
+// conform holds Waywarden to istiod in one mesh: as it was made, and after each round of changes.
 func conform(t *testing.T, seed uint64, used map[string]int) {
-	c := cluster.Start(t, cluster.WithIstiod(), cluster.Hold(func(p *unstructured.Unstructured) bool {
-		return p.GetLabels()["gateway.networking.k8s.io/gateway-name"] == "unready"
-	}))
-	w := &world{Cluster: c}
-	objects := Generate(seed, namespaces)
+	w := start(t)
+	m := Mesh{Objects: Generate(seed, namespaces)}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	must(w.applyInTurn(t.Context(), objects))
+	must(w.applyInTurn(t.Context(), m.Objects))
 	w.check(t, "as made", used)
-	write, remove := Edit(seed, objects)
-	must(w.applyAll(t.Context(), write))
-	must(w.removeAll(t.Context(), remove))
-	must(w.settle(t.Context(), time.Second, time.Minute))
-	must(w.touch(t.Context()))
-	w.check(t, "edited", used)
+	for n := range rounds {
+		var round Round
+		round, m = Edit(seed, uint64(n+1), m)
+		must(w.carryOut(t.Context(), round))
+		w.edited = time.Now()
+		must(w.settle(t.Context(), time.Second, time.Minute))
+		must(w.touch(t.Context()))
+		w.check(t, fmt.Sprintf("changed %d times", n+1), used)
+	}
+}
+
+// start is a cluster in which the Gateways that are called so never become ready.
+func start(t *testing.T) *world {
+	return &world{Cluster: cluster.Start(t, cluster.WithIstiod(), cluster.Hold(func(p *unstructured.Unstructured) bool {
+		return p.GetLabels()["gateway.networking.k8s.io/gateway-name"] == "unready"
+	}))}
 }
 
 func (w *world) check(t *testing.T, when string, used map[string]int) {

@@ -13,6 +13,14 @@ import (
 // pending is what the API server writes on a Gateway that no controller has looked at.
 const pending = "Unknown Pending"
 
+// written is a condition that a controller has written on a Gateway.
+func (r Recording) written(gw *mesh.Object, kind string) string {
+	if c := r.condition(gw, kind); c != pending {
+		return c
+	}
+	return Nothing
+}
+
 // ours is whether this istiod writes the status of a Gateway.
 func (r Recording) ours(gw *mesh.Object) bool {
 	rev := gw.Labels[label.IoIstioRev.Name]
@@ -42,12 +50,12 @@ func (r Recording) GatewaysAccepted() Result {
 				ours = "False InvalidParameters"
 			}
 		}
-		istiod := r.condition(gw, "Accepted")
-		if ours == "True" && len(istiod) > 4 {
-			istiod = istiod[:4] // listeners have conditions of their own
-		}
-		if !r.ours(gw) {
-			ours, istiod = pending, r.condition(gw, "Accepted")
+		istiod := r.written(gw, "Accepted")
+		switch {
+		case !r.ours(gw):
+			ours = Nothing
+		case ours == "True":
+			istiod = istiod[:4] // what is wrong with a listener is compared by itself
 		}
 		out.compare("Accepted, of a Gateway", gw, ours, istiod)
 	}
