@@ -19,8 +19,8 @@ func (r Recording) Messages() Result {
 		for o := range r.Snapshot.All(kind) {
 			b := r.Snapshot.Binding(o)
 			for _, c := range r.Conditions[key(o)] {
-				if c.Type == waypointBound && c.Status+" "+c.Reason == bound(b) {
-					out.compare("the message of "+waypointBound, o, r.boundMessage(o, b), c.Message)
+				if c.Type == WaypointBound && c.Status+" "+c.Reason == bound(b) {
+					out.compare("the message of "+WaypointBound, o, r.boundMessage(o, b), c.Message)
 				}
 			}
 		}

@@ -71,6 +71,16 @@ func (r Recording) condition(o *mesh.Object, kind string) string {
 	return short(r.Conditions[key(o)], kind)
 }
 
+// Condition is what istiod wrote on an object; false where it wrote nothing of the type.
+func (r Recording) Condition(o *mesh.Object, kind string) (Condition, bool) {
+	for _, c := range r.Conditions[key(o)] {
+		if c.Type == kind {
+			return c, true
+		}
+	}
+	return Condition{}, false
+}
+
 // Nothing stands for a condition that istiod does not write, and a policy that it does not send.
 const Nothing = "nothing"
 
@@ -89,13 +99,14 @@ func (r Recording) Bindings() Result {
 	var out Result
 	for _, kind := range []mesh.Kind{mesh.Service, mesh.ServiceEntry, mesh.WorkloadEntry} {
 		for o := range r.Snapshot.All(kind) {
-			out.compare(waypointBound, o, bound(r.Snapshot.Binding(o)), r.condition(o, waypointBound))
+			out.compare(WaypointBound, o, bound(r.Snapshot.Binding(o)), r.condition(o, WaypointBound))
 		}
 	}
 	return out
 }
 
-const waypointBound = "istio.io/WaypointBound"
+// WaypointBound is the condition that says which waypoint an object has.
+const WaypointBound = "istio.io/WaypointBound"
 
 func bound(b mesh.Binding) string {
 	switch {
