@@ -49,7 +49,7 @@ func gatewayParent(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, field str
 // judgeListeners is whether a listener of a gateway takes the route
 // (pilot/pkg/config/kube/gateway/conversion.go referenceAllowed).
 func judgeListeners(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, gw *mesh.Object, a *attachment) {
-	named, allowed, unsure := false, false, false
+	named, refused, unsure := false, false, false
 	r := o.Spec.(*mesh.Route)
 	listeners := gw.Spec.(*mesh.GatewayBody).Spec.Listeners
 	for i := range listeners {
@@ -58,25 +58,25 @@ func judgeListeners(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, gw *mesh
 			continue
 		}
 		named = true
+		if l.Hostname != "" && len(r.Hostnames) > 0 && !slices.ContainsFunc(r.Hostnames, func(h string) bool { return mesh.HostMatches(l.Hostname, h) }) {
+			continue // istiod looks at hostnames first
+		}
 		ok, known := allowsRoute(s, l, gw, o)
 		unsure = unsure || !known
-		if !ok {
-			continue
-		}
-		allowed = true
-		if l.Hostname == "" || len(r.Hostnames) == 0 || slices.ContainsFunc(r.Hostnames, func(h string) bool { return mesh.HostMatches(l.Hostname, h) }) {
+		if ok {
 			if !mesh.Ready(gw) {
 				a.not(Pending, mesh.WaypointIsNotReady, fmt.Sprintf("%s has no address yet", gw), "Find out why it is not ready.")
 			}
 			return
 		}
+		refused = true
 	}
 	switch {
 	case !named:
 		a.not(NotEnforced, NoMatchingParent, fmt.Sprintf("%s has no listener of that sectionName and port", gw), "Correct the parentRef.")
 	case unsure:
 		a.not(Unknown, NotInInput, fmt.Sprintf("Namespace %s is not in the input, and the listeners of %s choose namespaces by label", o.Namespace, gw), "Add it, or use --live.", waitFor("Namespace "+o.Namespace)...)
-	case !allowed:
+	case refused:
 		a.not(NotEnforced, NotAllowedByListeners, fmt.Sprintf("no listener of %s takes routes of kind %s from Namespace %s", gw, o.Kind, o.Namespace), "Give the Gateway a listener of the route's protocol whose allowedRoutes take it, or move the route.")
 	default:
 		a.not(NotEnforced, NoMatchingListenerHostname, fmt.Sprintf("no listener of %s has one of the route's hostnames", gw), "Correct spec.hostnames, or add a listener.")

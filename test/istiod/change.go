@@ -36,14 +36,19 @@ func (w *world) applyInTurn(ctx context.Context, objects []*unstructured.Unstruc
 		rounds[n] = append(rounds[n], o)
 		return true
 	})
-	for _, round := range append([][]*unstructured.Unstructured{rest}, rounds...) {
+	if err := w.applyAll(ctx, rest); err != nil {
+		return err
+	}
+	for i, round := range rounds {
+		if i > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Second):
+			}
+		}
 		if err := w.applyAll(ctx, round); err != nil {
 			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Second):
 		}
 	}
 	return nil

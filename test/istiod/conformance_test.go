@@ -17,6 +17,7 @@ import (
 
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/test/cluster"
+	"github.com/waywarden/waywarden/test/oracle"
 )
 
 // fixedSeeds run in every `go test`; SEEDS="7 8 9" runs others, and `make conformance` chooses one.
@@ -69,7 +70,9 @@ func conform(t *testing.T, seed uint64, used map[string]int) {
 	}
 	must(w.applyInTurn(t.Context(), m.Objects))
 	w.check(t, "as made", used)
+	w.explain(t, seed, m, m)
 	for n := range rounds {
+		before := m
 		var round Round
 		round, m = Edit(seed, uint64(n+1), m)
 		must(w.carryOut(t.Context(), round))
@@ -77,7 +80,24 @@ func conform(t *testing.T, seed uint64, used map[string]int) {
 		must(w.settle(t.Context(), time.Second, time.Minute))
 		must(w.touch(t.Context()))
 		w.check(t, fmt.Sprintf("changed %d times", n+1), used)
+		w.explain(t, seed, before, m)
 	}
+}
+
+// minimising is how long the smallest mesh is looked for.
+const minimising = 3 * time.Minute
+
+// explain prints the smallest mesh that shows the first difference that is left unexplained, and ends the seed.
+func (w *world) explain(t *testing.T, seed uint64, before, after Mesh) {
+	if len(w.unexplained) == 0 {
+		return
+	}
+	x := minimiser{world: w, disagree: w.disagreements, prefix: fmt.Sprintf("s%d-", seed), about: w.unexplained[0]}
+	smallest, err := x.minimise(t.Context(), before, after, minimising)
+	if err != nil {
+		t.Fatalf("look for the smallest mesh that disagrees: %v", err)
+	}
+	t.Fatalf("%s\nthe smallest mesh that still disagrees, after %d attempts (%s):\n%s", x.about, smallest.Attempts, smallest.Note, smallest)
 }
 
 // start is a cluster in which the Gateways that are called so never become ready.
@@ -111,6 +131,7 @@ func (w *world) check(t *testing.T, when string, used map[string]int) {
 				used[name]++
 				continue
 			}
+			w.unexplained = append(w.unexplained, d)
 			class := d.About
 			if len(d.Ours)+len(d.Istiod) < 100 {
 				class += ": " + d.Ours + " / " + d.Istiod
@@ -122,6 +143,19 @@ func (w *world) check(t *testing.T, when string, used map[string]int) {
 	}
 	t.Logf("%s: %d objects, %d policies, %d refused by the API server, compared %s; unexplained: %v",
 		when, r.Snapshot.Len(), policies, w.refused, strings.Join(compared, "+"), unexplained)
+}
+
+// disagreements are the differences that no known one explains.
+func (w *world) disagreements(r oracle.Recording) []oracle.Difference {
+	var out []oracle.Difference
+	for _, result := range r.All() {
+		for _, d := range result.Differences {
+			if explained(found{r, d, w.edited}) == "" {
+				out = append(out, d)
+			}
+		}
+	}
+	return out
 }
 
 // shown is how many differences of the same kind are printed with their objects.

@@ -146,12 +146,12 @@ func (g *generator) canary(labels m) m {
 	if !g.chance(4) {
 		return nil
 	}
-	labels["istio.io/use-waypoint-canary"] = pick(g, append(waypointNames[:10:10], "none", "")...)
+	labels["istio.io/use-waypoint-canary"] = pick(g, append(waypointNames[:10:10], "none", "", "remote", "all", "other", "remote", "all")...)
 	if g.chance(3) {
 		labels["istio.io/use-waypoint-canary-namespace"] = g.space()
 	}
 	if g.chance(6) {
 		return nil
 	}
-	return m{"istio.io/use-waypoint-canary-weight": pick(g, "0", "10", "50", "100", "101", "-1", "ten", "", "+7")}
+	return m{"istio.io/use-waypoint-canary-weight": pick(g, "0", "10", "50", "75", "100", "101", "-1", "ten", "", "+7")}
 }

@@ -48,6 +48,21 @@ var known = []difference{
 		why:      "a Service that becomes ExternalName, an entry that goes to another revision and a ServiceEntry whose host another has keep the istio.io/WaypointBound that they had",
 		explains: keepsCondition,
 	},
+	{
+		name: "addresses that stay when nothing runs the Gateway any more",
+		line: "pilot/pkg/config/kube/gateway/conversion.go:1927", says: "// Do not report an address until we are ready. But once we are ready, never remove the address.",
+		why:      "a Gateway of which the class or the parameters change keeps its address, and what is bound to it stays bound, while Programmed says that nothing answers there",
+		explains: keepsAddress,
+	},
+}
+
+// keepsAddress is a Gateway that was changed and has an address where istiod finds no Service.
+func keepsAddress(f found) bool {
+	if f.About != oracle.Programmed || f.Istiod != oracle.NotReady || f.Object.Generation < 2 {
+		return false
+	}
+	c, _ := f.Condition(f.Object, oracle.Programmed)
+	return c.Reason == "AddressNotUsable" || c.Reason == "AddressNotAssigned"
 }
 
 // sharesCondition is a policy of which ztunnel gets nothing, and that is not the one to get the condition.

@@ -25,7 +25,9 @@ type world struct {
 	*cluster.Cluster
 	refused int       // objects that the API server would not take
 	edited  time.Time // when something was last changed by us; zero before
-	only    string    // where not empty, settle looks at nothing but what has this in its name, and the root namespace
+	// unexplained is what was found to differ, and no known difference explains.
+	unexplained []oracle.Difference
+	only        string // where not empty, settle looks at nothing but what has this in its name, and the root namespace
 }
 
 // watched are the kinds on which istiod writes a status.

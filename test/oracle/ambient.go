@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"encoding/json"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -61,6 +62,16 @@ func (a *Address) String() string {
 		return string(a.Address.Address)
 	}
 	return "an address of no kind known here"
+}
+
+// raw is the address where its bytes are bytes, as they are of a canary.
+func (a *Address) raw() string {
+	if a != nil && a.Hostname == nil && a.Address != nil {
+		if ip, ok := netip.AddrFromSlice(a.Address.Address); ok {
+			return ip.String()
+		}
+	}
+	return a.String()
 }
 
 // addressOf is where ztunnels reach a waypoint: at its host where it has one (ambient/waypoints.go getGatewayAddress).

@@ -84,6 +84,13 @@ func (r Recording) GatewayListeners() Result {
 	return out
 }
 
+// Programmed is the condition that says whether something answers at a Gateway, and NotReady what is said of
+// one at which nothing does.
+const (
+	Programmed = "Programmed"
+	NotReady   = "not ready"
+)
+
 // GatewaysReady compares whether a waypoint or gateway that istiod deploys has an address with condition
 // Programmed. One that istiod does not deploy is always Programmed, with an address or without.
 func (r Recording) GatewaysReady() Result {
@@ -92,15 +99,14 @@ func (r Recording) GatewaysReady() Result {
 		if class := r.Snapshot.ClassOf(gw); class != mesh.ClassWaypoint && class != mesh.ClassGateway || !r.ours(gw) {
 			continue
 		}
-		ours := "not ready"
+		ours, istiod := NotReady, NotReady
 		if mesh.Ready(gw) {
 			ours = "ready"
 		}
-		istiod := "not ready"
-		if r.condition(gw, "Programmed")[:4] == "True" {
+		if c, _ := r.Condition(gw, Programmed); c.Status == "True" {
 			istiod = "ready"
 		}
-		out.compare("Programmed", gw, ours, istiod)
+		out.compare(Programmed, gw, ours, istiod)
 	}
 	return out
 }

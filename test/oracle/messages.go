@@ -87,7 +87,7 @@ func (r Recording) Canaries() Result {
 		if len(sent.WeightedWaypoints) > 0 {
 			istiod = ""
 			for _, w := range sent.WeightedWaypoints {
-				istiod += share(w.Destination.String(), w.Weight)
+				istiod += share(w.Destination.raw(), w.Weight)
 			}
 		}
 		out.compare("the canary of the "+o.Kind.String(), o, ours, istiod)
