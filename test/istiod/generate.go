@@ -129,7 +129,7 @@ func (g *generator) namespace(ns string) {
 }
 
 // waypointNames are what Gateways are called, so that a label often names one that is there.
-var waypointNames = []string{"waypoint", "remote", "waypoint", "remote", "remote", "other", "all", "unready", "custom", "gateway", "foreign", "absent", "none", ""}
+var waypointNames = []string{"waypoint", "remote", "waypoint", "waypoint", "remote", "other", "all", "unready", "custom", "gateway", "foreign", "absent", "none", ""}
 
 // useWaypoint labels an object with the waypoint that it asks for.
 func (g *generator) useWaypoint(labels m) {

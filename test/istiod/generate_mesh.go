@@ -36,10 +36,13 @@ func (g *generator) waypoints(ns string) {
 	taken := map[string]bool{}
 	for _, shape := range gatewayShapes {
 		likely := 3
-		if shape.name == "remote" {
+		switch shape.name {
+		case "remote":
 			likely = 1
-		} else if !shape.address {
-			likely = 5 // istiod deploys it, which takes a while
+		case "gateway":
+			likely = 2
+		case "unready", "custom":
+			likely = 6 // istiod deploys it, which takes a while
 		}
 		if taken[shape.name] || !g.chance(likely) {
 			continue

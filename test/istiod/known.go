@@ -36,7 +36,7 @@ var known = []difference{
 	},
 	{
 		name: "ports of a PeerAuthentication converted before its parents were there",
-		line: "pilot/pkg/serviceregistry/ambient/policies.go:219", says: "nsPols := PeerAuthByNamespace.Lookup(i.GetNamespace())",
+		line: "pilot/pkg/serviceregistry/ambient/policies.go:220", says: "nsPols := PeerAuthByNamespace.Lookup(i.GetNamespace())",
 		why: "Lookup registers no dependency, so a parent that comes, changes or goes later does not count until the PeerAuthentication itself is written again or istiod starts anew",
 		explains: func(f found) bool {
 			return f.About == oracle.RefusesPlaintext && f.edited.IsZero() && staleParents(f)
