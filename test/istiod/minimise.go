@@ -67,6 +67,9 @@ func (x minimiser) minimise(ctx context.Context, before, after Mesh, limit time.
 	if err == nil && !again {
 		return Smallest{Attempts: x.attempts, Note: "the mesh made anew, and then changed, shows no such difference: it comes of the order in which things happened"}, nil
 	}
+	if err == nil {
+		left, err = x.guess(ctx, left)
+	}
 	for _, key := range []func(Part) string{inNamespace, ofKind, itself} {
 		if err == nil {
 			left, err = x.shrink(ctx, grouped(left, key))
@@ -104,6 +107,15 @@ func parts(before, after Mesh) []Part {
 		}
 	}
 	return out
+}
+
+// guess tries the Namespace of the object alone, where most differences are at home.
+func (x *minimiser) guess(ctx context.Context, left []Part) ([]Part, error) {
+	own := slices.DeleteFunc(slices.Clone(left), func(p Part) bool { return inNamespace(p) != "" && inNamespace(p) != x.about.Object.Namespace })
+	if ok, err := x.recurs(ctx, own); !ok || err != nil {
+		return left, err
+	}
+	return own, nil
 }
 
 // shrink leaves out as many groups of parts as it can. On an error what is left so far comes with it.
@@ -159,6 +171,9 @@ func (x *minimiser) strip(ctx context.Context, left []Part) ([]Part, error) {
 }
 
 func (p Part) without(path []string) Part {
+	if p.Before == p.After {
+		p.Before = nil // made once
+	}
 	for _, o := range []**unstructured.Unstructured{&p.Before, &p.After} {
 		if *o != nil {
 			*o = (*o).DeepCopy()

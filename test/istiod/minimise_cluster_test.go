@@ -32,7 +32,7 @@ func madeUp(r oracle.Recording) []oracle.Difference {
 // TestMinimise finds in a generated mesh what a made-up disagreement is about, and nothing else.
 func TestMinimise(t *testing.T) {
 	w := start(t)
-	m := Mesh{Objects: Generate(5, 8)}
+	m := Mesh{Objects: Generate(5, 20)}
 	if err := w.applyInTurn(t.Context(), m.Objects); err != nil {
 		t.Fatal(err)
 	}
