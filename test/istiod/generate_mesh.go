@@ -59,7 +59,7 @@ func (g *generator) waypoints(ns string) {
 		if g.chance(5) {
 			spec["infrastructure"] = m{"parametersRef": pick(g, m{"group": "", "kind": "ConfigMap", "name": "params"}, m{"group": "", "kind": "ConfigMap", "name": "params"},
 				m{"group": "", "kind": "ConfigMap", "name": "empty"}, m{"group": "", "kind": "ConfigMap", "name": "misspelt"}, m{"group": "", "kind": "ConfigMap", "name": "absent"},
-				m{"group": "", "kind": "Secret", "name": "params"}, m{"group": "example.com", "kind": "ConfigMap", "name": "params"})}
+				m{"group": "", "kind": "Secret", "name": "params"}, m{"group": "example.com", "kind": "ConfigMap", "name": "params"}, m{"group": "core", "kind": "ConfigMap", "name": "params"})}
 		}
 		if shape.class == "istio" {
 			annotations["networking.istio.io/service-type"] = "ClusterIP"
