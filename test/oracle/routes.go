@@ -70,8 +70,14 @@ func backends(effects []policies.Effect, ref mesh.ParentRef, ns string) string {
 	return out
 }
 
-// leftToOthers is whether istiod leaves the parent to another controller.
+// leftToOthers is whether istiod leaves the parent to another controller, as it does a Gateway of agentgateway's.
 func (r Recording) leftToOthers(ref mesh.ParentRef, ns string) bool {
+	if gw := r.Snapshot.Get(mesh.Gateway, or(ref.Namespace, ns), ref.Name); gw != nil {
+		if _, kind := ref.GroupKind(); kind == "Gateway" {
+			class := r.Snapshot.ClassOf(gw)
+			return class == mesh.ClassAgentgateway || class == mesh.ClassAgentIngress
+		}
+	}
 	for _, kind := range []mesh.Kind{mesh.Service, mesh.ServiceEntry} {
 		if _, k := ref.GroupKind(); k != kind.String() {
 			continue
