@@ -42,9 +42,11 @@ const namespaces = 24
 func TestConformance(t *testing.T) {
 	list, fixed := seeds(t)
 	used := map[string]int{}
+	policies := 0
 	for _, seed := range list {
-		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { conform(t, seed, used) })
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { policies += conform(t, seed, used) })
 	}
+	t.Logf("seeds %v: %d policies; known differences: %v", list, policies, used)
 	if !fixed || t.Failed() {
 		return
 	}
@@ -58,9 +60,11 @@ func TestConformance(t *testing.T) {
 // rounds is how often a mesh is changed.
 const rounds = 2
 
-// conform holds Waywarden to istiod in one mesh: as it was made, and after each round of changes.
-func conform(t *testing.T, seed uint64, used map[string]int) {
+// conform holds Waywarden to istiod in one mesh: as it was made, and after each round of changes. It is how many
+// policies there were, one that was changed counted once.
+func conform(t *testing.T, seed uint64, used map[string]int) int {
 	w := start(t)
+	w.policies = map[string]bool{}
 	m := Mesh{Objects: Generate(seed, namespaces)}
 	must := func(err error) {
 		t.Helper()
@@ -82,6 +86,7 @@ func conform(t *testing.T, seed uint64, used map[string]int) {
 		w.check(t, fmt.Sprintf("changed %d times", n+1), used)
 		w.explain(t, seed, before, m)
 	}
+	return len(w.policies)
 }
 
 // minimising is how long the smallest mesh is looked for.
@@ -118,17 +123,20 @@ func (w *world) check(t *testing.T, when string, used map[string]int) {
 	}
 	policies := 0
 	for _, k := range []mesh.Kind{mesh.AuthorizationPolicy, mesh.PeerAuthentication} {
-		for range r.Snapshot.All(k) {
+		for o := range r.Snapshot.All(k) {
 			policies++
+			w.policies[o.String()] = true
 		}
 	}
 	var compared []string
 	unexplained := map[string]int{} // by what is said
+	known := map[string]int{}
 	for _, result := range r.All() {
 		compared = append(compared, strconv.Itoa(result.Compared))
 		for _, d := range result.Differences {
 			if name := explained(found{r, d, w.edited}); name != "" {
 				used[name]++
+				known[name]++
 				continue
 			}
 			w.unexplained = append(w.unexplained, d)
@@ -141,8 +149,8 @@ func (w *world) check(t *testing.T, when string, used map[string]int) {
 			}
 		}
 	}
-	t.Logf("%s: %d objects, %d policies, %d refused by the API server, compared %s; unexplained: %v",
-		when, r.Snapshot.Len(), policies, w.refused, strings.Join(compared, "+"), unexplained)
+	t.Logf("%s: %d objects, %d policies, %d refused by the API server, compared %s; known: %v; unexplained: %v",
+		when, r.Snapshot.Len(), policies, w.refused, strings.Join(compared, "+"), known, unexplained)
 }
 
 // disagreements are the differences that no known one explains.

@@ -23,8 +23,9 @@ import (
 // world is a mesh in a cluster that runs.
 type world struct {
 	*cluster.Cluster
-	refused int       // objects that the API server would not take
-	edited  time.Time // when something was last changed by us; zero before
+	refused  int             // objects that the API server would not take
+	edited   time.Time       // when something was last changed by us; zero before
+	policies map[string]bool // those that have been compared
 	// unexplained is what was found to differ, and no known difference explains.
 	unexplained []oracle.Difference
 	only        string // where not empty, settle looks at nothing but what has this in its name, and the root namespace
