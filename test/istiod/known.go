@@ -45,7 +45,7 @@ var known = []difference{
 	{
 		name: "conditions that stay when istiod no longer looks at the object",
 		line: "pilot/pkg/serviceregistry/ambient/statusqueue/queue.go:94", says: `log.Infof("object is removed, no action needed")`,
-		why:      "a Service that becomes ExternalName, an entry that goes to another revision and a ServiceEntry whose host another has keep the istio.io/WaypointBound that they had",
+		why:      "a Service that becomes ExternalName, an entry or policy that goes to another revision and a ServiceEntry whose host another has keep the condition that they had",
 		explains: keepsCondition,
 	},
 	{
@@ -83,13 +83,13 @@ func sharesCondition(f found) bool {
 // last changed.
 func keepsCondition(f found) bool {
 	o := f.Object
-	if f.About != oracle.WaypointBound || f.Ours != oracle.Nothing {
+	if f.Ours != oracle.Nothing {
 		return false
 	}
 	if !mesh.ExternalName(o) && !f.Snapshot.OtherRevision(o) && !(o.Kind == mesh.ServiceEntry && f.Snapshot.Taken(o)) {
 		return false
 	}
-	c, ok := f.Condition(o, oracle.WaypointBound)
+	c, ok := f.Condition(o, f.About)
 	return ok && c.Since.Before(f.edited)
 }
 
