@@ -155,7 +155,7 @@ func (w *world) gone(ctx context.Context, ns string) error {
 			return nil
 		}
 		if err == nil && time.Since(start) > time.Minute {
-			err = fmt.Errorf("Namespace %s is not deleted after a minute", ns)
+			err = fmt.Errorf("delete Namespace %s: it is still there after a minute", ns)
 		}
 		if err != nil {
 			return err
