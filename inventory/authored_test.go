@@ -135,18 +135,18 @@ func authoring(lists map[string]string) map[string]string {
 }
 
 const (
-	stored = `{"apiVersion":"waywarden.dev/v1alpha1","kind":"%s","metadata":{"name":"%s"%s,"managedFields":[{"manager":"kubectl"}]},"spec":%s}`
+	asStored = `{"apiVersion":"waywarden.dev/v1alpha1","kind":"%s","metadata":{"name":"%s"%s,"managedFields":[{"manager":"kubectl"}]},"spec":%s}`
 	page   = `{"kind":"%sList","apiVersion":"waywarden.dev/v1alpha1","metadata":{"continue":"%s"},"items":[%s]}`
 
 	forbidden = `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"forbidden"}`
 )
 
 func storedGuardrail(name, action string) string {
-	return fmt.Sprintf(stored, "Guardrail", name, "", `{"checks":[{"ids":["*"],"action":"`+action+`"}]}`)
+	return fmt.Sprintf(asStored, "Guardrail", name, "", `{"checks":[{"ids":["*"],"action":"`+action+`"}]}`)
 }
 
 func storedExemption(name string) string {
-	return fmt.Sprintf(stored, "Exemption", name, `,"namespace":"shop"`, `{"checks":["*"],"subjects":[{"kind":"Service"}],"reason":"x","expiresAt":"2027-01-31T00:00:00Z"}`)
+	return fmt.Sprintf(asStored, "Exemption", name, `,"namespace":"shop"`, `{"checks":["*"],"subjects":[{"kind":"Service"}],"reason":"x","expiresAt":"2027-01-31T00:00:00Z"}`)
 }
 
 func TestListAuthored(t *testing.T) {

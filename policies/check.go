@@ -100,15 +100,13 @@ func MatchID(glob, id string) bool {
 
 // Evaluate asks the checks of one object and returns what they find, sorted.
 func Evaluate(checks []*Check, view *View, o *mesh.Object) []Finding {
-	var out []Finding
+	p := Pass{View: view, Object: o}
 	for _, c := range checks {
-		if c.Run == nil || !slices.Contains(c.Kinds, o.Kind) {
-			continue
+		if c.Run != nil && slices.Contains(c.Kinds, o.Kind) {
+			p.Check = c
+			c.Run(&p)
 		}
-		p := Pass{View: view, Check: c, Object: o}
-		c.Run(&p)
-		out = append(out, p.findings...)
 	}
-	slices.SortFunc(out, CompareFindings)
-	return out
+	slices.SortFunc(p.findings, CompareFindings)
+	return p.findings
 }

@@ -118,7 +118,7 @@ spec:
 `)...)
 	ledger := before.Get(mesh.Service, "bank", "ledger")
 	var got []string
-	for _, r := range policies.Regressions(before, before.Without(ledger), ledger) {
+	for _, r := range policies.Regressions(policies.NewView(before), policies.NewView(before.Without(ledger)), ledger) {
 		got = append(got, r.After.Object.Name+" "+string(r.After.Verdict)+" "+r.After.Reason)
 	}
 	if want := []string{"r PartiallyEnforced BackendNotFound"}; !slices.Equal(got, want) {

@@ -104,7 +104,7 @@ func (a *Admission) handler(answer func(context.Context, *ctrladmission.Request,
 	// A panic must reach limit, which answers it with an HTTP error: a review that was recovered from here would be a
 	// denial, whatever failurePolicy says.
 	recoverPanic := false
-	hook := &ctrladmission.Webhook{RecoverPanic: &recoverPanic, Handler: ctrladmission.HandlerFunc(
+	hook := &ctrladmission.Webhook{RecoverPanic: &recoverPanic, LogConstructor: func(logr.Logger, *ctrladmission.Request) logr.Logger { return a.Log }, Handler: ctrladmission.HandlerFunc(
 		func(ctx context.Context, r ctrladmission.Request) ctrladmission.Response {
 			start := a.Now()
 			if r.UID == "" {

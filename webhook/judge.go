@@ -27,9 +27,10 @@ func leftAlone(c *change) bool {
 
 func decides(c *change) bool { return (&policies.Change{Old: c.old, New: c.new}).Decides() }
 
-// madeByIstiod is whether istiod deploys the object for a Gateway and keeps it as it wants.
+// madeByIstiod is whether istiod deploys the object for a Gateway and keeps it as it wants. Of what is asked about that can
+// only be a Service; on anything else the label is somebody's attempt to be left alone.
 func madeByIstiod(o *mesh.Object) bool {
-	return o != nil && o.Labels[label.GatewayManaged.Name] != "" && o.Kind != mesh.Gateway
+	return o != nil && o.Kind == mesh.Service && o.Labels[label.GatewayManaged.Name] != ""
 }
 
 // systemDeletes is whether what deletes is a controller that only carries out what was decided before: a namespace that

@@ -57,11 +57,10 @@ func oneLine(s string) string {
 
 // whole is a text that fits: as it is, else as many of its clauses or words as fit.
 func whole(s string, most int) string {
-	r := []rune(s)
-	if len(r) <= most {
+	if len(s) <= most || utf8.RuneCountInString(s) <= most {
 		return s
 	}
-	cut := string(r[:most-2])
+	cut := string([]rune(s)[:most-2])
 	if i := strings.LastIndexAny(cut, " "); i > 0 {
 		cut = cut[:i]
 	}

@@ -21,6 +21,9 @@ type remembered struct {
 	hosts   sync.Map // what wildcard hosts cover: string → []*Object
 	span    sync.Once
 	spans   string
+
+	labels          sync.Once
+	namespaceLabels map[string]bool // by which selectors over namespaces select
 }
 
 // Clients says who calls in the mesh. The answer is shared: do not write to it.

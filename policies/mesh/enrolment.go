@@ -141,19 +141,19 @@ func (s *Snapshot) injected(w *Workload) bool {
 		return false
 	}
 	ns := s.NamespaceLabels(w.Namespace)
-	_, decided := ns[injectionLabel]
+	_, decided := ns[InjectionLabel]
 	if _, revision := ns[label.IoIstioRev.Name]; decided || revision {
 		return Injection(ns)
 	}
 	return own == "true" || w.Labels[label.IoIstioRev.Name] != ""
 }
 
-// injectionLabel enrols a namespace for sidecars; istio.io/api has no name for it.
-const injectionLabel = "istio-injection"
+// InjectionLabel enrols a namespace for sidecars; istio.io/api has no name for it.
+const InjectionLabel = "istio-injection"
 
 // Injection is whether a namespace with these labels has sidecars injected into its pods.
 func Injection(namespace map[string]string) bool {
-	if v, ok := namespace[injectionLabel]; ok {
+	if v, ok := namespace[InjectionLabel]; ok {
 		return v == enabled
 	}
 	return namespace[label.IoIstioRev.Name] != ""

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Selection goes both ways: which workloads carry the labels of a selector, and which selectors labels
@@ -159,7 +160,7 @@ func (n *namespace) selecting(out []*Object, kind Kind, labels map[string]string
 		}
 		return out
 	}
-	remembered := &n.selectors[slices.Index(selectorKinds[:], kind)]
+	remembered := n.selectors[slices.Index(selectorKinds[:], kind)]
 	x := remembered.Load()
 	if x == nil {
 		x = newSelectorIndex(objects)
@@ -193,14 +194,16 @@ func (s *Snapshot) PoliciesOver(w *Workload) []*Object {
 	return s.namespace(w.Namespace).selecting(out, AuthorizationPolicy, w.Labels)
 }
 
-// keep takes over from an older state of the namespace what an object of that kind does not change.
+// keep shares with an older state of the namespace what remembers the answers that an object of that kind does not
+// change.
 func (n *namespace) keep(was *namespace, changed Kind) {
-	if workloadsUnchangedBy(changed) {
-		n.workloads.Store(was.workloads.Load())
+	n.workloads, n.selectors = was.workloads, was.selectors
+	if !workloadsUnchangedBy(changed) {
+		n.workloads = &atomic.Pointer[workloadSet]{}
 	}
 	for i, kind := range selectorKinds {
-		if kind != changed {
-			n.selectors[i].Store(was.selectors[i].Load())
+		if kind == changed {
+			n.selectors[i] = &atomic.Pointer[selectorIndex]{}
 		}
 	}
 }

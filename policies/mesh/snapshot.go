@@ -22,12 +22,23 @@ type Snapshot struct {
 }
 
 // namespace holds the objects of one namespace, each kind sorted by name. It is immutable but for
-// the answers that it remembers.
+// the answers that it remembers. What remembers one is shared by all states of the namespace between which
+// nothing changed that decides it: whoever asks first, be it of a mesh as it would be, has it found for all of
+// them.
 type namespace struct {
 	object    *Object // the Namespace itself; nil where it is not in the input
 	objects   [kindCount][]*Object
-	workloads atomic.Pointer[workloadSet]
-	selectors [len(selectorKinds)]atomic.Pointer[selectorIndex]
+	workloads *atomic.Pointer[workloadSet]
+	selectors [len(selectorKinds)]*atomic.Pointer[selectorIndex]
+}
+
+// newNamespace is one that remembers nothing.
+func newNamespace() *namespace {
+	n := &namespace{workloads: &atomic.Pointer[workloadSet]{}}
+	for i := range n.selectors {
+		n.selectors[i] = &atomic.Pointer[selectorIndex]{}
+	}
+	return n
 }
 
 // New makes a Snapshot of objects. Where two are the same object, the last one counts.
@@ -49,7 +60,7 @@ func (b *builder) add(o *Object) {
 	name := o.Home()
 	ns := b.namespaces[name]
 	if ns == nil {
-		ns = &namespace{}
+		ns = newNamespace()
 		b.namespaces[name] = ns
 	}
 	ns.objects[o.Kind] = append(ns.objects[o.Kind], o)
@@ -145,7 +156,7 @@ func (s *Snapshot) update(id, o *Object) *Snapshot {
 	name := []byte(id.Home())
 	was, ok := s.namespaces.Get(name)
 	if !ok {
-		was = &namespace{}
+		was = newNamespace()
 	}
 	ns := &namespace{object: was.object, objects: was.objects}
 	ns.objects[id.Kind] = replaced(was.objects[id.Kind], id.Name, o)
@@ -153,6 +164,9 @@ func (s *Snapshot) update(id, o *Object) *Snapshot {
 		ns.object = o
 	}
 	ns.keep(was, id.Kind)
+	if id.Kind == Namespace && s.ForPeople(old, o) {
+		ns.workloads = was.workloads
+	}
 	if o == nil && ns.empty() {
 		next.namespaces, _, _ = s.namespaces.Delete(name)
 	} else {
@@ -185,7 +199,7 @@ func forgetWorkloads(namespaces *iradix.Tree[*namespace]) *iradix.Tree[*namespac
 	txn := namespaces.Txn()
 	it := namespaces.Root().Iterator()
 	for name, ns, ok := it.Next(); ok; name, ns, ok = it.Next() {
-		txn.Insert(name, &namespace{object: ns.object, objects: ns.objects})
+		txn.Insert(name, &namespace{object: ns.object, objects: ns.objects, workloads: &atomic.Pointer[workloadSet]{}, selectors: ns.selectors})
 	}
 	return txn.Commit()
 }
@@ -221,7 +235,7 @@ func (s *Snapshot) Get(kind Kind, ns, name string) *Object {
 	return nil
 }
 
-var nowhere = &namespace{}
+var nowhere = newNamespace()
 
 func (s *Snapshot) namespace(name string) *namespace {
 	if n, ok := s.namespaces.Get([]byte(name)); ok {

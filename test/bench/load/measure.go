@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/waywarden/waywarden/test/bench/reviews"
 	"github.com/waywarden/waywarden/webhook"
 )
 
@@ -33,7 +34,7 @@ var connections = []int{1, 8}
 
 // measure asks both sides in turns, and prints what came of it.
 func (o options) measure(ctx context.Context) error {
-	bodies, err := o.requests()
+	bodies, err := reviews.Bodies(o.mesh())
 	if err != nil {
 		return err
 	}

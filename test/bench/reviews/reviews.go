@@ -1,4 +1,6 @@
-package main
+// Package reviews is admission for benchmarks: requests in the mix of a busy cluster, and the webhook that answers them over
+// a mesh of any size.
+package reviews
 
 import (
 	"encoding/json"
@@ -10,23 +12,17 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/test/bench/filemesh"
 )
-
-func guardrails() []*v1alpha1.Guardrail {
-	return []*v1alpha1.Guardrail{{ObjectMeta: metav1.ObjectMeta{Name: "all"}, Spec: v1alpha1.GuardrailSpec{
-		Checks: []v1alpha1.CheckEntry{{IDs: []v1alpha1.CheckGlob{"*"}, MinSeverity: "high", Action: v1alpha1.Deny}}}}}
-}
 
 // distinct is how many different requests there are.
 const distinct = 200
 
-// requests are the bodies that are sent, in the mix of a busy cluster: 70 % AuthorizationPolicies, 20 % Services and 10 %
+// Bodies are AdmissionReviews as an API server sends them, in the mix of a busy cluster: 70 % AuthorizationPolicies, 20 % Services and 10 %
 // Namespaces. Half of the policies bind to a Service, a quarter has HTTP rules.
-func (o options) requests() ([][]byte, error) {
-	r := rand.New(rand.NewPCG(o.seed, 2))
-	namespaces := o.mesh().Namespaces()
+func Bodies(o filemesh.Options) ([][]byte, error) {
+	r := rand.New(rand.NewPCG(o.Seed, 2))
+	namespaces := o.Namespaces()
 	var out [][]byte
 	for i := range distinct {
 		ns, app := fmt.Sprintf("team-%d", r.IntN(namespaces)), fmt.Sprintf("app-%d", r.IntN(filemesh.ServicesPerNamespace))

@@ -1,0 +1,47 @@
+package reviews
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/go-logr/logr"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies"
+	_ "github.com/waywarden/waywarden/policies/checks" // the built-in checks register themselves
+	"github.com/waywarden/waywarden/policies/decide"
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/test/bench/filemesh"
+	"github.com/waywarden/waywarden/webhook"
+)
+
+// Admission is a webhook with every check, and a Guardrail that denies, over a mesh that does not change.
+func Admission(o filemesh.Options) (*webhook.Admission, error) {
+	var manifests bytes.Buffer
+	if err := filemesh.Write(&manifests, o); err != nil {
+		return nil, err
+	}
+	inv, err := inventory.Files(inventory.FileOptions{Stdin: &manifests, MaxBytes: 1 << 30}, "-")
+	if err != nil {
+		return nil, err
+	}
+	snapshot := mesh.New(mesh.Options{}, inv.Objects...)
+	rules, problems := decide.New(decide.Options{}, guardrails(), nil)
+	if len(problems) > 0 {
+		return nil, problems[0]
+	}
+	return webhook.New(webhook.Options{Log: logr.Discard(), Checks: policies.Checks(), Source: webhook.Source{
+		Snapshot: func() *mesh.Snapshot { return snapshot }, Rulebook: func() *decide.Rulebook { return rules }, Now: time.Now,
+		Get:           func(context.Context, mesh.Kind, string, string) (*mesh.Object, error) { return nil, nil },
+		MayBreakGlass: func(context.Context, authenticationv1.UserInfo) (bool, error) { return false, nil },
+	}}), nil
+}
+
+func guardrails() []*v1alpha1.Guardrail {
+	return []*v1alpha1.Guardrail{{ObjectMeta: metav1.ObjectMeta{Name: "all"}, Spec: v1alpha1.GuardrailSpec{
+		Checks: []v1alpha1.CheckEntry{{IDs: []v1alpha1.CheckGlob{"*"}, MinSeverity: "high", Action: v1alpha1.Deny}}}}}
+}
