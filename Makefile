@@ -21,7 +21,7 @@ test: ## run the tests, but for those that need a control plane
 # Apart from `test` and behind a build tag, because the first run builds etcd, the API server, kwok and
 # istiod: about 20 minutes on two cores. Afterwards it takes two.
 test-cluster: ## run the tests that need a real control plane and istiod
-	$(GO) test -tags cluster -count=1 -timeout 60m ./test/cluster ./test/e2e ./test/istiod
+	$(GO) test -tags cluster -count=1 -timeout 60m ./test/api ./test/cluster ./test/e2e ./test/istiod
 
 lint: ## gofmt, vet, staticcheck, architecture, generated files
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi
@@ -33,10 +33,17 @@ lint: ## gofmt, vet, staticcheck, architecture, generated files
 fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')
 
-generate: ## write the generated parts of README.md and docs/
+CRDS := charts/waywarden/crds
+CONTROLLER_GEN := $(GO) tool controller-gen object crd paths=./api/...
+
+generate: ## write the CRDs and what else comes from api/, and the generated parts of README.md and docs/
+	$(CONTROLLER_GEN) output:object:dir=api/v1alpha1 output:crd:dir=$(CRDS)
 	$(GO) run ./test/gen
 
 check-generated: ## fail where a generated part is stale
+	@made=$$(mktemp -d); trap 'rm -rf "$$made"' EXIT; $(CONTROLLER_GEN) output:object:dir="$$made/api" output:crd:dir="$$made/crds"; \
+	  { diff -r "$$made/crds" $(CRDS) && diff "$$made/api/zz_generated.deepcopy.go" api/v1alpha1/zz_generated.deepcopy.go; } || \
+	  { echo "stale: $(CRDS) or api/v1alpha1. Run \`make generate\` and commit the result"; exit 1; }
 	$(GO) run ./test/gen -check
 
 demo: build ## scan, explain, plan and repair the examples

@@ -12,6 +12,8 @@ import (
 )
 
 // FieldError says what is wrong with one field, as what it must be and what it is.
+//
+// +kubebuilder:object:generate=false
 type FieldError struct {
 	Field string // as in "spec.checks[0].action"
 	Want  string // as in "Deny, Warn, Audit or Off"
@@ -72,7 +74,7 @@ func (e *Exemption) Validate() []FieldError {
 		}
 	}
 	if strings.TrimSpace(e.Spec.Reason) == "" {
-		v.fail("spec.reason", "why, in words,", quote(e.Spec.Reason))
+		v.fail("spec.reason", "a text that says why", quote(e.Spec.Reason))
 	}
 	v.length("spec.reason", e.Spec.Reason, 1000)
 	v.length("spec.ticket", e.Spec.Ticket, 200)
@@ -137,10 +139,10 @@ func (v *validator) selector(at string, s *metav1.LabelSelector) {
 		if value := fmt.Sprint(e.BadValue); value != "" {
 			got = quote(value)
 		}
-		if e.Detail != "" {
-			got += " (" + e.Detail + ")"
+		if detail, _, _ := strings.Cut(e.Detail, " (e.g."); detail != "" {
+			got += " (" + detail + ")"
 		}
-		v.fail(e.Field, "as label selectors are", got)
+		v.fail(e.Field, "as in any label selector", got)
 	}
 }
 

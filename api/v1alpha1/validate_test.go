@@ -35,7 +35,7 @@ func archive(t *testing.T, name string) []txtar.File {
 
 // TestRefused: what an API server refuses is found, at the field that is wrong, and nothing else is.
 func TestRefused(t *testing.T) {
-	for _, f := range archive(t, "refused.txtar") {
+	for _, f := range append(archive(t, "refused.txtar"), archive(t, "beyond.txtar")...) {
 		first, _, _ := strings.Cut(string(f.Data), "\n")
 		want := strings.TrimPrefix(first, "# ")
 		got := validate(t, f.Data)
