@@ -33,7 +33,7 @@ lint: ## gofmt, vet, staticcheck, architecture, generated files
 fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')
 
-CRDS := charts/waywarden/crds
+CRDS := charts/waywarden/files/crds
 CONTROLLER_GEN := $(GO) tool controller-gen object crd paths=./api/...
 
 generate: ## write the CRDs and what else comes from api/, and the generated parts of README.md and docs/
