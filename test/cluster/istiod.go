@@ -179,7 +179,7 @@ func Objects(stream []byte) ([]*unstructured.Unstructured, error) {
 
 // ApplyObject applies one object, server-side, and writes its status too where it has one.
 func (c *Cluster) ApplyObject(ctx context.Context, o *unstructured.Unstructured) error {
-	r, namespaced, err := c.resource(o.GroupVersionKind())
+	r, namespaced, err := c.Resource(o.GroupVersionKind())
 	if err != nil {
 		return err
 	}
@@ -196,8 +196,8 @@ func (c *Cluster) ApplyObject(ctx context.Context, o *unstructured.Unstructured)
 	return nil
 }
 
-// resource is under which resource a kind is served.
-func (c *Cluster) resource(gvk schema.GroupVersionKind) (schema.GroupVersionResource, bool, error) {
+// Resource is under which resource a kind is served.
+func (c *Cluster) Resource(gvk schema.GroupVersionKind) (schema.GroupVersionResource, bool, error) {
 	if c.Mapper == nil {
 		d, err := discovery.NewDiscoveryClientForConfig(c.Config)
 		if err != nil {
