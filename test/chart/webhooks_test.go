@@ -61,6 +61,17 @@ func TestWebhooksAreTheTable(t *testing.T) {
 	}
 }
 
+// TestWithoutRepairs: Exemptions are still stamped, or they would all be refused.
+func TestWithoutRepairs(t *testing.T) {
+	var got []string
+	for _, w := range into[admissionregistrationv1.MutatingWebhookConfiguration](t, render(t, "webhooks: {mutate: false}"), mutating).Webhooks {
+		got = append(got, w.Name)
+	}
+	if diff := cmp.Diff([]string{webhook.GrantEntry}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestTightRules: nothing is asked for in general, and nothing without which a cluster does not heal.
 func TestTightRules(t *testing.T) {
 	all := render(t, "failurePolicy: Fail")

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"sigs.k8s.io/yaml"
 )
 
 const deployment = "Deployment waywarden"
@@ -126,6 +127,39 @@ func TestAlerts(t *testing.T) {
 		}
 		if matches != want {
 			t.Errorf("%s is scraped: %t", name, matches)
+		}
+	}
+}
+
+// TestEveryAlertFires: promtool is shown a cause for each alert, and a replica that is well for each.
+func TestEveryAlertFires(t *testing.T) {
+	var rules struct {
+		Groups []struct{ Rules []struct{ Alert string } }
+	}
+	var tests struct {
+		Tests []struct {
+			Cases []struct {
+				Alert  string `json:"alertname"`
+				Expect []any  `json:"exp_alerts"`
+			} `json:"alert_rule_test"`
+		}
+	}
+	for path, into := range map[string]any{dir + "/files/alerts.yaml": &rules, "../alerts/alerts.yaml": &tests} {
+		if err := yaml.Unmarshal(must(os.ReadFile(path)), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shown := map[string][2]bool{} // whether it was shown to be silent, and to fire
+	for _, test := range tests.Tests {
+		for _, c := range test.Cases {
+			s := shown[c.Alert]
+			s[min(len(c.Expect), 1)] = true
+			shown[c.Alert] = s
+		}
+	}
+	for _, r := range rules.Groups[0].Rules {
+		if shown[r.Alert] != [2]bool{true, true} {
+			t.Errorf("%s: shown to be silent and to fire: %v", r.Alert, shown[r.Alert])
 		}
 	}
 }

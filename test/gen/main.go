@@ -25,6 +25,7 @@ var parts = []part{
 	{"README.md", "session", session},
 	{"README.md", "checks", checksTable},
 	{"docs/semantics.md", "catalogue", catalogue.Table},
+	{"docs/install.md", "values", valuesTable},
 	{"charts/waywarden/files/webhooks.yaml", "", webhooks},
 	{"charts/waywarden/files/kinds.yaml", "", permissions},
 }
