@@ -7,7 +7,7 @@ BIN := bin/waywarden
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: help build test test-cluster test-kind test-alerts test-image lint fmt generate check-generated demo bench fuzz conformance
+.PHONY: help build test test-cluster test-kind test-alerts test-image cluster cluster-status cluster-down lint fmt generate check-generated demo bench fuzz conformance
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,10 +19,13 @@ test: ## run the tests, but for those that need a control plane
 	$(GO) test ./...
 	cd test/chart && $(GO) test -count=1 ./... # what lies outside its module, as the chart does, is not seen by the test cache
 
+# The packages with tests behind the build tag, but for those of the module test/chart.
+CLUSTER_TESTS = $(shell grep -rl --include='*_test.go' --exclude-dir=chart '^//go:build cluster' test | xargs -n1 dirname | sort -u | sed 's,^,./,')
+
 # Apart from `test` and behind a build tag, because the first run builds etcd, the API server, kwok and
-# istiod: about 20 minutes on two cores. Afterwards it takes two.
+# istiod: about 20 minutes on two cores. Afterwards it takes ten, most of it waiting for istiod to settle.
 test-cluster: ## run the tests that need a real control plane and istiod
-	$(GO) test -tags cluster -count=1 -timeout 60m ./test/api ./test/cluster ./test/e2e ./test/istiod
+	$(GO) test -tags cluster -count=1 -timeout 60m $(CLUSTER_TESTS)
 	cd test/chart && $(GO) test -tags cluster -count=1 -timeout 20m ./...
 
 test-kind: ## run the end-to-end suite on a kind cluster, or on that of WAYWARDEN_TEST_KUBECONFIG
@@ -35,6 +38,17 @@ test-alerts: ## test the alert rules of the chart with promtool
 
 test-image: ## build what the image holds, for each platform; needs no Docker
 	$(GO) test -tags image -count=1 -timeout 20m ./test/image
+
+KEEP := bin/cluster/keep
+
+cluster: ## start a control plane with istiod and leave it running; prints its kubeconfig
+	@$(GO) build -o $(KEEP) ./test/cluster/keep && $(KEEP) up
+
+cluster-status: ## say what of it runs
+	@$(GO) build -o $(KEEP) ./test/cluster/keep && $(KEEP) status
+
+cluster-down: ## stop it
+	@$(GO) build -o $(KEEP) ./test/cluster/keep && $(KEEP) down
 
 lint: ## gofmt, vet, staticcheck, architecture, generated files
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi

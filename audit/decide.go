@@ -64,23 +64,30 @@ func (w writer) decide(findings []policies.Finding) {
 	}
 }
 
-// exemptions enters what there is to say against Exemptions: those of the objects that are judged, and that one excepts
-// nothing only where everything was asked that it could except.
-func (w writer) exemptions(opts *Options) {
-	var out []policies.Finding
+// authored enters what there is to say against Guardrails and Exemptions themselves: against those of files, where files
+// are looked at, and of the namespaces that are judged.
+func (w writer) authored(opts *Options) {
+	var ids []string
+	for _, c := range policies.Checks() {
+		ids = append(ids, c.ID)
+	}
+	out := w.judge.book.Misnamed(ids)
 	for _, s := range w.judge.book.Standings(w.judge.tally, w.judge.now) {
 		e := s.Exemption
-		f, ok := s.Finding()
-		switch {
-		case !ok, !slices.ContainsFunc(opts.Checks, func(c *policies.Check) bool { return c.ID == f.Check }):
-		case opts.Judge != nil && !opts.Judge(&mesh.Object{Kind: mesh.Namespace, Name: e.Namespace}):
-		case opts.Before != nil && w.inv.Document(e.Ref()) == nil:
-		case s.State == v1alpha1.StateUnused && !(opts.Before == nil && w.s.Known(e.Namespace) && asksAll(opts.Checks, e)):
-		default:
+		// That one excepts nothing is known only where everything was asked that it could except.
+		if s.State == v1alpha1.StateUnused && !(opts.Before == nil && w.s.Known(e.Namespace) && asksAll(opts.Checks, e)) {
+			continue
+		}
+		if f, ok := s.Finding(); ok {
 			out = append(out, f)
 		}
 	}
-	w.decide(out)
+	w.decide(slices.DeleteFunc(out, func(f policies.Finding) bool {
+		ns := f.Object.Namespace
+		return !slices.ContainsFunc(opts.Checks, func(c *policies.Check) bool { return c.ID == f.Check }) ||
+			opts.Before != nil && w.inv.Document(f.Object) == nil ||
+			opts.Judge != nil && ns != "" && !opts.Judge(&mesh.Object{Kind: mesh.Namespace, Name: ns})
+	}))
 }
 
 // asksAll is whether all checks were asked whose findings an Exemption could except.

@@ -45,7 +45,7 @@ func Scan(inv *inventory.Inventory, opts Options) *report.ScanResult {
 	for _, a := range answers {
 		w.answer(a)
 	}
-	w.exemptions(&opts)
+	w.authored(&opts)
 	w.refused()
 	w.input()
 	return w.Finish()

@@ -69,7 +69,7 @@ func decodeAuthored(content map[string]any) (authored, []fault) {
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrong):
-		return nil, []fault{{wrong.Field, fmt.Sprintf("%s must be %s and is %s. Correct it.", wrong.Field, typeName(wrong.Type), jsonName(wrong.Value))}}
+		return nil, []fault{{wrong.Field, fmt.Sprintf("%s must be %s and is %s. %s", wrong.Field, typeName(wrong.Type), jsonName(wrong.Value), remedyFor(wrong))}}
 	case err != nil:
 		return nil, []fault{{"", fmt.Sprintf("it cannot be read (%v). Correct it.", err)}}
 	}
@@ -99,6 +99,14 @@ func badTime(content map[string]any) *fault {
 		value = fmt.Sprintf("%q", s)
 	}
 	return &fault{"spec.expiresAt", fmt.Sprintf("spec.expiresAt must be a time, as in 2027-01-31T00:00:00Z, and is %v. Correct it.", value)}
+}
+
+// remedyFor knows the trap that one of the actions is: off is a word for false in YAML.
+func remedyFor(wrong *json.UnmarshalTypeError) string {
+	if wrong.Type.Kind() == reflect.String && wrong.Value == "bool" {
+		return "Quote it: YAML reads words such as Off as false."
+	}
+	return "Correct it."
 }
 
 func typeName(t reflect.Type) string {

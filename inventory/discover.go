@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -20,12 +21,12 @@ type served struct {
 	unread    []Unread                      // groups whose server does not answer: nobody knows what they hold
 }
 
-func discover(cfg *rest.Config) (served, error) {
+func discover(ctx context.Context, cfg *rest.Config) (served, error) {
 	client, err := discovery.NewDiscoveryClientForConfig(cfg)
 	if err != nil {
 		return served{}, err
 	}
-	_, lists, err := client.ServerGroupsAndResources()
+	_, lists, err := client.ServerGroupsAndResourcesWithContext(ctx)
 	silent, partial := discovery.GroupDiscoveryFailedErrorGroups(err)
 	if err != nil && !partial {
 		return served{}, err

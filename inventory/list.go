@@ -48,7 +48,7 @@ func List(ctx context.Context, cfg *rest.Config, opts ListOptions) (*Inventory, 
 	if cfg.QPS == 0 {
 		cfg.QPS, cfg.Burst = queriesPerSecond, queryBurst
 	}
-	served, err := discover(cfg)
+	served, err := discover(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("ask the cluster at %s what it serves: %w", cfg.Host, err)
 	}
@@ -187,30 +187,19 @@ func (l *lister) report(out *list, n int) {
 
 // add takes one object, which nobody else has seen.
 func (out *list) add(content map[string]any) {
-	content["apiVersion"], content["kind"] = out.GroupVersion().String(), out.kind.String()
 	m := managedBy(content)
-	strip(out.kind, content)
-	o, err := mesh.Decode(content)
-	var wrong *mesh.DecodeError
-	switch {
-	case errors.Is(err, mesh.ErrIgnored):
+	r := out.resource.read(content)
+	if r.ignored {
 		out.ignored++
-		return
-	case errors.As(err, &wrong):
-		for _, f := range wrong.Fields {
-			out.problems = append(out.problems, manifest.Problem{File: TheCluster, Field: f.Field, Message: fmt.Sprintf(
-				"%s is not judged: %s must be %s and is %s. Correct it.", objectName(wrong.Ref), f.Field, f.Want, f.Got)})
-		}
-		return
-	case err != nil:
-		out.problems = append(out.problems, manifest.Problem{File: TheCluster, Message: err.Error()})
+	}
+	out.problems = append(out.problems, r.problems...)
+	if r.object == nil {
 		return
 	}
-	o.Live = true
 	if len(m) > 0 {
-		out.managed[idOf(o)] = m
+		out.managed[idOf(r.object)] = m
 	}
-	out.objects = append(out.objects, o)
+	out.objects = append(out.objects, r.object)
 }
 
 // take puts the lists together. The order is that of mesh.Kinds, and within a kind the API server's.
@@ -236,7 +225,7 @@ func (i *Inventory) take(lists []list) {
 		}
 	}
 	sortUnread(i.Unread)
-	if !i.whole() {
+	if !whole(i.Unread) {
 		i.Objects = slices.DeleteFunc(i.Objects, func(o *mesh.Object) bool { return o.Kind == mesh.Namespace })
 	}
 }

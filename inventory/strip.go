@@ -12,6 +12,7 @@ const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 func strip(kind mesh.Kind, content map[string]any) {
 	if metadata, ok := content["metadata"].(map[string]any); ok {
 		delete(metadata, "managedFields")
+		delete(metadata, "resourceVersion") // changes with every heartbeat
 		if annotations, ok := metadata["annotations"].(map[string]any); ok {
 			delete(annotations, lastApplied)
 		}

@@ -20,8 +20,8 @@ var dispensable = []mesh.Kind{
 
 // whole is whether what a cluster did not show cannot make something look absent that is there: a policy for a Service
 // that nobody was allowed to list is not a policy for a Service that does not exist.
-func (i *Inventory) whole() bool {
-	for _, u := range i.Unread {
+func whole(unread []Unread) bool {
+	for _, u := range unread {
 		if isAuthoredResource(u.Resource) {
 			continue
 		}

@@ -96,8 +96,10 @@ func authzAtEnvoy(s *mesh.Snapshot, o *mesh.Object, r reach, by EnforcedBy, work
 			e.By = &mesh.Ref{APIVersion: mesh.Gateway.APIVersion(), Kind: "Gateway", Namespace: workloads[0].Namespace, Name: name}
 		}
 	}
-	if !Tries(o) {
-		judgeProvider(s, o.Spec.(*mesh.AuthorizationPolicySpec), nil, &e)
+	if p := o.Spec.(*mesh.AuthorizationPolicySpec); Tries(o) {
+		judgeTriedCustom(s, p, &attachment{gateway: true}, &e)
+	} else {
+		judgeProvider(s, p, nil, &e)
 	}
 	return e
 }

@@ -29,7 +29,7 @@ func (in ingress) open(s *mesh.Snapshot, workloads []*mesh.Workload) bool {
 func ingressOf(s *mesh.Snapshot, route, svc *mesh.Object) (ingress, bool) {
 	switch r := route.Spec.(type) {
 	case *mesh.Route:
-		if svc.Namespace != route.Namespace && !s.Granted(route, svc) {
+		if svc.Namespace != route.Namespace && !s.Granted(route, svc.Kind, svc.Namespace, svc.Name) {
 			return ingress{}, false
 		}
 		for _, p := range r.ParentRefs {

@@ -64,6 +64,7 @@ const (
 	Protocol            = "Protocol" // the port does not speak what the policy needs
 	ProviderUnknown     = "ProviderUnknown"
 	ProviderNotFound    = "ProviderNotFound"
+	TriedCustom         = "DryRunDenies" // a CUSTOM that is a dry run denies
 	OtherRevision       = "OtherRevision"
 	NotDiscovered       = "NotDiscovered" // outside the mesh's discoverySelectors
 	IngressBypass       = "IngressBypass"

@@ -56,7 +56,7 @@ func judgeExtension(s *mesh.Snapshot, what string, p *mesh.ExtensionSpec, a *att
 			fmt.Sprintf("no port of the target speaks %s, and %s", kind, other), "Declare the port's protocol (appProtocol), or use an extension of the other type.")
 		return
 	}
-	if field, why := extensionNever(p, suitable, a.direct); why != "" {
+	if field, why := extensionNever(p, suitable); why != "" {
 		e.limit(NotEnforced, MatchNeverMatches, field, what+" never runs at "+proxyOf(a), why, "Leave the match out, or set its mode to SERVER without ports.")
 		return
 	}
@@ -69,8 +69,9 @@ func judgeExtension(s *mesh.Snapshot, what string, p *mesh.ExtensionSpec, a *att
 	judgeBypass(s, a.services, e)
 }
 
-// extensionNever says why no entry of match can ever hold at a waypoint; "" where one can.
-func extensionNever(p *mesh.ExtensionSpec, suitable []chain, direct bool) (field, why string) {
+// extensionNever says why no entry of match can ever hold at a waypoint; "" where one can. On the chains for what is
+// addressed to pods no entry of ports does: to istiod their port is 0 (listener_waypoint.go buildWaypointInternal).
+func extensionNever(p *mesh.ExtensionSpec, suitable []chain) (field, why string) {
 	for i := range p.Match {
 		m := &p.Match[i]
 		at := "spec.match[" + strconv.Itoa(i) + "]"
@@ -81,7 +82,7 @@ func extensionNever(p *mesh.ExtensionSpec, suitable []chain, direct bool) (field
 			return "", ""
 		case !p.IsNetwork():
 			field, why = at+".ports", "a waypoint tells HTTP extensions of no port, so no entry of ports ever matches"
-		case direct || meets(m, suitable):
+		case meets(m, suitable):
 			return "", ""
 		default:
 			field, why = at+".ports", "no TCP port of the target has one of the numbers, and a waypoint sees the Service's ports"

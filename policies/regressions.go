@@ -70,6 +70,9 @@ func dependants(before, after *mesh.Snapshot, changed *mesh.Object) []*mesh.Obje
 			for _, gw := range waypointsOf(s, o) {
 				take(s.PoliciesFor(gw))
 			}
+			if o.Kind == mesh.Service {
+				take(s.RoutesTo(o))
+			}
 		}
 		take(s.PoliciesForClass(mesh.WaypointClassName))
 		take(policiesIn(s, s.RootNamespace()))

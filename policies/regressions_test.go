@@ -95,3 +95,33 @@ func TestRegressions(t *testing.T) {
 		})
 	}
 }
+
+// TestRegressionsOfRoutes shows a route of another namespace whose backend goes.
+func TestRegressionsOfRoutes(t *testing.T) {
+	before := mesh.New(mesh.Options{}, objects(t, guarded+`
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: bank}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: ledger, namespace: bank}
+spec: {selector: {app: ledger}, ports: [{name: http, port: 80}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: r, namespace: shop}
+spec:
+  parentRefs: [{group: "", kind: Service, name: cart}]
+  rules: [{backendRefs: [{name: ledger, namespace: bank, port: 80}]}]
+`)...)
+	ledger := before.Get(mesh.Service, "bank", "ledger")
+	var got []string
+	for _, r := range policies.Regressions(before, before.Without(ledger), ledger) {
+		got = append(got, r.After.Object.Name+" "+string(r.After.Verdict)+" "+r.After.Reason)
+	}
+	if want := []string{"r PartiallyEnforced BackendNotFound"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -81,7 +81,9 @@ func meshParent(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, kind mesh.Ki
 	var effects []Effect
 	other := s.LeavesRoutesTo(svc)
 	if who.sidecar && other == nil {
-		effects = append(effects, bySidecars(t))
+		e := bySidecars(t)
+		judgeBackends(s, o, false, &e)
+		effects = append(effects, e)
 	}
 	switch {
 	case who.sidecar && other != nil && !who.ambient:
@@ -112,6 +114,7 @@ func routeAtWaypoint(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, svc *me
 	e := byWaypoint(a, o.Kind.String())
 	if a.applied() {
 		judgeRoute(s, o, p, svc, &e)
+		judgeBackends(s, o, false, &e)
 	}
 	return e
 }

@@ -41,7 +41,7 @@ func gatewayParent(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, field str
 	e := a.effect("this " + o.Kind.String())
 	if a.applied() {
 		e.Message = fmt.Sprintf("%s applies it.", gw)
-		judgeGrants(s, o, &e)
+		judgeBackends(s, o, true, &e)
 	}
 	return e
 }
@@ -49,7 +49,7 @@ func gatewayParent(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, field str
 // judgeListeners is whether a listener of a gateway takes the route
 // (pilot/pkg/config/kube/gateway/conversion.go referenceAllowed).
 func judgeListeners(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, gw *mesh.Object, a *attachment) {
-	named, allowed, unsure := false, false, false
+	named, refused, unsure := false, false, false
 	r := o.Spec.(*mesh.Route)
 	listeners := gw.Spec.(*mesh.GatewayBody).Spec.Listeners
 	for i := range listeners {
@@ -58,25 +58,25 @@ func judgeListeners(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, gw *mesh
 			continue
 		}
 		named = true
+		if l.Hostname != "" && len(r.Hostnames) > 0 && !slices.ContainsFunc(r.Hostnames, func(h string) bool { return mesh.HostMatches(l.Hostname, h) }) {
+			continue // istiod looks at hostnames first
+		}
 		ok, known := allowsRoute(s, l, gw, o)
 		unsure = unsure || !known
-		if !ok {
-			continue
-		}
-		allowed = true
-		if l.Hostname == "" || len(r.Hostnames) == 0 || slices.ContainsFunc(r.Hostnames, func(h string) bool { return mesh.HostMatches(l.Hostname, h) }) {
+		if ok {
 			if !mesh.Ready(gw) {
 				a.not(Pending, mesh.WaypointIsNotReady, fmt.Sprintf("%s has no address yet", gw), "Find out why it is not ready.")
 			}
 			return
 		}
+		refused = true
 	}
 	switch {
 	case !named:
 		a.not(NotEnforced, NoMatchingParent, fmt.Sprintf("%s has no listener of that sectionName and port", gw), "Correct the parentRef.")
 	case unsure:
 		a.not(Unknown, NotInInput, fmt.Sprintf("Namespace %s is not in the input, and the listeners of %s choose namespaces by label", o.Namespace, gw), "Add it, or use --live.", waitFor("Namespace "+o.Namespace)...)
-	case !allowed:
+	case refused:
 		a.not(NotEnforced, NotAllowedByListeners, fmt.Sprintf("no listener of %s takes routes of kind %s from Namespace %s", gw, o.Kind, o.Namespace), "Give the Gateway a listener of the route's protocol whose allowedRoutes take it, or move the route.")
 	default:
 		a.not(NotEnforced, NoMatchingListenerHostname, fmt.Sprintf("no listener of %s has one of the route's hostnames", gw), "Correct spec.hostnames, or add a listener.")
@@ -118,31 +118,4 @@ func carries(l *mesh.Listener, kind mesh.Kind) bool {
 		return kind == mesh.TLSRoute || kind == mesh.TCPRoute && l.TLS != nil && l.TLS.Mode == "Terminate"
 	}
 	return l.Protocol == "HBONE"
-}
-
-// judgeGrants is whether a gateway's route may send to the Services that it names in other
-// namespaces. Routes inside the mesh need no grant.
-func judgeGrants(s *mesh.Snapshot, o *mesh.Object, e *Effect) {
-	backends := o.Spec.(*mesh.Route).Backends()
-	refused := 0
-	var first mesh.BackendRef
-	for _, b := range backends {
-		if b.Namespace == "" || b.Namespace == o.Namespace || !s.Known(b.Namespace) {
-			continue
-		}
-		if svc := s.Get(mesh.Service, b.Namespace, b.Name); svc == nil || s.Granted(o, svc) {
-			continue
-		}
-		if refused == 0 {
-			first = b
-		}
-		refused++
-	}
-	if refused == 0 {
-		return
-	}
-	e.Verdict, e.Reason, e.Field = PartiallyEnforced, RefNotPermitted, "spec.rules"
-	e.Message = fmt.Sprintf("calls that it leads to Service %s/%s fail: no ReferenceGrant there lets routes of kind %s from Namespace %s name it. Add one in Namespace %s.",
-		first.Namespace, first.Name, o.Kind, o.Namespace, first.Namespace)
-	e.Causes = []Cause{{RefNotPermitted, PartiallyEnforced, e.Field, "no ReferenceGrant permits it"}}
 }

@@ -79,15 +79,15 @@ func weigh(action string, fates []fate, unconditional bool) judgement {
 	case unconditional:
 	case action == Allow && all:
 		j.verdict = DeniesAll
-	case action == Allow && wide, action == Deny && lost && !all:
+	case action == Allow && wide, (action == Deny || action == Custom) && lost && !all:
 		j.verdict = PartiallyEnforced
-	case action == Allow && lost, action == Deny && wide && !all:
+	case action == Allow && lost, (action == Deny || action == Custom) && wide && !all:
 		j.verdict = OverDenies
 	case action == Deny && all:
 		j.verdict = NotEnforced
 	case all: // CUSTOM and AUDIT
 		j.verdict = NotEnforced
-	case lost, wide:
+	case lost: // what an AUDIT logs beyond what it says changes nothing for calls
 		j.verdict = PartiallyEnforced
 	}
 	// The causes that decide come first: an ALLOW fails open where it admits more, a DENY where it

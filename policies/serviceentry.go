@@ -51,6 +51,9 @@ func onlyAtWaypoint(spec *mesh.ServiceEntrySpec, host string) bool {
 func entryForAmbient(s *mesh.Snapshot, o *mesh.Object, spec *mesh.ServiceEntrySpec, host, field string) Effect {
 	t := hostTarget(host)
 	switch {
+	case s.TakenBy(o, host) != nil:
+		return nobody(t, NotEnforced, Shadowed, field, fmt.Sprintf(
+			"this ServiceEntry has no effect for host %s: %s of the same namespace has the host, and there can be one only. Remove one of them, or name another host.", host, s.TakenBy(o, host)))
 	case s.Visibility(o) == "NONE" && s.Settings().Version.AtLeast(1, 31, 0):
 		return nobody(t, NotEnforced, NotVisible, field, fmt.Sprintf(
 			"this ServiceEntry has no effect: meshConfig.serviceEntryVisibility hides those of Namespace %s. Change the mesh configuration.", o.Namespace))

@@ -133,7 +133,7 @@ func attachClass(s *mesh.Snapshot, o *mesh.Object, ref mesh.TargetRef, a *attach
 func attachAllWaypoints(s *mesh.Snapshot, a *attachment) {
 	var pending *mesh.Object
 	for gw := range s.All(mesh.Gateway) {
-		if s.ClassOf(gw) != mesh.ClassWaypoint || s.Sandwiched(gw) {
+		if !ownWaypoint(s, gw) {
 			continue
 		}
 		if !mesh.Ready(gw) {
@@ -252,6 +252,9 @@ func attachService(s *mesh.Snapshot, a *attachment, kind mesh.Kind) {
 	case mesh.Headless(svc):
 		a.not(NotEnforced, HeadlessService, fmt.Sprintf("%s is headless, so its clients connect to pods and never pass the waypoint's chain for it", ref),
 			"Give the pods a waypoint for workloads and name its Gateway, or use rules that ztunnel can enforce.")
+	case kind == mesh.ServiceEntry && s.Taken(svc):
+		a.not(NotEnforced, Shadowed, fmt.Sprintf("%s of the same namespace has the host of %s, so that the waypoint knows only the other", s.TakenBy(svc, s.HostsOf(svc)[0]), ref),
+			"Name that one, or remove it.")
 	case dynamicInside(svc):
 		a.not(NotEnforced, Protocol, fmt.Sprintf("%s is DYNAMIC_DNS inside the mesh, which waypoints leave out", ref), "Set location: MESH_EXTERNAL.")
 	default:

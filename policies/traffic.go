@@ -22,6 +22,8 @@ const (
 	NotAllowedByListeners      = "NotAllowedByListeners"
 	NoMatchingListenerHostname = "NoMatchingListenerHostname"
 	RefNotPermitted            = "RefNotPermitted"
+	BackendNotFound            = "BackendNotFound"
+	InvalidKind                = "InvalidKind"
 	IgnoredByIstio             = "IgnoredByIstio"
 
 	NoWaypointForWildcardService       = "NoWaypointForWildcardService"

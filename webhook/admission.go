@@ -10,7 +10,6 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
-	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -123,7 +122,7 @@ func (a *Admission) handler(answer func(context.Context, *ctrladmission.Request,
 // validate judges a request.
 func (a *Admission) validate(ctx context.Context, r *ctrladmission.Request, record *Record) ctrladmission.Response {
 	record.Phase = "validate"
-	if r.Kind.Group == v1alpha1.GroupVersion.Group {
+	if isOwn(r.Kind.Group, r.Kind.Kind) {
 		return a.validateOwn(r, record)
 	}
 	c, err := readChange(r)
@@ -139,7 +138,7 @@ func (a *Admission) validate(ctx context.Context, r *ctrladmission.Request, reco
 		return admit()
 	}
 	v := a.judge(ctx, c)
-	record.take(v)
+	record.take(c, v)
 	return v.response(r)
 }
 

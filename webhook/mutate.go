@@ -10,7 +10,6 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
-	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
@@ -24,7 +23,7 @@ const maxRepairs = 10
 // for validation to say.
 func (a *Admission) mutate(_ context.Context, r *ctrladmission.Request, record *Record) ctrladmission.Response {
 	record.Phase, record.Outcome = "mutate", Admitted
-	if r.Kind.Group == v1alpha1.GroupVersion.Group {
+	if isOwn(r.Kind.Group, r.Kind.Kind) {
 		return stamp(r, record)
 	}
 	c, err := readChange(r)

@@ -17,6 +17,11 @@ import (
 	"github.com/waywarden/waywarden/policies"
 )
 
+// isOwn is whether a kind is one of Waywarden's own.
+func isOwn(group, kind string) bool {
+	return group == v1alpha1.GroupVersion.Group && (kind == v1alpha1.GuardrailKind || kind == v1alpha1.ExemptionKind)
+}
+
 // validateOwn judges a Guardrail or an Exemption: what their CRDs cannot say.
 func (a *Admission) validateOwn(r *ctrladmission.Request, record *Record) ctrladmission.Response {
 	record.Outcome = Admitted

@@ -3,6 +3,7 @@ package webhook
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/waywarden/waywarden/policies"
@@ -28,8 +29,8 @@ type Record struct {
 	uid     string // of the object, "" where it has none yet
 }
 
-func (r *Record) take(v *verdict) {
-	r.Outcome, r.Findings, r.Decision = v.outcome(), v.findings, v.decision
+func (r *Record) take(c *change, v *verdict) {
+	r.Outcome, r.Findings, r.Decision, r.uid = v.outcome(), v.findings, v.decision, c.object().UID
 }
 
 // Kind is the kind of the object, as in "AuthorizationPolicy".
@@ -37,6 +38,11 @@ func (r *Record) Kind() string { return r.request.Kind.Kind }
 
 // Operation is CREATE, UPDATE or DELETE.
 func (r *Record) Operation() string { return string(r.request.Operation) }
+
+// apiVersion is the object's, as in "security.istio.io/v1".
+func (r *Record) apiVersion() string {
+	return schema.GroupVersion{Group: r.request.Kind.Group, Version: r.request.Kind.Version}.String()
+}
 
 // Namespace is the object's, "" for one that lies in none.
 func (r *Record) Namespace() string { return r.request.Namespace }

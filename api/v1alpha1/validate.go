@@ -154,6 +154,9 @@ func oneOf[T ~string](v *validator, at string, value T, allowed []T) {
 	for i, a := range allowed {
 		words[i] = string(a)
 	}
-	last := len(words) - 1
-	v.fail(at, strings.Join(words[:last], ", ")+" or "+words[last], quote(string(value)))
+	got, last := "not set", len(words)-1
+	if value != "" {
+		got = quote(string(value))
+	}
+	v.fail(at, strings.Join(words[:last], ", ")+" or "+words[last], got)
 }

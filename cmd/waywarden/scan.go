@@ -36,8 +36,11 @@ func newScan(e *env) *cobra.Command {
 A path is a file, a folder with everything below it, or - for standard input. What is not in the input is not guessed:
 a namespace is judged as a whole when its Namespace object is in the input, and is otherwise taken as not known.
 
-Exit status: 0 clean; 1 findings at or above --fail-on; 2 wrong usage, or nothing to read; 3 something could not be
-read or evaluated (everything else is still printed; 3 beats 1).`,
+Guardrails and Exemptions among the manifests, or in the cluster, apply as they would in a cluster: what they deny fails
+whatever its severity, what they only audit never does, and what is exempt is shown and does not.
+
+Exit status: 0 clean; 1 findings that are denied, or at or above --fail-on; 2 wrong usage, or nothing to read;
+3 something could not be read or evaluated (everything else is still printed; 3 beats 1).`,
 		Example: examples(e, `
 # judge a folder of manifests
 waywarden scan manifests/

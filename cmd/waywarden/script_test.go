@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -16,7 +18,15 @@ import (
 var update = flag.Bool("update", false, "rewrite the expected output in the scripts")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"waywarden": main, "kubectl-waywarden": main})
+	testscript.Main(m, map[string]func(){"waywarden": main, "kubectl-waywarden": main, "waywarden-in-december": inDecember})
+}
+
+// inDecember is the program as it runs in the morning of the first of December 2026: what becomes of Exemptions depends on
+// when one asks.
+func inDecember() {
+	e := systemEnv()
+	e.now = func() time.Time { return time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC) }
+	os.Exit(run(context.Background(), e, append([]string{"waywarden"}, os.Args[1:]...)))
 }
 
 // TestScripts runs the command line as people do. `status N command…` runs a command that has to

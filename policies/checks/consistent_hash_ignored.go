@@ -24,7 +24,7 @@ port is left with nothing to hash, and picks at random.`,
 		for _, e := range p.Effects(p.Object) {
 			for _, c := range e.Causes {
 				if c.Reason == policies.HashIgnored {
-					f := policies.Finding{Verdict: e.Verdict, Field: c.Field, Message: "calls to " + e.Target.String() + " are spread at random: " + c.Text + "."}
+					f := policies.Finding{Verdict: e.Verdict, Field: c.Field, WaitsFor: another(mesh.HTTPRoute, p.Object.Namespace), Message: "calls to " + e.Target.String() + " are spread at random: " + c.Text + "."}
 					if !p.Settings().Version.AtLeast(1, 31, 0) {
 						f.Remedy = "Upgrade to Istio 1.31, or write a VirtualService or HTTPRoute for the Service."
 					} else {

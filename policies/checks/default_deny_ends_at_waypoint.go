@@ -38,7 +38,7 @@ unless a policy at the waypoint says otherwise.`,
 			}
 			if len(open) > 0 {
 				p.Report(policies.Finding{
-					Verdict: policies.Enforced, Field: "spec", Related: []mesh.Ref{f.Waypoint.Ref()},
+					Verdict: policies.Enforced, Field: "spec", WaitsFor: another(mesh.AuthorizationPolicy, f.Waypoint.Namespace), Related: []mesh.Ref{f.Waypoint.Ref()},
 					Message: fmt.Sprintf("whoever calls %s by waypoint %s gets in: the pods let the waypoint in, and no policy guards the calls there.", enumerate(open), f.Waypoint.Key()),
 				})
 			}

@@ -12,7 +12,8 @@ import (
 
 // istio.io/dry-run on a policy without targetRefs. istiod sends no dry runs to ztunnel unless told to
 // (AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY), so nothing is tried. A value that is not a bool is logged
-// and taken for false: the policy is enforced (authorization.go convertAuthorizationPolicy).
+// and taken for false: the policy is enforced (authorization.go convertAuthorizationPolicy). And a dry run of a CUSTOM
+// denies at proxies (pilot/pkg/security/authz/builder/builder.go buildHTTP).
 var _ = policies.Register(policies.Check{
 	ID:       "effect/dry-run",
 	Title:    "A dry run that is not one",
@@ -20,7 +21,8 @@ var _ = policies.Register(policies.Check{
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{14},
 	Doc: `ztunnel does not support dry runs unless istiod has a flag for it, so nothing is logged and nothing learned. And a value that is not
-a bool is no dry run at all: the policy is in force, which is the opposite of what its author wants.`,
+a bool is no dry run at all: the policy is in force, which is the opposite of what its author wants. With action CUSTOM a waypoint or
+gateway denies every call that the rules match.`,
 	Remedy: "Correct the annotation, or try the policy at a waypoint with targetRefs.",
 	Run: func(p *policies.Pass) {
 		key := annotation.IoIstioDryRun.Name
@@ -36,7 +38,12 @@ a bool is no dry run at all: the policy is in force, which is the opposite of wh
 			return
 		}
 		for _, e := range p.Effects(p.Object) {
-			if e.EnforcedBy == policies.Nobody && e.Field == field {
+			switch {
+			case e.Reason == policies.TriedCustom:
+				p.Report(policies.Finding{Severity: policies.High, Verdict: e.Verdict, Field: field, Related: byOf(e),
+					Message: fmt.Sprintf("every call that the rules match is denied at %s, and not only tried: %s.", e.Target, e.Causes[0].Text),
+					Remedy:  "Remove the policy, or the annotation."})
+			case e.EnforcedBy == policies.Nobody && e.Field == field:
 				tell(p, e)
 			}
 		}

@@ -46,7 +46,7 @@ namespace, a targetRef to its Gateway does. More than 16 targetRefs are refused 
 		if slices.ContainsFunc(p.BoundTo(by), func(svc *mesh.Object) bool { return !slices.Contains(named, svc) }) {
 			return
 		}
-		p.Report(policies.Finding{Field: "spec.targetRefs", Related: []mesh.Ref{by.Ref()},
+		p.Report(policies.Finding{Field: "spec.targetRefs", WaitsFor: another(mesh.Service, p.Object.Namespace), Related: []mesh.Ref{by.Ref()},
 			Message: fmt.Sprintf("the next Service of waypoint %s is not covered: the policy names all %d Services of today one by one.", by.Key(), len(named))})
 	},
 })

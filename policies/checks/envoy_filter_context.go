@@ -43,8 +43,13 @@ Context WAYPOINT is accepted, not even validated, and applied by nothing.`,
 			if e.At != nil && p.ClassOf(p.Get(mesh.Gateway, e.At.Namespace, e.At.Name)) == mesh.ClassGateway {
 				remedy = "Set the context to GATEWAY, which is a gateway's."
 			}
+			var waits []policies.Wait
+			// What it reaches besides, now or later, may be a gateway and have that context.
+			if refs := p.Object.Spec.(*mesh.EnvoyFilterSpec).Attachment().Refs(); len(refs) != 1 {
+				waits = another(mesh.Gateway, p.Object.Namespace)
+			}
 			p.Report(policies.Finding{
-				Verdict: e.Verdict, Field: fields[0], Remedy: remedy,
+				Verdict: e.Verdict, Field: fields[0], Remedy: remedy, WaitsFor: waits,
 				Message: fmt.Sprintf("at %s nothing comes of %s: %s.", e.Target, strings.Join(patchesOf(fields), ", "), cause),
 				Fixes:   inboundContext(p, e, fields),
 			})

@@ -34,6 +34,9 @@ CLIENT, nor an HTTP extension whose match lists ports, nor one of type NETWORK o
 				f.Severity = policies.Medium
 				f.Message = fmt.Sprintf("this %s does not see all calls to %s: %s.", p.Object.Kind, e.Target, e.Causes[0].Text)
 			}
+			if e.Reason == policies.Protocol && (e.Target.Kind == mesh.Gateway.String() || e.Target.Kind == mesh.GatewayClass.String()) {
+				f.WaitsFor = another(mesh.Service, e.Target.Namespace) // the waypoint may come to serve one
+			}
 			if e.Reason == policies.MatchNeverMatches {
 				f.Fixes = serverSide(p)
 			}

@@ -34,7 +34,7 @@ match, and rules on those without one match everybody.`,
 			if e.EnforcedBy != policies.Waypoint || svc == nil || !settled(p, svc) || len(policies.ValidatesTokens(p.Snapshot, svc)) > 0 {
 				continue
 			}
-			f := policies.Finding{Verdict: e.Verdict, Field: fields[0].Field,
+			f := policies.Finding{Verdict: e.Verdict, Field: fields[0].Field, WaitsFor: another(mesh.RequestAuthentication, p.Object.Namespace),
 				Message: fmt.Sprintf("%s %s at %s: no RequestAuthentication is applied there, so no request has a validated token.", fields[0].Name, answer(fields[0]), e.Target)}
 			for _, ra := range p.List(mesh.RequestAuthentication, p.Object.Namespace) {
 				if len(ra.Spec.(*mesh.RequestAuthenticationSpec).Attachment().Refs()) == 0 {

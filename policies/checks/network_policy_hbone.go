@@ -30,10 +30,12 @@ connections. NetworkPolicies add up: it is enough if one of them admits.`,
 				continue
 			}
 			if f, found := refusesHBONE(p, w); found {
+				f.WaitsFor = another(mesh.NetworkPolicy, p.Object.Namespace)
 				p.Report(f)
 				return
 			}
 			if f, found := refusesWaypoint(p, w); found {
+				f.WaitsFor = another(mesh.NetworkPolicy, p.Object.Namespace)
 				p.Report(f)
 				return
 			}

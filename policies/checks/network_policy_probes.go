@@ -36,7 +36,7 @@ node's own, and the pods are restarted.`,
 			if slices.ContainsFunc(ingressTo(p, w), func(r mesh.NetworkPolicyIngress) bool { return admitsAddress(r, kubelet) }) {
 				continue
 			}
-			p.Report(policies.Finding{Field: "spec.ingress",
+			p.Report(policies.Finding{Field: "spec.ingress", WaitsFor: another(mesh.NetworkPolicy, p.Object.Namespace),
 				Message: fmt.Sprintf("probes of %s may be refused: the kubelet's come from %s, which no NetworkPolicy admits.", policies.Named(w), kubelet)})
 			return
 		}

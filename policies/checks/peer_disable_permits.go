@@ -19,6 +19,9 @@ var _ = policies.Register(policies.Check{
 it is like PERMISSIVE, and turns off the STRICT of the namespace or the mesh above it, so that plaintext is let in.`,
 	Remedy: "Say PERMISSIVE if plaintext is meant to be let in, and STRICT if it is not.",
 	Run: func(p *policies.Pass) {
-		reportPeer(p, policies.DisablePermits, "plaintext is let in and mTLS stays on", nil)
+		reportPeer(p, policies.DisablePermits, "plaintext is let in and mTLS stays on", func(f *policies.Finding, _ policies.Cause) bool {
+			f.WaitsFor = another(mesh.PeerAuthentication, p.Object.Namespace) // one that takes the STRICT away
+			return true
+		})
 	},
 })

@@ -47,6 +47,8 @@ Deployment, rather than in its pod template, the label is not read at all.`,
 			f.Message = fmt.Sprintf("label %s=%s on %s is ignored without a word: waypoint %s/%s is for %s traffic only.", key, name, podsOf(o), b.Namespace, b.Name, p.TrafficType(b.Gateway))
 		case b.Reason == mesh.WaypointIsNotReady && b.Gateway == nil:
 			f.Message = fmt.Sprintf("label %s=%s on %s is ignored without a word: there is no Gateway %s/%s.", key, name, podsOf(o), b.Namespace, b.Name)
+			waypoint := b.Waypoint()
+			f.WaitsFor = []policies.Wait{{Object: &waypoint}}
 		case b.Bound && mesh.ServesServices(p.TrafficType(b.Gateway)):
 			direct := slices.DeleteFunc(p.ServicesOf(w), func(svc *mesh.Object) bool {
 				return mesh.Headless(svc) || svc.Labels[key] == "none" || p.Binding(svc).Opt != mesh.AsksNothing

@@ -29,7 +29,11 @@ application counts on is gone.`,
 				if e.Reason == policies.NoProxy || e.Reason == policies.EmptySelector {
 					_, why, _ := strings.Cut(strings.TrimSuffix(e.Message, "."), ": ")
 					why, _, _ = strings.Cut(why, ". ")
-					p.Report(policies.Finding{Verdict: e.Verdict, Field: e.Field, Message: fmt.Sprintf("this ProxyConfig has no effect: %s.", why)})
+					f := policies.Finding{Verdict: e.Verdict, Field: e.Field, Message: fmt.Sprintf("this ProxyConfig has no effect: %s.", why)}
+					if e.Reason == policies.NoProxy {
+						f.WaitsFor = another(mesh.Gateway, p.Object.Namespace)
+					}
+					p.Report(f)
 				}
 			}
 			return

@@ -91,7 +91,11 @@ func movable(p *policies.Pass, spec *mesh.AuthorizationPolicySpec, e policies.Ef
 		// A principal with another name of the trust domain does match a peer that still has it.
 		return e.Verdict == policies.NotEnforced && !e.Has(policies.TrustDomainNever)
 	case policies.Custom:
-		return spec.Provider != nil && slices.Contains(p.Settings().AuthorizationProviders, spec.Provider.Name) && len(boundAt(p, services, policies.Custom)) == 0
+		if spec.Provider == nil {
+			return false
+		}
+		_, ok := p.Settings().AuthorizationProvider(spec.Provider.Name)
+		return ok && len(boundAt(p, services, policies.Custom)) == 0
 	}
 	if e.Verdict != policies.DeniesAll || slices.ContainsFunc(spec.Rules, func(r mesh.Rule) bool { return !needsWaypoint(&r) }) {
 		return false

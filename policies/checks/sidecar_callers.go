@@ -22,7 +22,7 @@ that names such a caller does not judge it.`,
 	Run: func(p *policies.Pass) {
 		for _, e := range p.Effects(p.Object) {
 			if e.Reason == policies.SidecarBypass && strings.HasPrefix(e.Field, "spec.rules") { // else another object names the caller
-				p.Report(policies.Finding{Verdict: e.Verdict, Field: e.Field, Related: byOf(e),
+				p.Report(policies.Finding{Verdict: e.Verdict, Field: e.Field, Related: byOf(e), WaitsFor: another(mesh.AuthorizationPolicy, p.Object.Namespace),
 					Message: fmt.Sprintf("this %s does not judge a caller that it names: %s.", what(p.Object), causeOf(e, e.Reason).Text)})
 			}
 		}

@@ -37,7 +37,7 @@ waypoint closes that; so does istiod's flag PILOT_AUTO_ALLOW_WAYPOINT_POLICY.`,
 		}
 		id := p.Identity(b.Gateway)
 		p.Report(policies.Finding{
-			Field: "metadata.name", Related: refsOf(guards),
+			Field: "metadata.name", Related: refsOf(guards), WaitsFor: another(mesh.AuthorizationPolicy, p.Object.Namespace),
 			Message: fmt.Sprintf("a caller that does not come through waypoint %s meets none of the policies that it enforces (%s): nothing at the pods keeps such callers out.", b.Gateway.Key(), enumerate(guards)),
 			Fixes: []policies.Fix{{
 				Message: fmt.Sprintf("deny everybody but %s at the pods; callers by address, with sidecars, or outside the mesh are denied from then on", id),

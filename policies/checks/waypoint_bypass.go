@@ -39,6 +39,7 @@ a caller with a sidecar reach the pods without it, and its policies judge nothin
 				Verdict: policies.Bypassable, Field: bypassField(b), Related: append([]mesh.Ref{b.Via.Ref()}, refsOf(enforced)...), Remedy: b.Remedy,
 				Message: fmt.Sprintf("calls get round %s: %s.", enumerate(enforced), b.Text),
 			}
+			f.WaitsFor = another(mesh.AuthorizationPolicy, p.Object.Namespace) // a guard at the pods
 			if b.Reason == policies.IngressBypass {
 				f.Fixes = throughWaypoint(p, enforced)
 				f.Remedy += admitGateway(p)

@@ -27,7 +27,7 @@ that namespace. The waypoint itself sees the client: rules on who calls belong t
 			if e.Reason != policies.WaypointIdentity {
 				continue // what is worse is reported for itself
 			}
-			f := policies.Finding{Verdict: e.Verdict, Field: e.Field, Message: message, Remedy: remedy}
+			f := policies.Finding{Verdict: e.Verdict, Field: e.Field, Message: message, Remedy: remedy, WaitsFor: another(mesh.AuthorizationPolicy, p.Object.Namespace)}
 			if e.Verdict.FailsOpen() {
 				f.Severity = policies.Critical
 			}

@@ -36,7 +36,7 @@ waypoint's identity.`,
 				}
 				id := p.Identity(f.Waypoint)
 				p.Report(policies.Finding{
-					Verdict: policies.Enforced, Field: "spec", Related: []mesh.Ref{o.Ref(), svc.Ref()},
+					Verdict: policies.Enforced, Field: "spec", WaitsFor: another(mesh.AuthorizationPolicy, svc.Namespace), Related: []mesh.Ref{o.Ref(), svc.Ref()},
 					Message: fmt.Sprintf("calls to %s that %s admits at waypoint %s are denied at its pods: this ALLOW admits nobody, and no other lets %s in.", svc, o, f.Waypoint.Key(), id),
 					Fixes:   []policies.Fix{{Message: fmt.Sprintf("let waypoint %s in; what it admits gets through from then on", f.Waypoint.Key()), Apply: []map[string]any{letIn(svc, id)}}},
 				})

@@ -35,8 +35,8 @@ istiod does not deploy the Gateway, and does not update one that it has deployed
 		f := policies.Finding{Field: "spec.infrastructure.parametersRef"}
 		cm := p.Get(mesh.ConfigMap, gw.Namespace, ref.Name)
 		switch {
-		case ref.Kind != "ConfigMap" || ref.Group != "" && ref.Group != "core":
-			f.Message = fmt.Sprintf("istiod does not deploy %s: its parametersRef names a %s, and only a ConfigMap is read.", short(gw), strings.TrimPrefix(ref.Group+"/"+ref.Kind, "/"))
+		case ref.Kind != "ConfigMap" || ref.Group != "":
+			f.Message = fmt.Sprintf("istiod does not deploy %s: its parametersRef names a %s, and only a ConfigMap of group \"\" is read.", short(gw), strings.TrimPrefix(ref.Group+"/"+ref.Kind, "/"))
 		case cm == nil && !p.Known(gw.Namespace):
 			return
 		case cm == nil:

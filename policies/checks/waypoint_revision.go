@@ -37,7 +37,8 @@ waypoint never becomes ready, and what asks for it is bound to nothing.`,
 			Field: "metadata.labels[" + label.IoIstioRev.Name + "]",
 			Message: fmt.Sprintf("nobody deploys waypoint %s: its label %s=%s names no revision in the input, which are %s.",
 				gw.Key(), label.IoIstioRev.Name, rev, strings.Join(p.Settings().Revisions, ", ")),
-			Remedy: "Name one of them, or check that " + rev + " is a tag of one.",
+			WaitsFor: another(mesh.Service, p.RootNamespace()), // the tag's
+			Remedy:   "Name one of them, or check that " + rev + " is a tag of one.",
 		})
 	},
 })

@@ -106,13 +106,13 @@ func New(opts Options, guardrails []*v1alpha1.Guardrail, exemptions []*v1alpha1.
 func problemsOf(object mesh.Ref, faults []v1alpha1.FieldError) []Problem {
 	var out []Problem
 	for _, f := range faults {
-		out = append(out, Problem{Object: object, Field: f.Field, Message: Refusal(object, f)})
+		out = append(out, Problem{Object: object, Field: f.Field, Message: refusal(object, f)})
 	}
 	return out
 }
 
-// Refusal is how a message says that a Guardrail or Exemption is not applied, and why.
-func Refusal(object mesh.Ref, f v1alpha1.FieldError) string {
+// refusal is how a message says that a Guardrail or Exemption is not applied, and why.
+func refusal(object mesh.Ref, f v1alpha1.FieldError) string {
 	return fmt.Sprintf("%s is not applied: %s. Correct it.", object, f)
 }
 

@@ -27,8 +27,12 @@ var ParameterKeys = []string{"deployment", "service", "serviceAccount", "horizon
 
 // matters keeps the ConfigMaps that Istio reads, or is meant to, and leaves all others out of the
 // Snapshot: there can be thousands. So a Gateway's parametersRef to one that is not in the Snapshot
-// names either nothing or nothing that istiod reads. One that misspells a key is kept, to be told.
+// names either nothing or only keys that istiod refuses. One that misspells a key is kept, to be told, and so
+// is one without keys, which istiod takes.
 func (c *ConfigMapBody) matters(o *Object) bool {
+	if len(c.Data) == 0 {
+		return true
+	}
 	if o.Name == "istio" || strings.HasPrefix(o.Name, "istio-") {
 		return true
 	}

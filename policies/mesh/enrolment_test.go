@@ -273,7 +273,7 @@ func TestSettings(t *testing.T) {
 		}},
 		{"version by option", mesh.Options{IstioVersion: "1.29"}, istiod, func(t *mesh.Settings) bool { return t.Version.String() == "1.29" && !t.Version.AtLeast(1, 30, 0) }},
 		{"providers", mesh.Options{}, config("istio-system", "extensionProviders: [{name: a, envoyExtAuthzHttp: {service: x}}, {name: b, zipkin: {service: y}}]"), func(t *mesh.Settings) bool {
-			return len(t.AuthorizationProviders) == 1 && t.AuthorizationProviders[0] == "a"
+			return len(t.AuthorizationProviders) == 1 && t.AuthorizationProviders[0] == mesh.AuthorizationProvider{Name: "a", Service: "x", HTTP: true}
 		}},
 	}
 	for _, tt := range tests {

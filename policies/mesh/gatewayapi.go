@@ -149,16 +149,16 @@ type BackendPolicy struct {
 	TargetRefs []TargetRef `json:"targetRefs"`
 }
 
-// Granted is whether a ReferenceGrant lets a route send to a Service of another namespace.
-func (s *Snapshot) Granted(route, svc *Object) bool {
-	for _, o := range s.List(ReferenceGrant, svc.Namespace) {
+// Granted is whether a ReferenceGrant lets a route send to an object of another namespace, whether that is there or not.
+func (s *Snapshot) Granted(route *Object, kind Kind, ns, name string) bool {
+	for _, o := range s.List(ReferenceGrant, ns) {
 		g := o.Spec.(*ReferenceGrantSpec)
 		from, to := false, false
 		for _, f := range g.From {
 			from = from || f.Group == route.Kind.Group() && f.Kind == route.Kind.String() && f.Namespace == route.Namespace
 		}
 		for _, t := range g.To {
-			to = to || (t.Group == "" || t.Group == "core") && t.Kind == svc.Kind.String() && (t.Name == "" || t.Name == svc.Name)
+			to = to || (t.Group == "" || t.Group == "core") && t.Kind == kind.String() && (t.Name == "" || t.Name == name)
 		}
 		if from && to {
 			return true

@@ -40,6 +40,40 @@ func entryFor(entries []*Object, ns string) *Object {
 	return entries[0]
 }
 
+// TakenBy is the object of the same namespace that has a host of a ServiceEntry in its place: a Service
+// of that host, or an older ServiceEntry. istiod makes nothing of the later one, neither for ztunnels nor
+// for waypoints, and writes no status for it (pilot/pkg/serviceregistry/ambient/services.go
+// selectWorkloadServices, pilot/pkg/model/push_context.go initServiceRegistry). nil where nobody has it, and
+// between two of the same age, of which istiod takes either.
+func (s *Snapshot) TakenBy(o *Object, host string) *Object {
+	if short, ok := strings.CutSuffix(host, "."+o.Namespace+".svc."+s.settings.ClusterDomain); ok {
+		if svc := s.Get(Service, o.Namespace, short); svc != nil && !ExternalName(svc) {
+			return svc
+		}
+	}
+	var first *Object
+	for _, e := range s.referrers(entryKey(host)) {
+		if e.Namespace != o.Namespace || e == o || s.OtherRevision(e) || e.Created.IsZero() || !e.Created.Before(o.Created) {
+			continue
+		}
+		if first == nil || e.Created.Before(first.Created) {
+			first = e
+		}
+	}
+	return first
+}
+
+// Taken is whether others have all hosts of a ServiceEntry (TakenBy).
+func (s *Snapshot) Taken(o *Object) bool {
+	hosts := s.HostsOf(o)
+	for _, h := range hosts {
+		if s.TakenBy(o, h) == nil {
+			return false
+		}
+	}
+	return len(hosts) > 0
+}
+
 // covering are the ways to write a host that cover fq, the most specific first: fq itself, then the
 // wildcards over it.
 func covering(fq string) []string {

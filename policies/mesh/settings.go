@@ -3,6 +3,7 @@ package mesh
 import (
 	"cmp"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -61,8 +62,8 @@ type Settings struct {
 	ClusterDomain      string
 	// MeshConfigKnown is whether the istio ConfigMap is in the input. Without it providers are not judged.
 	MeshConfigKnown bool
-	// AuthorizationProviders are the names of extensionProviders that a CUSTOM policy can name.
-	AuthorizationProviders []string
+	// AuthorizationProviders are the extensionProviders that a CUSTOM policy can name.
+	AuthorizationProviders []AuthorizationProvider
 	// ServiceEntryVisibility is meshConfig.serviceEntryVisibility: the first policy that matches decides.
 	ServiceEntryVisibility []VisibilityPolicy
 	// VirtualServiceExportTo and DestinationRuleExportTo stand in where an object has no exportTo.
@@ -85,6 +86,40 @@ type Settings struct {
 	ExcludedNamespaces []string
 	// ServiceScopes are meshConfig.serviceScopeConfigs: which Services are called from other clusters.
 	ServiceScopes []ServiceScope
+}
+
+// AuthorizationProvider is an external authorizer of meshConfig.extensionProviders.
+type AuthorizationProvider struct {
+	Name    string
+	Service string // a host, or "namespace/host"
+	HTTP    bool   // it is asked by HTTP, which is possible about HTTP only; else by gRPC
+}
+
+// AuthorizationProvider is that of a name; ok is whether the mesh configuration has it.
+func (t *Settings) AuthorizationProvider(name string) (p AuthorizationProvider, ok bool) {
+	i := slices.IndexFunc(t.AuthorizationProviders, func(p AuthorizationProvider) bool { return p.Name == name })
+	if i < 0 {
+		return p, false
+	}
+	return t.AuthorizationProviders[i], true
+}
+
+// LacksService is whether the input shows that there is no Service or ServiceEntry with the provider's host, so
+// that istiod cannot use it (pilot/pkg/model/telemetry_logging.go LookupCluster).
+func (s *Snapshot) LacksService(p AuthorizationProvider) bool {
+	host := p.Service
+	if _, rest, ok := strings.Cut(host, "/"); ok {
+		host = rest
+	}
+	if len(s.referrers(entryKey(host))) > 0 {
+		return false
+	}
+	if short, ok := strings.CutSuffix(host, ".svc."+s.settings.ClusterDomain); ok {
+		if name, ns, ok := strings.Cut(short, "."); ok && (s.Get(Service, ns, name) != nil || !s.Known(ns)) {
+			return false
+		}
+	}
+	return s.Whole()
 }
 
 // ServiceScope is one entry of meshConfig.serviceScopeConfigs.
@@ -171,10 +206,15 @@ type meshConfig struct {
 	} `json:"serviceEntryVisibility"`
 	ServiceScopeConfigs []ServiceScope `json:"serviceScopeConfigs"`
 	ExtensionProviders  []struct {
-		Name string         `json:"name"`
-		HTTP map[string]any `json:"envoyExtAuthzHttp"`
-		GRPC map[string]any `json:"envoyExtAuthzGrpc"`
+		Name string       `json:"name"`
+		HTTP *extAuthzAPI `json:"envoyExtAuthzHttp"`
+		GRPC *extAuthzAPI `json:"envoyExtAuthzGrpc"`
 	} `json:"extensionProviders"`
+}
+
+// extAuthzAPI is how an external authorizer is asked.
+type extAuthzAPI struct {
+	Service string `json:"service"`
 }
 
 // checkMesh finds what is wrong with the types of a mesh configuration, which is YAML inside YAML. istiod keeps its
@@ -252,8 +292,8 @@ func (s *Snapshot) readMeshConfig(t *Settings, o *Object) {
 	t.DiscoverySelectors, t.ServiceScopes = mc.DiscoverySelectors, mc.ServiceScopeConfigs
 	t.VirtualServiceExportTo, t.DestinationRuleExportTo = mc.VirtualServices, mc.DestinationRules
 	for _, p := range mc.ExtensionProviders {
-		if p.HTTP != nil || p.GRPC != nil {
-			t.AuthorizationProviders = append(t.AuthorizationProviders, p.Name)
+		if api := cmp.Or(p.HTTP, p.GRPC); api != nil {
+			t.AuthorizationProviders = append(t.AuthorizationProviders, AuthorizationProvider{p.Name, api.Service, p.HTTP != nil})
 		}
 	}
 	if v := mc.ServiceEntryVisibility; v != nil {

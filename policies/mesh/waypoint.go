@@ -158,6 +158,9 @@ func (s *Snapshot) Binding(o *Object) Binding {
 		if ExternalName(o) {
 			return Binding{} // istiod drops these before it looks at their labels
 		}
+		if o.Kind == ServiceEntry && s.Taken(o) {
+			return Binding{}
+		}
 		return s.LabelledBinding(o)
 	case WorkloadEntry:
 		if s.OtherRevision(o) {

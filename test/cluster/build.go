@@ -40,13 +40,14 @@ var servers = []server{
 	}, flags: []string{"-ldflags", "-X " + versionPackage + ".gitVersion=" + kubernetesVersion +
 		" -X " + versionPackage + ".gitMajor=1 -X " + versionPackage + ".gitMinor=37"}},
 	{module: "istiod", packages: map[string]string{
-		"istiod":        "istio.io/istio/pilot/cmd/pilot-discovery",
-		"render-istiod": "./render",
+		"istiod":          "istio.io/istio/pilot/cmd/pilot-discovery",
+		"render-istiod":   "./render",
+		"waypoint-config": "./waypoint",
 	}},
 }
 
-// root is the project's folder, also for the tests of a module inside it.
-func root() (string, error) {
+// Root is the project's folder, also for the tests of a module inside it.
+func Root() (string, error) {
 	out, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {
 		return "", fmt.Errorf("find the module: %w", err)
@@ -70,7 +71,7 @@ func root() (string, error) {
 // A lock keeps two test binaries from building at once. A cold build takes some minutes; progress
 // goes to stderr.
 func Build() (string, error) {
-	top, err := root()
+	top, err := Root()
 	if err != nil {
 		return "", err
 	}

@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
@@ -23,19 +25,27 @@ import (
 // must have the CRDs of Istio and the Gateway API, and istiod where a test asks for it.
 const KubeconfigEnv = "WAYWARDEN_TEST_KUBECONFIG"
 
+// IstiodEnv is the HTTP address of istiod in that cluster, for tests that read its /debug pages.
+const IstiodEnv = "WAYWARDEN_TEST_ISTIOD"
+
+// IstiodXDSEnv is its gRPC address without TLS, for tests that connect as a waypoint's proxy.
+const IstiodXDSEnv = "WAYWARDEN_TEST_ISTIOD_XDS"
+
 // Cluster is a control plane that runs, or one that was given.
 type Cluster struct {
 	Config     *rest.Config
 	Kubeconfig string // a file, for an admin
 	Dynamic    dynamic.Interface
-	Mapper     meta.RESTMapper
+	Mapper     meta.ResettableRESTMapper
 	IstiodURL  string // istiod's HTTP address, for /debug; "" without istiod
+	IstiodXDS  string // istiod's gRPC address without TLS, as in "127.0.0.1:15010"; "" without istiod
 	Logs       string // the folder of the servers' logs; "" for a cluster that was given
 
 	bin       string
-	env       *envtest.Environment
+	env       *envtest.Environment // nil for a cluster that was given
 	processes []*process
 	stop      context.CancelFunc
+	made      []string // Namespaces that were applied to a cluster that was given
 }
 
 type options struct {
@@ -111,8 +121,31 @@ func given(file string) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s from %s: %w", file, KubeconfigEnv, err)
 	}
-	c := &Cluster{Config: cfg, Kubeconfig: file, IstiodURL: os.Getenv("WAYWARDEN_TEST_ISTIOD")}
+	c := &Cluster{Config: cfg, Kubeconfig: file, IstiodURL: os.Getenv(IstiodEnv), IstiodXDS: os.Getenv(IstiodXDSEnv)}
 	return c, c.connect()
+}
+
+// clearTimeout is how long a cluster may take to empty the Namespaces of a test.
+const clearTimeout = time.Minute
+
+// clear deletes the Namespaces that were applied, and waits until they are gone: the next test may use the
+// same names.
+func (c *Cluster) clear() error {
+	ctx, cancel := context.WithTimeout(context.Background(), clearTimeout)
+	defer cancel()
+	var errs []error
+	for _, name := range c.made {
+		err := c.Dynamic.Resource(namespacesResource).Delete(ctx, name, metav1.DeleteOptions{})
+		for err == nil {
+			if _, err = c.Dynamic.Resource(namespacesResource).Get(ctx, name, metav1.GetOptions{}); err == nil {
+				time.Sleep(100 * time.Millisecond)
+			}
+		}
+		if !apierrors.IsNotFound(err) {
+			errs = append(errs, fmt.Errorf("delete Namespace %s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (c *Cluster) start(ctx context.Context, o options) error {
@@ -185,8 +218,12 @@ func (c *Cluster) connect() error {
 	return err
 }
 
-// Stop takes down what Run started, the last first. A cluster that was given is left as it is.
+// Stop takes down what Run started, the last first. A cluster that was given stays, without the Namespaces
+// that were applied to it.
 func (c *Cluster) Stop() error {
+	if c.env == nil && len(c.processes) == 0 {
+		return c.clear()
+	}
 	if c.stop != nil {
 		c.stop()
 	}

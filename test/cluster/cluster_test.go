@@ -70,27 +70,48 @@ func (c *Cluster) eventually(t *testing.T, r schema.GroupVersionResource, ns, na
 	t.Fatalf("%s %s/%s: no condition %s=True; it has %v", r.Resource, ns, name, condition, last)
 }
 
+// held asks for a node that no cluster has, so that the waypoint's pods never run.
+const held = `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: nowhere, namespace: shop}
+data: {deployment: "spec: {template: {spec: {nodeSelector: {test.waywarden.dev/node: none}}}}"}
+`
+
 // TestHeldPodsStayUnready shows how a test keeps a waypoint from becoming ready.
 func TestHeldPodsStayUnready(t *testing.T) {
-	c := Start(t, WithIstiod(), Hold(func(p *unstructured.Unstructured) bool { return p.GetNamespace() == "shop" }))
-	if err := c.Apply(t.Context(), []byte(mesh)); err != nil {
+	c := Start(t, WithIstiod())
+	const class = "gatewayClassName: istio-waypoint, "
+	with := strings.Replace(mesh, class, class+"infrastructure: {parametersRef: {group: \"\", kind: ConfigMap, name: nowhere}}, ", 1)
+	namespace, rest, _ := strings.Cut(with, "---")
+	if err := c.Apply(t.Context(), []byte(namespace+"---"+held+"---"+rest)); err != nil {
 		t.Fatal(err)
 	}
 	policies := schema.GroupVersionResource{Group: "security.istio.io", Version: "v1", Resource: "authorizationpolicies"}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	reason, pods := "", []unstructured.Unstructured(nil)
+	for deadline := time.Now().Add(30 * time.Second); reason == "" || len(pods) == 0; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("after 30 s istiod has made %d pods and written the reason %q", len(pods), reason)
+		}
 		o, err := c.Dynamic.Resource(policies).Namespace("shop").Get(t.Context(), "deny-delete", metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
-		if len(conditions) > 0 {
-			if got := conditions[0].(map[string]any)["reason"]; got != "AncestorNotBound" {
-				t.Errorf("reason %v, want AncestorNotBound", got)
-			}
-			return
+		if conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions"); len(conditions) > 0 {
+			reason, _ = conditions[0].(map[string]any)["reason"].(string)
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("istiod wrote no condition")
+		list, err := c.Dynamic.Resource(podResource).Namespace("shop").List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pods = list.Items
+	}
+	if reason != "AncestorNotBound" {
+		t.Errorf("reason %v, want AncestorNotBound", reason)
+	}
+	for _, p := range pods {
+		if node, _, _ := unstructured.NestedString(p.Object, "spec", "nodeName"); node != "" {
+			t.Errorf("Pod %s runs on %s", p.GetName(), node)
 		}
 	}
 }
@@ -112,7 +133,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestNothingIsLeftBehind$", "-test.v")
-	cmd.Env = append(os.Environ(), childEnv+"=1")
+	cmd.Env = append(os.Environ(), childEnv+"=1", KubeconfigEnv+"=") // a cluster that was given leaves nothing behind
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

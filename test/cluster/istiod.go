@@ -63,8 +63,8 @@ func (c *Cluster) nodes(ctx context.Context) error {
 	return p.ready(ctx, "http://"+addr+"/healthz")
 }
 
-// schedule binds every pod that has no node, but those that hold keeps. There is no scheduler: a
-// test decides which pods run.
+// schedule binds every pod that has no node, but those that hold keeps and those that ask for another node. There
+// is no scheduler: a test decides which pods run.
 func (c *Cluster) schedule(ctx context.Context, hold func(*unstructured.Unstructured) bool) {
 	for ctx.Err() == nil {
 		w, err := c.Dynamic.Resource(podResource).Watch(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName="})
@@ -77,13 +77,19 @@ func (c *Cluster) schedule(ctx context.Context, hold func(*unstructured.Unstruct
 		}
 		for e := range w.ResultChan() {
 			pod, ok := e.Object.(*unstructured.Unstructured)
-			if !ok || e.Type == watch.Deleted || hold != nil && hold(pod) {
+			if !ok || e.Type == watch.Deleted || asksForAnotherNode(pod) || hold != nil && hold(pod) {
 				continue
 			}
 			// A conflict or a pod that is gone shows up as the next event, if at all.
 			_ = c.Bind(ctx, pod.GetNamespace(), pod.GetName())
 		}
 	}
+}
+
+// asksForAnotherNode is whether a pod has a nodeSelector: the one node has no labels.
+func asksForAnotherNode(pod *unstructured.Unstructured) bool {
+	selector, _, _ := unstructured.NestedStringMap(pod.Object, "spec", "nodeSelector")
+	return len(selector) > 0
 }
 
 // Bind puts a pod on the node, where kwok makes it ready.
@@ -118,8 +124,11 @@ func (c *Cluster) istiod(ctx context.Context, env []string) error {
 			return err
 		}
 		args = append(args, f, addr)
-		if f == "--httpAddr" {
+		switch f {
+		case "--httpAddr":
 			c.IstiodURL = "http://" + addr
+		case "--grpcAddr":
+			c.IstiodXDS = addr
 		}
 	}
 	p, err := c.run("istiod", append([]string{
@@ -185,6 +194,9 @@ func (c *Cluster) ApplyObject(ctx context.Context, o *unstructured.Unstructured)
 	}
 	opts := metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
 	name := strings.TrimSpace(o.GetName())
+	if c.env == nil && r == namespacesResource {
+		c.made = append(c.made, name)
+	}
 	if namespaced {
 		_, err = c.Dynamic.Resource(r).Namespace(o.GetNamespace()).Apply(ctx, name, o, opts)
 	} else {
@@ -196,7 +208,7 @@ func (c *Cluster) ApplyObject(ctx context.Context, o *unstructured.Unstructured)
 	return nil
 }
 
-// Resource is under which resource a kind is served.
+// Resource is under which resource a kind is served, and whether its objects live in namespaces.
 func (c *Cluster) Resource(gvk schema.GroupVersionKind) (schema.GroupVersionResource, bool, error) {
 	if c.Mapper == nil {
 		d, err := discovery.NewDiscoveryClientForConfig(c.Config)
@@ -206,6 +218,10 @@ func (c *Cluster) Resource(gvk schema.GroupVersionKind) (schema.GroupVersionReso
 		c.Mapper = restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(d))
 	}
 	m, err := c.Mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
+	if meta.IsNoMatchError(err) { // its CRD may have come since
+		c.Mapper.Reset()
+		m, err = c.Mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
+	}
 	if err != nil {
 		return schema.GroupVersionResource{}, false, err
 	}

@@ -1,82 +1,97 @@
 package istiod
 
 import (
-	"context"
 	"math/rand/v2"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
-	"github.com/waywarden/waywarden/policies/mesh"
 )
 
 // edited are the kinds whose objects take over the labels, annotations and spec of another of the kind.
 var edited = map[string]bool{
 	"Namespace": true, "AuthorizationPolicy": true, "PeerAuthentication": true, "Service": true, "ServiceEntry": true,
-	"WorkloadEntry": true, "Gateway": true, "HTTPRoute": true, "GRPCRoute": true, "TCPRoute": true, "TLSRoute": true,
+	"WorkloadEntry": true, "Gateway": true, "HTTPRoute": true, "GRPCRoute": true, "TCPRoute": true, "TLSRoute": true, "ReferenceGrant": true,
 }
 
-// Edit says what becomes of a mesh: which objects to write again, as others of their kind are, and which to delete.
-func Edit(seed uint64, objects []*unstructured.Unstructured) (write, remove []*unstructured.Unstructured) {
-	r := rand.New(rand.NewPCG(seed, 1))
+// removed are the kinds whose objects are deleted now and then.
+var removed = map[string]bool{"Pod": true, "ConfigMap": true}
+
+// Mesh is what is in a cluster, and what has been.
+type Mesh struct {
+	Objects []*unstructured.Unstructured
+	Gone    []*unstructured.Unstructured
+}
+
+// Round is what is done to a mesh at once.
+type Round struct {
+	Changes []Change // a few at a time, with nothing waited for between them
+	// Reborn are Namespaces that are deleted while the changes are made, with all that is in them, and then made
+	// again; Returning is what is put into them, and what had been deleted earlier and is made again.
+	Reborn    []string
+	Returning []*unstructured.Unstructured
+}
+
+// Change is an object that is written, or deleted.
+type Change struct {
+	Object *unstructured.Unstructured
+	Remove bool
+}
+
+// Edit says what happens to a mesh in a round, and what the mesh is then. The same seed and round do the same.
+func Edit(seed, round uint64, before Mesh) (Round, Mesh) {
+	r := rand.New(rand.NewPCG(seed, round))
 	byKind := map[string][]*unstructured.Unstructured{}
-	for _, o := range objects {
+	var spaces []string
+	for _, o := range before.Objects {
 		byKind[o.GetKind()] = append(byKind[o.GetKind()], o)
-	}
-	for _, o := range objects {
-		same := byKind[o.GetKind()]
-		switch n := r.IntN(10); {
-		case !edited[o.GetKind()]:
-		case n == 0 && o.GetKind() != "Namespace":
-			remove = append(remove, o)
-		case n < 4:
-			write = append(write, like(o, same[r.IntN(len(same))]))
+		if o.GetKind() == "Namespace" {
+			spaces = append(spaces, o.GetName())
 		}
 	}
-	return write, remove
+	var out Round
+	var after Mesh
+	reborn := spaces[r.IntN(len(spaces))]
+	out.Reborn = []string{reborn}
+	for _, o := range before.Objects {
+		kind := o.GetKind()
+		n := r.IntN(10)
+		same := byKind[kind]
+		switch {
+		case o.GetName() == reborn && kind == "Namespace", o.GetNamespace() == reborn && n < 6:
+			out.Returning = append(out.Returning, o)
+			after.Objects = append(after.Objects, o)
+		case o.GetNamespace() == reborn:
+			after.Gone = append(after.Gone, o)
+		case n == 0 && (edited[kind] || removed[kind]) && kind != "Namespace":
+			out.Changes = append(out.Changes, Change{o, true})
+			after.Gone = append(after.Gone, o)
+		case n < 4 && edited[kind]:
+			o = like(o, same[r.IntN(len(same))])
+			out.Changes = append(out.Changes, Change{o, false})
+			after.Objects = append(after.Objects, o)
+		default:
+			after.Objects = append(after.Objects, o)
+		}
+	}
+	for _, o := range before.Gone {
+		if r.IntN(2) == 0 {
+			after.Gone = append(after.Gone, o)
+			continue
+		}
+		out.Returning = append(out.Returning, o)
+		after.Objects = append(after.Objects, o)
+	}
+	r.Shuffle(len(out.Changes), func(i, j int) { out.Changes[i], out.Changes[j] = out.Changes[j], out.Changes[i] })
+	return out, after
 }
 
-// like is o with the content of another.
+// like is o with the content of another; its status is its own.
 func like(o, other *unstructured.Unstructured) *unstructured.Unstructured {
 	out := other.DeepCopy()
 	out.SetName(o.GetName())
 	out.SetNamespace(o.GetNamespace())
 	delete(out.Object, "status")
+	if status, ok := o.Object["status"]; ok {
+		out.Object["status"] = status
+	}
 	return out
-}
-
-// removeAll deletes objects.
-func (w *world) removeAll(ctx context.Context, objects []*unstructured.Unstructured) error {
-	for _, o := range objects {
-		kind, ok := mesh.KindOf(o.GetAPIVersion(), o.GetKind())
-		if !ok {
-			continue
-		}
-		r := schema.GroupVersionResource{Group: o.GroupVersionKind().Group, Version: o.GroupVersionKind().Version, Resource: kind.Resource()}
-		err := w.Dynamic.Resource(r).Namespace(o.GetNamespace()).Delete(ctx, o.GetName(), metav1.DeleteOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return err
-		}
-	}
-	return nil
-}
-
-// touch writes every PeerAuthentication again, so that istiod converts it with the parents that are
-// there now.
-func (w *world) touch(ctx context.Context) error {
-	r := schema.GroupVersionResource{Group: "security.istio.io", Version: "v1", Resource: "peerauthentications"}
-	list, err := w.Dynamic.Resource(r).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return err
-	}
-	for i := range list.Items {
-		o := &list.Items[i]
-		o.SetAnnotations(map[string]string{"example.com/touched": "yes"})
-		if _, err := w.Dynamic.Resource(r).Namespace(o.GetNamespace()).Update(ctx, o, metav1.UpdateOptions{}); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -34,20 +34,24 @@ func Generate(seed uint64, namespaces int) []*unstructured.Unstructured {
 	for _, ns := range g.spaces {
 		g.namespace(ns)
 	}
-	for _, ns := range g.spaces {
+	all := append(slices.Clone(g.spaces), rootNamespace)
+	for _, ns := range all {
+		g.parameters(ns)
 		g.waypoints(ns)
 		g.services(ns)
 		g.workloads(ns)
 	}
-	for _, ns := range append(slices.Clone(g.spaces), rootNamespace) {
-		for range 12 + g.IntN(16) {
+	for _, ns := range all {
+		for range 24 + g.IntN(16) {
 			g.authorizationPolicy(ns)
 		}
 		g.peerAuthentications(ns)
 	}
-	for _, ns := range g.spaces {
+	for _, ns := range all {
 		g.routes(ns)
+		g.grants(ns)
 	}
+	g.waypointConfig()
 	return g.objects
 }
 
@@ -126,7 +130,7 @@ func (g *generator) namespace(ns string) {
 }
 
 // waypointNames are what Gateways are called, so that a label often names one that is there.
-var waypointNames = []string{"waypoint", "remote", "waypoint", "remote", "remote", "other", "all", "unready", "custom", "gateway", "foreign", "absent", "none", ""}
+var waypointNames = []string{"waypoint", "remote", "waypoint", "waypoint", "remote", "other", "all", "unready", "custom", "gateway", "foreign", "absent", "none", ""}
 
 // useWaypoint labels an object with the waypoint that it asks for.
 func (g *generator) useWaypoint(labels m) {
@@ -140,12 +144,15 @@ func (g *generator) useWaypoint(labels m) {
 
 // canary asks for a second waypoint; its weight is an annotation.
 func (g *generator) canary(labels m) m {
-	if !g.chance(6) {
+	if !g.chance(4) {
 		return nil
 	}
-	labels["istio.io/use-waypoint-canary"] = pick(g, waypointNames[:10]...)
+	labels["istio.io/use-waypoint-canary"] = pick(g, append(waypointNames[:10:10], "none", "", "remote", "all", "other", "remote", "all")...)
 	if g.chance(3) {
 		labels["istio.io/use-waypoint-canary-namespace"] = g.space()
 	}
-	return m{"istio.io/use-waypoint-canary-weight": pick(g, "0", "10", "100", "101", "-1", "ten")}
+	if g.chance(6) {
+		return nil
+	}
+	return m{"istio.io/use-waypoint-canary-weight": pick(g, "0", "10", "50", "75", "100", "101", "-1", "ten", "", "+7")}
 }

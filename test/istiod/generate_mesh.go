@@ -22,14 +22,27 @@ var gatewayShapes = []struct {
 	{"foreign", "istio-agentgateway-waypoint", true},
 }
 
+// parameters are what Gateways name in their parametersRef: read, read and nothing said, and not read.
+func (g *generator) parameters(ns string) {
+	for _, c := range []struct {
+		name string
+		data m
+	}{{"params", m{"deployment": "spec: {minReadySeconds: 0}"}}, {"empty", m{}}, {"misspelt", m{"deployments": "spec: {}"}}} {
+		g.add("v1", "ConfigMap", ns, c.name, nil, nil, m{"data": c.data})
+	}
+}
+
 func (g *generator) waypoints(ns string) {
 	taken := map[string]bool{}
 	for _, shape := range gatewayShapes {
 		likely := 3
-		if shape.name == "remote" {
+		switch shape.name {
+		case "remote":
 			likely = 1
-		} else if !shape.address {
-			likely = 5 // istiod deploys it, which takes a while
+		case "gateway":
+			likely = 2
+		case "unready", "custom":
+			likely = 6 // istiod deploys it, which takes a while
 		}
 		if taken[shape.name] || !g.chance(likely) {
 			continue
@@ -41,7 +54,13 @@ func (g *generator) waypoints(ns string) {
 		} else if g.chance(3) {
 			labels["istio.io/waypoint-for"] = pick(g, "service", "workload", "all", "none", "Service", "")
 		}
+		g.revision(labels)
 		spec := m{"gatewayClassName": shape.class, "listeners": g.listeners(shape.class)}
+		if g.chance(5) {
+			spec["infrastructure"] = m{"parametersRef": pick(g, m{"group": "", "kind": "ConfigMap", "name": "params"}, m{"group": "", "kind": "ConfigMap", "name": "params"},
+				m{"group": "", "kind": "ConfigMap", "name": "empty"}, m{"group": "", "kind": "ConfigMap", "name": "misspelt"}, m{"group": "", "kind": "ConfigMap", "name": "absent"},
+				m{"group": "", "kind": "Secret", "name": "params"}, m{"group": "example.com", "kind": "ConfigMap", "name": "params"}, m{"group": "core", "kind": "ConfigMap", "name": "params"})}
+		}
 		if shape.class == "istio" {
 			annotations["networking.istio.io/service-type"] = "ClusterIP"
 		}
@@ -132,13 +151,21 @@ func (g *generator) services(ns string) {
 		}
 		g.add("v1", "Service", ns, app, labels, g.canary(labels), m{"spec": spec})
 	}
-	for i := range g.IntN(3) {
+	g.serviceEntries(ns)
+}
+
+func (g *generator) serviceEntries(ns string) {
+	for i := range g.IntN(4) {
 		labels := m{}
 		if g.chance(2) {
 			g.useWaypoint(labels)
 		}
 		spec := m{"hosts": l{fmt.Sprintf("ext-%d.%s.example.com", i, ns)}, "ports": l{m{"number": int64(80), "name": "http", "protocol": "HTTP"}}, "resolution": "DNS"}
-		switch g.IntN(4) {
+		switch g.IntN(6) {
+		case 2:
+			spec["hosts"] = l{pick(g, apps...) + "." + ns + ".svc.cluster.local"}
+		case 3:
+			spec["hosts"] = l{"shared.example.com"}
 		case 0:
 			spec["hosts"], spec["resolution"] = l{fmt.Sprintf("*.%d.%s.example.com", i, ns)}, "DYNAMIC_DNS"
 		case 1:
@@ -187,8 +214,11 @@ func (g *generator) workloads(ns string) {
 }
 
 func (g *generator) workloadLabels(labels m) {
-	if g.chance(3) {
+	if g.chance(2) {
 		g.useWaypoint(labels)
+		if g.chance(2) {
+			labels["istio.io/use-waypoint"] = "all"
+		}
 	}
 	if g.chance(12) {
 		labels["istio.io/dataplane-mode"] = pick(g, "none", "ambient")

@@ -45,25 +45,29 @@ func (g *generator) attach(ns string, spec m) {
 	case n == 9:
 		spec["selector"] = m{"matchLabels": m{"gateway.networking.k8s.io/gateway-name": pick(g, "waypoint", "gateway", "custom")}}
 	case n == 10:
-		spec["targetRef"] = g.target()
+		spec["targetRef"] = g.target(ns)
 	default:
 		refs := l{}
 		for range 1 + g.IntN(2)*g.IntN(3) {
-			refs = append(refs, g.target())
+			refs = append(refs, g.target(ns))
 		}
 		spec["targetRefs"] = refs
 	}
 }
 
-func (g *generator) target() m {
-	switch g.IntN(8) {
+func (g *generator) target(ns string) m {
+	n := g.IntN(8)
+	if ns == rootNamespace && g.chance(2) {
+		n = 2 // where a GatewayClass may be named
+	}
+	switch n {
 	case 0, 1:
 		return m{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": pick(g, waypointNames[:12]...)}
 	case 2:
 		return m{"group": "gateway.networking.k8s.io", "kind": "GatewayClass",
 			"name": pick(g, "istio-waypoint", "istio", "custom-waypoint", "foreign", "absent", "istio-remote", "istio-agentgateway-waypoint")}
 	case 3:
-		return m{"group": "networking.istio.io", "kind": "ServiceEntry", "name": pick(g, "ext-0", "ext-1", "absent")}
+		return m{"group": "networking.istio.io", "kind": "ServiceEntry", "name": pick(g, "ext-0", "ext-1", "ext-2", "absent")}
 	}
 	return m{"group": pick(g, "", "", "core"), "kind": "Service", "name": pick(g, append(apps, "absent")...)}
 }
@@ -201,50 +205,4 @@ func (g *generator) peerAuthentications(ns string) {
 		g.revision(labels)
 		g.add("security.istio.io/v1", "PeerAuthentication", ns, g.name("pa"), labels, nil, m{"spec": spec})
 	}
-}
-
-func (g *generator) routes(ns string) {
-	for range g.IntN(5) {
-		kind := pick(g, "HTTPRoute", "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute")
-		spec := m{}
-		var parent m
-		switch g.IntN(6) {
-		case 0, 1, 2:
-			parent = m{"group": "", "kind": "Service", "name": pick(g, append(apps, "absent")...)}
-			if g.chance(2) {
-				parent["port"] = int64(pick(g, 80, 9000, 1234))
-			}
-		case 3:
-			parent = m{"group": "networking.istio.io", "kind": "ServiceEntry", "name": pick(g, "ext-0", "ext-1")}
-		default:
-			parent = m{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": pick(g, "gateway", "gateway", "waypoint", "remote", "custom", "absent")}
-			if g.chance(4) {
-				parent["sectionName"] = pick(g, "http", "shop", "mesh", "absent")
-			}
-			if g.chance(6) {
-				parent["port"] = int64(pick(g, 80, 8080, 15008))
-			}
-		}
-		if g.chance(3) {
-			parent["namespace"] = g.space()
-		}
-		spec["parentRefs"] = l{parent}
-		if kind == "HTTPRoute" || kind == "GRPCRoute" || kind == "TLSRoute" {
-			if g.chance(2) || kind == "TLSRoute" {
-				spec["hostnames"] = l{pick(g, "shop.example.com", "example.com", "other.org", "*.example.com")}
-			}
-		}
-		backend := m{"name": pick(g, append(apps, "absent")...), "port": int64(80)}
-		if g.chance(4) {
-			backend["namespace"] = g.space()
-		}
-		spec["rules"] = l{m{"backendRefs": l{backend}}}
-		g.add(routeVersion[kind], kind, ns, g.name("route"), nil, nil, m{"spec": spec})
-	}
-}
-
-// routeVersion is in which version the CRDs serve a kind of route.
-var routeVersion = map[string]string{
-	"HTTPRoute": "gateway.networking.k8s.io/v1", "GRPCRoute": "gateway.networking.k8s.io/v1",
-	"TCPRoute": "gateway.networking.k8s.io/v1", "TLSRoute": "gateway.networking.k8s.io/v1",
 }

@@ -1,54 +1,120 @@
 package istiod
 
 import (
+	"strconv"
 	"strings"
+	"time"
 
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/test/oracle"
 )
 
-// difference is a class of differences in which istiod is the one that is wrong, or says less.
+// difference is a class of differences in which istiod is the one that is wrong, or says less. A difference
+// belongs to it only if everything that the reason says holds of it.
 type difference struct {
-	name, why string // why names the line of Istio's code, or the issue
-	explains  func(oracle.Recording, oracle.Difference) bool
+	name string // as in docs/semantics.md, where it is explained
+	// line and says are where Istio's code does it, and what stands there.
+	line, says string
+	why        string
+	explains   func(found) bool
+}
+
+// found is a difference with what it was found in.
+type found struct {
+	oracle.Recording
+	oracle.Difference
+	edited time.Time // when the mesh was last changed; zero where it was made and left alone
 }
 
 var known = []difference{
-	{"policies that ztunnel does not take share one condition",
-		"pilot/pkg/model/service.go:1744 WorkloadAuthorization.ResourceName: what converts to nothing has the key \"/\", so of all CUSTOM, AUDIT and dry-run policies one gets ZtunnelAccepted=False",
-		func(_ oracle.Recording, d oracle.Difference) bool {
-			return d.About == "ZtunnelAccepted" && d.Ours == "False UnsupportedValue" && d.Istiod == oracle.Nothing
-		}},
-	{"ports of a PeerAuthentication converted before its parents were there",
-		"pilot/pkg/serviceregistry/ambient/policies.go:205 PeerAuthDerivedPolicies reads its parents with PeerAuthByNamespace.Lookup, which registers no dependency: a parent that comes, changes or goes later does not count until the PeerAuthentication itself is written again or istiod starts anew",
-		func(r oracle.Recording, d oracle.Difference) bool {
-			return d.About == oracle.RefusesPlaintext && staleParents(r, d.Object)
-		}},
-	{"conditions that stay when istiod no longer looks at the object",
-		"pilot/pkg/serviceregistry/ambient/statusqueue/queue.go reconcile (\"object is removed, no action needed\"): a Service that becomes ExternalName, or an entry that goes to another revision, keeps the istio.io/WaypointBound that it had",
-		func(r oracle.Recording, d oracle.Difference) bool {
-			return d.About == "istio.io/WaypointBound" && d.Ours == oracle.Nothing && (mesh.ExternalName(d.Object) || r.Snapshot.OtherRevision(d.Object))
-		}},
+	{
+		name: "policies that ztunnel does not take share one condition",
+		line: "pilot/pkg/model/service.go:1745", says: `return i.Authorization.GetNamespace() + "/" + i.Authorization.GetName()`,
+		why:      "what converts to nothing has the key \"/\", so of all CUSTOM, AUDIT and dry-run policies one gets ZtunnelAccepted=False",
+		explains: sharesCondition,
+	},
+	{
+		name: "ports of a PeerAuthentication converted before its parents were there",
+		line: "pilot/pkg/serviceregistry/ambient/policies.go:220", says: "nsPols := PeerAuthByNamespace.Lookup(i.GetNamespace())",
+		why: "Lookup registers no dependency, so a parent that comes, changes or goes later does not count until the PeerAuthentication itself is written again or istiod starts anew",
+		explains: func(f found) bool {
+			return f.About == oracle.RefusesPlaintext && f.edited.IsZero() && staleParents(f)
+		},
+	},
+	{
+		name: "conditions that stay when istiod no longer looks at the object",
+		line: "pilot/pkg/serviceregistry/ambient/statusqueue/queue.go:94", says: `log.Infof("object is removed, no action needed")`,
+		why:      "a Service that becomes ExternalName, an entry or policy that goes to another revision and a ServiceEntry whose host another has keep the condition that they had",
+		explains: keepsCondition,
+	},
+	{
+		name: "addresses that stay when nothing runs the Gateway any more",
+		line: "pilot/pkg/config/kube/gateway/conversion.go:1927", says: "// Do not report an address until we are ready. But once we are ready, never remove the address.",
+		why:      "a Gateway of which the class or the parameters change keeps its address, and what is bound to it stays bound, while Programmed says that nothing answers there",
+		explains: keepsAddress,
+	},
 }
 
-// staleParents is whether a workload goes by a PeerAuthentication with ports, and one of its
-// namespace or the mesh is not older than that.
-func staleParents(r oracle.Recording, source *mesh.Object) bool {
-	for _, w := range r.Snapshot.Workloads(source.Namespace) {
-		if w.Source != source {
+// keepsAddress is a Gateway that was changed and has an address where istiod finds no Service.
+func keepsAddress(f found) bool {
+	if f.About != oracle.Programmed || f.Istiod != oracle.NotReady || f.Object.Generation < 2 {
+		return false
+	}
+	c, _ := f.Condition(f.Object, oracle.Programmed)
+	return c.Reason == "AddressNotUsable" || c.Reason == "AddressNotAssigned"
+}
+
+// sharesCondition is a policy of which ztunnel gets nothing, and that is not the one to get the condition.
+func sharesCondition(f found) bool {
+	if f.About != "ZtunnelAccepted" || f.Ours != "False UnsupportedValue" || f.Istiod != oracle.Nothing {
+		return false
+	}
+	for o := range f.Snapshot.All(mesh.AuthorizationPolicy) {
+		p := o.Spec.(*mesh.AuthorizationPolicySpec)
+		if o != f.Object && len(p.Attachment().Refs()) == 0 && !f.Snapshot.OtherRevision(o) && policies.Convert(f.Snapshot, o) == nil {
+			return true // the one that has it, or had it
+		}
+	}
+	return false
+}
+
+// keepsCondition is a condition on an object that istiod does not look at, written before the mesh was
+// last changed.
+func keepsCondition(f found) bool {
+	o := f.Object
+	if f.Ours != oracle.Nothing {
+		return false
+	}
+	if !mesh.ExternalName(o) && !f.Snapshot.OtherRevision(o) && !(o.Kind == mesh.ServiceEntry && f.Snapshot.Taken(o)) {
+		return false
+	}
+	c, ok := f.Condition(o, f.About)
+	return ok && c.Since.Before(f.edited)
+}
+
+// staleParents is whether a workload goes by a PeerAuthentication with ports, and istiod's answer is the one
+// for a mesh in which some of those above it that are not older were not there.
+func staleParents(f found) bool {
+	for _, w := range f.Snapshot.Workloads(f.Object.Namespace) {
+		if w.Source != f.Object {
 			continue
 		}
-		for _, k := range r.Snapshot.EffectiveMTLS(w.Namespace, w.Labels).Policies {
+		for _, k := range f.Snapshot.EffectiveMTLS(w.Namespace, w.Labels).Policies {
 			_, name, ok := strings.Cut(k, "/converted_peer_authentication_")
 			if !ok {
 				continue
 			}
-			own := r.Snapshot.Get(mesh.PeerAuthentication, w.Namespace, name)
-			for _, ns := range []string{w.Namespace, r.Snapshot.RootNamespace()} {
-				for _, o := range r.Snapshot.List(mesh.PeerAuthentication, ns) {
-					if o.Spec.(*mesh.PeerAuthenticationSpec).Selector == nil && !o.Created.Before(own.Created) {
-						return true
+			later := laterParents(f.Snapshot, f.Snapshot.Get(mesh.PeerAuthentication, w.Namespace, name))
+			for n := 1; n < 1<<len(later); n++ {
+				s := f.Snapshot
+				for i, o := range later {
+					if n&(1<<i) != 0 {
+						s = s.Without(o)
 					}
+				}
+				if demands(s.EffectiveMTLS(w.Namespace, w.Labels), f.Istiod) {
+					return true
 				}
 			}
 		}
@@ -56,10 +122,35 @@ func staleParents(r oracle.Recording, source *mesh.Object) bool {
 	return false
 }
 
+// laterParents are the PeerAuthentications of the namespace and the mesh that are not older than one with ports.
+func laterParents(s *mesh.Snapshot, own *mesh.Object) []*mesh.Object {
+	var out []*mesh.Object
+	for _, ns := range []string{own.Namespace, s.RootNamespace()} {
+		for _, o := range s.List(mesh.PeerAuthentication, ns) {
+			if o.Spec.(*mesh.PeerAuthenticationSpec).Selector == nil && !o.Created.Before(own.Created) {
+				out = append(out, o)
+			}
+		}
+	}
+	return out
+}
+
+// demands is whether what is demanded is as told, in the form "1:false 80:true".
+func demands(m mesh.MTLS, told string) bool {
+	for _, f := range strings.Fields(told) {
+		port, strict, _ := strings.Cut(f, ":")
+		n, err := strconv.ParseInt(port, 10, 32)
+		if err != nil || strict != strconv.FormatBool(!m.Dangling && m.StrictOn(int32(n))) {
+			return false
+		}
+	}
+	return true
+}
+
 // explained is the known difference that a difference belongs to; "" for none.
-func explained(r oracle.Recording, d oracle.Difference) string {
+func explained(f found) string {
 	for _, k := range known {
-		if k.explains(r, d) {
+		if k.explains(f) {
 			return k.name
 		}
 	}

@@ -7,12 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -26,81 +23,12 @@ import (
 // world is a mesh in a cluster that runs.
 type world struct {
 	*cluster.Cluster
-	refused int // objects that the API server would not take
-}
-
-// applyInTurn applies objects, and PeerAuthentications so that no two in a namespace are of the same age: the
-// oldest counts, an age is in seconds, and of two that are equally old istiod takes either.
-func (w *world) applyInTurn(ctx context.Context, objects []*unstructured.Unstructured) error {
-	var rounds [][]*unstructured.Unstructured
-	seen := map[string]int{}
-	rest := slices.DeleteFunc(slices.Clone(objects), func(o *unstructured.Unstructured) bool {
-		if o.GetKind() != "PeerAuthentication" {
-			return false
-		}
-		n := seen[o.GetNamespace()]
-		seen[o.GetNamespace()]++
-		if n == len(rounds) {
-			rounds = append(rounds, nil)
-		}
-		rounds[n] = append(rounds[n], o)
-		return true
-	})
-	for _, round := range append([][]*unstructured.Unstructured{rest}, rounds...) {
-		if err := w.applyAll(ctx, round); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Second):
-		}
-	}
-	return nil
-}
-
-// applyAll applies objects: Namespaces and GatewayClasses in order, the others a few at a time.
-func (w *world) applyAll(ctx context.Context, objects []*unstructured.Unstructured) error {
-	const parallel = 6
-	var first error
-	var lock sync.Mutex
-	var group sync.WaitGroup
-	slots := make(chan struct{}, parallel)
-	one := func(o *unstructured.Unstructured) {
-		err := w.apply(ctx, o)
-		lock.Lock()
-		defer lock.Unlock()
-		if apierrors.IsInvalid(err) {
-			w.refused++
-		} else if err != nil && first == nil {
-			first = err
-		}
-	}
-	for _, o := range objects {
-		if o.GetNamespace() == "" {
-			one(o)
-			continue
-		}
-		slots <- struct{}{}
-		group.Go(func() { one(o); <-slots })
-	}
-	group.Wait()
-	return first
-}
-
-// apply applies an object, and its status where it brings one.
-func (w *world) apply(ctx context.Context, o *unstructured.Unstructured) error {
-	status, has := o.Object["status"]
-	o = o.DeepCopy()
-	delete(o.Object, "status")
-	if err := w.ApplyObject(ctx, o); err != nil || !has {
-		return err
-	}
-	o.Object["status"] = status
-	delete(o.Object, "spec")
-	_, err := w.Dynamic.Resource(schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}).
-		Namespace(o.GetNamespace()).ApplyStatus(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: "waywarden-test", Force: true})
-	return err
+	refused  int             // objects that the API server would not take
+	edited   time.Time       // when something was last changed by us; zero before
+	policies map[string]bool // those that have been compared
+	// unexplained is what was found to differ, and no known difference explains.
+	unexplained []oracle.Difference
+	only        string // where not empty, settle looks at nothing but what has this in its name, and the root namespace
 }
 
 // watched are the kinds on which istiod writes a status.
@@ -168,7 +96,9 @@ func (w *world) state(ctx context.Context) (map[string]string, error) {
 		}
 		for i := range list.Items {
 			o := &list.Items[i]
-			out[r.Resource+" "+o.GetNamespace()+"/"+o.GetName()] = o.GetResourceVersion()
+			if w.looksAt(o.GetNamespace() + "/" + o.GetName()) {
+				out[r.Resource+" "+o.GetNamespace()+"/"+o.GetName()] = o.GetResourceVersion()
+			}
 		}
 	}
 	raw, err := w.debug(ctx, "/debug/ambientz")
@@ -186,10 +116,16 @@ func (w *world) state(ctx context.Context) (map[string]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			out[kind+" "+string(b)] += "+"
+			if w.looksAt(string(b)) {
+				out[kind+" "+string(b)] += "+"
+			}
 		}
 	}
 	return out, nil
+}
+
+func (w *world) looksAt(name string) bool {
+	return strings.Contains(name, w.only) || strings.Contains(name, rootNamespace)
 }
 
 func (w *world) debug(ctx context.Context, path string) ([]byte, error) {
@@ -211,7 +147,7 @@ func (w *world) debug(ctx context.Context, path string) ([]byte, error) {
 
 // record is what Waywarden reads from the cluster, and what istiod says.
 func (w *world) record(ctx context.Context) (oracle.Recording, error) {
-	r := oracle.Recording{Conditions: map[string][]oracle.Condition{}, Parents: map[string][]oracle.Parent{}}
+	r := oracle.Recording{Conditions: map[string][]oracle.Condition{}, Parents: map[string][]oracle.Parent{}, Listeners: map[string][]oracle.Listener{}}
 	inv, err := inventory.List(ctx, w.Config, inventory.ListOptions{})
 	if err != nil {
 		return r, err
@@ -233,7 +169,11 @@ func (w *world) record(ctx context.Context) (oracle.Recording, error) {
 	if err != nil {
 		return r, err
 	}
-	return r, json.Unmarshal(raw, &r.Ambient)
+	if err := json.Unmarshal(raw, &r.Ambient); err != nil {
+		return r, err
+	}
+	r.Proxies, err = w.proxies(ctx, r.Snapshot)
+	return r, err
 }
 
 // routeController is by which name istiod signs the parents of routes.
@@ -250,6 +190,7 @@ func readStatus(r *oracle.Recording, o *unstructured.Unstructured) {
 			ParentRef      mesh.ParentRef     `json:"parentRef"`
 			Conditions     []oracle.Condition `json:"conditions"`
 		} `json:"parents"`
+		Listeners []oracle.Listener `json:"listeners"`
 	}
 	raw, err := json.Marshal(o.Object["status"])
 	if err != nil || json.Unmarshal(raw, &status) != nil {
@@ -262,6 +203,9 @@ func readStatus(r *oracle.Recording, o *unstructured.Unstructured) {
 			continue
 		}
 		r.Conditions[name] = append(r.Conditions[name], c.Condition)
+	}
+	if len(status.Listeners) > 0 {
+		r.Listeners[name] = status.Listeners
 	}
 	for _, p := range status.Parents {
 		if p.ControllerName == routeController {

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"encoding/json"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -33,6 +34,11 @@ type Service struct {
 	Namespace string   `json:"namespace"`
 	Hostname  string   `json:"hostname"`
 	Waypoint  *Address `json:"waypoint"`
+	// WeightedWaypoints are the waypoint and its canary, where there is one.
+	WeightedWaypoints []struct {
+		Destination *Address `json:"destination"`
+		Weight      int      `json:"weight"`
+	} `json:"weightedWaypoints"`
 }
 
 // Address is that of a waypoint: an IP address, encoded, or a host.
@@ -58,15 +64,29 @@ func (a *Address) String() string {
 	return "an address of no kind known here"
 }
 
+// raw is the address where its bytes are bytes, as they are of a canary.
+func (a *Address) raw() string {
+	if a != nil && a.Hostname == nil && a.Address != nil {
+		if ip, ok := netip.AddrFromSlice(a.Address.Address); ok {
+			return ip.String()
+		}
+	}
+	return a.String()
+}
+
 // addressOf is where ztunnels reach a waypoint: at its host where it has one (ambient/waypoints.go getGatewayAddress).
 func addressOf(b mesh.Binding) string {
 	if !b.Bound {
 		return Nothing
 	}
+	return address(b.Gateway)
+}
+
+func address(gw *mesh.Object) string {
 	out := Nothing
-	for _, a := range b.Gateway.Spec.(*mesh.GatewayBody).Status.Addresses {
+	for _, a := range gw.Spec.(*mesh.GatewayBody).Status.Addresses {
 		if a.Type == "Hostname" {
-			return b.Gateway.Namespace + "/" + a.Value
+			return gw.Namespace + "/" + a.Value
 		}
 		if out == Nothing {
 			out = a.Value
@@ -85,15 +105,21 @@ func (r Recording) Waypoints() Result {
 		}
 	}
 	for _, s := range r.Ambient.Services {
-		for _, kind := range []mesh.Kind{mesh.Service, mesh.ServiceEntry} {
-			o := r.Snapshot.Get(kind, s.Namespace, s.Name)
-			if o == nil || !slices.Contains(r.Snapshot.HostsOf(o), s.Hostname) {
-				continue
-			}
-			out.compare("waypoint of the "+kind.String(), o, addressOf(r.Snapshot.Binding(o)), s.Waypoint.String())
+		if o := r.sent(s); o != nil {
+			out.compare("waypoint of the "+o.Kind.String(), o, addressOf(r.Snapshot.Binding(o)), s.Waypoint.String())
 		}
 	}
 	return out
+}
+
+// sent is the object of which istiod made a Service that it sent.
+func (r Recording) sent(s Service) *mesh.Object {
+	for _, kind := range []mesh.Kind{mesh.Service, mesh.ServiceEntry} {
+		if o := r.Snapshot.Get(kind, s.Namespace, s.Name); o != nil && slices.Contains(r.Snapshot.HostsOf(o), s.Hostname) {
+			return o
+		}
+	}
+	return nil
 }
 
 // Authorization is a policy as sent to ztunnels.

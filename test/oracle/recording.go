@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -13,11 +14,26 @@ type Recording struct {
 	Conditions map[string][]Condition
 	// Parents are what istiod says of the parents of a route, by "Kind namespace/name".
 	Parents map[string][]Parent
-	Ambient Ambient
+	// Listeners are what istiod says of the listeners of a Gateway, by "Gateway namespace/name".
+	Listeners map[string][]Listener
+	Ambient   Ambient
+	// Proxies are what istiod sends to waypoints.
+	Proxies []Proxy
 }
 
 // Condition is one of status.conditions.
-type Condition struct{ Type, Status, Reason, Message string }
+type Condition struct {
+	Type, Status, Reason, Message string
+	// Since is when it was last written, to the second.
+	Since time.Time `json:"lastTransitionTime"`
+}
+
+// Listener is one of a Gateway's status.listeners.
+type Listener struct {
+	Name           string
+	AttachedRoutes int
+	Conditions     []Condition
+}
 
 // Parent is one of a route's status.parents.
 type Parent struct {
@@ -57,6 +73,16 @@ func (r Recording) condition(o *mesh.Object, kind string) string {
 	return short(r.Conditions[key(o)], kind)
 }
 
+// Condition is what istiod wrote on an object; false where it wrote nothing of the type.
+func (r Recording) Condition(o *mesh.Object, kind string) (Condition, bool) {
+	for _, c := range r.Conditions[key(o)] {
+		if c.Type == kind {
+			return c, true
+		}
+	}
+	return Condition{}, false
+}
+
 // Nothing stands for a condition that istiod does not write, and a policy that it does not send.
 const Nothing = "nothing"
 
@@ -75,14 +101,21 @@ func (r Recording) Bindings() Result {
 	var out Result
 	for _, kind := range []mesh.Kind{mesh.Service, mesh.ServiceEntry, mesh.WorkloadEntry} {
 		for o := range r.Snapshot.All(kind) {
-			ours := Nothing
-			if b := r.Snapshot.Binding(o); b.Bound {
-				ours = "True " + b.Reason
-			} else if b.Reason != "" {
-				ours = "False " + b.Reason
-			}
-			out.compare("istio.io/WaypointBound", o, ours, r.condition(o, "istio.io/WaypointBound"))
+			out.compare(WaypointBound, o, bound(r.Snapshot.Binding(o)), r.condition(o, WaypointBound))
 		}
 	}
 	return out
+}
+
+// WaypointBound is the condition that says which waypoint an object has.
+const WaypointBound = "istio.io/WaypointBound"
+
+func bound(b mesh.Binding) string {
+	switch {
+	case b.Bound:
+		return "True " + b.Reason
+	case b.Reason != "":
+		return "False " + b.Reason
+	}
+	return Nothing
 }

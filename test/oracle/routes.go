@@ -14,12 +14,7 @@ func (r Recording) Routes() Result {
 		for o := range r.Snapshot.All(kind) {
 			effects := policies.Effects(r.Snapshot, o)
 			for _, ref := range o.Spec.(*mesh.Route).ParentRefs {
-				istiod := Nothing
-				for _, p := range r.Parents[key(o)] {
-					if sameParent(p.Ref, ref) {
-						istiod = short(p.Conditions, "Accepted")
-					}
-				}
+				istiod := r.parent(o, ref, "Accepted")
 				ours := accepted(effects, ref, o.Namespace)
 				if r.leftToOthers(ref, o.Namespace) {
 					ours = Nothing
@@ -31,8 +26,58 @@ func (r Recording) Routes() Result {
 	return out
 }
 
-// leftToOthers is whether istiod leaves the parent to another controller.
+// parent is a condition that istiod wrote for one parent of a route.
+func (r Recording) parent(o *mesh.Object, ref mesh.ParentRef, kind string) string {
+	for _, p := range r.Parents[key(o)] {
+		if sameParent(p.Ref, ref) {
+			return short(p.Conditions, kind)
+		}
+	}
+	return Nothing
+}
+
+// Backends compares what is wrong with the backends of routes. We say so only of a route that is in
+// force; istiod of any whose parent it finds.
+func (r Recording) Backends() Result {
+	var out Result
+	for _, kind := range []mesh.Kind{mesh.HTTPRoute, mesh.GRPCRoute, mesh.TCPRoute, mesh.TLSRoute} {
+		for o := range r.Snapshot.All(kind) {
+			effects := policies.Effects(r.Snapshot, o)
+			for _, ref := range o.Spec.(*mesh.Route).ParentRefs {
+				if ours := backends(effects, ref, o.Namespace); ours != "" && !r.leftToOthers(ref, o.Namespace) {
+					out.compare("ResolvedRefs by a "+ref.Kind, o, ours, r.parent(o, ref, "ResolvedRefs"))
+				}
+			}
+		}
+	}
+	return out
+}
+
+// backends is the condition ResolvedRefs of one parent that follows from our effects; "" where they say nothing of backends.
+func backends(effects []policies.Effect, ref mesh.ParentRef, ns string) string {
+	out := ""
+	for _, e := range effects {
+		if _, kind := ref.GroupKind(); e.Target.Kind != kind || e.Target.Namespace != or(ref.Namespace, ns) || e.Target.Name != ref.Name {
+			continue
+		}
+		switch {
+		case e.Reason == policies.RefNotPermitted, e.Reason == policies.BackendNotFound, e.Reason == policies.InvalidKind:
+			return "False " + e.Reason
+		case e.Verdict == policies.Enforced:
+			out = "True ResolvedRefs"
+		}
+	}
+	return out
+}
+
+// leftToOthers is whether istiod leaves the parent to another controller, as it does a Gateway of agentgateway's.
 func (r Recording) leftToOthers(ref mesh.ParentRef, ns string) bool {
+	if gw := r.Snapshot.Get(mesh.Gateway, or(ref.Namespace, ns), ref.Name); gw != nil {
+		if _, kind := ref.GroupKind(); kind == "Gateway" {
+			class := r.Snapshot.ClassOf(gw)
+			return class == mesh.ClassAgentgateway || class == mesh.ClassAgentIngress
+		}
+	}
 	for _, kind := range []mesh.Kind{mesh.Service, mesh.ServiceEntry} {
 		if _, k := ref.GroupKind(); k != kind.String() {
 			continue
@@ -73,5 +118,7 @@ func sameParent(a, b mesh.ParentRef) bool {
 
 // All is every comparison.
 func (r Recording) All() []Result {
-	return []Result{r.Bindings(), r.Targets(), r.ZtunnelAccepted(), r.Rules(), r.Carried(), r.Waypoints(), r.Plaintext(), r.Routes()}
+	return []Result{r.Bindings(), r.Targets(), r.ZtunnelAccepted(), r.Rules(), r.Carried(), r.Waypoints(), r.Plaintext(), r.Routes(),
+		r.Messages(), r.Canaries(), r.Backends(), r.GatewaysAccepted(), r.GatewayListeners(), r.GatewaysReady(), r.AttachedRoutes(),
+		r.Chains(), r.ChainPolicies(), r.ChainRules()}
 }

@@ -16,17 +16,30 @@ type Options struct {
 	// Pods each, and a waypoint in every third.
 	Policies int
 	Seed     uint64
+	// PerNamespace is how many of the policies a namespace has; 0 means 50.
+	PerNamespace int
+	// Pods is how many stand behind each Service; 0 means one.
+	Pods int
 }
 
 const (
 	policiesPerNamespace = 50
-	servicesPerNamespace = 10
+	// ServicesPerNamespace is how many Services a namespace has.
+	ServicesPerNamespace = 10
 )
+
+// Namespaces is how many there are.
+func (o Options) Namespaces() int {
+	if o.PerNamespace == 0 {
+		o.PerNamespace = policiesPerNamespace
+	}
+	return max(1, o.Policies/o.PerNamespace)
+}
 
 // Write writes the mesh as a YAML stream. 5,000 policies make 8,134 objects.
 func Write(w io.Writer, o Options) error {
 	b := bufio.NewWriter(w)
-	g := generator{out: b, random: rand.New(rand.NewPCG(o.Seed, 1)), namespaces: max(1, o.Policies/policiesPerNamespace)}
+	g := generator{out: b, random: rand.New(rand.NewPCG(o.Seed, 1)), namespaces: o.Namespaces(), pods: max(1, o.Pods)}
 	for ns := range g.namespaces {
 		g.namespace(ns)
 	}
@@ -40,6 +53,7 @@ type generator struct {
 	out        io.Writer
 	random     *rand.Rand
 	namespaces int
+	pods       int // behind each Service
 }
 
 func (g *generator) printf(format string, args ...any) { fmt.Fprintf(g.out, format, args...) }
@@ -50,7 +64,7 @@ func (g *generator) namespace(n int) {
 	if waypoint {
 		g.printf("    istio.io/use-waypoint: waypoint\n")
 	}
-	for s := range servicesPerNamespace {
+	for s := range ServicesPerNamespace {
 		g.service(n, s)
 	}
 	if waypoint {
@@ -96,11 +110,18 @@ spec:
     port: 80
     protocol: TCP
     targetPort: 8080
----
+`, n, s, 96+n/256%32, n%256)
+	for p := range g.pods {
+		g.pod(n, s, p)
+	}
+}
+
+func (g *generator) pod(n, s, p int) {
+	g.printf(`---
 apiVersion: v1
 kind: Pod
 metadata:
-  name: app-%[2]d-0
+  name: app-%[2]d-%[3]d
   namespace: team-%[1]d
   labels:
     app: app-%[2]d
@@ -115,12 +136,12 @@ spec:
     - containerPort: 8080
 status:
   phase: Running
-  podIP: 10.%[5]d.%[4]d.%[2]d
-`, n, s, 96+n/256%32, n%256, 128+n/256%64)
+  podIP: 10.%[4]d.%[5]d.%[6]d
+`, n, s, p, 128+n/256%64+p*2%64, n%256, s+p*10%240)
 }
 
 func (g *generator) policy(i int) {
-	ns, app := i%g.namespaces, g.random.IntN(servicesPerNamespace)
+	ns, app := i%g.namespaces, g.random.IntN(ServicesPerNamespace)
 	g.printf("---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata:\n  name: policy-%d\n  namespace: team-%d\nspec:\n", i, ns)
 	action := "ALLOW"
 	if g.random.IntN(4) == 0 {
@@ -133,7 +154,7 @@ func (g *generator) policy(i int) {
 		g.printf("  targetRefs:\n  - group: \"\"\n    kind: Service\n    name: app-%d\n", app)
 	}
 	g.printf("  rules:\n  - from:\n    - source:\n        principals:\n        - cluster.local/ns/team-%d/sa/app-%d\n",
-		g.random.IntN(g.namespaces), g.random.IntN(servicesPerNamespace))
+		g.random.IntN(g.namespaces), g.random.IntN(ServicesPerNamespace))
 	switch {
 	case i%4 == 1:
 		g.printf("    to:\n    - operation:\n        methods:\n        - GET\n        paths:\n        - /api/v%d/*\n", g.random.IntN(9))

@@ -1,0 +1,124 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/go-logr/logr"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/policies/decide"
+)
+
+// Rulebooks keeps the Rulebook of the Guardrails and Exemptions that a cluster holds, in every replica. A cluster without
+// their CRDs is not judged: Ready says so.
+type Rulebooks struct {
+	cache   cache.Cache
+	options decide.Options
+	log     logr.Logger
+
+	mu      sync.Mutex // one compiles at a time
+	current atomic.Pointer[Authored]
+}
+
+// Authored is what users wrote for Waywarden itself, and the Rulebook that it makes. It is immutable.
+type Authored struct {
+	Guardrails []*v1alpha1.Guardrail
+	Exemptions []*v1alpha1.Exemption
+	Rulebook   *decide.Rulebook
+	Problems   []decide.Problem
+}
+
+// FollowRules prepares to follow Guardrails and Exemptions by a cache whose scheme knows them.
+func FollowRules(c cache.Cache, o decide.Options, log logr.Logger) *Rulebooks {
+	return &Rulebooks{cache: c, options: o, log: log}
+}
+
+// NeedLeaderElection is false: every replica judges.
+func (r *Rulebooks) NeedLeaderElection() bool { return false }
+
+// Start follows until ctx ends. The error is for a cache that cannot watch what it should.
+func (r *Rulebooks) Start(ctx context.Context) error {
+	var registered []toolscache.ResourceEventHandlerRegistration
+	for _, o := range []client.Object{&v1alpha1.Guardrail{}, &v1alpha1.Exemption{}} {
+		informer, err := r.cache.GetInformer(ctx, o)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("watch Guardrails and Exemptions: %w. Install the CRDs of the chart", err)
+		}
+		changed := func() { r.compile(ctx) }
+		handler, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+			AddFunc: func(any) { changed() }, DeleteFunc: func(any) { changed() },
+			UpdateFunc: func(was, is any) {
+				// Writing a status makes an event too, and no other Rulebook.
+				if was.(client.Object).GetGeneration() != is.(client.Object).GetGeneration() {
+					changed()
+				}
+			},
+		})
+		if err != nil {
+			return fmt.Errorf("watch Guardrails and Exemptions: %w", err)
+		}
+		registered = append(registered, handler)
+	}
+	for _, h := range registered {
+		if !toolscache.WaitForCacheSync(ctx.Done(), h.HasSynced) {
+			return nil
+		}
+	}
+	r.compile(ctx) // where there are none, no event came
+	<-ctx.Done()
+	return nil
+}
+
+// compile makes the Rulebook of what the cache holds. Events come one after another, and the last one sees everything.
+func (r *Rulebooks) compile(ctx context.Context) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var guardrails v1alpha1.GuardrailList
+	var exemptions v1alpha1.ExemptionList
+	if err := errors.Join(r.cache.List(ctx, &guardrails), r.cache.List(ctx, &exemptions)); err != nil {
+		if ctx.Err() == nil {
+			r.log.Error(err, "Guardrails and Exemptions cannot be read, so those that were read before stay in force")
+		}
+		return
+	}
+	next := &Authored{}
+	for i := range guardrails.Items {
+		next.Guardrails = append(next.Guardrails, &guardrails.Items[i])
+	}
+	for i := range exemptions.Items {
+		next.Exemptions = append(next.Exemptions, &exemptions.Items[i])
+	}
+	next.Rulebook, next.Problems = decide.New(r.options, next.Guardrails, next.Exemptions)
+	r.current.Store(next)
+}
+
+// Current is what is in force; nil before everything was read once. It waits for nobody.
+func (r *Rulebooks) Current() *Authored { return r.current.Load() }
+
+// Rulebook is the one in force; the empty one, by which everything is a warning, before everything was read once.
+func (r *Rulebooks) Rulebook() *decide.Rulebook {
+	if c := r.current.Load(); c != nil {
+		return c.Rulebook
+	}
+	return noRules
+}
+
+var noRules, _ = decide.New(decide.Options{}, nil, nil)
+
+// Ready is nil once everything was read.
+func (r *Rulebooks) Ready() error {
+	if r.current.Load() == nil {
+		return errors.New("the rules are not known: Guardrails and Exemptions have not been listed yet")
+	}
+	return nil
+}

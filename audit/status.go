@@ -1,0 +1,197 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/decide"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// StatusOptions say what Statuses writes about.
+type StatusOptions struct {
+	Client client.Client
+	// Authored is what is in force; nil while that is not known.
+	Authored func() *Authored
+	// Snapshot is the mesh as it is stored, and Known whether that is whole.
+	Snapshot func() *mesh.Snapshot
+	Known    func() error
+	// Interval is how often it looks whether something has changed; 0 means ten seconds.
+	Interval time.Duration
+	Clock    clock.WithTicker // nil is the machine's
+	// Report, where it is set, hears what was found of everything that is stored, each time that was asked anew.
+	Report func(Stock)
+}
+
+// Stock is what is found of everything that is stored.
+type Stock struct {
+	Findings   []policies.Finding
+	Rulings    []decide.Ruling // one for each finding
+	Exemptions []decide.Standing
+}
+
+// Statuses writes into Guardrails and Exemptions what has become of them: what a Guardrail names and selects, and what an
+// Exemption excepts. One replica runs it, the leader.
+//
+// To know what is excepted it judges everything that is stored, whenever the mesh or the rules have changed since the last
+// time, and at most once an interval. Time alone, with which Exemptions end, costs nothing of that.
+type Statuses struct {
+	StatusOptions
+	seen  *mesh.Snapshot
+	rules *Authored
+	tally decide.Tally
+}
+
+const defaultStatusInterval = 10 * time.Second
+
+// NewStatuses prepares to write.
+func NewStatuses(o StatusOptions) *Statuses {
+	if o.Interval <= 0 {
+		o.Interval = defaultStatusInterval
+	}
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	return &Statuses{StatusOptions: o}
+}
+
+// NeedLeaderElection is true: two writers would only repeat one another.
+func (s *Statuses) NeedLeaderElection() bool { return true }
+
+// Start writes until ctx ends. What cannot be written is tried again.
+func (s *Statuses) Start(ctx context.Context) error {
+	ticker := s.Clock.NewTicker(s.Interval)
+	defer ticker.Stop()
+	for {
+		if err := s.once(ctx); err != nil && ctx.Err() == nil {
+			log.FromContext(ctx).Error(err, "the status of Guardrails and Exemptions is not up to date; it is tried again")
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C():
+		}
+	}
+}
+
+// once brings every status up to date.
+func (s *Statuses) once(ctx context.Context) error {
+	rules := s.Authored()
+	if rules == nil || s.Known() != nil {
+		return nil
+	}
+	snapshot := s.Snapshot()
+	if snapshot != s.seen || rules != s.rules {
+		s.judge(snapshot, rules)
+	}
+	standings := rules.Rulebook.Standings(s.tally, s.Clock.Now())
+	var errs []error
+	for _, g := range rules.Guardrails {
+		errs = append(errs, s.write(ctx, g.DeepCopy(), guardrailStatus(g, rules, snapshot)))
+	}
+	byName := map[client.ObjectKey]decide.Standing{}
+	for _, st := range standings {
+		byName[client.ObjectKey{Namespace: st.Exemption.Namespace, Name: st.Exemption.Name}] = st
+	}
+	for _, e := range rules.Exemptions {
+		st, ok := byName[client.ObjectKeyFromObject(e)]
+		errs = append(errs, s.write(ctx, e.DeepCopy(), exemptionStatus(e, rules, st, ok)))
+	}
+	return errors.Join(errs...)
+}
+
+// judge asks everything of everything, and keeps what was found.
+func (s *Statuses) judge(snapshot *mesh.Snapshot, rules *Authored) {
+	s.seen, s.rules, s.tally = snapshot, rules, decide.Tally{}
+	var found []policies.Finding
+	var objects []*mesh.Object
+	for o := range snapshot.Objects() {
+		objects = append(objects, o)
+	}
+	for _, a := range Evaluate(snapshot, objects, policies.AboutObjects(policies.Checks()), nil) {
+		found = append(found, a.Findings...)
+	}
+	now := s.Clock.Now()
+	d := rules.Rulebook.Judge(decide.Request{Mesh: snapshot}, found, now)
+	s.tally.Add(d)
+	if s.Report != nil {
+		s.Report(Stock{Findings: found, Rulings: d.Rulings, Exemptions: rules.Rulebook.Standings(s.tally, now)})
+	}
+}
+
+// write patches a status where it is another one than is stored; change makes it.
+func (s *Statuses) write(ctx context.Context, o client.Object, change func(client.Object)) error {
+	before := o.DeepCopyObject().(client.Object)
+	change(o)
+	if equality.Semantic.DeepEqual(before, o) {
+		return nil
+	}
+	// The resourceVersion is that of what was judged: a status of an older spec must not be written over a newer one.
+	err := s.Client.Status().Patch(ctx, o, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil // it changed meanwhile; the next round sees it
+	}
+	if err != nil {
+		return fmt.Errorf("write the status of %s %s: %w", o.GetObjectKind().GroupVersionKind().Kind, client.ObjectKeyFromObject(o), err)
+	}
+	return nil
+}
+
+func guardrailStatus(g *v1alpha1.Guardrail, rules *Authored, snapshot *mesh.Snapshot) func(client.Object) {
+	ids := []string{}
+	for _, c := range policies.Checks() {
+		ids = append(ids, c.ID)
+	}
+	checks, namespaces, ok := rules.Rulebook.Reach(g.Name, snapshot, ids)
+	return func(o client.Object) {
+		status := &o.(*v1alpha1.Guardrail).Status
+		condition := metav1.Condition{Type: "Ready", Status: metav1.ConditionTrue, Reason: "InForce", ObservedGeneration: g.Generation,
+			Message: fmt.Sprintf("It names %d checks and selects %d namespaces.", checks, namespaces)}
+		if !ok {
+			condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, "Invalid", rules.problemOf(v1alpha1.GuardrailKind, "", g.Name)
+		}
+		status.Checks, status.Namespaces = int32(checks), int32(namespaces)
+		apimeta.SetStatusCondition(&status.Conditions, condition)
+	}
+}
+
+func exemptionStatus(e *v1alpha1.Exemption, rules *Authored, st decide.Standing, ok bool) func(client.Object) {
+	return func(o client.Object) {
+		status := &o.(*v1alpha1.Exemption).Status
+		condition := metav1.Condition{Type: "Ready", Status: metav1.ConditionTrue, Reason: string(st.State), ObservedGeneration: e.Generation,
+			Message: fmt.Sprintf("It excepts %d findings.", st.Matched)}
+		if f, wrong := st.Finding(); ok && wrong {
+			condition.Message = f.Message + " " + f.Remedy
+		}
+		switch {
+		case !ok:
+			condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, "Invalid", rules.problemOf(v1alpha1.ExemptionKind, e.Namespace, e.Name)
+		case st.State == v1alpha1.StateExpired, st.State == v1alpha1.StateTooLong:
+			condition.Status = metav1.ConditionFalse
+		}
+		status.State, status.Matched = st.State, int32(st.Matched)
+		apimeta.SetStatusCondition(&status.Conditions, condition)
+	}
+}
+
+// problemOf is what keeps a Guardrail or an Exemption from being applied.
+func (a *Authored) problemOf(kind, namespace, name string) string {
+	for _, p := range a.Problems {
+		if p.Object.Kind == kind && p.Object.Namespace == namespace && p.Object.Name == name {
+			return p.Message
+		}
+	}
+	return ""
+}

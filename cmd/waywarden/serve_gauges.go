@@ -1,0 +1,72 @@
+package main
+
+import (
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/waywarden/waywarden/certs"
+)
+
+// gauges are what is read off when Prometheus asks, and not counted.
+type gauges struct {
+	*server
+	refused atomic.Pointer[bool] // what the last canary showed; nil before there was one
+
+	objects, age, expiry, success *prometheus.Desc
+}
+
+func newGauges(s *server) *gauges {
+	return &gauges{server: s,
+		objects: prometheus.NewDesc("waywarden_snapshot_objects", "Objects by which policies are judged.", []string{"kind"}, nil),
+		age:     prometheus.NewDesc("waywarden_snapshot_age_seconds", "How long the API server has sent nothing; it says something about once a minute.", nil, nil),
+		expiry:  prometheus.NewDesc("waywarden_certificate_expiry_seconds", "How long the serving certificate is valid.", nil, nil),
+		success: prometheus.NewDesc("waywarden_canary_success", "1 if the API server refused the last canary, so that admission is in force. Only the leader knows.", nil, nil),
+	}
+}
+
+// canary hears what became of a canary.
+func (g *gauges) canary(m certs.Measurement) {
+	refused := m.Outcome == certs.Refused
+	g.refused.Store(&refused)
+	if !refused {
+		g.log.Warn("admission is not shown to be in force", "outcome", string(m.Outcome), "message", m.Message)
+	} else if m.Raised {
+		g.log.Info("admission is in force: failurePolicy was raised to Fail", "webhook", g.validating)
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (g *gauges) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{g.objects, g.age, g.expiry, g.success} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (g *gauges) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	status := g.live.Status()
+	for kind, n := range status.Objects {
+		label := kind.String()
+		if kind.Group() != "" && kind.String() == "Gateway" {
+			label += "." + kind.Group()
+		}
+		gauge(g.objects, float64(n), label)
+	}
+	if !status.Heard.IsZero() {
+		gauge(g.age, g.now().Sub(status.Heard).Seconds())
+	}
+	if until, ok := g.certificate.Expiry(); ok {
+		gauge(g.expiry, until.Sub(g.now()).Seconds())
+	}
+	if refused := g.refused.Load(); refused != nil {
+		value := 0.0
+		if *refused {
+			value = 1
+		}
+		gauge(g.success, value)
+	}
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/audit"
+	"github.com/waywarden/waywarden/certs"
+	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies/decide"
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/webhook"
+)
+
+// certificate is where the serving certificate comes from; certs has two of them.
+type certificate interface {
+	manager.Runnable
+	GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	Ready(now time.Time) error
+	Expiry() (time.Time, bool)
+}
+
+// server is everything that serve runs.
+type server struct {
+	*serve
+	log *slog.Logger
+	now func() time.Time
+
+	manager     manager.Manager
+	live        *inventory.Live
+	rules       *audit.Rulebooks
+	certificate certificate
+	draining    atomic.Bool
+}
+
+func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time) (*server, error) {
+	out := &server{serve: s, log: log, now: now}
+	var err error
+	if out.certificate, err = s.certificate(cfg, now); err != nil {
+		return nil, err
+	}
+	if out.manager, err = out.newManager(cfg); err != nil {
+		return nil, err
+	}
+	logger := logr.FromSlogHandler(log.Handler())
+	if out.live, err = inventory.Watch(cfg, inventory.WatchOptions{Mesh: mesh.Options{IstioVersion: s.istioVersion}, Log: logger.WithName("watch")}); err != nil {
+		return nil, err
+	}
+	out.rules = audit.FollowRules(out.manager.GetCache(), decide.Options{MaxDuration: s.maxExemption}, logger.WithName("rules"))
+	if err := out.admission(cfg, logger.WithName("admission")); err != nil {
+		return nil, err
+	}
+	return out, out.add(cfg)
+}
+
+func (s *serve) certificate(cfg *rest.Config, now func() time.Time) (certificate, error) {
+	if s.cert.value == "files" {
+		return certs.Files(filepath.Join(s.certDir, "tls.crt"), filepath.Join(s.certDir, "tls.key"))
+	}
+	name := s.service
+	if !isHost(name) {
+		name += "." + s.namespace + ".svc"
+	}
+	return certs.NewSelfSigned(certs.Options{Config: cfg, Namespace: s.namespace, Secret: s.certSecret, Names: []string{name},
+		Validating: s.validating, Mutating: s.mutating, Delay: s.certDelay, Now: now})
+}
+
+// isHost is whether --service names a host already: one outside of the cluster, as in a test.
+func isHost(name string) bool {
+	return net.ParseIP(name) != nil || name == "localhost"
+}
+
+func (s *server) newManager(cfg *rest.Config) (manager.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	host, port, err := hostPort(s.webhookAddr)
+	if err != nil {
+		return nil, fmt.Errorf("--webhook-addr: %w", err)
+	}
+	if err := onLoopback(s.pprofAddr); err != nil {
+		return nil, fmt.Errorf("--pprof-addr: %w", err)
+	}
+	return ctrl.NewManager(cfg, manager.Options{
+		Scheme: scheme, Logger: logr.FromSlogHandler(s.log.Handler()),
+		LeaderElection: true, LeaderElectionID: "waywarden", LeaderElectionNamespace: s.namespace, LeaderElectionReleaseOnCancel: true,
+		Metrics: metricsserver.Options{BindAddress: s.metricsAddr}, HealthProbeBindAddress: s.healthAddr, PprofBindAddress: s.pprofAddr,
+		WebhookServer: ctrlwebhook.NewServer(ctrlwebhook.Options{Host: host, Port: port, TLSOpts: []func(*tls.Config){
+			func(c *tls.Config) { c.GetCertificate = s.certificate.GetCertificate }}}),
+	})
+}
+
+func hostPort(addr string) (string, int, error) {
+	host, text, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q is not an address such as :9443", addr)
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil || port < 1 || port > 65535 {
+		return "", 0, fmt.Errorf("%q is not a port", text)
+	}
+	return host, port, nil
+}
+
+func onLoopback(addr string) error {
+	if addr == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%q is not on loopback: profiles show what is in memory. Name 127.0.0.1", addr)
+	}
+	return nil
+}
+
+// admission registers the webhooks.
+func (s *server) admission(cfg *rest.Config, log logr.Logger) error {
+	asker, err := webhook.NewAsker(cfg)
+	if err != nil {
+		return err
+	}
+	counted := webhook.NewMetrics(metrics.Registry)
+	observers := []func(webhook.Record){counted.Observe, webhook.LogTo(s.log), webhook.EventTo(s.manager.GetEventRecorder("waywarden"))}
+	a := webhook.New(webhook.Options{
+		Source:    webhook.Source{Snapshot: s.live.Snapshot, Rulebook: s.rules.Rulebook, Now: s.now, Get: asker.Get, MayBreakGlass: asker.MayBreakGlass},
+		Namespace: s.namespace, MaxExemption: s.maxExemption, Concurrency: s.concurrency, Log: log, Dropped: counted.Dropped,
+		Observe: func(r webhook.Record) {
+			for _, observe := range observers {
+				observe(r)
+			}
+		},
+	})
+	hooks := s.manager.GetWebhookServer()
+	hooks.Register(webhook.ValidatePath, s.whileDraining(a.Validating()))
+	hooks.Register(webhook.MutatePath, s.whileDraining(a.Mutating()))
+	return nil
+}
+
+// whileDraining asks API servers to close their connections, once this replica is about to go: they keep them for
+// long, and would call it until the last moment.
+func (s *server) whileDraining(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// add hands everything that runs to the manager, with the probes.
+func (s *server) add(cfg *rest.Config) error {
+	runnables := []manager.Runnable{s.certificate, s.live, s.rules, audit.NewStatuses(audit.StatusOptions{
+		Client: s.manager.GetClient(), Authored: s.rules.Current, Snapshot: s.live.Snapshot, Known: s.live.Ready,
+	})}
+	if own, ok := s.certificate.(*certs.SelfSigned); ok {
+		runnables = append(runnables, own.Writer())
+	}
+	gauges := newGauges(s)
+	metrics.Registry.MustRegister(gauges)
+	canary, err := certs.NewCanary(certs.CanaryOptions{
+		Config: cfg, Namespace: s.namespace, Configuration: s.validating, Webhook: webhook.PoliciesEntry, Refusal: webhook.CanaryMessage,
+		Pinned: s.failurePolicy.value != "managed", Interval: s.canaryInterval, Report: gauges.canary,
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range append(runnables, canary) {
+		if err := s.manager.Add(r); err != nil {
+			return err
+		}
+	}
+	return errors.Join(
+		s.manager.AddHealthzCheck("alive", func(*http.Request) error { return nil }),
+		s.manager.AddReadyzCheck("ready", func(r *http.Request) error { return s.ready(r) }))
+}
+
+// ready is nil while this replica can be called: it listens, with a certificate that the API server trusts, and knows the
+// mesh and the rules.
+func (s *server) ready(r *http.Request) error {
+	if s.draining.Load() {
+		return errors.New("it is about to stop")
+	}
+	return errors.Join(s.live.Ready(), s.rules.Ready(), s.certificate.Ready(s.now()), s.manager.GetWebhookServer().StartedChecker()(r))
+}
+
+// run serves until ctx ends, and then for a while longer: an API server learns only by and by that this replica goes.
+func (s *server) run(ctx context.Context) error {
+	if _, err := memlimit.Set(memlimit.WithLogger(s.log)); err != nil {
+		s.log.Info("the garbage collector is not told how much memory there is", "why", err.Error())
+	}
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-serving.Done():
+			return
+		}
+		s.draining.Store(true)
+		s.log.Info("stopping: no longer ready, and answering what still comes", "for", s.drain)
+		select {
+		case <-time.After(s.drain):
+		case <-serving.Done():
+		}
+		stop()
+	}()
+	return s.manager.Start(serving)
+}

@@ -1,0 +1,252 @@
+package inventory
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// begun is a world that has been discovered, of which nothing has been listed.
+func begun(t *testing.T) *world {
+	w := newWorld(t, 1)
+	for _, s := range w.served {
+		n, content := name{"shop", "a"}, fields{"metadata": fields{"name": "a", "namespace": "shop"}}
+		if !s.kind.Namespaced() {
+			n, content = name{"", "shop"}, fields{"metadata": fields{"name": "shop"}}
+		}
+		s.objects[n] = content
+	}
+	w.mirror.serve(w.discovered())
+	return w
+}
+
+func (w *world) listAll(but ...mesh.Kind) {
+	for _, r := range resources {
+		if !containsKind(but, r.kind) {
+			w.relist(w.served[r.GroupResource()])
+		}
+	}
+}
+
+func containsKind(kinds []mesh.Kind, kind mesh.Kind) bool {
+	for _, k := range kinds {
+		if k == kind {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *world) failKind(kind mesh.Kind, err error) bool {
+	return w.mirror.fail(w.mirror.sources[groupResource(kind)], err)
+}
+
+func (w *world) awaited() string { return strings.Join(w.mirror.Status().Awaited, " ") }
+
+func TestNothingIsKnownUntilEverythingIsListed(t *testing.T) {
+	w := begun(t)
+	w.listAll(mesh.Service)
+	if s := w.mirror.snapshot.Load(); s.Len() != 0 || s.Known("shop") {
+		t.Errorf("before Services are listed there are %d objects, and shop is known: %v", s.Len(), s.Known("shop"))
+	}
+	if w.awaited() != "services" {
+		t.Errorf("awaited: %s", w.awaited())
+	}
+	w.listAll()
+	if s := w.mirror.snapshot.Load(); s.Get(mesh.Service, "shop", "a") == nil || !s.Known("shop") {
+		t.Errorf("after all is listed there are %d objects, and shop is known: %v", s.Len(), s.Known("shop"))
+	}
+}
+
+// TestFailures says what each failure of a list leaves: of a kind that was never read, and of one that was.
+func TestFailures(t *testing.T) {
+	services := groupResource(mesh.Service)
+	for _, c := range []struct {
+		what          string
+		err           error
+		times         int
+		settles       bool // so that the others need not wait
+		unread        bool
+		keeps, stales bool // what was known before
+	}{
+		{"may not", apierrors.NewForbidden(services, "", nil), 1, true, true, false, false},
+		{"a broken conversion, once", apierrors.NewInternalError(errors.New("conversion")), 1, false, false, true, true},
+		{"a broken conversion, again and again", apierrors.NewInternalError(errors.New("conversion")), patience, true, true, true, true},
+		{"too many requests, again and again", apierrors.NewTooManyRequests("later", 1), patience + 5, false, false, true, true},
+		{"no answer, again and again", errors.New("connection refused"), patience + 5, false, false, true, true},
+		{"no such resource", apierrors.NewNotFound(services, ""), 1, true, false, true, true}, // until rediscovery
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			fresh := begun(t)
+			fresh.listAll(mesh.Service)
+			read := begun(t)
+			read.listAll()
+			for range c.times {
+				fresh.failKind(mesh.Service, c.err)
+				read.failKind(mesh.Service, c.err)
+			}
+			if settled := fresh.awaited() == ""; settled != c.settles {
+				t.Errorf("never read: the others go on: %v", settled)
+			}
+			if unread := len(fresh.mirror.Status().Unread) > 0; unread != c.unread {
+				t.Errorf("never read: unread: %v", fresh.mirror.Status().Unread)
+			}
+			s, status := read.mirror.snapshot.Load(), read.mirror.Status()
+			if keeps := s.Get(mesh.Service, "shop", "a") != nil; keeps != c.keeps || s.Known("shop") != c.keeps {
+				t.Errorf("read before: kept %v, shop known %v", keeps, s.Known("shop"))
+			}
+			if stale := len(status.Stale) == 1; stale != c.stales {
+				t.Errorf("read before: stale: %+v", status.Stale)
+			}
+			fresh.listAll()
+			read.listAll()
+			for _, w := range []*world{fresh, read} {
+				w.compare("listed after all")
+				if stale := w.mirror.Status().Stale; len(stale) > 0 {
+					t.Errorf("listed after all and stale: %+v", stale)
+				}
+			}
+		})
+	}
+}
+
+// TestDiscoveryAloneDropsNothing: an API server that starts serves kinds before it says so.
+func TestDiscoveryAloneDropsNothing(t *testing.T) {
+	w := begun(t)
+	w.listAll()
+	policies := w.served[groupResource(mesh.AuthorizationPolicy)]
+	policies.installed = false
+	w.mirror.serve(w.discovered())
+	if w.mirror.snapshot.Load().Get(mesh.AuthorizationPolicy, "shop", "a") == nil {
+		t.Fatal("AuthorizationPolicies are gone because discovery did not name them")
+	}
+	if again := w.failKind(mesh.AuthorizationPolicy, apierrors.NewNotFound(policies.GroupResource(), "")); !again {
+		t.Error("nobody is asked what is served, though a list was answered with 404")
+	}
+	w.mirror.serve(w.discovered())
+	if w.mirror.snapshot.Load().Get(mesh.AuthorizationPolicy, "shop", "a") != nil || w.mirror.sources[policies.GroupResource()] != nil {
+		t.Error("AuthorizationPolicies are neither served nor listed, and still there")
+	}
+}
+
+func TestAnotherVersionKeepsWhatIsKnown(t *testing.T) {
+	w := begun(t)
+	w.listAll()
+	old := w.feed(w.served[groupResource(mesh.AuthorizationPolicy)])
+	w.served[groupResource(mesh.AuthorizationPolicy)].Version = "v1beta1"
+	follow := w.mirror.serve(w.discovered())
+	if len(follow) != 1 || follow[0].Version != "v1beta1" {
+		t.Fatalf("to follow: %v", follow)
+	}
+	was := w.mirror.snapshot.Load().Get(mesh.AuthorizationPolicy, "shop", "a")
+	if was == nil || was.APIVersion != "security.istio.io/v1" {
+		t.Fatalf("between two versions the policy is %v", was)
+	}
+	w.must(old.Delete(raw(fields{"metadata": fields{"name": "a", "namespace": "shop"}})))
+	if w.mirror.snapshot.Load().Get(mesh.AuthorizationPolicy, "shop", "a") == nil {
+		t.Error("a late word of the version that is no longer followed counts")
+	}
+	w.listAll()
+	if is := w.mirror.snapshot.Load().Get(mesh.AuthorizationPolicy, "shop", "a"); is == nil || is.APIVersion != "security.istio.io/v1beta1" {
+		t.Errorf("listed in another version the policy is %v", is)
+	}
+}
+
+// TestAResourceThatIsServedAndNotThere: discovery names it, and its list is answered with 404. It has no objects, keeps
+// nobody waiting, and is not asked for in a loop.
+func TestAResourceThatIsServedAndNotThere(t *testing.T) {
+	w := begun(t)
+	w.listAll()
+	gr := groupResource(mesh.AuthorizationPolicy)
+	again := 0
+	for range 5 {
+		if w.failKind(mesh.AuthorizationPolicy, apierrors.NewNotFound(gr, "")) {
+			again++
+		}
+		w.mirror.serve(w.discovered())
+	}
+	if again != 1 {
+		t.Errorf("rediscovery was asked for at once %d times", again)
+	}
+	if w.mirror.snapshot.Load().Get(mesh.AuthorizationPolicy, "shop", "a") != nil || w.awaited() != "" {
+		t.Errorf("a policy is left, or awaited: %s", w.awaited())
+	}
+}
+
+// TestSilentGroups: an API group that does not answer discovery leaves its kinds unread, unless they are watched already.
+func TestSilentGroups(t *testing.T) {
+	w := begun(t)
+	now := w.discovered()
+	gateways := resource{w.served[groupResource(mesh.Gateway)].GroupVersionResource, mesh.Gateway}
+	silent := func(s served) served {
+		out := served{unread: []Unread{gateways.unread("its API group does not answer: no")}}
+		for _, r := range s.resources {
+			if r.kind != mesh.Gateway {
+				out.resources = append(out.resources, r)
+			}
+		}
+		return out
+	}
+	late := newWorld(t, 1)
+	late.mirror.serve(silent(now))
+	late.listAll()
+	if late.mirror.snapshot.Load().Whole() && late.mirror.snapshot.Load().Len() > 0 || len(late.mirror.Status().Unread) != 1 {
+		t.Errorf("Gateways are unknown and the mesh is whole; unread %+v", late.mirror.Status().Unread)
+	}
+	w.listAll()
+	w.mirror.serve(silent(now))
+	if w.mirror.snapshot.Load().Get(mesh.Gateway, "shop", "a") == nil || len(w.mirror.Status().Unread) != 0 {
+		t.Errorf("Gateways are watched, and unread because discovery is incomplete: %+v", w.mirror.Status().Unread)
+	}
+}
+
+func TestWhatSaysNothingMakesNoSnapshot(t *testing.T) {
+	w := small.watched(t)
+	f := w.feed(w.served[groupResource(mesh.Pod)])
+	content := pod(namespaceName(5), "app-7", 3, "10.0.0.1")
+	w.must(f.Update(raw(content)))
+	before := w.mirror.snapshot.Load()
+	content["metadata"].(fields)["resourceVersion"] = "999"
+	content["status"].(fields)["conditions"].([]any)[0].(fields)["lastTransitionTime"] = "2026-02-02T00:00:00Z"
+	w.must(f.Update(raw(content)))
+	if w.mirror.snapshot.Load() != before {
+		t.Error("a heartbeat makes a Snapshot")
+	}
+	content["status"].(fields)["podIP"] = "10.0.0.2"
+	w.must(f.Update(raw(content)))
+	if w.mirror.snapshot.Load() == before {
+		t.Error("another address makes no Snapshot")
+	}
+}
+
+// TestPodsOfAnOwnerShare: equal labels, annotations, containers and Content of siblings are the same memory, and what
+// differs is not.
+func TestPodsOfAnOwnerShare(t *testing.T) {
+	w := newWorld(t, 1)
+	w.mirror.serve(w.discovered())
+	f := w.feed(w.served[groupResource(mesh.Pod)])
+	one := f.decode(raw(pod("shop", "cart", 1, "10.0.0.1"))).object
+	two := f.decode(raw(pod("shop", "cart", 2, "10.0.0.2"))).object
+	other := pod("shop", "cart", 3, "10.0.0.3")
+	other["metadata"].(fields)["labels"].(fields)["app"] = "other"
+	three := f.decode(raw(other)).object
+	if &one.Spec.(*mesh.PodBody).Spec.Containers[0] != &two.Spec.(*mesh.PodBody).Spec.Containers[0] {
+		t.Error("the containers are not shared")
+	}
+	two.Labels["probe"] = "x"
+	two.Content["probe"] = "x"
+	if one.Labels["probe"] == "" || one.Content["probe"] == nil {
+		t.Error("the labels or the Content are not shared")
+	}
+	if three.Labels["probe"] != "" || three.Labels["app"] != "other" || three.Content["probe"] != nil {
+		t.Error("a pod with other labels shares them")
+	}
+	if diff := cmp.Diff([]string{"10.0.0.1", "10.0.0.2"}, []string{one.Spec.(*mesh.PodBody).Status.PodIP, two.Spec.(*mesh.PodBody).Status.PodIP}); diff != "" {
+		t.Errorf("addresses (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,76 @@
+package inventory
+
+import (
+	"context"
+	"iter"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// Subscription tells one consumer how the mesh changes. A consumer that is slow holds nobody up and misses nothing: what
+// happened while it was busy comes as one Change. So it sees states, not events: what was made and deleted meanwhile it
+// never sees. Next is for one goroutine at a time.
+type Subscription struct {
+	mirror *mirror
+	wake   chan struct{}
+	seen   *mesh.Snapshot
+}
+
+// Change is a step from one Snapshot to a later one.
+type Change struct {
+	Before *mesh.Snapshot // nil in the first Change of a Subscription
+	After  *mesh.Snapshot
+}
+
+// Objects are those in which the two differ, by namespace, kind and name: what was there, nil for what is new, and what
+// is there, nil for what is gone. In the first Change all are new. It costs the namespaces that were touched.
+func (c Change) Objects() iter.Seq2[*mesh.Object, *mesh.Object] {
+	return mesh.Changes(c.Before, c.After)
+}
+
+// Subscribe begins with nothing seen: the first Change comes with the first whole Snapshot, at once where there is one.
+// Close it when it is no longer read.
+func (m *mirror) Subscribe() *Subscription {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := &Subscription{mirror: m, wake: make(chan struct{}, 1)}
+	m.subscriptions[s] = struct{}{}
+	return s
+}
+
+// Close ends the subscription.
+func (s *Subscription) Close() {
+	s.mirror.mu.Lock()
+	defer s.mirror.mu.Unlock()
+	delete(s.mirror.subscriptions, s)
+}
+
+// Next waits until the mesh is no longer the one that was seen last, and is the whole step from there to now. The
+// error is that of ctx.
+func (s *Subscription) Next(ctx context.Context) (Change, error) {
+	select {
+	case <-s.mirror.synced:
+	case <-ctx.Done():
+		return Change{}, ctx.Err()
+	}
+	for {
+		if now := s.mirror.snapshot.Load(); now != s.seen {
+			c := Change{Before: s.seen, After: now}
+			s.seen = now
+			return c, nil
+		}
+		select {
+		case <-s.wake:
+		case <-ctx.Done():
+			return Change{}, ctx.Err()
+		}
+	}
+}
+
+// notify never waits: one wake-up that nobody has answered is as good as two.
+func (s *Subscription) notify() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-logr/logr"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies"
+	_ "github.com/waywarden/waywarden/policies/checks" // the built-in checks register themselves
+	"github.com/waywarden/waywarden/policies/decide"
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/test/bench/filemesh"
+	"github.com/waywarden/waywarden/webhook"
+)
+
+// answer serves one of the two webhooks until ctx ends.
+func (o options) answer(ctx context.Context) error {
+	ctrllog.SetLogger(logr.Discard())
+	host, port, err := net.SplitHostPort(o.addr)
+	if err != nil {
+		return err
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return err
+	}
+	certificate, err := selfSigned()
+	if err != nil {
+		return err
+	}
+	server := ctrlwebhook.NewServer(ctrlwebhook.Options{Host: host, Port: number, TLSOpts: []func(*tls.Config){func(c *tls.Config) {
+		c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate, nil }
+	}}})
+	handler := http.Handler(&admission.Webhook{Handler: admission.HandlerFunc(func(context.Context, admission.Request) admission.Response { return admission.Allowed("") })})
+	if o.serve == "waywarden" {
+		if handler, err = o.waywarden(); err != nil {
+			return err
+		}
+	}
+	server.Register(webhook.ValidatePath, handler)
+	server.Register("/ready", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }))
+	return server.Start(ctx)
+}
+
+// waywarden is admission with every check, and Guardrails that deny, over a mesh that does not change.
+func (o options) waywarden() (http.Handler, error) {
+	var manifests bytes.Buffer
+	if err := filemesh.Write(&manifests, o.mesh()); err != nil {
+		return nil, err
+	}
+	inv, err := inventory.Files(inventory.FileOptions{Stdin: &manifests, MaxBytes: 1 << 30}, "-")
+	if err != nil {
+		return nil, err
+	}
+	snapshot := mesh.New(mesh.Options{}, inv.Objects...)
+	rules, problems := decide.New(decide.Options{}, guardrails(), nil)
+	if len(problems) > 0 {
+		return nil, problems[0]
+	}
+	a := webhook.New(webhook.Options{Log: logr.Discard(), Checks: policies.Checks(), Source: webhook.Source{
+		Snapshot: func() *mesh.Snapshot { return snapshot }, Rulebook: func() *decide.Rulebook { return rules }, Now: time.Now,
+		Get:           func(context.Context, mesh.Kind, string, string) (*mesh.Object, error) { return nil, nil },
+		MayBreakGlass: func(context.Context, authenticationv1.UserInfo) (bool, error) { return false, nil },
+	}})
+	return a.Validating(), nil
+}
+
+func (o options) mesh() filemesh.Options {
+	return filemesh.Options{Policies: o.services * o.policies, PerNamespace: filemesh.ServicesPerNamespace * o.policies, Pods: o.pods, Seed: o.seed}
+}
+
+func selfSigned() (*tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "load"}, NotBefore: time.Now().Add(-time.Minute),
+		NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return nil, fmt.Errorf("make a certificate: %w", err)
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+}
