@@ -7,7 +7,7 @@ BIN := bin/waywarden
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: help build test test-cluster cluster cluster-status cluster-down lint fmt generate check-generated demo bench fuzz conformance
+.PHONY: help build test test-cluster test-kind test-alerts test-image cluster cluster-status cluster-down lint fmt generate check-generated demo bench fuzz conformance
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,14 +17,27 @@ build: ## build bin/waywarden
 
 test: ## run the tests, but for those that need a control plane
 	$(GO) test ./...
+	cd test/chart && $(GO) test -count=1 ./... # what lies outside its module, as the chart does, is not seen by the test cache
 
-# The packages with tests behind the build tag.
-CLUSTER_TESTS = $(shell grep -rl --include='*_test.go' '^//go:build cluster' test | xargs -n1 dirname | sort -u | sed 's,^,./,')
+# The packages with tests behind the build tag, but for those of the module test/chart.
+CLUSTER_TESTS = $(shell grep -rl --include='*_test.go' --exclude-dir=chart '^//go:build cluster' test | xargs -n1 dirname | sort -u | sed 's,^,./,')
 
 # Apart from `test` and behind a build tag, because the first run builds etcd, the API server, kwok and
 # istiod: about 20 minutes on two cores. Afterwards it takes ten, most of it waiting for istiod to settle.
 test-cluster: ## run the tests that need a real control plane and istiod
 	$(GO) test -tags cluster -count=1 -timeout 60m $(CLUSTER_TESTS)
+	cd test/chart && $(GO) test -tags cluster -count=1 -timeout 20m ./...
+
+test-kind: ## run the end-to-end suite on a kind cluster, or on that of WAYWARDEN_TEST_KUBECONFIG
+	$(GO) run ./test/kind
+
+test-alerts: ## test the alert rules of the chart with promtool
+	@command -v promtool >/dev/null || { echo "the alerts were not tested: promtool is missing. Install Prometheus: apt-get install prometheus, or brew install prometheus"; exit 1; }
+	promtool check rules charts/waywarden/files/alerts.yaml
+	promtool test rules test/alerts/alerts.yaml
+
+test-image: ## build what the image holds, for each platform; needs no Docker
+	$(GO) test -tags image -count=1 -timeout 20m ./test/image
 
 KEEP := bin/cluster/keep
 
@@ -41,13 +54,14 @@ lint: ## gofmt, vet, staticcheck, architecture, generated files
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet -tags cluster ./...
 	$(GO) tool staticcheck -tags cluster ./...
+	cd test/chart && $(GO) vet -tags cluster ./... && $$($(GO) -C ../.. tool -n staticcheck) -tags cluster ./...
 	$(GO) test -count=1 -run TestArchitecture ./test
 	@$(MAKE) --no-print-directory check-generated
 
 fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')
 
-CRDS := charts/waywarden/crds
+CRDS := charts/waywarden/files/crds
 CONTROLLER_GEN := $(GO) tool controller-gen object crd paths=./api/...
 
 generate: ## write the CRDs and what else comes from api/, and the generated parts of README.md and docs/

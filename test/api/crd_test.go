@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	crds     = "../../charts/waywarden/crds"
+	crds     = "../../charts/waywarden/files/crds"
 	testdata = "../../api/v1alpha1/testdata"
 )
 

@@ -46,7 +46,7 @@ var servers = []server{
 	}},
 }
 
-// Root is the project's folder: where go.mod is.
+// Root is the project's folder, also for the tests of a module inside it.
 func Root() (string, error) {
 	out, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {
@@ -56,7 +56,15 @@ func Root() (string, error) {
 	if mod == "" || mod == os.DevNull {
 		return "", errors.New("no go.mod here: run from inside the project")
 	}
-	return filepath.Dir(mod), nil
+	for dir := filepath.Dir(mod); ; dir = filepath.Dir(dir) {
+		raw, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && strings.HasPrefix(string(raw), "module github.com/waywarden/waywarden\n") {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("%s is not inside the project: run from there", mod)
+		}
+	}
 }
 
 // Build builds what is missing or older than its go.mod into bin/cluster, and returns that folder.

@@ -1,0 +1,2 @@
+// Package image builds what the image holds, as the Dockerfile says, without Docker.
+package image
