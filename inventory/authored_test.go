@@ -136,7 +136,7 @@ func authoring(lists map[string]string) map[string]string {
 
 const (
 	asStored = `{"apiVersion":"waywarden.dev/v1alpha1","kind":"%s","metadata":{"name":"%s"%s,"managedFields":[{"manager":"kubectl"}]},"spec":%s}`
-	page   = `{"kind":"%sList","apiVersion":"waywarden.dev/v1alpha1","metadata":{"continue":"%s"},"items":[%s]}`
+	page     = `{"kind":"%sList","apiVersion":"waywarden.dev/v1alpha1","metadata":{"continue":"%s"},"items":[%s]}`
 
 	forbidden = `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"forbidden"}`
 )
