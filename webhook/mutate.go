@@ -10,7 +10,6 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
-	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -26,6 +25,9 @@ func (a *Admission) mutate(_ context.Context, r *ctrladmission.Request, record *
 	if isOwn(r.Kind.Group, r.Kind.Kind) {
 		return stamp(r, record)
 	}
+	if !a.Rulebook().Repairs() {
+		return admit() // without a look: validation reads the object
+	}
 	c, err := readChange(r)
 	if err != nil || c.new == nil || c.Operation != admissionv1.Create && c.Operation != admissionv1.Update || leftAlone(c) {
 		return admit()
@@ -37,9 +39,9 @@ func (a *Admission) mutate(_ context.Context, r *ctrladmission.Request, record *
 	for _, x := range m.fixes {
 		w.add("waywarden repaired this: " + x.Message + ".")
 		record.Repairs = append(record.Repairs, x.Message)
-		for _, op := range x.Patch {
-			response.Patches = append(response.Patches, jsonpatch.JsonPatchOperation{Operation: op.Op, Path: op.Path, Value: op.Value})
-		}
+	}
+	for _, op := range m.ops {
+		response.Patches = append(response.Patches, jsonpatch.JsonPatchOperation{Operation: op.Op, Path: op.Path, Value: op.Value})
 	}
 	for _, left := range m.left {
 		w.add(left)
@@ -58,17 +60,28 @@ type repairer struct {
 	*Admission
 	*change
 	before *mesh.Snapshot
+	ops    []policies.Op // all of them, in order
 	fixes  []policies.Fix
 	left   []string // what could be repaired and is not, as sentences
 }
 
 func (m *repairer) run() {
+	if back := takenBack(m.new); len(back) > 0 {
+		if next := patched(m.new, back); next != nil {
+			m.new, m.ops = next, back
+		}
+	}
 	for range maxRepairs {
 		findings, decision := m.ask(m.new)
 		if !m.one(findings, decision) {
-			return
+			break
 		}
 	}
+	var ops []policies.Op
+	for _, x := range m.fixes {
+		ops = append(ops, x.Patch...)
+	}
+	m.ops = slices.Concat(m.ops, ops, marked(m.new, ops))
 }
 
 func (m *repairer) ask(o *mesh.Object) ([]policies.Finding, decide.Decision) {
@@ -112,12 +125,8 @@ func compact(ops []policies.Op) string {
 // tried is the object with a fix applied; nil where the fix does not apply, does not make the finding go away, or brings
 // another one that is more than information.
 func (m *repairer) tried(f policies.Finding, x policies.Fix, before []policies.Finding) *mesh.Object {
-	raw, err := json.Marshal(x.Patch)
-	if err != nil {
-		return nil
-	}
-	next, err := inventory.Patched(m.new, raw)
-	if err != nil {
+	next := patched(m.new, x.Patch)
+	if next == nil {
 		return nil
 	}
 	after, _ := m.ask(next)

@@ -167,6 +167,11 @@ func (g *guardrail) actionOn(f *policies.Finding) v1alpha1.Action {
 	return ""
 }
 
+// Repairs is whether any Guardrail lets objects be repaired.
+func (r *Rulebook) Repairs() bool {
+	return slices.ContainsFunc(r.guardrails, func(g guardrail) bool { return g.fix })
+}
+
 // Reach is how many of some checks a Guardrail's entries name, and how many namespaces of a mesh it selects: what its
 // status says. ok is false where there is no such Guardrail in force.
 func (r *Rulebook) Reach(name string, s *mesh.Snapshot, checkIDs []string) (checks, namespaces int, ok bool) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,6 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // KubeconfigEnv names a kubeconfig of a cluster that tests use instead of starting one. That cluster
@@ -171,6 +173,7 @@ func (c *Cluster) start(ctx context.Context, o options) error {
 }
 
 func (c *Cluster) controlPlane() error {
+	ctrllog.SetLogger(logr.Discard()) // envtest says through it what its errors say too
 	c.env = &envtest.Environment{
 		BinaryAssetsDirectory:    envtestDir(c.bin),
 		ControlPlaneStartTimeout: time.Minute, ControlPlaneStopTimeout: 20 * time.Second,

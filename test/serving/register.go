@@ -30,7 +30,7 @@ func Register(ctx context.Context, c *cluster.Cluster, url string) error {
 	if err != nil {
 		return err
 	}
-	crds, err := filepath.Glob(filepath.Join(top, "charts", "waywarden", "crds", "*.yaml"))
+	crds, err := filepath.Glob(filepath.Join(top, "charts", "waywarden", "files", "crds", "*.yaml"))
 	if err != nil || len(crds) == 0 {
 		return fmt.Errorf("the chart has no CRDs: %v", err)
 	}
