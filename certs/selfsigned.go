@@ -33,7 +33,8 @@ type Options struct {
 	// Delay is after how long every API server and every replica can be presumed to have seen a change; 5 minutes if
 	// zero. A rotation takes two of them. A replica that has read nothing for half of it is not ready.
 	Delay time.Duration
-	// Poll is how often what is watched is read all the same; 30 seconds if zero. At most a quarter of Delay.
+	// Poll is how often what is watched is read all the same; 30 seconds if zero, or a quarter of Delay where that
+	// is less. At most a quarter of Delay.
 	Poll time.Duration
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
@@ -54,7 +55,7 @@ func NewSelfSigned(o Options) (*SelfSigned, error) {
 		o.Delay = 5 * time.Minute
 	}
 	if o.Poll == 0 {
-		o.Poll = 30 * time.Second
+		o.Poll = min(30*time.Second, o.Delay/4)
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -105,6 +105,7 @@ func (r *Replica) WaitReady(ctx context.Context) error {
 		}
 		select {
 		case exit := <-r.done:
+			r.done <- exit
 			said, _ := os.ReadFile(r.Log) // what it said is all there is to say
 			return fmt.Errorf("waywarden ended before it was ready: %v\n%s", exit, said)
 		case <-ctx.Done():
