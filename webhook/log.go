@@ -32,7 +32,7 @@ func (r *Record) Actions() []string {
 		action := string(r.Decision.Rulings[i].Action)
 		switch {
 		case r.Decision.Rulings[i].Exempt != nil:
-			action = "Exempt"
+			action = Exempt
 		case action == string(v1alpha1.Off):
 			continue
 		}

@@ -45,7 +45,7 @@ func (m *Metrics) Observe(r Record) {
 	for i := range r.Findings {
 		action := string(r.Decision.Rulings[i].Action)
 		if r.Decision.Rulings[i].Exempt != nil {
-			action = "Exempt"
+			action = Exempt
 		}
 		m.findings.WithLabelValues(r.Findings[i].Check, string(r.Findings[i].Severity), action).Inc()
 	}

@@ -24,6 +24,9 @@ const (
 	BrokenGlass = "break-glass"
 )
 
+// Exempt stands in logs and metrics for the action where an Exemption excepts a finding.
+const Exempt = "Exempt"
+
 // verdict is what came of judging one request.
 type verdict struct {
 	findings []policies.Finding

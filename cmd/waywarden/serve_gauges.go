@@ -5,15 +5,18 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/certs"
+	"github.com/waywarden/waywarden/webhook"
 )
 
 // gauges are what is read off when Prometheus asks, and not counted.
 type gauges struct {
 	*server
-	refused atomic.Pointer[bool] // what the last canary showed; nil before there was one
+	refused atomic.Pointer[bool]  // what the last canary showed; nil before there was one
+	stock   atomic.Pointer[stock] // what is found of everything that is stored; nil but for the leader
 
-	objects, age, expiry, success *prometheus.Desc
+	objects, age, expiry, success, findings, exemptions *prometheus.Desc
 }
 
 func newGauges(s *server) *gauges {
@@ -21,7 +24,10 @@ func newGauges(s *server) *gauges {
 		objects: prometheus.NewDesc("waywarden_snapshot_objects", "Objects by which policies are judged.", []string{"kind"}, nil),
 		age:     prometheus.NewDesc("waywarden_snapshot_age_seconds", "How long the API server has sent nothing; it says something about once a minute.", nil, nil),
 		expiry:  prometheus.NewDesc("waywarden_certificate_expiry_seconds", "How long the serving certificate is valid.", nil, nil),
-		success: prometheus.NewDesc("waywarden_canary_success", "1 if the API server refused the last canary, so that admission is in force. Only the leader knows.", nil, nil),
+		findings: prometheus.NewDesc("waywarden_findings", "What is found of everything that is stored, by what is done about it. Only the leader knows.",
+			[]string{"check", "severity", "action"}, nil),
+		exemptions: prometheus.NewDesc("waywarden_exemptions", "Exemptions, by what they amount to. Only the leader knows.", []string{"state"}, nil),
+		success:    prometheus.NewDesc("waywarden_canary_success", "1 if the API server refused the last canary, so that admission is in force. Only the leader knows.", nil, nil),
 	}
 }
 
@@ -38,7 +44,7 @@ func (g *gauges) canary(m certs.Measurement) {
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.objects, g.age, g.expiry, g.success} {
+	for _, d := range []*prometheus.Desc{g.objects, g.age, g.expiry, g.success, g.findings, g.exemptions} {
 		out <- d
 	}
 }
@@ -69,4 +75,35 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		}
 		gauge(g.success, value)
 	}
+	if stored := g.stock.Load(); stored != nil {
+		for labels, n := range stored.findings {
+			gauge(g.findings, n, labels[:]...)
+		}
+		for state, n := range stored.exemptions {
+			gauge(g.exemptions, n, state)
+		}
+	}
+}
+
+// stock counts what is found of everything that is stored, by labels.
+type stock struct {
+	findings   map[[3]string]float64 // check, severity, action
+	exemptions map[string]float64    // state
+}
+
+// audited hears what was found of everything that is stored.
+func (g *gauges) audited(found audit.Stock) {
+	s := &stock{map[[3]string]float64{}, map[string]float64{}}
+	for i, f := range found.Findings {
+		r := &found.Rulings[i]
+		action := string(r.Action)
+		if r.Exempt != nil {
+			action = webhook.Exempt
+		}
+		s.findings[[3]string{f.Check, string(f.Severity), action}]++
+	}
+	for _, e := range found.Exemptions {
+		s.exemptions[string(e.State)]++
+	}
+	g.stock.Store(s)
 }

@@ -171,14 +171,15 @@ func (s *server) whileDraining(next http.Handler) http.Handler {
 
 // add hands everything that runs to the manager, with the probes.
 func (s *server) add(cfg *rest.Config) error {
+	gauges := newGauges(s)
+	metrics.Registry.MustRegister(gauges)
 	runnables := []manager.Runnable{s.certificate, s.live, s.rules, audit.NewStatuses(audit.StatusOptions{
 		Client: s.manager.GetClient(), Authored: s.rules.Current, Snapshot: s.live.Snapshot, Known: s.live.Ready,
+		Report: gauges.audited,
 	})}
 	if own, ok := s.certificate.(*certs.SelfSigned); ok {
 		runnables = append(runnables, own.Writer())
 	}
-	gauges := newGauges(s)
-	metrics.Registry.MustRegister(gauges)
 	canary, err := certs.NewCanary(certs.CanaryOptions{
 		Config: cfg, Namespace: s.namespace, Configuration: s.validating, Webhook: webhook.PoliciesEntry, Refusal: webhook.CanaryMessage,
 		Pinned: s.failurePolicy.value != "managed", Interval: s.canaryInterval, Report: gauges.canary,

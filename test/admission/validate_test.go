@@ -5,6 +5,8 @@ package admission
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -307,6 +309,36 @@ spec:
 		}
 		if status, _ := got.Object["status"].(map[string]any); status["state"] != "Active" || status["matched"] != int64(1) {
 			return fmt.Errorf("status %v", status)
+		}
+		return nil
+	})
+}
+
+// TestMetrics: what was decided and what is stored can be read off a replica.
+func TestMetrics(t *testing.T) {
+	w := start(t, 1)
+	w.shop()
+	if err := w.create(object(t, in("shop", noOp)), false); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the replica counts", func() error {
+		resp, err := http.Get(w.replicas[0].Metrics)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return err
+		}
+		for _, want := range []string{
+			`waywarden_admission_requests_total{decision="warn",dry_run="false",kind="AuthorizationPolicy",operation="CREATE"} 1`,
+			`waywarden_findings{action="Warn",check="effect/l7-deny-no-op",severity="critical"} 1`,
+			`waywarden_snapshot_objects{kind="AuthorizationPolicy"} 1`, `waywarden_canary_success 1`, `waywarden_certificate_expiry_seconds`, `waywarden_snapshot_age_seconds`,
+		} {
+			if !strings.Contains(string(text), want) {
+				return errors.New("no " + want)
+			}
 		}
 		return nil
 	})
