@@ -80,6 +80,9 @@ demo: build ## scan, explain, plan and repair the examples
 bench: build ## benchmarks, and scans of meshes that are large or hard
 	$(GO) test -run '^$$' -bench . -benchmem ./policies/... ./inventory/... ./test/bench/...
 	@./test/bench/scan.sh $(BIN)
+	$(GO) build -o bin/load ./test/bench/load
+	bin/load -services 500
+	bin/load -services 5000
 
 SEEDS ?= $(shell date +%s)
 conformance: ## hold our effects to a real istiod, with SEEDS="…"; a new seed each run

@@ -3,6 +3,7 @@ package policies
 import (
 	"cmp"
 	"iter"
+	"maps"
 	"slices"
 
 	"istio.io/api/label"
@@ -14,7 +15,7 @@ import (
 // test lays what they miss beside a look at every policy. They are found through the reverse index and the namespaces that
 // the object touches, and cost those; only what decides for the whole mesh costs the mesh.
 func dependants(before, after *mesh.Snapshot, changed *mesh.Object) []*mesh.Object {
-	d := dependence{seen: map[*mesh.Object]bool{}}
+	d := dependence{seen: map[*mesh.Object]bool{}, visited: map[string]bool{}}
 	concerned := concernedBy(before, after, changed)
 	whole := decidesForAll(before, after, changed)
 	for _, s := range []*mesh.Snapshot{before, after} {
@@ -37,8 +38,9 @@ func dependants(before, after *mesh.Snapshot, changed *mesh.Object) []*mesh.Obje
 
 // dependence collects policies, each once.
 type dependence struct {
-	seen map[*mesh.Object]bool
-	out  []*mesh.Object
+	seen    map[*mesh.Object]bool
+	visited map[string]bool // namespaces: their policies are the same before and after
+	out     []*mesh.Object
 }
 
 func (d *dependence) take(policies ...*mesh.Object) {
@@ -53,9 +55,12 @@ func (d *dependence) take(policies ...*mesh.Object) {
 // of takes what depends on an object as it is in one of the two meshes.
 func (d *dependence) of(s *mesh.Snapshot, o *mesh.Object, concerned func(*mesh.Object) bool) {
 	for _, ns := range namespacesOf(s, o) {
-		for p := range policiesIn(s, ns) {
-			if concerned(p) {
-				d.take(p)
+		if !d.visited[ns] {
+			d.visited[ns] = true
+			for p := range policiesIn(s, ns) {
+				if concerned(p) {
+					d.take(p)
+				}
 			}
 		}
 		if o.Kind != mesh.Service {
@@ -115,11 +120,16 @@ func concernedBy(before, after *mesh.Snapshot, changed *mesh.Object) func(*mesh.
 		}
 		backends, _ := s.Backends(svc)
 		for _, w := range backends {
-			for _, sibling := range s.ServicesOf(w) {
-				names[sibling.Name] = true
+			if slices.ContainsFunc(pods, func(p *mesh.Workload) bool { return maps.Equal(p.Labels, w.Labels) }) {
+				continue // selectors cannot tell them apart
+			}
+			pods = append(pods, w)
+			for _, t := range []*mesh.Snapshot{before, after} {
+				for _, sibling := range t.ServicesOf(w) {
+					names[sibling.Name] = true
+				}
 			}
 		}
-		pods = append(pods, backends...)
 	}
 	return func(p *mesh.Object) bool {
 		attached, ok := p.Spec.(interface{ Attachment() mesh.Attachment })

@@ -52,7 +52,7 @@ func newServe(e *env) *cobra.Command {
 would break stored policies; repair where a Guardrail says so.
 
 It is what the Helm chart runs. It follows the whole mesh, and needs no storage of its own.`,
-		Args: onlyCommands,
+		Args: cobra.NoArgs,
 		Example: examples(e, `
 # as the chart runs it
 waywarden serve --namespace waywarden-system
@@ -125,6 +125,12 @@ func (s *serve) validate() error {
 		if _, ok := mesh.ParseVersion(s.istioVersion); !ok {
 			return fmt.Errorf("--istio-version: %q is not a version such as 1.30 or 1.31.1", s.istioVersion)
 		}
+	}
+	if _, _, err := hostPort(s.webhookAddr); err != nil {
+		return fmt.Errorf("--webhook-addr: %w", err)
+	}
+	if err := onLoopback(s.pprofAddr); err != nil {
+		return fmt.Errorf("--pprof-addr: %w", err)
 	}
 	if s.drain < 0 || s.maxExemption <= 0 {
 		return errors.New("--drain and --max-exemption are lengths of time, as in 10s or 2160h, and the latter is more than nothing")

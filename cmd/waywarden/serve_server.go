@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -98,10 +99,7 @@ func (s *server) newManager(cfg *rest.Config) (manager.Manager, error) {
 	}
 	host, port, err := hostPort(s.webhookAddr)
 	if err != nil {
-		return nil, fmt.Errorf("--webhook-addr: %w", err)
-	}
-	if err := onLoopback(s.pprofAddr); err != nil {
-		return nil, fmt.Errorf("--pprof-addr: %w", err)
+		return nil, err
 	}
 	return ctrl.NewManager(cfg, manager.Options{
 		Scheme: scheme, Logger: logr.FromSlogHandler(s.log.Handler()),
@@ -187,7 +185,7 @@ func (s *server) add(cfg *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range append(runnables, canary) {
+	for _, r := range append(runnables, canary, everywhere(s.giveBack)) {
 		if err := s.manager.Add(r); err != nil {
 			return err
 		}
@@ -195,6 +193,23 @@ func (s *server) add(cfg *rest.Config) error {
 	return errors.Join(
 		s.manager.AddHealthzCheck("alive", func(*http.Request) error { return nil }),
 		s.manager.AddReadyzCheck("ready", func(r *http.Request) error { return s.ready(r) }))
+}
+
+// everywhere is a function that every replica runs, the leader and the others.
+type everywhere func(context.Context) error
+
+func (f everywhere) Start(ctx context.Context) error { return f(ctx) }
+
+// NeedLeaderElection is false.
+func (everywhere) NeedLeaderElection() bool { return false }
+
+// giveBack returns to the machine what the first lists of a large mesh took and nobody needs any more, which the Go runtime
+// would keep for a while.
+func (s *server) giveBack(ctx context.Context) error {
+	if s.live.WaitForSync(ctx) == nil {
+		debug.FreeOSMemory()
+	}
+	return nil
 }
 
 // ready is nil while this replica can be called: it listens, with a certificate that the API server trusts, and knows the

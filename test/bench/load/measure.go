@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,6 +29,7 @@ type side struct {
 	cmd   *exec.Cmd
 	times map[int][]time.Duration // by number of connections
 	rates map[int][]float64       // requests a second, one a round
+	cpu   map[int]time.Duration   // what the process took of the processors
 }
 
 var connections = []int{1, 8}
@@ -69,7 +71,7 @@ func (o options) start(ctx context.Context, s *side) error {
 	if err != nil {
 		return err
 	}
-	s.times, s.rates = map[int][]time.Duration{}, map[int][]float64{}
+	s.times, s.rates, s.cpu = map[int][]time.Duration{}, map[int][]float64{}, map[int]time.Duration{}
 	s.cmd = exec.CommandContext(ctx, self, "-serve", s.name, "-addr", s.addr, "-services", fmt.Sprint(o.services), "-pods", fmt.Sprint(o.pods),
 		"-policies", fmt.Sprint(o.policies), "-seed", fmt.Sprint(o.seed))
 	s.cmd.Stdout, s.cmd.Stderr = os.Stderr, os.Stderr
@@ -108,6 +110,7 @@ func (s *side) ask(ctx context.Context, bodies [][]byte, n int, d time.Duration,
 	times := make([][]time.Duration, n)
 	errs := make([]error, n)
 	var group sync.WaitGroup
+	before := s.processor()
 	start := time.Now()
 	for i := range n {
 		group.Go(func() {
@@ -126,6 +129,7 @@ func (s *side) ask(ctx context.Context, bodies [][]byte, n int, d time.Duration,
 	}
 	all := slices.Concat(times...)
 	s.times[n] = append(s.times[n], all...)
+	s.cpu[n] += s.processor() - before
 	s.rates[n] = append(s.rates[n], float64(len(all))/time.Since(start).Seconds())
 	return ctx.Err()
 }
@@ -149,14 +153,14 @@ func one(c *http.Client, addr string, body []byte) error {
 func (o options) print(sides []*side) {
 	fmt.Printf("mesh: %d Services, %d Pods, %d AuthorizationPolicies, seed %d; %d rounds of %s for each, in turns\n",
 		o.services, o.services*o.pods, o.services*o.policies, o.seed, o.rounds, o.duration)
-	fmt.Printf("%-11s %5s %9s %9s %9s %9s %9s\n", "webhook", "conns", "p50", "p90", "p99", "req/s", "MiB")
+	fmt.Printf("%-11s %5s %9s %9s %9s %9s %9s %9s\n", "webhook", "conns", "p50", "p90", "p99", "req/s", "CPU/req", "MiB")
 	for _, n := range connections {
 		for _, s := range sides {
-			fmt.Printf("%-11s %5d %9s %9s %9s %9.0f %9s\n", s.name, n, s.at(n, 50), s.at(n, 90), s.at(n, 99), mean(s.rates[n]), s.resident())
+			fmt.Printf("%-11s %5d %9s %9s %9s %9.0f %9s %9s\n", s.name, n, s.at(n, 50), s.at(n, 90), s.at(n, 99), mean(s.rates[n]), s.each(n), s.resident())
 		}
 		noop, ours := sides[0], sides[1]
-		fmt.Printf("%-11s %5d %8.2fx %8.2fx %8.2fx %8.2fx\n", "ratio", n, ratio(ours.at(n, 50), noop.at(n, 50)), ratio(ours.at(n, 90), noop.at(n, 90)),
-			ratio(ours.at(n, 99), noop.at(n, 99)), mean(ours.rates[n])/mean(noop.rates[n]))
+		fmt.Printf("%-11s %5d %8.2fx %8.2fx %8.2fx %8.2fx %8.2fx\n", "ratio", n, ratio(ours.at(n, 50), noop.at(n, 50)), ratio(ours.at(n, 90), noop.at(n, 90)),
+			ratio(ours.at(n, 99), noop.at(n, 99)), mean(ours.rates[n])/mean(noop.rates[n]), ratio(ours.each(n), noop.each(n)))
 	}
 }
 
@@ -167,6 +171,30 @@ func (s *side) at(n, percentile int) time.Duration {
 	}
 	slices.Sort(t)
 	return t[min(len(t)-1, len(t)*percentile/100)].Round(time.Microsecond)
+}
+
+// each is what one request took of the processors, which repeats even where others keep them busy.
+func (s *side) each(n int) time.Duration {
+	return (s.cpu[n] / time.Duration(max(1, len(s.times[n])))).Round(time.Microsecond)
+}
+
+// tick is the unit of /proc/PID/stat on Linux (USER_HZ).
+const tick = 10 * time.Millisecond
+
+// processor is what the process has taken of the processors so far.
+func (s *side) processor() time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ") // the name before may hold spaces
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(fields[11]) // what is no number counts as nothing
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * tick
 }
 
 func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
