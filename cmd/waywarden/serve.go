@@ -107,11 +107,15 @@ func (s *serve) run(ctx context.Context, e *env) error {
 	handler := slog.NewJSONHandler(e.stderr, &slog.HandlerOptions{Level: s.level()})
 	logger := logr.FromSlogHandler(handler)
 	ctrl.SetLogger(logger)
-	server, err := s.server(cfg, slog.New(handler), e.now)
+	spans, err := startTracing(ctx, e.getenv)
 	if err != nil {
 		return failed(err)
 	}
-	if err := server.run(ctx); err != nil {
+	server, err := s.server(cfg, slog.New(handler), e.now, spans)
+	if err != nil {
+		return failed(err)
+	}
+	if err := errors.Join(server.run(ctx), spans.stop(context.WithoutCancel(ctx))); err != nil {
 		return failed(err)
 	}
 	return nil

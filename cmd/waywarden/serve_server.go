@@ -45,8 +45,9 @@ type certificate interface {
 // server is everything that serve runs.
 type server struct {
 	*serve
-	log *slog.Logger
-	now func() time.Time
+	log   *slog.Logger
+	now   func() time.Time
+	spans *tracing
 
 	manager     manager.Manager
 	live        *inventory.Live
@@ -55,8 +56,8 @@ type server struct {
 	draining    atomic.Bool
 }
 
-func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time) (*server, error) {
-	out := &server{serve: s, log: log, now: now}
+func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time, spans *tracing) (*server, error) {
+	out := &server{serve: s, log: log, now: now, spans: spans}
 	var err error
 	if out.certificate, err = s.certificate(cfg, now); err != nil {
 		return nil, err
@@ -151,8 +152,8 @@ func (s *server) admission(cfg *rest.Config, log logr.Logger) error {
 		},
 	})
 	hooks := s.manager.GetWebhookServer()
-	hooks.Register(webhook.ValidatePath, s.whileDraining(a.Validating()))
-	hooks.Register(webhook.MutatePath, s.whileDraining(a.Mutating()))
+	hooks.Register(webhook.ValidatePath, s.whileDraining(s.spans.handler(a.Validating(), "validate")))
+	hooks.Register(webhook.MutatePath, s.whileDraining(s.spans.handler(a.Mutating(), "mutate")))
 	return nil
 }
 
