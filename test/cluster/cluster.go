@@ -159,6 +159,10 @@ func (c *Cluster) controlPlane() error {
 	if c.Config, err = c.env.Start(); err != nil {
 		return fmt.Errorf("start etcd and the API server: %w", err)
 	}
+	// envtest makes certificates for webhooks, which would stay behind if the test were killed.
+	if err := os.RemoveAll(c.env.WebhookInstallOptions.LocalServingCertDir); err != nil {
+		return err
+	}
 	c.Config.QPS, c.Config.Burst = -1, 0
 	admin, err := c.env.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
 	if err != nil {
