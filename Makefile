@@ -23,7 +23,7 @@ test: ## run the tests, but for those that need a control plane
 CLUSTER_TESTS = $(shell grep -rl --include='*_test.go' --exclude-dir=chart '^//go:build cluster' test | xargs -n1 dirname | sort -u | sed 's,^,./,')
 
 # Apart from `test` and behind a build tag, because the first run builds etcd, the API server, kwok and
-# istiod: about 20 minutes on two cores. Afterwards it takes ten, most of it waiting for istiod to settle.
+# istiod, and the others wait for istiod to settle. README.md says what it costs.
 test-cluster: ## run the tests that need a real control plane and istiod
 	$(GO) test -tags cluster -count=1 -timeout 60m $(CLUSTER_TESTS)
 	cd test/chart && $(GO) test -tags cluster -count=1 -timeout 20m ./...

@@ -91,7 +91,7 @@ func (d *dependence) service(s *mesh.Snapshot, svc *mesh.Object) {
 func decidesForAll(before, after *mesh.Snapshot, changed *mesh.Object) func(*mesh.Snapshot) iter.Seq[*mesh.Object] {
 	was, is := before.Get(changed.Kind, changed.Namespace, changed.Name), after.Get(changed.Kind, changed.Namespace, changed.Name)
 	switch {
-	case changed.Kind == mesh.Namespace && was != nil && is != nil && enrolment(was) != enrolment(is):
+	case changed.Kind == mesh.Namespace && was != nil && is != nil && !enrolledAlike(before.Settings(), was, is):
 		return (*mesh.Snapshot).Objects
 	case (changed.Kind == mesh.Service || changed.Kind == mesh.ServiceEntry) && (was == nil) != (is == nil) && slices.ContainsFunc(before.Settings().AuthorizationProviders,
 		func(p mesh.AuthorizationProvider) bool { return before.LacksService(p) != after.LacksService(p) }):
@@ -100,9 +100,17 @@ func decidesForAll(before, after *mesh.Snapshot, changed *mesh.Object) func(*mes
 	return func(*mesh.Snapshot) iter.Seq[*mesh.Object] { return func(func(*mesh.Object) bool) {} }
 }
 
-// enrolment is what a Namespace says of who captures its pods.
-func enrolment(ns *mesh.Object) [3]string {
-	return [3]string{ns.Labels[label.IoIstioDataplaneMode.Name], ns.Labels[mesh.InjectionLabel], ns.Labels[label.IoIstioRev.Name]}
+// enrolledAlike is whether two states of a Namespace say the same of who captures its pods: by Istio's labels, and by what
+// istio-cni selects Namespaces by.
+func enrolledAlike(t *mesh.Settings, was, is *mesh.Object) bool {
+	for _, l := range []string{label.IoIstioDataplaneMode.Name, mesh.InjectionLabel, label.IoIstioRev.Name} {
+		if was.Labels[l] != is.Labels[l] {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(t.Enrolment, func(e mesh.EnrolmentSelector) bool {
+		return e.Namespace.Matches(was.Labels) != e.Namespace.Matches(is.Labels)
+	})
 }
 
 // concernedBy tells which policies of its namespace a Service can matter to: those that name it, or another Service

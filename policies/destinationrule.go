@@ -195,7 +195,7 @@ func hashes(lb *mesh.LoadBalancer) bool { return lb != nil && lb.ConsistentHash 
 func hasRoutes(s *mesh.Snapshot, svc *mesh.Object, waypointNamespace string) bool {
 	here := func(o *mesh.Object) bool { return o.Namespace == svc.Namespace || o.Namespace == waypointNamespace }
 	for _, o := range s.VirtualServicesFor(svc) {
-		if v := o.Spec.(*mesh.VirtualServiceSpec); here(o) && len(v.HTTP) > 0 && ForMesh(v) {
+		if v := o.Spec.(*mesh.VirtualServiceSpec); here(o) && len(v.HTTP) > 0 && forMesh(v) {
 			return true
 		}
 	}

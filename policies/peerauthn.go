@@ -71,9 +71,9 @@ func PeerScope(s *mesh.Snapshot, o *mesh.Object) string {
 	return ScopeNamespace
 }
 
-// PeersOfScope are the PeerAuthentications as wide as o that hold for a workload, o among them where
+// peersOfScope are the PeerAuthentications as wide as o that hold for a workload, o among them where
 // it does. Only the oldest of them counts.
-func PeersOfScope(s *mesh.Snapshot, o *mesh.Object, w *mesh.Workload, sidecar bool) []*mesh.Object {
+func peersOfScope(s *mesh.Snapshot, o *mesh.Object, w *mesh.Workload, sidecar bool) []*mesh.Object {
 	scope := PeerScope(s, o)
 	var out []*mesh.Object
 	for _, x := range s.PeerAuthentications(w.Namespace, w.Labels) {
@@ -92,9 +92,9 @@ func PeersOfScope(s *mesh.Snapshot, o *mesh.Object, w *mesh.Workload, sidecar bo
 	return out
 }
 
-// Oldest are those that were created first; several where the input does not show which was, in
+// oldest are those that were created first; several where the input does not show which was, in
 // which case nobody can tell which of them counts.
-func Oldest(objects []*mesh.Object) []*mesh.Object {
+func oldest(objects []*mesh.Object) []*mesh.Object {
 	var first []*mesh.Object
 	for _, o := range objects {
 		switch {

@@ -38,13 +38,13 @@ func (j *peerJudge) add(v Verdict, reason, field, format string, args ...any) {
 func (j *peerJudge) take(w *mesh.Workload) {
 	j.all += count([]*mesh.Workload{w})
 	sidecar := j.by == Sidecar
-	equals := PeersOfScope(j.s, j.o, w, sidecar)
+	equals := peersOfScope(j.s, j.o, w, sidecar)
 	if !slices.Contains(equals, j.o) {
 		j.add(NotEnforced, EmptySelector, "spec.selector", "outside the root namespace only those without any selector count there, and `selector: {}` is one")
 		return
 	}
 	peers := j.s.Peers(w.Namespace, w.Labels, sidecar)
-	first := Oldest(equals)
+	first := oldest(equals)
 	says := j.with(peers, j.o).Composed()
 	others := slices.DeleteFunc(slices.Clone(first), func(x *mesh.Object) bool { return sameMTLS(says, j.with(peers, x).Composed()) })
 	switch {

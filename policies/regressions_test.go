@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/scenario"
@@ -123,5 +125,42 @@ spec:
 	}
 	if want := []string{"r PartiallyEnforced BackendNotFound"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestRegressionsOfEnrolment shows an entry for every caller of the mesh that loses its last one, whose Namespace is
+// enrolled by a label of the cluster's own.
+func TestRegressionsOfEnrolment(t *testing.T) {
+	before := mesh.New(mesh.Options{}, objects(t, `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio-cni-config, namespace: istio-system}
+data: {AMBIENT_ENABLEMENT_SELECTOR: '[{"podSelector": {}, "namespaceSelector": {"matchLabels": {"mesh": "on"}}}]'}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: istio-system}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: infra}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: web, labels: {mesh: "on"}}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: bank, namespace: infra}
+spec: {hosts: [bank.example.com], resolution: DNS, location: MESH_EXTERNAL, ports: [{number: 443, name: tls, protocol: TLS}]}
+`)...)
+	changed := objects(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: web, labels: {mesh: \"off\"}}\n")[0]
+	after := before.With(changed)
+	want := everyRegression(before, after)
+	if len(want) == 0 {
+		t.Fatal("nothing gets worse: the test says nothing")
+	}
+	if diff := cmp.Diff(want, told(policies.Regressions(policies.NewView(before), policies.NewView(after), changed))); diff != "" {
+		t.Errorf("(-every policy +found):\n%s", diff)
 	}
 }

@@ -24,7 +24,7 @@ func virtualService(s *mesh.Snapshot, o *mesh.Object) []Effect {
 	for i, host := range v.Hosts {
 		field := "spec.hosts[" + strconv.Itoa(i) + "]"
 		var own []Effect
-		if ForMesh(v) {
+		if forMesh(v) {
 			own = virtualServiceHost(s, o, v, host, field)
 		}
 		effects = append(effects, atIstioGateways(s, o, v, host, field, own)...)
@@ -33,8 +33,8 @@ func virtualService(s *mesh.Snapshot, o *mesh.Object) []Effect {
 	return join(effects)
 }
 
-// ForMesh is whether a VirtualService is about calls inside the mesh, and not only at gateways.
-func ForMesh(v *mesh.VirtualServiceSpec) bool {
+// forMesh is whether a VirtualService is about calls inside the mesh, and not only at gateways.
+func forMesh(v *mesh.VirtualServiceSpec) bool {
 	return len(v.Gateways) == 0 || slices.Contains(v.Gateways, "mesh")
 }
 

@@ -98,7 +98,7 @@ func (s *Snapshot) usableWaypoint(ns, name, from string) (*Object, string) {
 		return gw, WaypointIsNotReady
 	case !s.Known(from) && s.allowsBySelector(gw):
 		return gw, ReasonUnknown
-	case !s.Admits(gw, from):
+	case !s.admits(gw, from):
 		return gw, AttachmentDenied
 	case !ServesServices(s.TrafficType(gw)):
 		return gw, UnsupportedTrafficType

@@ -10,8 +10,6 @@ import (
 // cniConfig is the ConfigMap by which istio-cni is told whom to capture (charts/istio-cni/templates/configmap-cni.yaml).
 const cniConfig = "istio-cni-config"
 
-func isCNIConfig(o *Object) bool { return o != nil && o.Kind == ConfigMap && o.Name == cniConfig }
-
 // readCNI reads whom istio-cni captures. What an option says wins; what nothing says is Istio's default.
 func (s *Snapshot) readCNI(t *Settings) {
 	t.Enrolment, t.ExcludedNamespaces = s.options.Enrolment, s.options.ExcludedNamespaces

@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// NamespaceLabelDecides is whether a label of Namespaces decides anything in the mesh: Istio's own, and whatever some
-// selector over namespaces asks for. All others are for people, and can change as they like.
-func (s *Snapshot) NamespaceLabelDecides(key string) bool {
+// namespaceLabelDecides is whether a label of Namespaces decides anything in the mesh: Istio's own, and whatever some
+// selector over namespaces asks for by which calls are treated. All others are for people, and can change as they like; that
+// NetworkPolicies select by them changes no policy's effect.
+func (s *Snapshot) namespaceLabelDecides(key string) bool {
 	if strings.Contains(key, "istio") || key == namespaceName {
 		return true
 	}
@@ -61,7 +62,7 @@ func (s *Snapshot) ForPeople(old, o *Object) bool {
 		for k := range labels {
 			was, had := old.Labels[k]
 			is, has := o.Labels[k]
-			if (was != is || had != has) && s.NamespaceLabelDecides(k) {
+			if (was != is || had != has) && s.namespaceLabelDecides(k) {
 				return false
 			}
 		}

@@ -39,7 +39,7 @@ func (r anyObject) useWaypoint() [2]string {
 func (r anyObject) object() *mesh.Object {
 	makers := []func() (string, string, fields){
 		r.namespaceObject, r.service, r.service, r.pod, r.pod, r.deployment, r.gateway, r.gateway, r.gatewayClass, r.route,
-		r.virtualService, r.peerAuthentication, r.peerAuthentication, r.authorization, r.serviceEntry, r.workloadEntry, r.config,
+		r.virtualService, r.peerAuthentication, r.peerAuthentication, r.authorization, r.serviceEntry, r.workloadEntry, r.config, r.config,
 	}
 	apiVersion, kind, content := makers[r.Intn(len(makers))]()
 	content["apiVersion"], content["kind"] = apiVersion, kind
@@ -60,7 +60,7 @@ func (r anyObject) meta(labels fields, names ...string) fields {
 
 func (r anyObject) namespaceObject() (string, string, fields) {
 	m := r.meta(r.labels(r.useWaypoint(), [2]string{"istio.io/dataplane-mode", "ambient"}, [2]string{"istio.io/use-waypoint-namespace", r.namespace()},
-		[2]string{"istio-injection", "enabled"}), "")
+		[2]string{"istio-injection", "enabled"}, [2]string{"team", r.pick("web", "ops")}), "")
 	m["name"] = r.namespace()
 	delete(m, "namespace")
 	return "v1", "Namespace", fields{"metadata": m}
@@ -89,8 +89,10 @@ func (r anyObject) pod() (string, string, fields) {
 	return "v1", "Pod", fields{"metadata": m, "spec": r.podSpec(), "status": fields{"phase": r.pick("", "Running", "Succeeded")}}
 }
 
+func (r anyObject) revision() [2]string { return [2]string{"istio.io/rev", r.pick("canary", "old")} }
+
 func (r anyObject) deployment() (string, string, fields) {
-	return "apps/v1", "Deployment", fields{"metadata": r.meta(fields{}, "cart", "pay", "istiod"),
+	return "apps/v1", "Deployment", fields{"metadata": r.meta(r.labels(r.revision()), "cart", "pay", "istiod"),
 		"spec": fields{"template": fields{"metadata": fields{"labels": r.podLabels()}, "spec": fields{
 			"containers": []any{fields{"name": "discovery", "image": "pilot:1." + r.pick("30.1", "31.0")}}}}}}
 }
@@ -145,13 +147,13 @@ func (r anyObject) serviceEntry() (string, string, fields) {
 }
 
 func (r anyObject) workloadEntry() (string, string, fields) {
-	return "networking.istio.io/v1", "WorkloadEntry", fields{"metadata": r.meta(r.labels(r.useWaypoint()), "vm"),
+	return "networking.istio.io/v1", "WorkloadEntry", fields{"metadata": r.meta(r.labels(r.useWaypoint(), r.revision()), "vm"),
 		"spec": fields{"address": "10.0.0.2", "labels": fields{"app": r.pick("cart", "pay")}}}
 }
 
 func (r anyObject) config() (string, string, fields) {
 	if r.Intn(3) == 0 {
-		selectors := `[{"podSelector": {"matchLabels": {"app": "` + r.pick("cart", "pay") + `"}}}]`
+		selectors := `[{"podSelector": {"matchLabels": {"app": "` + r.pick("cart", "pay") + `"}}, "namespaceSelector": {"matchLabels": {` + r.pick("", `"team": "web"`) + `}}}]`
 		return "v1", "ConfigMap", fields{"metadata": r.meta(fields{}, "istio-cni-config"),
 			"data": fields{"AMBIENT_ENABLEMENT_SELECTOR": selectors, "EXCLUDE_NAMESPACES": r.pick("", "shop", "bank,shop")}}
 	}

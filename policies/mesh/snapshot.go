@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"iter"
+	"reflect"
 	"slices"
 	"sort"
 	"strings"
@@ -176,7 +177,7 @@ func (s *Snapshot) update(id, o *Object) *Snapshot {
 	if settingsDependOn(old) || settingsDependOn(o) {
 		next.settings = next.readSettings()
 	}
-	if id.Kind == GatewayClass || isCNIConfig(old) || isCNIConfig(o) || !slices.Equal(next.settings.Revisions, s.settings.Revisions) {
+	if id.Kind == GatewayClass || !next.readsWorkloadsLike(s) {
 		next.namespaces = forgetWorkloads(next.namespaces)
 	}
 	return &next
@@ -192,9 +193,19 @@ func (n *namespace) empty() bool {
 	return true
 }
 
+// readsWorkloadsLike is whether all that decides about the workloads of every namespace is as in t, but for the
+// GatewayClasses: whom istio-cni captures, and whose entries an istiod sees, which is only known where the root namespace is.
+func (s *Snapshot) readsWorkloadsLike(t *Snapshot) bool {
+	a, b := s.settings, t.settings
+	if s.Known(a.RootNamespace) != t.Known(b.RootNamespace) {
+		return false
+	}
+	return a == b || slices.Equal(a.Revisions, b.Revisions) && a.EnrolmentFrom == b.EnrolmentFrom &&
+		slices.Equal(a.ExcludedNamespaces, b.ExcludedNamespaces) && reflect.DeepEqual(a.Enrolment, b.Enrolment)
+}
+
 // forgetWorkloads drops what namespaces remember of their workloads: a GatewayClass, which lives in
-// no namespace, decides which pods are waypoints in all of them, an istiod whose entries are seen, and
-// istio-cni's ConfigMap which pods are enrolled.
+// no namespace, decides which pods are waypoints in all of them, and so does how Istio is installed.
 func forgetWorkloads(namespaces *iradix.Tree[*namespace]) *iradix.Tree[*namespace] {
 	txn := namespaces.Txn()
 	it := namespaces.Root().Iterator()

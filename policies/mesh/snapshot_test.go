@@ -2,9 +2,11 @@ package mesh_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -121,6 +123,38 @@ func TestUpdatesLeaveTheOldSnapshotAlone(t *testing.T) {
 		if diff := cmp.Diff(want, answers(s)); diff != "" {
 			t.Fatalf("seed %d: an update changed the Snapshot it was made from:\n%s", seed, diff)
 		}
+	}
+}
+
+// TestAnswersAreShared asks a Snapshot, and meshes as they would be, at once: whoever finds an answer first finds it for
+// all, so what each says is laid beside a Snapshot that shares nothing.
+func TestAnswersAreShared(t *testing.T) {
+	for seed := range int64(20) {
+		r := anyObject{rand.New(rand.NewSource(seed)), t}
+		current := map[string]*mesh.Object{}
+		s := mesh.New(mesh.Options{})
+		for range 60 {
+			o := r.object()
+			s, current[identity(o)] = s.With(o), o
+		}
+		var group sync.WaitGroup
+		for range 6 {
+			would := r.object()
+			all := maps.Clone(current)
+			all[identity(would)] = would
+			for _, ask := range []struct {
+				s   *mesh.Snapshot
+				all map[string]*mesh.Object
+			}{{s, current}, {s.With(would), all}} {
+				group.Go(func() {
+					alone := mesh.New(mesh.Options{}, slices.Collect(maps.Values(ask.all))...)
+					if diff := cmp.Diff(answers(alone), answers(ask.s)); diff != "" {
+						t.Errorf("seed %d: an answer was that of another mesh (-alone +shared):\n%s", seed, diff)
+					}
+				})
+			}
+		}
+		group.Wait()
 	}
 }
 

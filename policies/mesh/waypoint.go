@@ -95,10 +95,10 @@ func waypointNamespace(o *Object, byDefault string) string {
 	return byDefault
 }
 
-// AskedWaypoint reads istio.io/use-waypoint from the object's labels, else from its Namespace's
+// askedWaypoint reads istio.io/use-waypoint from the object's labels, else from its Namespace's
 // (ambient/waypoints.go fetchWaypointForTarget). What the object asks for is never completed, nor
 // replaced when it is not usable, by what the Namespace asks for.
-func (s *Snapshot) AskedWaypoint(kind Kind, ns string, labels map[string]string) Asked {
+func (s *Snapshot) askedWaypoint(kind Kind, ns string, labels map[string]string) Asked {
 	if name, ok := labels[label.IoIstioUseWaypoint.Name]; ok {
 		if name == none {
 			return Asked{Opt: OptsOut, By: kind.String()}
@@ -235,7 +235,7 @@ func (s *Snapshot) WorkloadBinding(kind Kind, w *Workload) Binding {
 }
 
 func (s *Snapshot) resolve(kind Kind, ns string, labels map[string]string) Binding {
-	b := Binding{Asked: s.AskedWaypoint(kind, ns, labels)}
+	b := Binding{Asked: s.askedWaypoint(kind, ns, labels)}
 	switch b.Opt {
 	case NotKnown:
 		b.Reason, b.Missing = ReasonUnknown, "Namespace "+ns
@@ -252,7 +252,7 @@ func (s *Snapshot) resolve(kind Kind, ns string, labels map[string]string) Bindi
 		b.Reason = WaypointIsNotReady
 	case !s.Known(ns) && s.allowsBySelector(b.Gateway):
 		b.Reason, b.Missing = ReasonUnknown, "Namespace "+ns
-	case !s.Admits(b.Gateway, ns):
+	case !s.admits(b.Gateway, ns):
 		b.Reason = AttachmentDenied
 	default:
 		b.Bound, b.Reason = true, WaypointAccepted
@@ -260,9 +260,9 @@ func (s *Snapshot) resolve(kind Kind, ns string, labels map[string]string) Bindi
 	return b
 }
 
-// Admits is whether a waypoint lets objects of a namespace attach (ambient/waypoints.go
+// admits is whether a waypoint lets objects of a namespace attach (ambient/waypoints.go
 // makeAllowedRoutes, AllowsAttachmentFromNamespace).
-func (s *Snapshot) Admits(gw *Object, ns string) bool {
+func (s *Snapshot) admits(gw *Object, ns string) bool {
 	l := s.AttachmentListener(gw)
 	if l == nil {
 		return gw.Namespace == ns

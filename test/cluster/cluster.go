@@ -11,27 +11,13 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
-
-// KubeconfigEnv names a kubeconfig of a cluster that tests use instead of starting one. That cluster
-// must have the CRDs of Istio and the Gateway API, and istiod where a test asks for it.
-const KubeconfigEnv = "WAYWARDEN_TEST_KUBECONFIG"
-
-// IstiodEnv is the HTTP address of istiod in that cluster, for tests that read its /debug pages.
-const IstiodEnv = "WAYWARDEN_TEST_ISTIOD"
-
-// IstiodXDSEnv is its gRPC address without TLS, for tests that connect as a waypoint's proxy.
-const IstiodXDSEnv = "WAYWARDEN_TEST_ISTIOD_XDS"
 
 // Cluster is a control plane that runs, or one that was given.
 type Cluster struct {
@@ -47,10 +33,11 @@ type Cluster struct {
 	env       *envtest.Environment // nil for a cluster that was given
 	processes []*process
 	stop      context.CancelFunc
-	made      []string // Namespaces that were applied to a cluster that was given
+	ledger    *ledger // nil for a cluster of its own
 }
 
 type options struct {
+	own      bool
 	istiod   bool
 	istioEnv []string
 	hold     func(pod *unstructured.Unstructured) bool
@@ -59,13 +46,18 @@ type options struct {
 // Option changes what Start starts.
 type Option func(*options)
 
+// Own starts a cluster even where one is given: for tests that take it apart.
+func Own() Option {
+	return func(o *options) { o.own = true }
+}
+
 // WithIstiod starts istiod, kwok and the controllers that make its deployments into pods.
 func WithIstiod(env ...string) Option {
 	return func(o *options) { o.istiod, o.istioEnv = true, env }
 }
 
 // Hold keeps the pods for which it is true off every node, so that they never become ready: that
-// is how a waypoint stays unready.
+// is how a waypoint stays unready. A cluster that was given has a scheduler of its own, which does not ask.
 func Hold(pod func(*unstructured.Unstructured) bool) Option {
 	return func(o *options) { o.hold = pod }
 }
@@ -100,7 +92,7 @@ func Run(ctx context.Context, opts ...Option) (*Cluster, error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if file := os.Getenv(KubeconfigEnv); file != "" {
+	if file := os.Getenv(KubeconfigEnv); file != "" && !o.own {
 		return given(file)
 	}
 	bin, err := Build()
@@ -116,38 +108,6 @@ func Run(ctx context.Context, opts ...Option) (*Cluster, error) {
 		return nil, errors.Join(fmt.Errorf("%w (logs: %s)", err, logs), c.Stop())
 	}
 	return c, nil
-}
-
-func given(file string) (*Cluster, error) {
-	cfg, err := clientcmd.BuildConfigFromFlags("", file)
-	if err != nil {
-		return nil, fmt.Errorf("read %s from %s: %w", file, KubeconfigEnv, err)
-	}
-	c := &Cluster{Config: cfg, Kubeconfig: file, IstiodURL: os.Getenv(IstiodEnv), IstiodXDS: os.Getenv(IstiodXDSEnv)}
-	return c, c.connect()
-}
-
-// clearTimeout is how long a cluster may take to empty the Namespaces of a test.
-const clearTimeout = time.Minute
-
-// clear deletes the Namespaces that were applied, and waits until they are gone: the next test may use the
-// same names.
-func (c *Cluster) clear() error {
-	ctx, cancel := context.WithTimeout(context.Background(), clearTimeout)
-	defer cancel()
-	var errs []error
-	for _, name := range c.made {
-		err := c.Dynamic.Resource(namespacesResource).Delete(ctx, name, metav1.DeleteOptions{})
-		for err == nil {
-			if _, err = c.Dynamic.Resource(namespacesResource).Get(ctx, name, metav1.GetOptions{}); err == nil {
-				time.Sleep(100 * time.Millisecond)
-			}
-		}
-		if !apierrors.IsNotFound(err) {
-			errs = append(errs, fmt.Errorf("delete Namespace %s: %w", name, err))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 func (c *Cluster) start(ctx context.Context, o options) error {
@@ -199,6 +159,10 @@ func (c *Cluster) controlPlane() error {
 	if c.Config, err = c.env.Start(); err != nil {
 		return fmt.Errorf("start etcd and the API server: %w", err)
 	}
+	// envtest makes certificates for webhooks, which would stay behind if the test were killed.
+	if err := os.RemoveAll(c.env.WebhookInstallOptions.LocalServingCertDir); err != nil {
+		return err
+	}
 	c.Config.QPS, c.Config.Burst = -1, 0
 	admin, err := c.env.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
 	if err != nil {
@@ -214,17 +178,14 @@ func (c *Cluster) controlPlane() error {
 
 func (c *Cluster) connect() error {
 	var err error
-	if c.Dynamic, err = dynamic.NewForConfig(c.Config); err != nil {
-		return err
-	}
-	_, err = discovery.NewDiscoveryClientForConfig(c.Config)
+	c.Dynamic, err = dynamic.NewForConfig(c.Config)
 	return err
 }
 
-// Stop takes down what Run started, the last first. A cluster that was given stays, without the Namespaces
-// that were applied to it.
+// Stop takes down what Run started, the last first. A cluster that was given stays, without what was applied
+// to it and had not been there.
 func (c *Cluster) Stop() error {
-	if c.env == nil && len(c.processes) == 0 {
+	if c.ledger != nil {
 		return c.clear()
 	}
 	if c.stop != nil {

@@ -186,7 +186,7 @@ func Objects(stream []byte) ([]*unstructured.Unstructured, error) {
 	}
 }
 
-// ApplyObject applies one object, server-side, and writes its status too where it has one.
+// ApplyObject applies one object, server-side.
 func (c *Cluster) ApplyObject(ctx context.Context, o *unstructured.Unstructured) error {
 	r, namespaced, err := c.Resource(o.GroupVersionKind())
 	if err != nil {
@@ -194,15 +194,14 @@ func (c *Cluster) ApplyObject(ctx context.Context, o *unstructured.Unstructured)
 	}
 	opts := metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
 	name := strings.TrimSpace(o.GetName())
-	if c.env == nil && r == namespacesResource {
-		c.made = append(c.made, name)
-	}
+	m := made{resource: r, name: name}
 	if namespaced {
-		_, err = c.Dynamic.Resource(r).Namespace(o.GetNamespace()).Apply(ctx, name, o, opts)
-	} else {
-		_, err = c.Dynamic.Resource(r).Apply(ctx, name, o, opts)
+		m.namespace = o.GetNamespace()
 	}
-	if err != nil {
+	if err := c.note(ctx, m); err != nil {
+		return err
+	}
+	if _, err := c.client(m).Apply(ctx, name, o, opts); err != nil {
 		return fmt.Errorf("apply %s %s/%s: %w", o.GetKind(), o.GetNamespace(), name, err)
 	}
 	return nil

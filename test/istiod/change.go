@@ -21,6 +21,10 @@ var aged = map[string]bool{"PeerAuthentication": true, "ServiceEntry": true}
 
 // applyInTurn applies objects, those that are aged one after another.
 func (w *world) applyInTurn(ctx context.Context, objects []*unstructured.Unstructured) error {
+	objects, err := w.spare(ctx, objects)
+	if err != nil {
+		return err
+	}
 	var rounds [][]*unstructured.Unstructured
 	seen := map[string]int{}
 	rest := slices.DeleteFunc(slices.Clone(objects), func(o *unstructured.Unstructured) bool {
@@ -52,6 +56,19 @@ func (w *world) applyInTurn(ctx context.Context, objects []*unstructured.Unstruc
 		}
 	}
 	return nil
+}
+
+var deploymentResource = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+
+// spare leaves out istiod's Deployment where there is one: in a cluster that was given it runs, and ours has no pods.
+func (w *world) spare(ctx context.Context, objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
+	there, err := w.Dynamic.Resource(deploymentResource).Namespace(rootNamespace).List(ctx, metav1.ListOptions{LabelSelector: "app=istiod"})
+	if err != nil || len(there.Items) == 0 {
+		return objects, err
+	}
+	return slices.DeleteFunc(slices.Clone(objects), func(o *unstructured.Unstructured) bool {
+		return o.GetKind() == mesh.Deployment.String()
+	}), nil
 }
 
 // applyAll applies objects: those without a namespace in order, the others a few at a time.

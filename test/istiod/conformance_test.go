@@ -3,6 +3,7 @@
 package istiod
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strconv"
@@ -72,7 +73,13 @@ func conform(t *testing.T, seed uint64, used map[string]int) int {
 			t.Fatal(err)
 		}
 	}
-	must(w.providers(t.Context()))
+	restore, err := w.providers(t.Context())
+	must(err)
+	t.Cleanup(func() {
+		if err := restore(context.Background()); err != nil {
+			t.Errorf("give the mesh back its providers: %v", err)
+		}
+	})
 	must(w.applyInTurn(t.Context(), m.Objects))
 	w.check(t, "as made", used)
 	w.explain(t, seed, m, m)

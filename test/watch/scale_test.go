@@ -114,7 +114,7 @@ func BenchmarkFootprint(b *testing.B) {
 		}
 		percent = n
 	}
-	c := cluster.Start(b)
+	c := cluster.Start(b, cluster.Own())
 	if err := fill(b.Context(), c, 5*percent); err != nil {
 		b.Fatal(err)
 	}

@@ -291,8 +291,10 @@ func (w *world) watch(cfg *rest.Config) *inventory.Live {
 	return live
 }
 
+// TestWatchedIsListed lets random things happen. It removes CRDs, so it never takes a cluster that was given.
 func TestWatchedIsListed(t *testing.T) {
-	w := &world{generator: generator{rand.New(rand.NewPCG(seed(t), 3))}, Cluster: cluster.Start(t), t: t, written: map[mesh.Kind]int{}, edges: &edges{}}
+	w := &world{generator: generator{rand.New(rand.NewPCG(seed(t), 3))}, Cluster: cluster.Start(t, cluster.Own()), t: t,
+		written: map[mesh.Kind]int{}, edges: &edges{}}
 	w.reset()
 	for _, ns := range spaces {
 		w.settle(ns)
