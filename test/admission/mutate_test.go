@@ -32,7 +32,7 @@ func (w *world) created(o *unstructured.Unstructured, manager string) (*unstruct
 
 // TestRepair: a policy that would do nothing is bound to its Service on its way in, and nothing else of it changes.
 func TestRepair(t *testing.T) {
-	w := start(t, 1)
+	w := installed(t)
 	w.shop()
 	w.apply(repairing)
 	policy := object(t, in("shop", noOp))
@@ -93,7 +93,7 @@ func TestRepair(t *testing.T) {
 // TestRepairLeavesAlone: what a GitOps tool keeps, and what another manager would write back, is denied with the patch in
 // a warning, and not changed.
 func TestRepairLeavesAlone(t *testing.T) {
-	w := start(t, 1)
+	w := installed(t)
 	w.shop()
 	w.apply(repairing)
 	w.eventually("repairs are made", func() error {
@@ -115,7 +115,7 @@ func TestRepairLeavesAlone(t *testing.T) {
 
 // TestNoRepairWithoutAsking: fix is Never unless a Guardrail says otherwise.
 func TestNoRepairWithoutAsking(t *testing.T) {
-	w := start(t, 1)
+	w := installed(t)
 	w.shop()
 	w.apply(production)
 	w.eventually("it is denied", func() error {
@@ -130,7 +130,7 @@ func TestNoRepairWithoutAsking(t *testing.T) {
 
 // TestBreakGlass: whoever may admits what would be denied, and others learn why they may not.
 func TestBreakGlass(t *testing.T) {
-	w := start(t, 1)
+	w := installed(t)
 	w.shop()
 	w.apply(production)
 	policy := object(t, in("shop", noOp))
@@ -176,7 +176,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mallory}]
 
 // TestEvents: a denial is told on the object, and a dry run is not.
 func TestEvents(t *testing.T) {
-	w := start(t, 1)
+	w := installed(t)
 	w.shop()
 	w.apply(production)
 	policy := object(t, in("shop", noOp))
@@ -215,7 +215,7 @@ func TestEvents(t *testing.T) {
 
 // TestDeletions: the last STRICT and the last ALLOW are kept.
 func TestDeletions(t *testing.T) {
-	w := start(t, 1)
+	w := installed(t)
 	w.shop()
 	w.apply(production)
 	w.apply(`

@@ -94,7 +94,7 @@ const noOpField = "spec.rules[0].to[0].operation.methods"
 
 // TestDenyWarnAudit goes through what Guardrails do with one policy.
 func TestDenyWarnAudit(t *testing.T) {
-	w := start(t, 1)
+	w := installed(t)
 	w.shop()
 	play, prod := object(t, in("play", noOp)), object(t, in("shop", noOp))
 
@@ -144,7 +144,7 @@ func (w *world) guardrailStatus(name string, namespaces int64) {
 
 // TestUpdate: what was stored before is not denied again while nothing that decides changes; a status is not looked at.
 func TestUpdate(t *testing.T) {
-	w := start(t, 1)
+	w := installed(t)
 	w.shop()
 	policy := object(t, in("shop", noOp))
 	if err := w.create(policy, false); err != nil {
@@ -183,7 +183,7 @@ func TestUpdate(t *testing.T) {
 
 // TestWhatIsStoredStays: changes of other objects that would break the policy are denied, with the policy's name.
 func TestWhatIsStoredStays(t *testing.T) {
-	w := start(t, 1)
+	w := installed(t)
 	w.shop()
 	w.apply(production)
 	w.apply(guard)
@@ -241,7 +241,7 @@ func TestWhatIsStoredStays(t *testing.T) {
 
 // TestAnyOrder applies a directory in several orders: nothing is denied that only waits for the rest.
 func TestAnyOrder(t *testing.T) {
-	w := start(t, 1)
+	w := installed(t)
 	w.apply(production)
 	parts := strings.Split(shop+"\n---\n"+guard, "\n---\n")
 	for i, order := range [][]int{{0, 1, 2, 3, 4, 5}, {0, 5, 4, 3, 2, 1}, {0, 3, 5, 1, 2, 4}} {

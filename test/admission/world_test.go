@@ -50,9 +50,23 @@ type world struct {
 	warnings *warnings
 }
 
-// start gives a test a cluster with so many replicas.
+// installed gives a test a cluster in which admission is in force: the one that was given, with Waywarden as somebody
+// installed it there, else one of its own.
+func installed(t *testing.T) *world {
+	t.Helper()
+	if os.Getenv(cluster.KubeconfigEnv) == "" {
+		return start(t, 1)
+	}
+	w := (&world{Cluster: cluster.Start(t), t: t}).as("")
+	w.inForce()
+	return w
+}
+
+// start gives a test a cluster of its own with so many replicas: it is for tests that need their own flags, or stop, kill
+// and read the processes, which is nothing to do to a cluster that was given.
 func start(t *testing.T, replicas int, flags ...string) *world {
 	t.Helper()
+	t.Setenv(cluster.KubeconfigEnv, "")
 	file, err := binary()
 	if err != nil {
 		t.Fatal(err)
