@@ -186,7 +186,7 @@ func (s *server) add(cfg *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range append(runnables, canary, everywhere(s.giveBack)) {
+	for _, r := range append(runnables, canary, everywhere(s.synced)) {
 		if err := s.manager.Add(r); err != nil {
 			return err
 		}
@@ -204,12 +204,18 @@ func (f everywhere) Start(ctx context.Context) error { return f(ctx) }
 // NeedLeaderElection is false.
 func (everywhere) NeedLeaderElection() bool { return false }
 
-// giveBack returns to the machine what the first lists of a large mesh took and nobody needs any more, which the Go runtime
-// would keep for a while.
-func (s *server) giveBack(ctx context.Context) error {
-	if s.live.WaitForSync(ctx) == nil {
-		debug.FreeOSMemory()
+// synced says what of the mesh cannot be read, once the rest is known, and returns to the machine what the first lists took
+// and nobody needs any more, which the Go runtime would keep for a while.
+func (s *server) synced(ctx context.Context) error {
+	if s.live.WaitForSync(ctx) != nil {
+		return nil
 	}
+	status := s.live.Status()
+	for _, u := range status.Unread {
+		s.log.Warn("a kind cannot be read", "resource", u.Resource, "why", u.Why, "leaves", u.Leaves)
+	}
+	s.log.Info("the mesh is known", "objects", s.live.Snapshot().Len(), "unreadObjects", len(status.Problems))
+	debug.FreeOSMemory()
 	return nil
 }
 

@@ -71,7 +71,7 @@ func (t target) run(ctx context.Context, variant string) error {
 	if err := t.inForce(ctx); err != nil {
 		return err
 	}
-	if err := command(ctx, []string{"WAYWARDEN_TEST_KUBECONFIG=" + t.kubeconfig}, "go", "test", "-tags", "cluster", "-count=1", "-timeout", "30m", "./test/e2e/..."); err != nil {
+	if err := command(ctx, []string{"WAYWARDEN_TEST_KUBECONFIG=" + t.kubeconfig}, "go", "test", "-tags", "cluster", "-count=1", "-timeout", "30m", "./test/e2e/...", "./test/admission"); err != nil {
 		return err
 	}
 	if err := t.helm(ctx, "uninstall", "waywarden", "--namespace", namespace, "--wait"); err != nil {
