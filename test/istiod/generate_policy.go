@@ -98,7 +98,7 @@ func (g *generator) principal() any {
 	return pick(g, "cluster.local/ns/"+g.space()+"/sa/"+pick(g, apps...), "*", "cluster.local/ns/"+g.space()+"/*", "*/sa/"+pick(g, apps...), "other.domain/ns/x/sa/y")
 }
 
-func (g *generator) space2() any { return pick(g, g.space(), "s*", "*-01", "*") }
+func (g *generator) spacePattern() any { return pick(g, g.space(), "s*", "*-01", "*") }
 
 // one puts one or two values into a field, or in one of four cases into its negation.
 func (g *generator) one(into m, field, negated string, value func() any) {
@@ -115,7 +115,7 @@ func (g *generator) source() m {
 		case 0, 1:
 			g.one(s, "principals", "notPrincipals", g.principal)
 		case 2:
-			g.one(s, "namespaces", "notNamespaces", g.space2)
+			g.one(s, "namespaces", "notNamespaces", g.spacePattern)
 		case 3:
 			g.one(s, "serviceAccounts", "notServiceAccounts", func() any { return pick(g, "cart", g.space()+"/web", "db") })
 		case 4, 5:
@@ -157,7 +157,7 @@ func (g *generator) condition() m {
 	case "source.ip", "destination.ip", "remote.ip":
 		value = func() any { return pick(g, "10.0.0.0/8", "10.1.2.3", "fd00::/8") }
 	case "source.namespace":
-		value = g.space2
+		value = g.spacePattern
 	case "source.principal", "request.auth.principal":
 		value = g.principal
 	case "destination.port":
