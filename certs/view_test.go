@@ -172,7 +172,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"no Secret":            func(o *Options) { o.Secret = "" },
 		"no name":              func(o *Options) { o.Names = nil },
 		"polls too seldom":     func(o *Options) { o.Poll = 2 * time.Minute },
-		"a delay without time": func(o *Options) { o.Delay = time.Second },
+		"a delay without time": func(o *Options) { o.Delay, o.Poll = time.Second, time.Second },
 	} {
 		o := good
 		spoil(&o)

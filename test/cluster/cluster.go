@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -94,6 +95,10 @@ func Run(ctx context.Context, opts ...Option) (*Cluster, error) {
 	}
 	if file := os.Getenv(KubeconfigEnv); file != "" && !o.own {
 		return given(file)
+	}
+	// The launchers, of which envtest starts some, look whether it is still this process that they belong to.
+	if err := os.Setenv("WAYWARDEN_LAUNCH_PARENT", strconv.Itoa(os.Getpid())); err != nil {
+		return nil, err
 	}
 	bin, err := Build()
 	if err != nil {

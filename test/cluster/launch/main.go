@@ -1,6 +1,9 @@
 // Command launch runs another program and makes sure that it does not outlive the one that asked
 // for it: `launch PROGRAM ARG…`. When its parent is gone, however it went, the program is killed.
 //
+// The parent that asked may be gone before the launcher has begun, and somebody else be its parent by then: so who that is
+// comes in the environment.
+//
 // Called by another name, as through a link called etcd, it runs the program of that name in the
 // folder above the link: that is how envtest, which knows nothing of it, starts servers through it.
 package main
@@ -12,12 +15,20 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
 
+// parentEnv is the PID of the process that starts the launcher.
+const parentEnv = "WAYWARDEN_LAUNCH_PARENT"
+
 func main() {
 	parent := os.Getppid()
+	if asked, err := strconv.Atoi(os.Getenv(parentEnv)); err == nil && asked != parent {
+		fmt.Fprintln(os.Stderr, "launch: the process that asked is gone already")
+		os.Exit(1)
+	}
 	args := os.Args[1:]
 	if name := filepath.Base(os.Args[0]); name != "launch" {
 		args = append([]string{filepath.Join(filepath.Dir(os.Args[0]), "..", name)}, args...)
