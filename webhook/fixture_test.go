@@ -14,6 +14,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
@@ -46,6 +47,7 @@ metadata: {name: waypoint, namespace: shop}
 spec:
   gatewayClassName: istio-waypoint
   listeners: [{name: mesh, port: 15008, protocol: HBONE}]
+status: {addresses: [{type: IPAddress, value: 10.96.0.2}]}
 ---
 apiVersion: v1
 kind: Service
@@ -166,13 +168,10 @@ func request(t testing.TB, operation admissionv1.Operation, object, old map[stri
 			t.Fatal(err)
 		}
 		*x.raw = raw
-		var meta metav1.PartialObjectMetadata
-		if err := json.Unmarshal(raw, &meta); err != nil {
-			t.Fatal(err)
-		}
-		gvk := meta.GroupVersionKind()
+		o := unstructured.Unstructured{Object: x.content}
+		gvk := o.GroupVersionKind()
 		r.Kind = metav1.GroupVersionKind{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind}
-		r.Name, r.Namespace = meta.Name, meta.Namespace
+		r.Name, r.Namespace = o.GetName(), o.GetNamespace()
 	}
 	return r
 }

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -87,7 +88,7 @@ func ownedByAnother(content map[string]any, pointer, writer string) (manager str
 		}
 		fields, _ := entry["fieldsV1"].(map[string]any)
 		if owns(fields, strings.Split(strings.TrimPrefix(pointer, "/"), "/")) {
-			return manager, true
+			return cmp.Or(manager, "another manager"), true
 		}
 	}
 	return "", false
