@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/json"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
@@ -146,7 +146,9 @@ func stamp(r *ctrladmission.Request, record *Record) ctrladmission.Response {
 	if err != nil {
 		return admit() // validation says what is wrong with it
 	}
-	var parts struct{ Spec map[string]any }
+	var parts struct {
+		Spec map[string]any `json:"spec"`
+	}
 	if err := json.Unmarshal(r.Object.Raw, &parts); err != nil || parts.Spec == nil {
 		return admit() // nothing can be added to it, and the API server says what it lacks
 	}
