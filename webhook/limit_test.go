@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,7 +14,11 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	admissionv1 "k8s.io/api/admission/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -84,34 +89,64 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// TestSlowBody: who sends a body byte by byte does not keep the slot of others.
-func TestSlowBody(t *testing.T) {
-	o := denying(t)
-	o.Concurrency = 1
-	server := httptest.NewServer(New(o).Validating())
-	defer server.Close()
-	slow, hold := io.Pipe()
-	defer func() { _ = hold.Close() }()
-	code := make(chan int, 1)
-	go func() {
-		response, err := http.Post(server.URL+"?timeout=600ms", "application/json", slow)
-		if err != nil {
-			code <- -1
-			return
+// TestSilentAPIServer: an API server that does not answer before a denial holds up nobody for longer than it waits itself.
+func TestSilentAPIServer(t *testing.T) {
+	o := options(with(t, defaultDeny), rulebook(t, []*v1alpha1.Guardrail{{ObjectMeta: metav1.ObjectMeta{Name: "all"}, Spec: v1alpha1.GuardrailSpec{
+		Checks: []v1alpha1.CheckEntry{{IDs: []v1alpha1.CheckGlob{"*"}, Action: v1alpha1.Deny}}}}}))
+	stored := set(content(t, defaultDeny), "annotations", map[string]any{BreakGlassAnnotation: "INC-7"})
+	body := bodyOf(t, request(t, admissionv1.Delete, nil, stored))
+	synctest.Test(t, func(t *testing.T) {
+		o.Get = func(ctx context.Context, _ mesh.Kind, _, _ string) (*mesh.Object, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
 		}
-		_ = response.Body.Close()
-		code <- response.StatusCode
-	}()
-	if _, err := hold.Write([]byte("{")); err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.Post(server.URL+"?timeout=10s", "application/json", strings.NewReader(string(bodyOf(t, creates(t, bound)))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close()
-	if got := <-code; got != http.StatusRequestTimeout || response.StatusCode != http.StatusOK {
-		t.Errorf("HTTP %d for the slow one, %d for the other", got, response.StatusCode)
+		o.MayBreakGlass = func(ctx context.Context, _ authenticationv1.UserInfo) (bool, error) {
+			<-ctx.Done()
+			return false, ctx.Err()
+		}
+		start := time.Now()
+		got := reviewOf(t, post(New(o).Validating(), body).Body.Bytes(), "request")
+		if took := time.Since(start); got.Allowed || took != 2700*time.Millisecond {
+			t.Errorf("allowed %v, after %v", got.Allowed, took)
+		}
+	})
+}
+
+// TestSlowBody: who sends a body byte by byte does not keep the slot of others, whatever the version of HTTP.
+func TestSlowBody(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("http2=%v", http2), func(t *testing.T) {
+			o := denying(t)
+			o.Concurrency = 1
+			server := httptest.NewUnstartedServer(New(o).Validating())
+			server.EnableHTTP2 = http2
+			server.StartTLS()
+			defer server.Close()
+			client := server.Client()
+			slow, hold := io.Pipe()
+			defer func() { _ = hold.Close() }()
+			code := make(chan int, 1)
+			go func() {
+				response, err := client.Post(server.URL+"?timeout=600ms", "application/json", slow)
+				if err != nil {
+					code <- -1
+					return
+				}
+				_ = response.Body.Close()
+				code <- response.StatusCode
+			}()
+			if _, err := hold.Write([]byte("{")); err != nil {
+				t.Fatal(err)
+			}
+			response, err := client.Post(server.URL+"?timeout=10s", "application/json", strings.NewReader(string(bodyOf(t, creates(t, bound)))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+			if got := <-code; got != http.StatusRequestTimeout || response.StatusCode != http.StatusOK {
+				t.Errorf("HTTP %d for the slow one, %d for the other", got, response.StatusCode)
+			}
+		})
 	}
 }
 

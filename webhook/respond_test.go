@@ -14,8 +14,6 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-const noOpField = "spec.rules[0].to[0].operation.methods"
-
 // reporting is a check that finds what it is given, in place of all others.
 func reporting(findings ...policies.Finding) []*policies.Check {
 	return []*policies.Check{{ID: "test/reports", Severity: policies.High, Kinds: []mesh.Kind{mesh.AuthorizationPolicy}, Remedy: "Do better.", Run: func(p *policies.Pass) {
