@@ -18,9 +18,10 @@ import (
 // Source is where what a request is judged by comes from. Each of the first three is called for every request, so it
 // must neither block nor do I/O.
 type Source struct {
-	// Snapshot is the mesh as it is stored; nil while it is not known yet, and then nothing is judged.
+	// Snapshot is the mesh as it is stored; nil while it is not known yet, and then requests are answered with an HTTP
+	// error.
 	Snapshot func() *mesh.Snapshot
-	// Rulebook is the Guardrails and Exemptions in force.
+	// Rulebook is the Guardrails and Exemptions in force; nil while they are not known yet, which is the same.
 	Rulebook func() *decide.Rulebook
 	// Now is the time by which Exemptions end.
 	Now func() time.Time
@@ -44,7 +45,8 @@ type Options struct {
 	Concurrency int
 	// Observe is told what was decided, once for every request that was answered. It must not block.
 	Observe func(Record)
-	// Dropped is told of a request that was answered with an HTTP error, and why: "overload" or "panic".
+	// Dropped is told of a request that was answered with an HTTP error, and why: "overload", "panic",
+	// "malformed" or "unready".
 	Dropped func(why string)
 	Log     logr.Logger
 }
@@ -101,22 +103,31 @@ func (a *Admission) Validating() http.Handler { return a.handler(a.validate) }
 func (a *Admission) Mutating() http.Handler { return a.handler(a.mutate) }
 
 func (a *Admission) handler(answer func(context.Context, *ctrladmission.Request, *Record) ctrladmission.Response) http.Handler {
-	// A panic must reach limit, which answers it with an HTTP error: a review that was recovered from here would be a
-	// denial, whatever failurePolicy says.
-	recoverPanic := false
-	hook := &ctrladmission.Webhook{RecoverPanic: &recoverPanic, LogConstructor: func(logr.Logger, *ctrladmission.Request) logr.Logger { return a.Log }, Handler: ctrladmission.HandlerFunc(
-		func(ctx context.Context, r ctrladmission.Request) ctrladmission.Response {
-			start := a.Now()
-			if r.UID == "" {
-				return ctrladmission.Errored(http.StatusBadRequest, errors.New("the AdmissionReview has no request.uid, so no answer to it can be told from others. Send one as an API server does"))
-			}
-			record := Record{request: &r}
-			response := answer(ctx, &r, &record)
-			record.Allowed, record.Took = response.Allowed, a.Now().Sub(start)
-			a.Observe(record)
-			return response
-		})}
-	return &limit{slots: make(chan struct{}, a.Concurrency), log: a.Log, dropped: a.Dropped, next: hook}
+	return &limit{slots: make(chan struct{}, a.Concurrency), log: a.Log, dropped: a.Dropped, next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		request, wrong := readReview(w, r)
+		if wrong != nil {
+			a.Dropped("malformed")
+			http.Error(w, "waywarden was sent what is no AdmissionReview: "+wrong.why+".", wrong.status)
+			return
+		}
+		if a.Snapshot() == nil || a.Rulebook() == nil {
+			a.Dropped("unready")
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "waywarden does not know the mesh yet: it has just started. Try again.", http.StatusServiceUnavailable)
+			return
+		}
+		start := a.Now()
+		record := Record{request: request}
+		response := answer(r.Context(), request, &record)
+		if err := response.Complete(*request); err != nil {
+			panic(err) // patches hold what came from JSON
+		}
+		record.Allowed, record.Took = response.Allowed, a.Now().Sub(start)
+		a.Observe(record)
+		if err := writeReview(w, &response); err != nil {
+			a.Log.Error(err, "an answer could not be sent", "request", record.ID())
+		}
+	})}
 }
 
 // validate judges a request.
@@ -145,6 +156,10 @@ func (a *Admission) validate(ctx context.Context, r *ctrladmission.Request, reco
 // unread answers a request whose object cannot be read. The API server holds objects to the schemas of their CRDs, so
 // either this program is older than a CRD or the kind decides nothing; to refuse it would take the cluster hostage.
 func (a *Admission) unread(err error, record *Record) ctrladmission.Response {
+	if bad := (malformed("")); errors.As(err, &bad) {
+		record.Outcome = Denied
+		return ctrladmission.Errored(http.StatusBadRequest, err)
+	}
 	response := admit()
 	record.Outcome = Admitted
 	if !errors.Is(err, mesh.ErrIgnored) {

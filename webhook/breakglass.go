@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -13,6 +12,10 @@ import (
 // the stored object.
 const BreakGlassAnnotation = "waywarden.dev/break-glass"
 
+// maxReason is how much of a reason is kept: it goes into the log, the audit log and an Event, and an annotation may hold
+// 256 KiB.
+const maxReason = 500
+
 // askToBreakGlass admits what would be denied, if the object asks for it and the requester may: that is a right, granted
 // as the verb break-glass on guardrails.waywarden.dev, and not a trick.
 func (a *Admission) askToBreakGlass(ctx context.Context, c *change, before *mesh.Snapshot, v *verdict) {
@@ -20,7 +23,7 @@ func (a *Admission) askToBreakGlass(ctx context.Context, c *change, before *mesh
 	if !asks {
 		return
 	}
-	if strings.TrimSpace(reason) == "" {
+	if reason = whole(oneLine(reason), maxReason); reason == "" {
 		v.notes = append(v.notes, fmt.Sprintf("annotation %s does nothing: it gives no reason. Write why.", BreakGlassAnnotation))
 		return
 	}

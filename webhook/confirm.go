@@ -45,7 +45,7 @@ const maxDoubts = 4
 func (a *Admission) doubts(c *change, s *mesh.Snapshot, v *verdict) []wanted {
 	var out []wanted
 	add := func(w wanted) {
-		if len(out) < maxDoubts && !slices.Contains(out, w) {
+		if w.name != "" && len(out) < maxDoubts && !slices.Contains(out, w) {
 			out = append(out, w)
 		}
 	}

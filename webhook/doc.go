@@ -8,6 +8,7 @@
 // server before a denial: whether an object that it rests on is there by now, and whether the requester may break the
 // glass.
 //
-// A request that cannot be answered, because there are too many or the program is wrong, is answered with an HTTP error,
-// so that the failurePolicy of the webhook decides and not an accident.
+// A request that cannot be answered, because there are too many, the mesh is not known yet, the program is wrong or it is no
+// AdmissionReview, is answered with an HTTP error, so that the failurePolicy of the webhook decides and not an accident.
+// What no API server would ask in a review that is well formed is denied.
 package webhook

@@ -73,6 +73,7 @@ func (a *Admission) evaluate(c *change, before *mesh.Snapshot) *verdict {
 	}
 	if checks := a.changes[kind]; len(checks) > 0 && (c.new == nil || c.old != nil || !kind.IsPolicy()) {
 		v.findings = append(v.findings, a.changed(checks, c, before, after)...)
+		slices.SortStableFunc(v.findings, policies.CompareFindings)
 	}
 	v.decision = a.rule(c, before, after, v.findings, decide.Request{})
 	return v

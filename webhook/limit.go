@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -16,6 +15,9 @@ const margin = 300 * time.Millisecond
 
 // defaultTimeout is what the API server grants where it does not say: the default of timeoutSeconds.
 const defaultTimeout = 10 * time.Second
+
+// maxTimeout is the longest that timeoutSeconds may be.
+const maxTimeout = 30 * time.Second
 
 // limit bounds how many requests are judged at a time, and how long each may take. What is beyond that is answered with
 // an HTTP error at once, and a panic with one as well: the API server then does what failurePolicy says, which is for
@@ -28,8 +30,12 @@ type limit struct {
 }
 
 func (l *limit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), timeoutOf(r)-margin)
+	ctx, cancel := context.WithTimeout(r.Context(), budgetOf(r))
 	defer cancel()
+	if deadline, ok := ctx.Deadline(); ok {
+		// Who sends a body byte by byte must not keep a slot. An error is a connection without deadlines, as in a test.
+		_ = http.NewResponseController(w).SetReadDeadline(deadline)
+	}
 	select {
 	case l.slots <- struct{}{}:
 		defer func() { <-l.slots }()
@@ -61,15 +67,17 @@ func (l *limit) wait(ctx context.Context) bool {
 	}
 }
 
-// timeoutOf is how long the API server waits: it says so in the query (k8s.io/apiserver
-// pkg/admission/plugin/webhook/validating/dispatcher.go).
-func timeoutOf(r *http.Request) time.Duration {
+// budgetOf is how long a request may take: as long as the API server waits, which it says in the query (k8s.io/apiserver
+// pkg/admission/plugin/webhook/validating/dispatcher.go), less the time for the answer to be read.
+func budgetOf(r *http.Request) time.Duration {
 	text := r.URL.Query().Get("timeout")
-	if d, err := time.ParseDuration(text); err == nil && d > margin {
-		return d
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		d, err = time.ParseDuration(text + "s")
 	}
-	if n, err := strconv.Atoi(text); err == nil && n > 0 {
-		return time.Duration(n) * time.Second
+	if err != nil || d <= 0 {
+		d = defaultTimeout
 	}
-	return defaultTimeout
+	d = min(d, maxTimeout)
+	return d - min(margin, d/2)
 }

@@ -2,9 +2,9 @@ package webhook
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+	admissionv1 "k8s.io/api/admission/v1"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -39,7 +39,7 @@ func (m *Metrics) Observe(r Record) {
 	if r.Phase == "mutate" && r.Outcome != Repaired {
 		return // its validation is counted
 	}
-	kind, operation := knownKind(r), r.Operation()
+	kind, operation := knownKind(r), knownOperation(r)
 	m.requests.WithLabelValues(kind, operation, r.Outcome, strconv.FormatBool(r.DryRun())).Inc()
 	m.duration.WithLabelValues(kind, operation).Observe(r.Took.Seconds())
 	for i := range r.Findings {
@@ -57,13 +57,20 @@ func (m *Metrics) Dropped(why string) { m.dropped.WithLabelValues(why).Inc() }
 // knownKind is the kind as a label: "other" for one that the webhook is not registered for, because whoever can reach the
 // port can name any.
 func knownKind(r Record) string {
-	group := r.request.Kind.Group
-	version := strings.TrimPrefix(group+"/"+r.request.Kind.Version, "/")
-	if k, ok := mesh.KindOf(version, r.Kind()); ok {
+	if k, ok := mesh.KindOf(apiVersion(r.request), r.Kind()); ok {
 		return k.String()
 	}
-	if isOwn(group, r.Kind()) {
+	if isOwn(r.request.Kind.Group, r.Kind()) {
 		return r.Kind()
+	}
+	return "other"
+}
+
+// knownOperation is the operation as a label, for the same reason.
+func knownOperation(r Record) string {
+	switch r.request.Operation {
+	case admissionv1.Create, admissionv1.Update, admissionv1.Delete:
+		return r.Operation()
 	}
 	return "other"
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"gomodules.xyz/jsonpatch/v2"
 	admissionv1 "k8s.io/api/admission/v1"
@@ -44,7 +45,7 @@ func (a *Admission) mutate(_ context.Context, r *ctrladmission.Request, record *
 		response.Patches = append(response.Patches, jsonpatch.JsonPatchOperation{Operation: op.Op, Path: op.Path, Value: op.Value})
 	}
 	for _, left := range m.left {
-		w.add(left)
+		w.add(left...)
 	}
 	if len(m.fixes) > 0 {
 		record.Outcome = Repaired
@@ -62,7 +63,7 @@ type repairer struct {
 	before *mesh.Snapshot
 	ops    []policies.Op // all of them, in order
 	fixes  []policies.Fix
-	left   []string // what could be repaired and is not, as sentences
+	left   [][]string // what could be repaired and is not, each in a few sentences
 }
 
 func (m *repairer) run() {
@@ -102,7 +103,7 @@ func (m *repairer) one(findings []policies.Finding, decision decide.Decision) bo
 				continue
 			}
 			if why := m.keptFrom(x.Patch); why != "" {
-				m.left = append(m.left, fmt.Sprintf("waywarden leaves this for you to repair, because %s: %s, by the patch %s [%s]", why, x.Message, compact(x.Patch), f.Check))
+				m.left = append(m.left, []string{fmt.Sprintf("waywarden leaves this for you to repair, because %s: %s.", why, x.Message), byHand(x.Patch, f.Check)})
 				break
 			}
 			if next := m.tried(f, x, findings); next != nil {
@@ -114,12 +115,14 @@ func (m *repairer) one(findings []policies.Finding, decision decide.Decision) bo
 	return false
 }
 
-func compact(ops []policies.Op) string {
+// byHand is a patch for its reader to apply. Half a patch is of no use.
+func byHand(ops []policies.Op, check string) string {
 	raw, err := json.Marshal(ops)
-	if err != nil {
-		return err.Error() // ops hold what came from JSON
+	text := fmt.Sprintf("The patch: %s [%s]", raw, check)
+	if err != nil || utf8.RuneCountInString(text) > maxWarning {
+		return fmt.Sprintf("waywarden fix shows the patch, which is too long for here. [%s]", check)
 	}
-	return string(raw)
+	return text
 }
 
 // tried is the object with a fix applied; nil where the fix does not apply, does not make the finding go away, or brings

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/json"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
@@ -28,33 +28,38 @@ func (a *Admission) validateOwn(r *ctrladmission.Request, record *Record) ctrlad
 	if deletes(r) {
 		return admit()
 	}
-	var causes []metav1.StatusCause
-	var w warnings
-	switch r.Kind.Kind {
-	case v1alpha1.GuardrailKind:
-		g := &v1alpha1.Guardrail{}
-		if err := json.Unmarshal(r.Object.Raw, g); err != nil {
-			return refuse(r, "spec", "this Guardrail cannot be read: "+err.Error()+". Correct it.")
-		}
-		causes = causesOf(g.Validate())
-		a.unknownChecks(g, &w)
-	case v1alpha1.ExemptionKind:
-		e, was, err := exemptions(r)
-		if err != nil {
-			return refuse(r, "spec", "this Exemption cannot be read: "+err.Error()+". Correct it.")
-		}
-		causes = append(causesOf(e.Validate()), a.exemption(r, e, was)...)
-	}
+	causes, warned := a.ownFaults(r)
 	if len(causes) > 0 {
 		record.Outcome = Denied
 		return ctrladmission.Response{AdmissionResponse: admissionv1.AdmissionResponse{
 			AuditAnnotations: map[string]string{"decision": Denied}, Result: denial(r, causes)}}
 	}
 	response := admit()
-	if response.Warnings = w.list(); len(response.Warnings) > 0 {
+	if response.Warnings = warned; len(warned) > 0 {
 		record.Outcome = Warned
 	}
 	return response
+}
+
+// ownFaults are what keeps a Guardrail or an Exemption from being stored, and what its author is told although it is.
+func (a *Admission) ownFaults(r *ctrladmission.Request) (causes []metav1.StatusCause, warned []string) {
+	unread := func(err error) []metav1.StatusCause {
+		return []metav1.StatusCause{cause("spec", oneLine(fmt.Sprintf("this %s cannot be read: %v. Correct it.", r.Kind.Kind, err)))}
+	}
+	if r.Kind.Kind == v1alpha1.GuardrailKind {
+		g := &v1alpha1.Guardrail{}
+		if err := json.Unmarshal(r.Object.Raw, g); err != nil {
+			return unread(err), nil
+		}
+		var w warnings
+		a.unknownChecks(g, &w)
+		return causesOf(g.Validate()), w.list()
+	}
+	e, was, err := exemptions(r)
+	if err != nil {
+		return unread(err), nil
+	}
+	return append(causesOf(e.Validate()), a.exemption(r, e, was)...), nil
 }
 
 func causesOf(wrong []v1alpha1.FieldError) []metav1.StatusCause {
@@ -140,6 +145,12 @@ func stamp(r *ctrladmission.Request, record *Record) ctrladmission.Response {
 	e, was, err := exemptions(r)
 	if err != nil {
 		return admit() // validation says what is wrong with it
+	}
+	var parts struct {
+		Spec map[string]any `json:"spec"`
+	}
+	if err := json.Unmarshal(r.Object.Raw, &parts); err != nil || parts.Spec == nil {
+		return admit() // nothing can be added to it, and the API server says what it lacks
 	}
 	granter := granterOf(r, e, was)
 	if e.Spec.GrantedBy == granter || strings.TrimSpace(granter) == "" {

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -36,7 +37,7 @@ func (m *repairer) keptFrom(ops []policies.Op) string {
 		if replacesArray(o.Content, op) {
 			return "the patch replaces a list as a whole"
 		}
-		if owner := ownedByAnother(o.Content, op.Path, m.fieldManager()); owner != "" {
+		if owner, owned := ownedByAnother(o.Content, op.Path, m.fieldManager()); owned {
 			return owner + " applies " + fieldOf(op.Path) + " and would undo it"
 		}
 	}
@@ -76,21 +77,21 @@ func at(content map[string]any, pointer string) any {
 
 // ownedByAnother is the manager that applies the field which a pointer names, other than the one that writes now: it
 // will write its own again. Lists are owned as a whole or by item, and either counts.
-func ownedByAnother(content map[string]any, pointer, writer string) string {
+func ownedByAnother(content map[string]any, pointer, writer string) (manager string, owned bool) {
 	metadata, _ := content["metadata"].(map[string]any)
 	entries, _ := metadata["managedFields"].([]any)
 	for _, e := range entries {
 		entry, _ := e.(map[string]any)
 		manager, _ := entry["manager"].(string)
-		if entry["operation"] != "Apply" || manager == writer {
+		if entry["operation"] != "Apply" || manager == writer && writer != "" {
 			continue
 		}
 		fields, _ := entry["fieldsV1"].(map[string]any)
 		if owns(fields, strings.Split(strings.TrimPrefix(pointer, "/"), "/")) {
-			return manager
+			return cmp.Or(manager, "another manager"), true
 		}
 	}
-	return ""
+	return "", false
 }
 
 // owns is whether fieldsV1 covers a path, up to the first list in it.

@@ -1,9 +1,9 @@
 package webhook
 
 import (
+	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/waywarden/waywarden/policies"
@@ -27,28 +27,30 @@ type Record struct {
 
 	request *admission.Request
 	uid     string // of the object, "" where it has none yet
+	name    string // of the object; the request does not know one that the API server made of generateName
 }
 
 func (r *Record) take(c *change, v *verdict) {
 	r.Outcome, r.Findings, r.Decision, r.uid = v.outcome(), v.findings, v.decision, c.object().UID
+	r.name = c.object().Name
 }
 
 // Kind is the kind of the object, as in "AuthorizationPolicy".
 func (r *Record) Kind() string { return r.request.Kind.Kind }
 
-// Operation is CREATE, UPDATE or DELETE.
+// Operation is CREATE, UPDATE or DELETE, or whatever else a request said and was denied for.
 func (r *Record) Operation() string { return string(r.request.Operation) }
-
-// apiVersion is the object's, as in "security.istio.io/v1".
-func (r *Record) apiVersion() string {
-	return schema.GroupVersion{Group: r.request.Kind.Group, Version: r.request.Kind.Version}.String()
-}
 
 // Namespace is the object's, "" for one that lies in none.
 func (r *Record) Namespace() string { return r.request.Namespace }
 
 // Name is the object's, "" while the API server has yet to make it.
-func (r *Record) Name() string { return r.request.Name }
+func (r *Record) Name() string {
+	if r.request.Name == "" && !strings.HasSuffix(r.name, generated) {
+		return r.name
+	}
+	return r.request.Name
+}
 
 // User is who asked.
 func (r *Record) User() string { return r.request.UserInfo.Username }

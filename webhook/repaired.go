@@ -23,13 +23,13 @@ type repairs struct {
 	Removed []string `json:"removed"`
 }
 
-// repairsOf are the fields that patches add and remove. Items of lists are not among them: whoever applies a list again
-// applies it whole.
-func repairsOf(ops []policies.Op) repairs {
+// repairsOf are the fields that patches add and remove, by which o came about. Items of lists are not among them: whoever
+// applies a list again applies it whole.
+func repairsOf(o *mesh.Object, ops []policies.Op) repairs {
 	var r repairs
 	for _, op := range ops {
 		switch {
-		case throughList(op.Path), strings.HasPrefix(op.Path, annotationsPath):
+		case throughList(o.Content, op.Path), strings.HasPrefix(op.Path, annotationsPath):
 		case op.Op == "add":
 			r.Added = append(r.Added, op.Path)
 		case op.Op == "remove":
@@ -41,11 +41,19 @@ func repairsOf(ops []policies.Op) repairs {
 
 const annotationsPath = "/metadata/annotations"
 
-func throughList(pointer string) bool {
-	return slices.ContainsFunc(strings.Split(pointer, "/"), func(e string) bool {
-		_, err := strconv.Atoi(e)
-		return err == nil || e == "-"
-	})
+// throughList is whether a pointer leads through a list. A number alone does not say so: the ports of a PeerAuthentication
+// are keys of a map.
+func throughList(content map[string]any, pointer string) bool {
+	elements := strings.Split(pointer, "/")
+	for i, e := range elements {
+		if _, err := strconv.Atoi(e); err != nil && e != "-" {
+			continue
+		}
+		if _, keys := at(content, strings.Join(elements[:i], "/")).(map[string]any); !keys {
+			return true
+		}
+	}
+	return false
 }
 
 // takenBack are the operations that undo an earlier repair whose object was applied anew; none where it was not.
@@ -86,7 +94,7 @@ func patched(o *mesh.Object, ops []policies.Op) *mesh.Object {
 // marked are the operations that say on an object what its repair took away and put there; none where it took nothing
 // away that can come back.
 func marked(o *mesh.Object, ops []policies.Op) []policies.Op {
-	r := repairsOf(ops)
+	r := repairsOf(o, ops)
 	if len(r.Removed) == 0 {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	admissionv1 "k8s.io/api/admission/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -28,35 +29,60 @@ func (c *change) object() *mesh.Object {
 // dryRun is whether nothing is stored, so that nothing else may be left behind either.
 func dryRun(r *admission.Request) bool { return r.DryRun != nil && *r.DryRun }
 
-// readChange decodes the objects of a request, once. The error is mesh.ErrIgnored for a kind that decides nothing, and a
-// *mesh.DecodeError for an object of the wrong shape.
+// malformed is an error about a request that no API server makes: it is denied, because nobody can say what it asks.
+type malformed string
+
+func (m malformed) Error() string { return string(m) + ". Ask as an API server does." }
+
+// readChange decodes the objects of a request, once. The error is mesh.ErrIgnored for a kind that decides nothing, a
+// *mesh.DecodeError for an object of the wrong shape, and malformed for a request that does not hold what its operation
+// is about.
 func readChange(r *admission.Request) (*change, error) {
 	c := &change{Request: r}
+	var wantOld, wantNew bool
+	switch r.Operation {
+	case admissionv1.Create:
+		wantNew = true
+	case admissionv1.Update:
+		wantOld, wantNew = true, true
+	case admissionv1.Delete:
+		wantOld = true
+	default:
+		return nil, malformed(fmt.Sprintf("waywarden judges CREATE, UPDATE and DELETE, and not %.40q", r.Operation))
+	}
 	var err error
-	if len(r.OldObject.Raw) > 0 {
-		if c.old, err = decode(r.OldObject.Raw, r); err != nil {
+	if wantNew {
+		if c.new, err = decode("object", r.Object.Raw, r); err != nil {
 			return nil, err
 		}
 	}
-	if len(r.Object.Raw) > 0 {
-		if c.new, err = decode(r.Object.Raw, r); err != nil {
+	if wantOld {
+		var unread *mesh.DecodeError
+		switch c.old, err = decode("oldObject", r.OldObject.Raw, r); {
+		case wantNew && errors.As(err, &unread):
+			c.old = nil // what replaces it is judged as if it were new, and does not get by
+		case err != nil:
 			return nil, err
 		}
-	}
-	if c.old == nil && c.new == nil {
-		return nil, errors.New("the request holds no object")
 	}
 	return c, nil
 }
 
-func decode(raw []byte, r *admission.Request) (*mesh.Object, error) {
+// decode reads one of the objects of a request.
+func decode(field string, raw []byte, r *admission.Request) (*mesh.Object, error) {
+	if len(raw) == 0 {
+		return nil, malformed(fmt.Sprintf("%s has to have request.%s, and has none", r.Operation, field))
+	}
 	var content map[string]any
 	if err := json.Unmarshal(raw, &content); err != nil {
-		return nil, fmt.Errorf("read the object: %w", err)
+		return nil, malformed(fmt.Sprintf("request.%s cannot be read: %v", field, err))
 	}
 	o, err := mesh.Decode(content)
 	if err != nil {
 		return nil, err
+	}
+	if kind, ok := mesh.KindOf(apiVersion(r), r.Kind.Kind); !ok || kind != o.Kind {
+		return nil, malformed(fmt.Sprintf("request.%s is of another kind than request.kind, which is %.100q", field, r.Kind.Kind))
 	}
 	// Nobody else has seen o yet.
 	o.Live = true
@@ -73,11 +99,19 @@ func decode(raw []byte, r *admission.Request) (*mesh.Object, error) {
 	return o, nil
 }
 
-// generatedName stands in for a name that the API server will make. The asterisk cannot be in one.
+// apiVersion is that of the object of a request, as in "security.istio.io/v1".
+func apiVersion(r *admission.Request) string {
+	return schema.GroupVersion{Group: r.Kind.Group, Version: r.Kind.Version}.String()
+}
+
+// generated ends what stands in for a name that the API server will make. It cannot be in one.
+const generated = "*"
+
+// generatedName stands in for a name that the API server will make.
 func generatedName(content map[string]any) string {
 	metadata, _ := content["metadata"].(map[string]any)
 	prefix, _ := metadata["generateName"].(string)
-	return prefix + "*"
+	return prefix + generated
 }
 
 // deletes is whether the request deletes its object.

@@ -52,7 +52,7 @@ func (v *verdict) response(r *admission.Request) admission.Response {
 	out := admission.Response{AdmissionResponse: admissionv1.AdmissionResponse{Allowed: !v.decision.Denied, AuditAnnotations: v.annotations()}}
 	var w warnings
 	if v.decision.BrokenGlass {
-		w.add(fmt.Sprintf("admitted by break-glass (%s) against %d denials: this is recorded.", oneLine(v.decision.Reason), v.decision.Totals.Deny))
+		w.add(fmt.Sprintf("admitted by break-glass (%s) against %d denials: this is recorded.", v.decision.Reason, v.decision.Totals.Deny))
 	}
 	for _, n := range v.notes {
 		w.add(n)
@@ -65,7 +65,7 @@ func (v *verdict) response(r *admission.Request) admission.Response {
 			causes = append(causes, metav1.StatusCause{Type: metav1.CauseTypeFieldValueInvalid, Field: fieldOr(f.Field), Message: explain(f, ruling)})
 		case ruling.Exempt != nil, ruling.Action == v1alpha1.Audit, ruling.Action == v1alpha1.Off:
 		default:
-			w.add(f.Message, strings.TrimSpace(f.Remedy+" "+ruling.Note(*f))+" ["+f.Check+"]")
+			w.add(about(f, ruling.Note(*f))...)
 		}
 	}
 	out.Warnings = w.list()
@@ -122,7 +122,7 @@ func (v *verdict) annotations() map[string]string {
 		}
 	}
 	if v.decision.BrokenGlass {
-		out["break-glass"] = oneLine(v.decision.Reason)
+		out["break-glass"] = v.decision.Reason
 	}
 	return out
 }

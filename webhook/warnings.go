@@ -3,7 +3,10 @@ package webhook
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"github.com/waywarden/waywarden/policies"
 )
 
 // The API server's limits (k8s.io/apiserver pkg/endpoints/filters/warning.go): once all warnings of a request are longer
@@ -42,6 +45,16 @@ func (w *warnings) add(sentences ...string) {
 	w.lines, w.size = append(w.lines, lines...), w.size+size
 }
 
+// about is what to say about a finding: its message; what to do, and the note of its ruling, in one warning where both fit;
+// and at the end, whatever has to be cut, the check.
+func about(f *policies.Finding, note string) []string {
+	lines, rest, end := []string{f.Message}, strings.TrimSpace(f.Remedy+" "+note), " ["+f.Check+"]"
+	if note != "" && utf8.RuneCountInString(rest+end) > maxWarning {
+		lines, rest = append(lines, f.Remedy), note
+	}
+	return append(lines, whole(oneLine(rest), maxWarning-utf8.RuneCountInString(end))+end)
+}
+
 // list is all that fits, and how much does not.
 func (w *warnings) list() []string {
 	if w.left > 0 {
@@ -50,9 +63,12 @@ func (w *warnings) list() []string {
 	return w.lines
 }
 
-// oneLine is a text without what an HTTP header cannot hold.
+// oneLine is a text without what a warning cannot hold: one with a control character, of whatever part of Unicode, is
+// dropped by the API server (k8s.io/apimachinery pkg/util/net NewWarningHeader).
 func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f || r == ' ' || r == utf8.RuneError }), " ")
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
+		return r == ' ' || r == utf8.RuneError || r == '\u2028' || r == '\u2029' || unicode.IsControl(r)
+	}), " ")
 }
 
 // whole is a text that fits: as it is, else as many of its clauses or words as fit.

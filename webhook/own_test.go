@@ -1,0 +1,110 @@
+package webhook
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admission/v1"
+)
+
+const exemption = `
+apiVersion: waywarden.dev/v1alpha1
+kind: Exemption
+metadata: {name: a, namespace: shop}
+spec:
+  subjects: [{kind: AuthorizationPolicy, name: "*"}]
+  checks: ["*"]
+  reason: the waypoint comes next week
+  grantedBy: ann
+  expiresAt: "2026-11-20T00:00:00Z"
+`
+
+// TestExemptions: who grants, and until when.
+func TestExemptions(t *testing.T) {
+	edit := func(pairs ...string) map[string]any {
+		return content(t, strings.NewReplacer(pairs...).Replace(exemption))
+	}
+	var (
+		good    = edit()
+		expired = edit("2026-11-20", "2026-10-01")
+		byBob   = edit("grantedBy: ann", "grantedBy: bob")
+	)
+	for name, c := range map[string]struct {
+		object, old map[string]any
+		field       string // of the denial; "" where it is admitted
+		stamped     string // the patch
+	}{
+		"as it should be":                 {object: good},
+		"in another's name":               {object: byBob, field: "spec.grantedBy", stamped: `"ann"`},
+		"by nobody":                       {object: edit("grantedBy: ann", ""), field: "spec.grantedBy", stamped: `"ann"`},
+		"has ended":                       {object: expired, field: "spec.expiresAt"},
+		"for ever":                        {object: edit("2026-11-20", "9999-12-31"), field: "spec.expiresAt"},
+		"what another granted stays":      {object: set(byBob, "finalizers", []any{"a/b"}), old: byBob},
+		"ended, and a finalizer goes":     {object: expired, old: set(expired, "finalizers", []any{"a/b"})},
+		"what another granted is changed": {object: edit("grantedBy: ann", "grantedBy: bob", "11-20", "11-21"), old: byBob, field: "spec.grantedBy", stamped: `"ann"`},
+		"the grant is taken over":         {object: good, old: byBob, field: "spec.grantedBy", stamped: `"bob"`},
+		"no spec":                         {object: content(t, "{apiVersion: waywarden.dev/v1alpha1, kind: Exemption, metadata: {name: a, namespace: shop}}"), field: "*"},
+		"a null spec":                     {object: content(t, "{apiVersion: waywarden.dev/v1alpha1, kind: Exemption, metadata: {name: a, namespace: shop}, spec: null}"), field: "*"},
+		"a spec of another shape":         {object: content(t, "{apiVersion: waywarden.dev/v1alpha1, kind: Exemption, metadata: {name: a, namespace: shop}, spec: [1]}"), field: "spec"},
+		"a time that is none":             {object: edit("2026-11-20T00:00:00Z", "soon"), field: "spec"},
+		"a key of another case":           {object: edit("reason:", "Reason:"), field: "spec.reason"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			operation := admissionv1.Create
+			if c.old != nil {
+				operation = admissionv1.Update
+			}
+			var records []Record
+			o := denying(t)
+			o.Observe = func(r Record) { records = append(records, r) }
+			a := New(o)
+			r := request(t, operation, c.object, c.old)
+			got := answer(t, a.Validating(), r)
+			if got.Allowed != (c.field == "") || !got.Allowed && c.field != "*" && got.Result.Details.Causes[len(got.Result.Details.Causes)-1].Field != c.field {
+				t.Errorf("allowed %v: %v", got.Allowed, got.Result)
+			}
+			if (records[0].Outcome == Denied) == got.Allowed {
+				t.Errorf("allowed %v, and recorded as %s", got.Allowed, records[0].Outcome)
+			}
+			mutated := answer(t, a.Mutating(), r)
+			if !mutated.Allowed || (c.stamped == "") != (len(mutated.Patch) == 0) || !strings.Contains(string(mutated.Patch), c.stamped) {
+				t.Errorf("the patch: %s", mutated.Patch)
+			}
+			if len(mutated.Patch) > 0 {
+				applied(t, r.Object.Raw, mutated.Patch)
+			}
+		})
+	}
+}
+
+// TestGuardrails: what a CRD cannot say about one.
+func TestGuardrails(t *testing.T) {
+	guard := func(spec string) map[string]any {
+		return content(t, "{apiVersion: waywarden.dev/v1alpha1, kind: Guardrail, metadata: {name: a}, spec: "+spec+"}")
+	}
+	for name, c := range map[string]struct {
+		object  map[string]any
+		allowed bool
+		warns   []string
+	}{
+		"as it should be":  {object: guard(`{checks: [{ids: ["*"], action: Deny}]}`), allowed: true},
+		"a mistyped check": {object: guard(`{checks: [{ids: ["effect/*", "effect/l7-deny-noop"], action: Deny}]}`), allowed: true, warns: []string{`spec.checks[0].ids[1] demands nothing: no check is called "effect/l7-deny-noop". waywarden checks list shows all.`}},
+		"an odd glob":      {object: guard(`{checks: [{ids: ["[", "effect/[a"], action: Deny}]}`)},
+		"another action":   {object: guard(`{checks: [{ids: ["*"], action: Refuse}]}`)},
+		"a bad selector":   {object: guard(`{namespaceSelector: {matchExpressions: [{key: env, operator: Is}]}, checks: [{ids: ["*"], action: Deny}]}`)},
+		"no checks":        {object: guard(`{checks: []}`)},
+		"no spec":          {object: guard(`null`)},
+		"another shape":    {object: guard(`{checks: {a: b}}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := answer(t, New(denying(t)).Validating(), request(t, admissionv1.Create, c.object, nil))
+			if got.Allowed != c.allowed || !got.Allowed && got.Result.Code != 422 {
+				t.Errorf("allowed %v: %v", got.Allowed, got.Result)
+			}
+			if diff := cmp.Diff(c.warns, got.Warnings); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
