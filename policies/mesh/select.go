@@ -154,7 +154,11 @@ func (n *namespace) selecting(out []*Object, kind Kind, labels map[string]string
 			out = append(out, o)
 		}
 	}
-	if len(objects) < crowded {
+	few := crowded
+	if kind == Service {
+		few = 4 // which Services a pod has is asked of every pod, for every policy over it, and they seldom change
+	}
+	if len(objects) < few {
 		for _, o := range objects {
 			take(o)
 		}
@@ -166,7 +170,8 @@ func (n *namespace) selecting(out []*Object, kind Kind, labels map[string]string
 		x = newSelectorIndex(objects)
 		remembered.Store(x)
 	}
-	found := slices.Clone(x.any)
+	var room [8]int
+	found := append(room[:0], x.any...)
 	for k, v := range labels {
 		found = append(found, x.byLabel[pair{k, v}]...)
 	}
