@@ -13,9 +13,10 @@ import (
 	"strings"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/waywarden/waywarden/test/cluster"
 )
@@ -65,10 +66,7 @@ func show(ctx context.Context, cfg *rest.Config, top string, out io.Writer) erro
 	if err != nil {
 		return err
 	}
-	// On what it left behind, half of what it says would not be so.
-	if err := k.run(ctx, "get namespace/shop -o jsonpath={.metadata.name}", ""); err == nil {
-		return errors.New("this cluster has a shop already. Begin anew: make cluster-down demo-cluster")
-	} else if !apierrors.IsNotFound(err) {
+	if err := k.unused(ctx); err != nil {
 		return err
 	}
 	for _, s := range session(time.Now()) {
@@ -92,6 +90,19 @@ func show(ctx context.Context, cfg *rest.Config, top string, out io.Writer) erro
 		}
 	}
 	return nil
+}
+
+// unused is an error on a cluster that has a shop: on what the session left behind, half of what it says would not be so.
+func (k *kubectl) unused(ctx context.Context) error {
+	m, name, err := k.mapping("namespace/shop")
+	if err != nil {
+		return err
+	}
+	_, err = k.client(m, "").Get(ctx, name, metav1.GetOptions{})
+	if err == nil {
+		return errors.New("this cluster has a shop already. Begin anew: make cluster-down demo-cluster")
+	}
+	return client.IgnoreNotFound(err)
 }
 
 func heredoc(text string) string {
