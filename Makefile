@@ -7,7 +7,7 @@ BIN := bin/waywarden
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: help build test race test-cluster test-kind test-alerts test-image cluster cluster-status cluster-down lint fmt generate check-generated demo bench fuzz conformance
+.PHONY: help build test race test-cluster test-kind test-alerts test-image cluster cluster-status cluster-down lint fmt generate check-generated demo demo-cluster bench fuzz conformance
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,10 @@ check-generated: ## fail where a generated part is stale
 
 demo: build ## scan, explain, plan and repair the examples
 	@./examples/demo.sh $(BIN)
+
+demo-cluster: build ## show admission on a control plane with istiod, and leave it running
+	@$(GO) build -o $(KEEP) ./test/cluster/keep && $(KEEP) up $(BIN)
+	@$(GO) run ./test/demo
 
 bench: build ## benchmarks, and scans of meshes that are large or hard
 	$(GO) test -run '^$$' -bench . -benchmem ./policies/... ./inventory/... ./test/bench/...

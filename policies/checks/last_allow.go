@@ -30,7 +30,7 @@ action, or selects or names something else, they admit everybody. A default deny
 		for _, opened := range [][]*mesh.Object{openedPods(p.Change), openedServices(p.Change)} {
 			if len(opened) > 0 {
 				p.Report(policies.Finding{
-					Severity: severity, Field: changedField(p.Change),
+					Severity: severity, Field: changedField(p.Change), Namespaces: homes(opened),
 					Message: fmt.Sprintf("everybody who can reach %s gets in: this is the last ALLOW there, and without one nothing is denied.", enumerate(opened)),
 				})
 			}

@@ -1,6 +1,8 @@
 package checks
 
 import (
+	"slices"
+
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -28,4 +30,14 @@ func reached(v *policies.View, ns string) []string {
 		out = append(out, name)
 	}
 	return out
+}
+
+// homes are the namespaces in which objects stand, each once: where a change takes something away from them.
+func homes(objects []*mesh.Object) []string {
+	var out []string
+	for _, o := range objects {
+		out = append(out, o.Home())
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }

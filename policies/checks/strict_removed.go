@@ -27,7 +27,7 @@ compared with nobody.`,
 		}
 		if opened := plaintextLetIn(p.Change); len(opened) > 0 {
 			p.Report(policies.Finding{
-				Field:   changedField(p.Change),
+				Field: changedField(p.Change), Namespaces: homes(opened),
 				Message: fmt.Sprintf("%s %s plaintext from now on: no other PeerAuthentication says STRICT there.", enumerate(opened), letsLet(len(opened))),
 			})
 		}

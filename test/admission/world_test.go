@@ -21,7 +21,6 @@ import (
 
 	"github.com/waywarden/waywarden/test/cluster"
 	"github.com/waywarden/waywarden/test/serving"
-	"github.com/waywarden/waywarden/webhook"
 )
 
 // binary is built once for all tests.
@@ -134,18 +133,11 @@ func tail(text string, lines int) string {
 // inForce waits until the API server asks Waywarden.
 func (w *world) inForce() {
 	w.t.Helper()
-	canary := object(w.t, `
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: {name: probe, namespace: waywarden-system, labels: {waywarden.dev/canary: "true"}}
-`)
-	w.eventually("the canary is refused", func() error {
-		err := w.create(canary, true)
-		if err != nil && strings.Contains(err.Error(), webhook.CanaryMessage) {
-			return nil
-		}
-		return errors.Join(errors.New("it was not refused"), err)
-	})
+	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	defer cancel()
+	if err := serving.InForce(ctx, w.Cluster); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *world) eventually(what string, try func() error) {

@@ -42,6 +42,7 @@ type options struct {
 	istiod   bool
 	istioEnv []string
 	hold     func(pod *unstructured.Unstructured) bool
+	capture  bool
 }
 
 // Option changes what Start starts.
@@ -61,6 +62,11 @@ func WithIstiod(env ...string) Option {
 // is how a waypoint stays unready. A cluster that was given has a scheduler of its own, which does not ask.
 func Hold(pod func(*unstructured.Unstructured) bool) Option {
 	return func(o *options) { o.hold = pod }
+}
+
+// Capture marks the pods of namespaces in ambient mode as captured, as istio-cni does on a real node.
+func Capture() Option {
+	return func(o *options) { o.capture = true }
 }
 
 // Start gives a test a cluster of its own, on free ports, and takes it down with the test. Where
@@ -133,7 +139,7 @@ func (c *Cluster) start(ctx context.Context, o options) error {
 	if err := c.nodes(ctx); err != nil {
 		return err
 	}
-	go c.schedule(background, o.hold)
+	go c.schedule(background, o)
 	return c.istiod(ctx, o.istioEnv)
 }
 

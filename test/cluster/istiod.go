@@ -21,6 +21,8 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/restmapper"
+
+	"istio.io/api/label"
 )
 
 // fieldManager is how the cluster's own writes are recorded.
@@ -65,7 +67,7 @@ func (c *Cluster) nodes(ctx context.Context) error {
 
 // schedule binds every pod that has no node, but those that hold keeps and those that ask for another node. There
 // is no scheduler: a test decides which pods run.
-func (c *Cluster) schedule(ctx context.Context, hold func(*unstructured.Unstructured) bool) {
+func (c *Cluster) schedule(ctx context.Context, o options) {
 	for ctx.Err() == nil {
 		w, err := c.Dynamic.Resource(podResource).Watch(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName="})
 		if err != nil {
@@ -77,11 +79,11 @@ func (c *Cluster) schedule(ctx context.Context, hold func(*unstructured.Unstruct
 		}
 		for e := range w.ResultChan() {
 			pod, ok := e.Object.(*unstructured.Unstructured)
-			if !ok || e.Type == watch.Deleted || asksForAnotherNode(pod) || hold != nil && hold(pod) {
+			if !ok || e.Type == watch.Deleted || asksForAnotherNode(pod) || o.hold != nil && o.hold(pod) {
 				continue
 			}
 			// A conflict or a pod that is gone shows up as the next event, if at all.
-			_ = c.Bind(ctx, pod.GetNamespace(), pod.GetName())
+			_ = c.bind(ctx, pod, o.capture && c.enrolled(ctx, pod))
 		}
 	}
 }
@@ -94,12 +96,34 @@ func asksForAnotherNode(pod *unstructured.Unstructured) bool {
 
 // Bind puts a pod on the node, where kwok makes it ready.
 func (c *Cluster) Bind(ctx context.Context, namespace, name string) error {
+	pod := &unstructured.Unstructured{}
+	pod.SetNamespace(namespace)
+	pod.SetName(name)
+	return c.bind(ctx, pod, false)
+}
+
+// bind puts a pod on the node. A binding's annotations become the pod's.
+func (c *Cluster) bind(ctx context.Context, pod *unstructured.Unstructured, captured bool) error {
 	binding := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "v1", "kind": "Binding", "metadata": map[string]any{"name": name, "namespace": namespace},
+		"apiVersion": "v1", "kind": "Binding", "metadata": map[string]any{"name": pod.GetName(), "namespace": pod.GetNamespace()},
 		"target": map[string]any{"apiVersion": "v1", "kind": "Node", "name": nodeName},
 	}}
-	_, err := c.Dynamic.Resource(podResource).Namespace(namespace).Create(ctx, binding, metav1.CreateOptions{}, "binding")
+	if captured {
+		Enrol(binding)
+	}
+	_, err := c.Dynamic.Resource(podResource).Namespace(pod.GetNamespace()).Create(ctx, binding, metav1.CreateOptions{}, "binding")
 	return err
+}
+
+// enrolled is whether a pod, or else its namespace, is labelled for ambient mode. Waypoints and gateways say none of
+// themselves.
+func (c *Cluster) enrolled(ctx context.Context, pod *unstructured.Unstructured) bool {
+	mode := label.IoIstioDataplaneMode.Name
+	if own, ok := pod.GetLabels()[mode]; ok {
+		return own == "ambient"
+	}
+	ns, err := c.Dynamic.Resource(namespacesResource).Get(ctx, pod.GetNamespace(), metav1.GetOptions{})
+	return err == nil && ns.GetLabels()[mode] == "ambient"
 }
 
 // Enrol marks a pod as captured, as istio-cni does on a real node.

@@ -61,7 +61,7 @@ func Start(binary, kubeconfig, dir string, flags ...string) (*Replica, error) {
 	r.cmd = exec.Command(binary, append([]string{"serve", "--kubeconfig", kubeconfig, "--namespace", Namespace, "--service", "127.0.0.1",
 		"--webhook-addr", addrs[0], "--metrics-addr", addrs[1], "--health-addr", addrs[2]}, flags...)...)
 	r.cmd.Stdout, r.cmd.Stderr = log, log
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	r.cmd.SysProcAttr = dieWithParent()
 	if err := r.cmd.Start(); err != nil {
 		return nil, err
 	}

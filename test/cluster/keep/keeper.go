@@ -15,10 +15,14 @@ import (
 	"time"
 
 	"github.com/waywarden/waywarden/test/cluster"
+	"github.com/waywarden/waywarden/test/serving"
 )
 
 // keeper knows the cluster by two files in a folder: the kubeconfig and what runs.
-type keeper struct{ dir string }
+type keeper struct {
+	dir       string
+	waywarden string // the binary that is asked at admission; "" for none
+}
 
 // running is what the holder writes down once the cluster is ready.
 type running struct {
@@ -26,6 +30,9 @@ type running struct {
 	Istiod string `json:"istiod"` // its HTTP address, for /debug
 	XDS    string `json:"xds"`    // its gRPC address
 	Logs   string `json:"logs"`
+
+	Waywarden string `json:"waywarden,omitempty"` // the log of its replica; "" where none runs
+	Metrics   string `json:"metrics,omitempty"`   // the URL of its metrics
 }
 
 func (k keeper) kubeconfig() string { return filepath.Join(k.dir, "kubeconfig") }
@@ -67,6 +74,9 @@ func (k keeper) up() error {
 	if r, ok, err := k.current(); err != nil {
 		return err
 	} else if ok {
+		if k.waywarden != "" && r.Waywarden == "" {
+			return errors.New("a cluster without waywarden runs already. Stop it first: make cluster-down")
+		}
 		return k.print(r)
 	}
 	if _, err := cluster.Build(); err != nil {
@@ -82,7 +92,7 @@ func (k keeper) up() error {
 		return err
 	}
 	// A session of its own, so that neither the terminal's end nor its Ctrl-C reaches the cluster.
-	cmd := exec.Command(self, "hold")
+	cmd := exec.Command(self, k.holdArgs()...)
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return err
@@ -105,10 +115,17 @@ func (k keeper) up() error {
 	}
 }
 
+func (k keeper) holdArgs() []string {
+	if k.waywarden == "" {
+		return []string{"hold"}
+	}
+	return []string{"hold", k.waywarden}
+}
+
 // hold starts the cluster and keeps it until it is told to stop.
 func (k keeper) hold() error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer cancel()
 	lock, err := os.OpenFile(k.lockFile(), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return err
@@ -121,18 +138,45 @@ func (k keeper) hold() error {
 	if err := os.Unsetenv(cluster.KubeconfigEnv); err != nil {
 		return err
 	}
-	c, err := cluster.Run(ctx, cluster.WithIstiod())
+	c, err := cluster.Run(ctx, k.options()...)
 	if err != nil {
 		return err
 	}
-	if err := k.write(c); err != nil {
-		return errors.Join(err, c.Stop())
+	replica, err := k.admit(ctx, c)
+	if err == nil {
+		err = k.write(c, replica)
+	}
+	if err != nil {
+		return errors.Join(err, stop(replica), c.Stop())
 	}
 	<-ctx.Done()
-	return errors.Join(c.Stop(), os.Remove(k.file()), os.Remove(k.kubeconfig()), os.RemoveAll(c.Logs))
+	return errors.Join(stop(replica), c.Stop(), os.Remove(k.file()), os.Remove(k.kubeconfig()), os.RemoveAll(c.Logs))
 }
 
-func (k keeper) write(c *cluster.Cluster) error {
+// options: whoever tries admission has no istio-cni, which would capture the pods.
+func (k keeper) options() []cluster.Option {
+	if k.waywarden == "" {
+		return []cluster.Option{cluster.WithIstiod()}
+	}
+	return []cluster.Option{cluster.WithIstiod(), cluster.Capture()}
+}
+
+// admit starts a replica of waywarden, nil where none is asked for.
+func (k keeper) admit(ctx context.Context, c *cluster.Cluster) (*serving.Admission, error) {
+	if k.waywarden == "" {
+		return nil, nil
+	}
+	return serving.Admit(ctx, c, k.waywarden, c.Logs)
+}
+
+func stop(replica *serving.Admission) error {
+	if replica == nil {
+		return nil
+	}
+	return replica.Stop()
+}
+
+func (k keeper) write(c *cluster.Cluster, replica *serving.Admission) error {
 	raw, err := os.ReadFile(c.Kubeconfig)
 	if err != nil {
 		return err
@@ -140,7 +184,11 @@ func (k keeper) write(c *cluster.Cluster) error {
 	if err := os.WriteFile(k.kubeconfig(), raw, 0o600); err != nil {
 		return err
 	}
-	state, err := json.Marshal(running{PID: os.Getpid(), Istiod: c.IstiodURL, XDS: c.IstiodXDS, Logs: c.Logs})
+	r := running{PID: os.Getpid(), Istiod: c.IstiodURL, XDS: c.IstiodXDS, Logs: c.Logs}
+	if replica != nil {
+		r.Waywarden, r.Metrics = replica.Log, replica.Metrics
+	}
+	state, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
@@ -163,14 +211,19 @@ func (k keeper) status() error {
 }
 
 func (k keeper) print(r running) error {
-	_, err := fmt.Printf(`The cluster is up.
+	fmt.Printf(`The cluster is up.
   kubeconfig   %s
   istiod       %s/debug/ambientz and more
   logs         %s
-Use it:        export KUBECONFIG=%[1]s
-Test on it:    %[4]s=%[1]s %[5]s=%[2]s %[6]s=%[7]s make test-cluster
-Stop it:       make cluster-down
-`, k.kubeconfig(), r.Istiod, r.Logs, cluster.KubeconfigEnv, cluster.IstiodEnv, cluster.IstiodXDSEnv, r.XDS)
+`, k.kubeconfig(), r.Istiod, r.Logs)
+	if r.Waywarden != "" {
+		fmt.Printf("  waywarden    %s\n  metrics      %s\n", r.Waywarden, r.Metrics)
+	}
+	fmt.Printf("Use it:        export KUBECONFIG=%s\n", k.kubeconfig())
+	if r.Waywarden == "" { // tests expect a cluster in which nothing is denied
+		fmt.Printf("Test on it:    %s=%s %s=%s %s=%s make test-cluster\n", cluster.KubeconfigEnv, k.kubeconfig(), cluster.IstiodEnv, r.Istiod, cluster.IstiodXDSEnv, r.XDS)
+	}
+	_, err := fmt.Println("Stop it:       make cluster-down")
 	return err
 }
 

@@ -1,8 +1,9 @@
 // Command keep is the test cluster for people: `keep up` starts a control plane with istiod and leaves
-// it running, `keep status` says what runs and where its kubeconfig is, `keep down` stops it.
+// it running, `keep status` says what runs and where its kubeconfig is, `keep down` stops it. With the path of
+// a binary, `keep up bin/waywarden`, the API server asks a replica of it at admission.
 //
 // The cluster belongs to a process of its own, `keep hold`, which `up` starts in the background: when
-// that one ends, however it ends, the launchers take every server down with it.
+// that one ends, however it ends, every server and the replica go with it.
 package main
 
 import (
@@ -17,7 +18,7 @@ import (
 // complaint is how everything that goes wrong starts, on stderr or in the log.
 const complaint = "cluster: "
 
-const usage = "usage: keep up|status|down"
+const usage = "usage: keep up [WAYWARDEN] | status | down"
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -27,14 +28,19 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) != 1 {
-		return errors.New(usage)
-	}
 	top, err := cluster.Root()
 	if err != nil {
 		return err
 	}
 	k := keeper{dir: filepath.Join(top, "bin")}
+	switch {
+	case len(args) == 2 && (args[0] == "up" || args[0] == "hold"):
+		if k.waywarden, err = filepath.Abs(args[1]); err != nil {
+			return err
+		}
+	case len(args) != 1:
+		return errors.New(usage)
+	}
 	switch args[0] {
 	case "up":
 		return k.up()
