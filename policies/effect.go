@@ -125,17 +125,25 @@ func (w Wait) String() string {
 	switch {
 	case w.Object != nil && w.Object.Name == "" && len(w.Labels) == 0:
 		if w.Object.Namespace != "" {
-			return "a " + w.Object.Kind + " in " + w.Object.Namespace
+			return a(w.Object.Kind) + " in " + w.Object.Namespace
 		}
-		return "a " + w.Object.Kind
+		return a(w.Object.Kind)
 	case w.On != nil && w.On.Name == "":
-		return "label " + w.Label + " on a " + w.On.Kind
+		return "label " + w.Label + " on " + a(w.On.Kind)
 	case w.Object != nil && w.Object.Name == "":
-		return "a " + w.Object.Kind + " in " + w.Object.Namespace + " with " + mesh.FormatLabels(w.Labels)
+		return a(w.Object.Kind) + " in " + w.Object.Namespace + " with " + mesh.FormatLabels(w.Labels)
 	case w.Object != nil:
 		return w.Object.String()
 	}
 	return "label " + w.Label + " on " + w.On.String()
+}
+
+// a is a kind with its article.
+func a(kind string) string {
+	if strings.ContainsAny(kind[:min(1, len(kind))], "AEIO") {
+		return "an " + kind
+	}
+	return "a " + kind
 }
 
 // Effect is what one policy really does to one target. Its key is (Object, Target, EnforcedBy).

@@ -141,7 +141,7 @@ func (a *Admission) validate(ctx context.Context, r *ctrladmission.Request, reco
 		return a.unread(err, record)
 	}
 	if a.canary(c) {
-		record.Outcome = Denied
+		record.Outcome = CanaryRefused
 		return refuse(r, "metadata.labels["+CanaryLabel+"]", CanaryMessage)
 	}
 	if leftAlone(c) {

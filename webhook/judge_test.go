@@ -188,7 +188,7 @@ func TestBreakGlass(t *testing.T) {
 		recorded string
 	}{
 		"nobody asks":        {request: creates(t, noOp), may: "ann"},
-		"may":                {request: request(t, admissionv1.Create, annotated(content(t, noOp), "INC-7:\nfire"), nil), may: "ann", allowed: true, asks: 1, warns: "admitted by break-glass (INC-7: fire) against 1 denials", recorded: "INC-7: fire"},
+		"may":                {request: request(t, admissionv1.Create, annotated(content(t, noOp), "INC-7:\nfire"), nil), may: "ann", allowed: true, asks: 1, warns: "admitted by break-glass (INC-7: fire), although Guardrails deny it", recorded: "INC-7: fire"},
 		"may not":            {request: request(t, admissionv1.Create, annotated(content(t, noOp), "INC-7"), nil), may: "bob", asks: 1, warns: "you may not"},
 		"nobody says":        {request: request(t, admissionv1.Create, annotated(content(t, noOp), "INC-7"), nil), may: "?", asks: 1, warns: "did not say whether you may"},
 		"no reason":          {request: request(t, admissionv1.Create, annotated(content(t, noOp), " \n\u0085"), nil), may: "ann", warns: "it gives no reason"},

@@ -13,7 +13,7 @@ import (
 func LogTo(log *slog.Logger) func(Record) {
 	return func(r Record) {
 		level := slog.LevelInfo
-		if r.Outcome == Admitted {
+		if r.Outcome == Admitted || r.Outcome == CanaryRefused {
 			level = slog.LevelDebug
 		}
 		log.LogAttrs(context.Background(), level, "admission",

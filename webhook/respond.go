@@ -22,6 +22,8 @@ const (
 	Denied      = "deny"
 	Repaired    = "repair"
 	BrokenGlass = "break-glass"
+	// CanaryRefused is apart from Denied, so that a count of denials is about what people do.
+	CanaryRefused = "canary"
 )
 
 // Exempt stands in logs and metrics for the action where an Exemption excepts a finding.
@@ -52,7 +54,7 @@ func (v *verdict) response(r *admission.Request) admission.Response {
 	out := admission.Response{AdmissionResponse: admissionv1.AdmissionResponse{Allowed: !v.decision.Denied, AuditAnnotations: v.annotations()}}
 	var w warnings
 	if v.decision.BrokenGlass {
-		w.add(fmt.Sprintf("admitted by break-glass (%s) against %d denials: this is recorded.", v.decision.Reason, v.decision.Totals.Deny))
+		w.add(fmt.Sprintf("admitted by break-glass (%s), although Guardrails deny it: this is recorded.", v.decision.Reason))
 	}
 	for _, n := range v.notes {
 		w.add(n)

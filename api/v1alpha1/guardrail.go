@@ -152,7 +152,7 @@ const (
 
 // GuardrailStatus is what has become of a Guardrail.
 type GuardrailStatus struct {
-	// conditions say whether the Guardrail is in force. Ready is True once every replica judges by it as it stands;
+	// conditions say whether the Guardrail is in force. Ready is True while it is judged by as it stands;
 	// where it is False, its message says what to correct.
 	// +optional
 	// +listType=map
