@@ -31,6 +31,7 @@ func given(file string) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s from %s: %w", file, KubeconfigEnv, err)
 	}
+	cfg.QPS, cfg.Burst = -1, 0 // client-go's five requests a second are for controllers
 	c := &Cluster{Config: cfg, Kubeconfig: file, IstiodURL: os.Getenv(IstiodEnv), IstiodXDS: os.Getenv(IstiodXDSEnv), ledger: &ledger{}}
 	return c, c.connect()
 }
