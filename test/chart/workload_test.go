@@ -45,6 +45,29 @@ func TestDeployment(t *testing.T) {
 	}
 }
 
+// TestTracing: where spans are sent the binary is told, and may send them; nowhere by default.
+func TestTracing(t *testing.T) {
+	for values, want := range map[string]struct {
+		env    []string
+		egress int
+	}{
+		"": {nil, 2},
+		"tracing: {endpoint: 'http://collector.observability:4318'}": {[]string{"http://collector.observability:4318"}, 3},
+	} {
+		all := render(t, values)
+		var env []string
+		for _, e := range into[appsv1.Deployment](t, all, deployment).Spec.Template.Spec.Containers[0].Env {
+			if e.Name == "OTEL_EXPORTER_OTLP_ENDPOINT" {
+				env = append(env, e.Value)
+			}
+		}
+		egress := into[networkingv1.NetworkPolicy](t, all, "NetworkPolicy waywarden").Spec.Egress
+		if !slices.Equal(env, want.env) || len(egress) != want.egress {
+			t.Errorf("%q: spans go to %v, and %d rules let something out", values, env, len(egress))
+		}
+	}
+}
+
 // TestPortsMeet: who is called, by which Service, is who listens, and may be called.
 func TestPortsMeet(t *testing.T) {
 	all := render(t, "")
