@@ -105,15 +105,13 @@ func (r *Rulebooks) compile(ctx context.Context) {
 // Current is what is in force; nil before everything was read once. It waits for nobody.
 func (r *Rulebooks) Current() *Authored { return r.current.Load() }
 
-// Rulebook is the one in force; the empty one, by which everything is a warning, before everything was read once.
+// Rulebook is the one in force; nil before everything was read once: by an empty one everything would be admitted.
 func (r *Rulebooks) Rulebook() *decide.Rulebook {
 	if c := r.current.Load(); c != nil {
 		return c.Rulebook
 	}
-	return noRules
+	return nil
 }
-
-var noRules, _ = decide.New(decide.Options{}, nil, nil)
 
 // Ready is nil once everything was read.
 func (r *Rulebooks) Ready() error {

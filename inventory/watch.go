@@ -127,6 +127,17 @@ func (l *Live) rediscover(ctx context.Context) bool {
 // that nothing is known of anything. It waits for nobody.
 func (l *Live) Snapshot() *mesh.Snapshot { return l.snapshot.Load() }
 
+// Known is the Snapshot once Ready is nil, and nil before: for those who must not take what was not heard yet for what is
+// not there. It waits for nobody.
+func (l *Live) Known() *mesh.Snapshot {
+	select {
+	case <-l.synced:
+		return l.Snapshot()
+	default:
+		return nil
+	}
+}
+
 // WaitForSync returns when every kind that is served has been listed, or is known to be unreadable; or with the
 // error of ctx.
 func (l *Live) WaitForSync(ctx context.Context) error {

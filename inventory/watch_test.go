@@ -97,12 +97,18 @@ func TestWatchWaitsForACluster(t *testing.T) {
 	if s := live.Snapshot(); s == nil || s.Len() != 0 || s.Known("shop") {
 		t.Errorf("the Snapshot before anything is known: %v", s)
 	}
+	if live.Known() != nil {
+		t.Error("what was not heard yet is said to be known")
+	}
 	if asked.Load() != before {
 		t.Error("asked again before its time")
 	}
 	up.Store(1)
 	clock.Step(firstDiscovery)
 	eventually(t, "a Snapshot", func() bool { return live.Ready() == nil })
+	if live.Known() != live.Snapshot() {
+		t.Error("what is known is not said")
+	}
 	if heard := live.Status().Heard; !heard.Equal(clock.Now()) {
 		t.Errorf("heard at %v, and it is %v", heard, clock.Now())
 	}

@@ -106,6 +106,7 @@ func conditions() []admissionregistrationv1.MatchCondition {
 		{Name: "something-that-decides-changes", Expression: "request.operation != 'UPDATE' || object.?spec != oldObject.?spec" +
 			" || object.metadata.?labels != oldObject.metadata.?labels || object.metadata.?annotations != oldObject.metadata.?annotations"},
 		{Name: "not-made-by-istiod", Expression: "request.kind.group != '' || request.kind.kind != 'Service' || " +
-			"!('gateway.istio.io/managed' in (request.operation == 'DELETE' ? oldObject : object).metadata.?labels.orValue({}))"},
+			"!('gateway.istio.io/managed' in (request.operation == 'CREATE' ? object : oldObject).metadata.?labels.orValue({})) || " +
+			"request.operation == 'UPDATE' && !('gateway.istio.io/managed' in object.metadata.?labels.orValue({}))"},
 	}
 }

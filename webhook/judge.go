@@ -13,16 +13,18 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// leftAlone is whether a request is admitted without a look: nothing by which a mesh is judged changes, the object is on
-// its way out, or it is one that istiod makes for itself.
+// leftAlone is whether a request is admitted without a look: nothing by which a mesh is judged changes, or the object is
+// one that istiod makes for itself. One that is being deleted is in force until its last finalizer goes, and whoever put
+// that there would have it judged never; only a Namespace is different, as it has nothing to lose any more.
 func leftAlone(c *change) bool {
 	if deletes(c.Request) {
 		return systemDeletes(c.UserInfo.Username) || madeByIstiod(c.old)
 	}
-	if c.Operation == admissionv1.Update && (c.new.Terminating || !decides(c)) {
+	if c.Operation == admissionv1.Update && (!decides(c) || c.new.Terminating && c.new.Kind == mesh.Namespace) {
 		return true
 	}
-	return madeByIstiod(c.new)
+	// A label that comes with an update is somebody's as well.
+	return madeByIstiod(c.new) && (c.Operation == admissionv1.Create || madeByIstiod(c.old))
 }
 
 func decides(c *change) bool { return (&policies.Change{Old: c.old, New: c.new}).Decides() }

@@ -63,8 +63,8 @@ spec:
   rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/front]}}]}]
 `
 
-// TestLeftAlone: what changes nothing that decides, is on its way out, or belongs to istiod is admitted, and nobody is asked
-// about it; what only looks like that is judged.
+// TestLeftAlone: what changes nothing that decides, or belongs to istiod, is admitted, and nobody is asked about it; what
+// only looks like that is judged.
 func TestLeftAlone(t *testing.T) {
 	bad := content(t, noOp)
 	stored := func(o map[string]any) map[string]any { return set(o, "resourceVersion", "1") }
@@ -73,6 +73,11 @@ func TestLeftAlone(t *testing.T) {
 		r.UserInfo.Username = user
 		return r
 	}
+	leaving := func(o map[string]any) map[string]any { return set(o, "deletionTimestamp", "2026-11-01T00:00:00Z") }
+	namespace := content(t, "{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {istio.io/dataplane-mode: ambient, istio.io/use-waypoint: waypoint, env: prod}}}")
+	out := content(t, "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}")
+	const cartService = "{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop}, spec: {clusterIP: 10.96.0.10, selector: {app: cart}, ports: [{name: http, port: 80, targetPort: 8080}]}}"
+	claimed := set(content(t, cartService), "labels", map[string]any{"gateway.istio.io/managed": "istio.io-mesh-controller", "istio.io/use-waypoint": "none"})
 	edited := content(t, noOp)
 	edited["spec"].(map[string]any)["action"] = "ALLOW"
 	for name, c := range map[string]struct {
@@ -81,10 +86,14 @@ func TestLeftAlone(t *testing.T) {
 	}{
 		"a finalizer goes":                  {request(t, admissionv1.Update, bad, set(bad, "finalizers", []any{"a/b"})), true},
 		"a status is written":               {request(t, admissionv1.Update, stored(bad), bad), true},
-		"on its way out":                    {request(t, admissionv1.Update, set(bad, "deletionTimestamp", "2026-11-01T00:00:00Z"), edited), true},
+		"a finalizer goes on its way out":   {request(t, admissionv1.Update, leaving(bad), set(leaving(bad), "finalizers", []any{"a/b"})), true},
+		"the spec changes on its way out":   {request(t, admissionv1.Update, leaving(bad), leaving(edited)), false},
+		"a Namespace on its way out":        {request(t, admissionv1.Update, leaving(out), namespace), true},
 		"the spec changes":                  {request(t, admissionv1.Update, bad, edited), false},
 		"a label changes":                   {request(t, admissionv1.Update, set(bad, "labels", map[string]any{"a": "b"}), bad), false},
 		"istiod's Service":                  {request(t, admissionv1.Create, service, nil), true},
+		"istiod's Service changes":          {request(t, admissionv1.Update, service, set(service, "annotations", map[string]any{"a": "b"})), true},
+		"a Service comes to be istiod's":    {request(t, admissionv1.Update, claimed, content(t, cartService)), false},
 		"istiod's Service goes":             {request(t, admissionv1.Delete, nil, service), true},
 		"a policy that says istiod made it": {request(t, admissionv1.Create, set(bad, "labels", map[string]any{"gateway.istio.io/managed": "istio.io-mesh-controller"}), nil), false},
 		"a namespace is emptied":            {as("system:serviceaccount:kube-system:namespace-controller", request(t, admissionv1.Delete, nil, content(t, defaultDeny))), true},
@@ -95,7 +104,7 @@ func TestLeftAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := guardrail(v1alpha1.Deny, "")
 			g.Spec.Checks[0].MinSeverity = ""
-			o := options(with(t, defaultDeny), rulebook(t, []*v1alpha1.Guardrail{g}))
+			o := options(with(t, defaultDeny, bound), rulebook(t, []*v1alpha1.Guardrail{g}))
 			var k asked
 			k.of(&o)
 			got := answer(t, New(o).Validating(), c.request)

@@ -152,8 +152,8 @@ const (
 
 // GuardrailStatus is what has become of a Guardrail.
 type GuardrailStatus struct {
-	// conditions say whether the Guardrail is in force. Ready is True while it is judged by as it stands;
-	// where it is False, its message says what to correct.
+	// conditions say whether the Guardrail is in force. Ready is True once the replica that leads judges by it
+	// as it stands, and the others are a moment away; where it is False, its message says what to correct.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

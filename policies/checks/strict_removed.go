@@ -41,21 +41,27 @@ func letsLet(n int) string {
 	return "let in"
 }
 
-// plaintextLetIn are what the workloads come from that refused plaintext on some port and no longer do.
+// plaintextLetIn are what the workloads come from that refused plaintext on some port and no longer do: of those that the
+// object selected, and of those that it selects now, as a PERMISSIVE that moves opens where it goes.
 func plaintextLetIn(c *policies.Change) []*mesh.Object {
-	var labels map[string]string
-	if sel := c.Old.Spec.(*mesh.PeerAuthenticationSpec).Selector; sel != nil {
-		labels = sel.MatchLabels
-	}
 	var out []*mesh.Object
-	for _, ns := range reached(c.After, c.Old.Namespace) {
-		for _, w := range c.After.Select(ns, labels) {
-			if loosened(refusal(c.Before, w), refusal(c.After, w)) {
-				out = append(out, standsFor(c.After, w))
+	for _, o := range []*mesh.Object{c.Old, c.New} {
+		if o == nil {
+			continue
+		}
+		var labels map[string]string
+		if sel := o.Spec.(*mesh.PeerAuthenticationSpec).Selector; sel != nil {
+			labels = sel.MatchLabels
+		}
+		for _, ns := range reached(c.After, o.Namespace) {
+			for _, w := range c.After.Select(ns, labels) {
+				if from := standsFor(c.After, w); loosened(refusal(c.Before, w), refusal(c.After, w)) && !slices.Contains(out, from) {
+					out = append(out, from)
+				}
 			}
 		}
 	}
-	return slices.Compact(out)
+	return out
 }
 
 // refusal is on which ports a workload refuses plaintext; none for one that nothing captures.

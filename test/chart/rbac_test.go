@@ -55,8 +55,8 @@ func read() map[string]bool {
 const everywhere = `
 waywarden.dev/guardrails[]: get list watch
 waywarden.dev/exemptions[]: get list watch
-waywarden.dev/guardrails/status[]: update patch
-waywarden.dev/exemptions/status[]: update patch
+waywarden.dev/guardrails/status[]: patch
+waywarden.dev/exemptions/status[]: patch
 authorization.k8s.io/subjectaccessreviews[]: create
 /events[]: create patch
 events.k8s.io/events[]: create patch

@@ -31,6 +31,10 @@ func TestDeployment(t *testing.T) {
 	if c.ReadinessProbe == nil || c.LivenessProbe == nil || c.StartupProbe == nil || c.ReadinessProbe.HTTPGet.Path != "/readyz" || c.LivenessProbe.HTTPGet.Path != "/healthz" {
 		t.Error("a probe is missing, or asks the wrong question")
 	}
+	// Waywarden takes nine tenths of the container's limit by itself, and whatever the environment says in place of that.
+	if slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == "GOMEMLIMIT" }) {
+		t.Error("the garbage collector is told of a limit at which the container is killed")
+	}
 	// A policy of the mesh must not cut the API server off from the webhook.
 	l := d.Spec.Template.Labels
 	if l[label.IoIstioDataplaneMode.Name] != "none" || l[label.SidecarInject.Name] != "false" {
@@ -38,6 +42,29 @@ func TestDeployment(t *testing.T) {
 	}
 	if all["ServiceAccount waywarden"].Object["automountServiceAccountToken"] != false {
 		t.Error("every pod of the account gets a token")
+	}
+}
+
+// TestTracing: where spans are sent the binary is told, and may send them; nowhere by default.
+func TestTracing(t *testing.T) {
+	for values, want := range map[string]struct {
+		env    []string
+		egress int
+	}{
+		"": {nil, 2},
+		"tracing: {endpoint: 'http://collector.observability:4318'}": {[]string{"http://collector.observability:4318"}, 3},
+	} {
+		all := render(t, values)
+		var env []string
+		for _, e := range into[appsv1.Deployment](t, all, deployment).Spec.Template.Spec.Containers[0].Env {
+			if e.Name == "OTEL_EXPORTER_OTLP_ENDPOINT" {
+				env = append(env, e.Value)
+			}
+		}
+		egress := into[networkingv1.NetworkPolicy](t, all, "NetworkPolicy waywarden").Spec.Egress
+		if !slices.Equal(env, want.env) || len(egress) != want.egress {
+			t.Errorf("%q: spans go to %v, and %d rules let something out", values, env, len(egress))
+		}
 	}
 }
 
