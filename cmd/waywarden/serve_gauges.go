@@ -16,12 +16,13 @@ type gauges struct {
 	refused atomic.Pointer[bool]  // what the last canary showed; nil before there was one
 	stock   atomic.Pointer[stock] // what is found of everything that is stored; nil but for the leader
 
-	objects, age, expiry, success, findings, exemptions *prometheus.Desc
+	objects, unread, age, expiry, success, findings, exemptions *prometheus.Desc
 }
 
 func newGauges(s *server) *gauges {
 	return &gauges{server: s,
 		objects: prometheus.NewDesc("waywarden_snapshot_objects", "Objects by which policies are judged.", []string{"kind"}, nil),
+		unread:  prometheus.NewDesc("waywarden_snapshot_unread", "Kinds that cannot be read. While it is not 0 little is known, and Guardrails that select namespaces by label may select none: grant list and watch.", nil, nil),
 		age:     prometheus.NewDesc("waywarden_snapshot_age_seconds", "How long the API server has sent nothing; it says something about once a minute.", nil, nil),
 		expiry:  prometheus.NewDesc("waywarden_certificate_expiry_seconds", "How long the serving certificate is valid.", nil, nil),
 		findings: prometheus.NewDesc("waywarden_findings", "What is found of everything that is stored, by what is done about it. Only the leader knows.",
@@ -44,7 +45,7 @@ func (g *gauges) canary(m certs.Measurement) {
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.objects, g.age, g.expiry, g.success, g.findings, g.exemptions} {
+	for _, d := range []*prometheus.Desc{g.objects, g.unread, g.age, g.expiry, g.success, g.findings, g.exemptions} {
 		out <- d
 	}
 }
@@ -62,6 +63,7 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		}
 		gauge(g.objects, float64(n), label)
 	}
+	gauge(g.unread, float64(len(status.Unread)))
 	if !status.Heard.IsZero() {
 		gauge(g.age, g.now().Sub(status.Heard).Seconds())
 	}

@@ -334,7 +334,7 @@ func TestMetrics(t *testing.T) {
 		for _, want := range []string{
 			`waywarden_admission_requests_total{decision="warn",dry_run="false",kind="AuthorizationPolicy",operation="CREATE"} 1`,
 			`waywarden_findings{action="Warn",check="effect/l7-deny-no-op",severity="critical"} 1`,
-			`waywarden_snapshot_objects{kind="AuthorizationPolicy"} 1`, `waywarden_canary_success 1`, `waywarden_certificate_expiry_seconds`, `waywarden_snapshot_age_seconds`,
+			`waywarden_snapshot_objects{kind="AuthorizationPolicy"} 1`, `waywarden_canary_success 1`, `waywarden_snapshot_unread 0`, `waywarden_certificate_expiry_seconds`, `waywarden_snapshot_age_seconds`,
 		} {
 			if !strings.Contains(string(text), want) {
 				return errors.New("no " + want)
