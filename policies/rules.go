@@ -123,10 +123,16 @@ type endpoint interface {
 	address(values []string) (never bool, why string)
 }
 
-// portFate is what becomes of a list of ports; they are alternatives.
+// portFate is what becomes of a list of ports; they are alternatives, and none counts that is excluded beside.
 func portFate(e endpoint, list, not []string, field, notField string) fate {
 	var f fate
-	numbers := ports(list)
+	nots := ports(not)
+	numbers := slices.DeleteFunc(ports(list), func(n uint16) bool { return slices.Contains(nots, n) })
+	if len(numbers) == 0 && len(ports(list)) > 0 {
+		f.never = true
+		f.add(PortNeverMatches, notField, "it excludes every port that is listed beside")
+		return f
+	}
 	var gone []string
 	for _, n := range numbers {
 		if never, why := e.port(n, numbers); never {
@@ -137,7 +143,7 @@ func portFate(e endpoint, list, not []string, field, notField string) fate {
 	if len(gone) > 0 {
 		f.never, f.lost = len(gone) == len(numbers), len(gone) < len(numbers)
 	}
-	if nots := ports(not); len(nots) > 0 && e.excluded(nots) {
+	if len(nots) > 0 && e.excluded(nots) {
 		f.never = true
 		f.add(PortNeverMatches, notField, "it leaves no port over")
 	}
