@@ -8,13 +8,14 @@ import (
 
 // OnChain are the policies of a kind that a waypoint applies to the calls to a Service or ServiceEntry
 // bound to it: those that name the Service, the waypoint's Gateway, or the class of all waypoints.
-// They are one set there: the DENYs add up, and so do the ALLOWs (docs/semantics.md).
+// They are one set there: the DENYs add up, and so do the ALLOWs (docs/semantics.md). Those that istiod passes
+// over for their revision are not among them.
 func OnChain(s *mesh.Snapshot, kind mesh.Kind, svc *mesh.Object) []*mesh.Object {
 	b := s.Binding(svc)
 	if !b.Bound {
 		return nil
 	}
-	out := ofKind(s.PoliciesFor(svc), kind, svc.Namespace)
+	out := ofKind(s, s.PoliciesFor(svc), kind, svc.Namespace)
 	for _, o := range onWaypoint(s, kind, b.Gateway) {
 		if !slices.Contains(out, o) {
 			out = append(out, o)
@@ -25,14 +26,14 @@ func OnChain(s *mesh.Snapshot, kind mesh.Kind, svc *mesh.Object) []*mesh.Object 
 
 // onWaypoint are the policies of a kind that a waypoint applies to all that passes it.
 func onWaypoint(s *mesh.Snapshot, kind mesh.Kind, gw *mesh.Object) []*mesh.Object {
-	out := ofKind(s.PoliciesFor(gw), kind, gw.Namespace)
-	return append(out, ofKind(s.PoliciesForClass(mesh.WaypointClassName), kind, s.RootNamespace())...)
+	out := ofKind(s, s.PoliciesFor(gw), kind, gw.Namespace)
+	return append(out, ofKind(s, s.PoliciesForClass(mesh.WaypointClassName), kind, s.RootNamespace())...)
 }
 
-func ofKind(policies []*mesh.Object, kind mesh.Kind, ns string) []*mesh.Object {
+func ofKind(s *mesh.Snapshot, policies []*mesh.Object, kind mesh.Kind, ns string) []*mesh.Object {
 	var out []*mesh.Object
 	for _, o := range policies {
-		if o.Kind == kind && o.Namespace == ns {
+		if o.Kind == kind && o.Namespace == ns && !s.OtherRevision(o) {
 			out = append(out, o)
 		}
 	}

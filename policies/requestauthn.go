@@ -104,6 +104,9 @@ func ValidatesTokens(s *mesh.Snapshot, svc *mesh.Object) []*mesh.Object {
 	}
 	for _, ns := range []string{s.RootNamespace(), b.Gateway.Namespace, svc.Namespace} {
 		for _, o := range s.List(mesh.RequestAuthentication, ns) {
+			if s.OtherRevision(o) {
+				continue
+			}
 			for _, a := range attach(s, o, o.Spec.(*mesh.RequestAuthenticationSpec).Attachment()) {
 				if a.applied() && slices.Contains(a.services, svc) && !slices.Contains(out, o) {
 					out = append(out, o)

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/test/cluster"
 	"github.com/waywarden/waywarden/test/oracle"
@@ -43,11 +44,11 @@ const namespaces = 24
 func TestConformance(t *testing.T) {
 	list, fixed := seeds(t)
 	used := map[string]int{}
-	policies := 0
+	total := 0
 	for _, seed := range list {
-		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { policies += conform(t, seed, used) })
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { total += conform(t, seed, used) })
 	}
-	t.Logf("seeds %v: %d policies; known differences: %v", list, policies, used)
+	t.Logf("seeds %v: %d policies; known differences: %v", list, total, used)
 	if !fixed || t.Failed() {
 		return
 	}
@@ -129,10 +130,10 @@ func (w *world) check(t *testing.T, when string, used map[string]int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	policies := 0
+	total := 0
 	for _, k := range []mesh.Kind{mesh.AuthorizationPolicy, mesh.PeerAuthentication} {
 		for o := range r.Snapshot.All(k) {
-			policies++
+			total++
 			w.policies[o.String()] = true
 		}
 	}
@@ -153,12 +154,12 @@ func (w *world) check(t *testing.T, when string, used map[string]int) {
 				class += ": " + d.Ours + " / " + d.Istiod
 			}
 			if unexplained[class]++; unexplained[class] <= shown {
-				t.Errorf("%s\n%s", d, w.describe(t, d.Object))
+				t.Errorf("%s\n%s%s", d, w.describe(t, d.Object), ours(r.Snapshot, d.Object))
 			}
 		}
 	}
 	t.Logf("%s: %d objects, %d policies, %d waypoints with %d chains, %d refused by the API server, compared %s; known: %v; unexplained: %v",
-		when, r.Snapshot.Len(), policies, len(r.Proxies), r.CountChains(), w.refused, strings.Join(compared, "+"), known, unexplained)
+		when, r.Snapshot.Len(), total, len(r.Proxies), r.CountChains(), w.refused, strings.Join(compared, "+"), known, unexplained)
 }
 
 // disagreements are the differences that no known one explains.
@@ -176,6 +177,18 @@ func (w *world) disagreements(r oracle.Recording) []oracle.Difference {
 
 // shown is how many differences of the same kind are printed with their objects.
 const shown = 3
+
+// ours is what we say of a policy, and why.
+func ours(s *mesh.Snapshot, o *mesh.Object) string {
+	if !o.Kind.IsPolicy() {
+		return ""
+	}
+	var out strings.Builder
+	for _, e := range policies.Effects(s, o) {
+		fmt.Fprintf(&out, "# %s: %s %s: %s\n", e.Target, e.Verdict, e.Reason, e.Message)
+	}
+	return out.String()
+}
 
 // describe is an object as it is written, with its Namespace's labels.
 func (w *world) describe(t *testing.T, o *mesh.Object) string {

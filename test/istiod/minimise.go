@@ -278,25 +278,28 @@ func rename(v any, from, to string) any {
 	return v
 }
 
-// same is whether a difference is the one that is looked for, in a mesh with other names.
+// same is whether a difference is the one that is looked for, in a mesh with other names. What is still there of the
+// mesh under its own names does not count.
 func (x *minimiser) same(d oracle.Difference, fresh string) bool {
-	back := func(s string) string { return strings.ReplaceAll(s, fresh, x.prefix) }
+	named := func(s string) string { return strings.ReplaceAll(s, x.prefix, fresh) }
 	o, want := d.Object, x.about.Object
-	return d.About == x.about.About && o.Kind == want.Kind && back(o.Namespace) == want.Namespace && back(o.Name) == want.Name &&
-		back(d.Ours) == x.about.Ours && back(d.Istiod) == x.about.Istiod
+	return d.About == x.about.About && o.Kind == want.Kind && o.Namespace == named(want.Namespace) && o.Name == named(want.Name) &&
+		d.Ours == named(x.about.Ours) && d.Istiod == named(x.about.Istiod)
 }
 
 // wipe deletes the Namespaces of a mesh, and its objects in no Namespace or in the root namespace. What is installed stays.
+// Services that ask for an address do not wait for their Namespace to go: those of the next attempt ask for the same.
 func (w *world) wipe(ctx context.Context, objects []*unstructured.Unstructured) error {
 	var changes []Change
 	for _, o := range objects {
+		address, _, _ := unstructured.NestedString(o.Object, "spec", "clusterIP")
 		switch {
 		case o.GetKind() == "Namespace":
 			err := w.Dynamic.Resource(namespaceResource).Delete(ctx, o.GetName(), metav1.DeleteOptions{})
 			if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 				return err
 			}
-		case o.GetKind() != "Deployment" && (o.GetNamespace() == "" || o.GetNamespace() == rootNamespace):
+		case address != "", o.GetKind() != "Deployment" && (o.GetNamespace() == "" || o.GetNamespace() == rootNamespace):
 			changes = append(changes, Change{o, true})
 		}
 	}

@@ -140,3 +140,45 @@ func TestMinimiseChanges(t *testing.T) {
 		t.Errorf("the change is not told:\n%s", text)
 	}
 }
+
+const ownAddress = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: i-shop}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: cart, namespace: i-shop}
+spec: {clusterIP: 10.96.0.77, ports: [{port: 80}]}
+`
+
+// TestMinimiseAddresses finds a difference about a Service that asks for an address, which only one may have at a time.
+func TestMinimiseAddresses(t *testing.T) {
+	w := start(t)
+	objects, err := cluster.Objects([]byte(ownAddress))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.applyInTurn(t.Context(), objects); err != nil {
+		t.Fatal(err)
+	}
+	there := func(r oracle.Recording) []oracle.Difference {
+		var out []oracle.Difference
+		for o := range r.Snapshot.All(mesh.Service) {
+			if o.Spec.(*mesh.ServiceSpec).ClusterIP == "10.96.0.77" {
+				out = append(out, oracle.Difference{About: "made up", Object: o})
+			}
+		}
+		return out
+	}
+	about := oracle.Difference{About: "made up", Object: &mesh.Object{Kind: mesh.Service, Namespace: "i-shop", Name: "cart"}}
+	x := minimiser{world: w, disagree: there, prefix: "i-", about: about}
+	m := Mesh{Objects: objects}
+	got, err := x.minimise(t.Context(), m, m, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Parts) != 2 || got.Note != "" {
+		t.Errorf("note %q, and what is left after %d attempts:\n%s\nwant the Namespace and its Service", got.Note, got.Attempts, got)
+	}
+}
