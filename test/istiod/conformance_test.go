@@ -84,6 +84,7 @@ func conform(t *testing.T, seed uint64, used map[string]int) int {
 	must(w.applyInTurn(t.Context(), m.Objects))
 	w.check(t, "as made", used)
 	w.explain(t, seed, m, m)
+	w.standing = time.Now()
 	for n := range rounds {
 		before := m
 		var round Round
@@ -143,7 +144,7 @@ func (w *world) check(t *testing.T, when string, used map[string]int) {
 	for _, result := range r.All() {
 		compared = append(compared, strconv.Itoa(result.Compared))
 		for _, d := range result.Differences {
-			if name := explained(found{r, d, w.edited}); name != "" {
+			if name := explained(found{r, d, w.history}); name != "" {
 				used[name]++
 				known[name]++
 				continue
@@ -167,7 +168,7 @@ func (w *world) disagreements(r oracle.Recording) []oracle.Difference {
 	var out []oracle.Difference
 	for _, result := range r.All() {
 		for _, d := range result.Differences {
-			if explained(found{r, d, w.edited}) == "" {
+			if explained(found{r, d, w.history}) == "" {
 				out = append(out, d)
 			}
 		}

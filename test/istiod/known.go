@@ -24,7 +24,7 @@ type difference struct {
 type found struct {
 	oracle.Recording
 	oracle.Difference
-	edited time.Time // when the mesh was last changed; zero where it was made and left alone
+	history
 }
 
 var known = []difference{
@@ -51,14 +51,15 @@ var known = []difference{
 	{
 		name: "addresses that stay when nothing runs the Gateway any more",
 		line: "pilot/pkg/config/kube/gateway/conversion.go:1927", says: "// Do not report an address until we are ready. But once we are ready, never remove the address.",
-		why:      "a Gateway of which the class or the parameters change keeps its address, and what is bound to it stays bound, while Programmed says that nothing answers there",
+		why:      "a Gateway of which the class or the parameters change keeps its address, one that is made again at once gets that of its former life, and what is bound to it stays bound, while Programmed says that nothing answers there",
 		explains: keepsAddress,
 	},
 }
 
-// keepsAddress is a Gateway that was changed and has an address where istiod finds no Service.
+// keepsAddress is a Gateway that was changed, or made again, and has an address where istiod finds no Service.
 func keepsAddress(f found) bool {
-	if f.About != oracle.Programmed || f.Istiod != oracle.NotReady || f.Object.Generation < 2 {
+	again := !f.standing.IsZero() && !f.Object.Created.Before(f.standing.Truncate(time.Second)) // ages are in seconds
+	if f.About != oracle.Programmed || f.Istiod != oracle.NotReady || f.Object.Generation < 2 && !again {
 		return false
 	}
 	c, _ := f.Condition(f.Object, oracle.Programmed)

@@ -23,12 +23,18 @@ import (
 // world is a mesh in a cluster that runs.
 type world struct {
 	*cluster.Cluster
-	refused  int             // objects that the API server would not take
-	edited   time.Time       // when something was last changed by us; zero before
+	refused int // objects that the API server would not take
+	history
 	policies map[string]bool // those that have been compared
 	// unexplained is what was found to differ, and no known difference explains.
 	unexplained []oracle.Difference
 	only        string // where not empty, settle looks at nothing but what has this in its name, and the root namespace
+}
+
+// history is when we changed the mesh; zero where it was made and left alone.
+type history struct {
+	standing time.Time // until then it stood as it was made
+	edited   time.Time // when it was last changed
 }
 
 // watched are the kinds on which istiod writes a status.

@@ -53,7 +53,7 @@ var errOutOfTime = errors.New("out of time")
 // the same. Where the mesh made anew shows no difference, it is made as it was before and then changed.
 // It stops after limit.
 func (x minimiser) minimise(ctx context.Context, before, after Mesh, limit time.Duration) (Smallest, error) {
-	x.until, x.edited = time.Now().Add(limit), time.Time{}
+	x.until, x.history = time.Now().Add(limit), history{}
 	defer func() { x.only = "" }()
 	if err := errors.Join(x.wipe(ctx, after.Objects), x.wipe(ctx, before.Objects)); err != nil {
 		return Smallest{}, err
@@ -194,13 +194,14 @@ func (x *minimiser) recurs(ctx context.Context, some []Part) (bool, error) {
 	}
 	x.attempts++
 	fresh := fmt.Sprintf("min%d-", x.attempts)
-	x.only, x.edited = fresh, time.Time{}
+	x.only, x.history = fresh, history{}
 	first, then := x.steps(some, fresh)
 	err := x.applyInTurn(ctx, first)
 	if err == nil {
 		err = x.settle(ctx, time.Second, time.Minute)
 	}
 	if err == nil && len(then) > 0 {
+		x.standing = time.Now()
 		err = x.change(ctx, then)
 		x.edited = time.Now()
 		if err == nil {
