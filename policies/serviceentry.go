@@ -65,6 +65,10 @@ func entryForAmbient(s *mesh.Snapshot, o *mesh.Object, spec *mesh.ServiceEntrySp
 	}
 	e := Effect{Target: t, EnforcedBy: Ztunnel, Verdict: Enforced, Reason: Accepted, Message: "ztunnels know the host, its addresses, ports and endpoints."}
 	b := s.Binding(o)
+	if alias := s.AliasOf(o); alias != nil && b.Bound {
+		return nobody(t, NotEnforced, Shadowed, field, fmt.Sprintf(
+			"calls to host %s fail: ztunnels send them to waypoint %s, which knows %s of type ExternalName in the place of this ServiceEntry and takes no calls to it. %s", host, b.Gateway.Key(), alias, aliasRemedy))
+	}
 	if b.Bound {
 		e.By = refOf(b.Gateway)
 		e.EnforcedBy = Waypoint

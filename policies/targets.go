@@ -255,12 +255,16 @@ func attachService(s *mesh.Snapshot, a *attachment, kind mesh.Kind) {
 	case kind == mesh.ServiceEntry && s.Taken(svc):
 		a.not(NotEnforced, Shadowed, fmt.Sprintf("%s of the same namespace has the host of %s, so that the waypoint knows only the other", s.TakenBy(svc, s.HostsOf(svc)[0]), ref),
 			"Name that one, or remove it.")
+	case s.AliasOf(svc) != nil:
+		a.not(NotEnforced, Shadowed, fmt.Sprintf("%s of type ExternalName has the host of %s, so that the waypoint takes no calls to it", s.AliasOf(svc), ref), aliasRemedy)
 	case dynamicInside(svc):
 		a.not(NotEnforced, Protocol, fmt.Sprintf("%s is DYNAMIC_DNS inside the mesh, which waypoints leave out", ref), "Set location: MESH_EXTERNAL.")
 	default:
 		a.services = []*mesh.Object{svc}
 	}
 }
+
+const aliasRemedy = "Remove the Service, or name another host."
 
 // dynamicInside is a ServiceEntry that pilot/pkg/networking/core/waypoint.go findWaypointResources leaves out.
 func dynamicInside(o *mesh.Object) bool {

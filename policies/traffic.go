@@ -127,6 +127,8 @@ func waypointFor(s *mesh.Snapshot, svc *mesh.Object, field string) *attachment {
 	case !a.applied():
 	case class == mesh.ClassGateway:
 		a.not(NotEnforced, ForeignGateway, fmt.Sprintf("%s is bound to %s, which is an ingress gateway and no waypoint", svc, b.Gateway), "Bind it to a waypoint.")
+	case s.AliasOf(svc) != nil:
+		a.not(NotEnforced, Shadowed, fmt.Sprintf("%s of type ExternalName has the host of %s, so that the waypoint takes no calls to it", s.AliasOf(svc), svc), aliasRemedy)
 	case dynamicInside(svc):
 		a.not(NotEnforced, LocationInternal, fmt.Sprintf("%s is DYNAMIC_DNS inside the mesh, which waypoints leave out", svc), "Set location: MESH_EXTERNAL.")
 	}

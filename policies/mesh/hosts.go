@@ -46,10 +46,8 @@ func entryFor(entries []*Object, ns string) *Object {
 // selectWorkloadServices, pilot/pkg/model/push_context.go initServiceRegistry). nil where nobody has it, and
 // between two of the same age, of which istiod takes either.
 func (s *Snapshot) TakenBy(o *Object, host string) *Object {
-	if short, ok := strings.CutSuffix(host, "."+o.Namespace+".svc."+s.settings.ClusterDomain); ok {
-		if svc := s.Get(Service, o.Namespace, short); svc != nil && !ExternalName(svc) {
-			return svc
-		}
+	if svc := s.besides(o, host); svc != nil && !ExternalName(svc) {
+		return svc
 	}
 	var first *Object
 	for _, e := range s.referrers(entryKey(host)) {
@@ -58,6 +56,35 @@ func (s *Snapshot) TakenBy(o *Object, host string) *Object {
 		}
 		if first == nil || e.Created.Before(first.Created) {
 			first = e
+		}
+	}
+	return first
+}
+
+// besides is the Service in the namespace of a ServiceEntry that has one of its hosts.
+func (s *Snapshot) besides(o *Object, host string) *Object {
+	if short, ok := strings.CutSuffix(host, "."+o.Namespace+".svc."+s.settings.ClusterDomain); ok {
+		return s.Get(Service, o.Namespace, short)
+	}
+	return nil
+}
+
+// AliasOf is the Service of type ExternalName that at waypoints has the place of a ServiceEntry of its namespace,
+// where it has all the hosts; nil where none has. ztunnels know only the entry, and send to the waypoint, which has no chain for
+// the entry's addresses (pilot/pkg/model/push_context.go initServiceRegistry, networking/core/waypoint.go
+// findWaypointResources).
+func (s *Snapshot) AliasOf(o *Object) *Object {
+	if o.Kind != ServiceEntry {
+		return nil
+	}
+	var first *Object
+	for _, h := range s.HostsOf(o) {
+		alias := s.besides(o, h)
+		if alias == nil || !ExternalName(alias) {
+			return nil
+		}
+		if first == nil {
+			first = alias
 		}
 	}
 	return first

@@ -48,6 +48,9 @@ func (r Recording) chains(svc *mesh.Object) []string {
 	if b, ok := svc.Spec.(*mesh.ServiceEntrySpec); ok && b.Resolution == "DYNAMIC_DNS" && b.Location == "MESH_INTERNAL" {
 		return nil
 	}
+	if r.Snapshot.AliasOf(svc) != nil {
+		return nil
+	}
 	var out []string
 	for _, host := range r.Snapshot.HostsOf(svc) {
 		for _, p := range r.Snapshot.Ports(svc) {
