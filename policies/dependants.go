@@ -113,8 +113,8 @@ func enrolledAlike(t *mesh.Settings, was, is *mesh.Object) bool {
 	})
 }
 
-// concernedBy tells which policies of its namespace a Service can matter to: those that name it, or another Service
-// of the same pods, those that select these pods, and those that go by neither. For anything but a Service it is all of them.
+// concernedBy tells which policies of its namespace a Service can matter to: those that name it, another Service
+// of the same pods, or a ServiceEntry of the same host, those that select these pods, and those that go by neither. For anything but a Service it is all of them.
 func concernedBy(before, after *mesh.Snapshot, changed *mesh.Object) func(*mesh.Object) bool {
 	if changed.Kind != mesh.Service {
 		return func(*mesh.Object) bool { return true }
@@ -125,6 +125,9 @@ func concernedBy(before, after *mesh.Snapshot, changed *mesh.Object) func(*mesh.
 		svc := s.Get(mesh.Service, changed.Namespace, changed.Name)
 		if svc == nil {
 			continue
+		}
+		for _, e := range s.EntriesLike(svc) {
+			names[e.Name] = true
 		}
 		backends, _ := s.Backends(svc)
 		for _, w := range backends {

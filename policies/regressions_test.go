@@ -128,6 +128,37 @@ spec:
 	}
 }
 
+// TestRegressionsOfHosts shows policies of a ServiceEntry that end where a Service takes its host.
+func TestRegressionsOfHosts(t *testing.T) {
+	before := mesh.New(mesh.Options{}, objects(t, guarded+`
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: outside, namespace: shop}
+spec: {hosts: [pay.shop.svc.cluster.local], resolution: DNS, ports: [{number: 80, name: http, protocol: HTTP}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: outside, namespace: shop}
+spec:
+  action: DENY
+  targetRefs: [{group: networking.istio.io, kind: ServiceEntry, name: outside}]
+  rules: [{to: [{operation: {methods: [DELETE]}}]}]
+`)...)
+	for _, spec := range []string{"{type: ExternalName, externalName: pay.example.com}", "{ports: [{name: http, port: 80}]}"} {
+		changed := objects(t, "apiVersion: v1\nkind: Service\nmetadata: {name: pay, namespace: shop}\nspec: "+spec+"\n")[0]
+		after := before.With(changed)
+		want := everyRegression(before, after)
+		if len(want) != 2 {
+			t.Errorf("Service with %s breaks %q, want the ServiceEntry and its policy", spec, want)
+		}
+		got := told(policies.Regressions(policies.NewView(before), policies.NewView(after), changed))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("Service with %s (-every policy +found):\n%s", spec, diff)
+		}
+	}
+}
+
 // TestRegressionsOfEnrolment shows an entry for every caller of the mesh that loses its last one, whose Namespace is
 // enrolled by a label of the cluster's own.
 func TestRegressionsOfEnrolment(t *testing.T) {

@@ -69,6 +69,19 @@ func (s *Snapshot) besides(o *Object, host string) *Object {
 	return nil
 }
 
+// EntriesLike are the ServiceEntries of the namespace of a Service that have its host.
+func (s *Snapshot) EntriesLike(svc *Object) []*Object {
+	var out []*Object
+	for _, h := range s.HostsOf(svc) {
+		for _, e := range s.referrers(entryKey(h)) {
+			if e.Namespace == svc.Namespace {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
 // AliasOf is the Service of type ExternalName that at waypoints has the place of a ServiceEntry of its namespace,
 // where it has all the hosts; nil where none has. ztunnels know only the entry, and send to the waypoint, which has no chain for
 // the entry's addresses (pilot/pkg/model/push_context.go initServiceRegistry, networking/core/waypoint.go
