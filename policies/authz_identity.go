@@ -68,8 +68,15 @@ func waypointsBefore(s *mesh.Snapshot, workloads []*mesh.Workload) []*caller {
 		}
 		return found[b.Gateway]
 	}
+	var (
+		services []*mesh.Object
+		last     *mesh.Workload // of which services are: pods of one owner follow one another, and are alike
+	)
 	for _, w := range workloads {
-		for _, svc := range s.ServicesOf(w) {
+		if last == nil || w.Namespace != last.Namespace || !maps.Equal(w.Labels, last.Labels) {
+			services, last = s.ServicesOf(w), w
+		}
+		for _, svc := range services {
 			c, known := by[svc]
 			if !known && !mesh.Headless(svc) {
 				if c = at(s.Binding(svc)); c != nil {

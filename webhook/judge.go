@@ -2,12 +2,15 @@ package webhook
 
 import (
 	"context"
+	"maps"
+	"reflect"
 	"slices"
 
 	admissionv1 "k8s.io/api/admission/v1"
 
 	"istio.io/api/label"
 
+	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -65,20 +68,49 @@ func (a *Admission) judge(ctx context.Context, c *change) *verdict {
 func (a *Admission) evaluate(c *change, before *mesh.Snapshot) *verdict {
 	v := &verdict{}
 	kind := c.object().Kind
-	after := before
+	was := asStored(before, c.old)
+	var after *mesh.Snapshot
 	if c.new != nil {
 		after = before.With(c.new)
-		v.findings = policies.Evaluate(a.objects[kind], policies.NewView(after), c.new)
+	} else {
+		after = without(was, c.old)
+	}
+	from, to := policies.NewView(was), policies.NewView(after)
+	if c.new != nil {
+		v.findings = policies.Evaluate(a.objects[kind], to, c.new)
 		if c.old != nil && !kind.IsPolicy() {
-			v.findings = a.newly(before.With(c.old), c.old, v.findings)
+			v.findings = a.newly(from, c.old, v.findings)
 		}
 	}
 	if checks := a.changes[kind]; len(checks) > 0 && (c.new == nil || c.old != nil || !kind.IsPolicy()) {
-		v.findings = append(v.findings, a.changed(checks, c, before, after)...)
+		v.findings = append(v.findings, policies.EvaluateChange(checks, &policies.Change{Old: c.old, New: c.new, Before: from, After: to})...)
 		slices.SortStableFunc(v.findings, policies.CompareFindings)
 	}
 	v.decision = a.rule(c, before, after, v.findings, decide.Request{})
 	return v
+}
+
+// asStored is the mesh before a change. The stored form of the object is the request's: the Snapshot may be a moment
+// behind, and is the mesh before where it is not.
+func asStored(s *mesh.Snapshot, old *mesh.Object) *mesh.Snapshot {
+	if old == nil {
+		return s
+	}
+	if known := s.Get(old.Kind, old.Namespace, old.Name); known != nil && isKnown(known, old) {
+		return s
+	}
+	return s.With(old)
+}
+
+// isKnown is whether the Snapshot's form of an object, of which a watch keeps what decides, is the stored one.
+func isKnown(known, stored *mesh.Object) bool {
+	annotations := stored.Annotations
+	if _, applied := annotations[inventory.LastApplied]; applied {
+		annotations = maps.Clone(annotations)
+		delete(annotations, inventory.LastApplied)
+	}
+	return known.Terminating == stored.Terminating && maps.Equal(known.Labels, stored.Labels) && maps.Equal(known.Annotations, annotations) &&
+		reflect.DeepEqual(known.Spec, stored.Spec)
 }
 
 // rule is what Guardrails say of findings.
@@ -95,28 +127,16 @@ func (a *Admission) rule(c *change, before, after *mesh.Snapshot, findings []pol
 
 // newly leaves of the findings about an object that is no policy those that it did not have before: Services and
 // Namespaces are updated by many, and most of them cannot do anything about what was there.
-func (a *Admission) newly(before *mesh.Snapshot, old *mesh.Object, findings []policies.Finding) []policies.Finding {
+func (a *Admission) newly(before *policies.View, old *mesh.Object, findings []policies.Finding) []policies.Finding {
 	if len(findings) == 0 {
 		return nil
 	}
-	was := policies.Evaluate(a.objects[old.Kind], policies.NewView(before), old)
+	was := policies.Evaluate(a.objects[old.Kind], before, old)
 	return slices.DeleteFunc(findings, func(f policies.Finding) bool {
 		return slices.ContainsFunc(was, func(o policies.Finding) bool {
 			return o.Check == f.Check && o.Field == f.Field && o.Verdict == f.Verdict && o.Severity == f.Severity
 		})
 	})
-}
-
-// changed asks what the change does to the rest of the mesh. The stored form of the object is the request's: the
-// Snapshot may be a moment behind.
-func (a *Admission) changed(checks []*policies.Check, c *change, before, after *mesh.Snapshot) []policies.Finding {
-	if c.old != nil {
-		before = before.With(c.old)
-	}
-	if c.new == nil {
-		after = without(before, c.old)
-	}
-	return policies.EvaluateChange(checks, &policies.Change{Old: c.old, New: c.new, Before: policies.NewView(before), After: policies.NewView(after)})
 }
 
 // without is the mesh without an object, and without all that a Namespace takes with it.

@@ -14,7 +14,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -230,9 +229,6 @@ func (s *server) ready(r *http.Request) error {
 
 // run serves until ctx ends, and then for a while longer: an API server learns only by and by that this replica goes.
 func (s *server) run(ctx context.Context) error {
-	if _, err := memlimit.Set(memlimit.WithLogger(s.log)); err != nil {
-		s.log.Info("the garbage collector is not told how much memory there is", "why", err.Error())
-	}
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	go func() {

@@ -199,16 +199,25 @@ func (s *Snapshot) PoliciesOver(w *Workload) []*Object {
 	return s.namespace(w.Namespace).selecting(out, AuthorizationPolicy, w.Labels)
 }
 
-// keep shares with an older state of the namespace what remembers the answers that an object of that kind does not
-// change.
-func (n *namespace) keep(was *namespace, changed Kind) {
+// keep shares with an older state of the namespace what remembers the answers that now in the place of old does not
+// change; one of the two may be nil.
+func (n *namespace) keep(was *namespace, changed Kind, old, now *Object) {
 	n.workloads, n.selectors = was.workloads, was.selectors
 	if !workloadsUnchangedBy(changed) {
 		n.workloads = &atomic.Pointer[workloadSet]{}
 	}
-	for i, kind := range selectorKinds {
-		if kind == changed {
-			n.selectors[i] = &atomic.Pointer[selectorIndex]{}
-		}
+	if i := slices.Index(selectorKinds[:], changed); i >= 0 && !selectAlike(old, now) {
+		n.selectors[i] = &atomic.Pointer[selectorIndex]{}
 	}
+}
+
+// selectAlike is whether an object takes the place of one that selected the same workloads, so that an index of them
+// still leads to it.
+func selectAlike(old, now *Object) bool {
+	if old == nil || now == nil {
+		return false
+	}
+	a, okA := selectorOf(old)
+	b, okB := selectorOf(now)
+	return okA == okB && maps.Equal(a, b)
 }
