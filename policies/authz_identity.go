@@ -69,12 +69,13 @@ func waypointsBefore(s *mesh.Snapshot, workloads []*mesh.Workload) []*caller {
 		return found[b.Gateway]
 	}
 	var (
-		services []*mesh.Object
-		last     *mesh.Workload // of which services are: pods of one owner follow one another, and are alike
+		last     *mesh.Workload // pods of one owner follow one another, and are alike
+		services []*mesh.Object // of last
+		own      *caller        // of last
 	)
 	for _, w := range workloads {
 		if last == nil || w.Namespace != last.Namespace || !maps.Equal(w.Labels, last.Labels) {
-			services, last = s.ServicesOf(w), w
+			last, services, own = w, s.ServicesOf(w), at(s.WorkloadBinding(mesh.Pod, w))
 		}
 		for _, svc := range services {
 			c, known := by[svc]
@@ -86,7 +87,7 @@ func waypointsBefore(s *mesh.Snapshot, workloads []*mesh.Workload) []*caller {
 			by[svc] = c
 			c.sendsTo(w)
 		}
-		at(s.WorkloadBinding(mesh.Pod, w)).sendsTo(w)
+		own.sendsTo(w)
 	}
 	return slices.SortedFunc(maps.Values(found), func(a, b *caller) int { return strings.Compare(a.waypoint.Key(), b.waypoint.Key()) })
 }

@@ -61,13 +61,25 @@ func (w *workloadSet) candidates(labels map[string]string) []*Workload {
 // workload there at all, those that its Services ask for are imagined. Nil labels select every workload.
 func (s *Snapshot) Select(ns string, labels map[string]string) []*Workload {
 	var out []*Workload
-	for _, w := range s.workloadsOf(ns).candidates(labels) {
-		if subset(labels, w.Labels) {
-			out = append(out, w)
-		}
+	all := s.workloadsOf(ns)
+	some := all.candidates(labels)
+	if len(labels) == 0 || len(labels) == 1 && len(some) < len(all.all) { // there is nothing more to ask of them
+		out = slices.Clone(some)
+	} else {
+		out = carrying(some, labels)
 	}
 	if len(out) == 0 && !s.HasWorkloads(ns) {
 		return s.imagined(ns, labels)
+	}
+	return out
+}
+
+func carrying(workloads []*Workload, labels map[string]string) []*Workload {
+	var out []*Workload
+	for _, w := range workloads {
+		if subset(labels, w.Labels) {
+			out = append(out, w)
+		}
 	}
 	return out
 }
