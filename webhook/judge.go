@@ -86,7 +86,8 @@ func (a *Admission) evaluate(c *change, before *mesh.Snapshot) *verdict {
 		v.findings = append(v.findings, policies.EvaluateChange(checks, &policies.Change{Old: c.old, New: c.new, Before: from, After: to})...)
 		slices.SortStableFunc(v.findings, policies.CompareFindings)
 	}
-	v.decision = a.rule(c, before, after, v.findings, decide.Request{})
+	v.findings = append(v.findings, a.movedOut(c, from, to)...)
+	v.decision = a.rule(c, was, after, v.findings, decide.Request{})
 	return v
 }
 
@@ -115,7 +116,7 @@ func isKnown(known, stored *mesh.Object) bool {
 
 // rule is what Guardrails say of findings.
 func (a *Admission) rule(c *change, before, after *mesh.Snapshot, findings []policies.Finding, r decide.Request) decide.Decision {
-	r.Mesh = after
+	r.Mesh, r.Labels = after, a.Labels
 	if c.object().Kind == mesh.Namespace {
 		r.Before = before
 		if c.new == nil {
