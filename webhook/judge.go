@@ -82,7 +82,7 @@ func (a *Admission) evaluate(c *change, before *mesh.Snapshot) *verdict {
 			v.findings = a.newly(from, c.old, v.findings)
 		}
 	}
-	if checks := a.changes[kind]; len(checks) > 0 && (c.new == nil || c.old != nil || !kind.IsPolicy()) {
+	if checks := a.changes[kind]; len(checks) > 0 {
 		v.findings = append(v.findings, policies.EvaluateChange(checks, &policies.Change{Old: c.old, New: c.new, Before: from, After: to})...)
 		slices.SortStableFunc(v.findings, policies.CompareFindings)
 	}
