@@ -147,7 +147,7 @@ func (a *Admission) validate(ctx context.Context, r *ctrladmission.Request, reco
 		record.Outcome = CanaryRefused
 		return refuse(r, "metadata.labels["+CanaryLabel+"]", CanaryMessage)
 	}
-	if leftAlone(c) {
+	if a.leftAlone(c) {
 		record.Outcome = Admitted
 		return admit()
 	}

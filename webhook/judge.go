@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
 
@@ -19,23 +20,27 @@ import (
 // leftAlone is whether a request is admitted without a look: nothing by which a mesh is judged changes, or the object is
 // one that istiod makes for itself. One that is being deleted is in force until its last finalizer goes, and whoever put
 // that there would have it judged never; only a Namespace is different, as it has nothing to lose any more.
-func leftAlone(c *change) bool {
+func (a *Admission) leftAlone(c *change) bool {
 	if deletes(c.Request) {
-		return systemDeletes(c.UserInfo.Username) || madeByIstiod(c.old)
+		return systemDeletes(c.UserInfo.Username) || a.keptByIstiod(c)
 	}
-	if c.Operation == admissionv1.Update && (!decides(c) || c.new.Terminating && c.new.Kind == mesh.Namespace) {
+	if c.Operation == admissionv1.Update && (!decides(c) && len(gains(c)) == 0 || c.new.Terminating && c.new.Kind == mesh.Namespace) {
 		return true
 	}
-	// A label that comes with an update is somebody's as well.
-	return madeByIstiod(c.new) && (c.Operation == admissionv1.Create || madeByIstiod(c.old))
+	return a.keptByIstiod(c)
 }
 
 func decides(c *change) bool { return (&policies.Change{Old: c.old, New: c.new}).Decides() }
 
-// madeByIstiod is whether istiod deploys the object for a Gateway and keeps it as it wants. Of what is asked about that can
-// only be a Service; on anything else the label is somebody's attempt to be left alone.
-func madeByIstiod(o *mesh.Object) bool {
-	return o != nil && o.Kind == mesh.Service && o.Labels[label.GatewayManaged.Name] != ""
+// keptByIstiod is whether istiod itself writes a Service that it deploys for a Gateway and keeps as it wants. The label alone is
+// nothing: anybody can set it, and have the next change left alone.
+func (a *Admission) keptByIstiod(c *change) bool {
+	o := c.object()
+	if o.Kind != mesh.Service || o.Labels[label.GatewayManaged.Name] == "" {
+		return false
+	}
+	account, ok := strings.CutPrefix(c.UserInfo.Username, "system:serviceaccount:"+a.Snapshot().RootNamespace()+":")
+	return ok && (account == "istiod" || strings.HasPrefix(account, "istiod-"))
 }
 
 // systemDeletes is whether what deletes is a controller that only carries out what was decided before: a namespace that
@@ -76,17 +81,18 @@ func (a *Admission) evaluate(c *change, before *mesh.Snapshot) *verdict {
 		after = without(was, c.old)
 	}
 	from, to := policies.NewView(was), policies.NewView(after)
-	if c.new != nil {
+	judged := c.old == nil || c.new == nil || decides(c)
+	if c.new != nil && judged {
 		v.findings = policies.Evaluate(a.objects[kind], to, c.new)
 		if c.old != nil && !kind.IsPolicy() {
 			v.findings = a.newly(from, c.old, v.findings)
 		}
 	}
-	if checks := a.changes[kind]; len(checks) > 0 {
+	if checks := a.changes[kind]; len(checks) > 0 && judged {
 		v.findings = append(v.findings, policies.EvaluateChange(checks, &policies.Change{Old: c.old, New: c.new, Before: from, After: to})...)
 		slices.SortStableFunc(v.findings, policies.CompareFindings)
 	}
-	v.findings = append(v.findings, a.movedOut(c, from, to)...)
+	v.findings = slices.Concat(v.findings, a.movedOut(c, from, to), a.orphaned(c, to))
 	v.decision = a.rule(c, was, after, v.findings, decide.Request{})
 	return v
 }

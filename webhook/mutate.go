@@ -30,7 +30,7 @@ func (a *Admission) mutate(_ context.Context, r *ctrladmission.Request, record *
 		return admit() // without a look: validation reads the object
 	}
 	c, err := readChange(r)
-	if err != nil || c.new == nil || c.Operation != admissionv1.Create && c.Operation != admissionv1.Update || leftAlone(c) {
+	if err != nil || c.new == nil || c.Operation != admissionv1.Create && c.Operation != admissionv1.Update || a.leftAlone(c) {
 		return admit()
 	}
 	response := admit()
