@@ -28,6 +28,8 @@ type StatusOptions struct {
 	// Snapshot is the mesh as it is stored, and Known whether that is whole.
 	Snapshot func() *mesh.Snapshot
 	Known    func() error
+	// Labels are those of a namespace while the Snapshot holds no Namespace; nil where they are not known.
+	Labels func(namespace string) map[string]string
 	// Interval is how often it looks whether something has changed; 0 means ten seconds.
 	Interval time.Duration
 	Clock    clock.WithTicker // nil is the machine's
@@ -124,7 +126,7 @@ func (s *Statuses) judge(snapshot *mesh.Snapshot, rules *Authored) {
 		found = append(found, a.Findings...)
 	}
 	now := s.Clock.Now()
-	d := rules.Rulebook.Judge(decide.Request{Mesh: snapshot}, found, now)
+	d := rules.Rulebook.Judge(decide.Request{Mesh: snapshot, Labels: s.Labels}, found, now)
 	s.tally.Add(d)
 	if s.Report != nil {
 		s.Report(Stock{Findings: found, Rulings: d.Rulings, Exemptions: rules.Rulebook.Standings(s.tally, now)})

@@ -4,8 +4,8 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// lastApplied is where `kubectl apply` keeps what it applied, which can double an object's size.
-const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+// LastApplied is the annotation where `kubectl apply` keeps what it applied, which can double an object's size.
+const LastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
 // strip removes from an object of a cluster what nothing here reads. A mesh has more pods than anything else, and most of
 // a pod is volumes and conditions.
@@ -14,7 +14,7 @@ func strip(kind mesh.Kind, content map[string]any) {
 		delete(metadata, "managedFields")
 		delete(metadata, "resourceVersion") // changes with every heartbeat
 		if annotations, ok := metadata["annotations"].(map[string]any); ok {
-			delete(annotations, lastApplied)
+			delete(annotations, LastApplied)
 		}
 	}
 	switch kind {

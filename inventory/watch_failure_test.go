@@ -115,6 +115,50 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestNamespaceLabelsAreKnownLonger: Guardrails go on selecting by labels while nothing counts as absent, be it because of
+// another kind or because Namespaces themselves may no longer be read.
+func TestNamespaceLabelsAreKnownLonger(t *testing.T) {
+	w := begun(t)
+	if w.mirror.NamespaceLabels("shop") != nil {
+		t.Error("before anything is listed labels are known")
+	}
+	w.listAll()
+	relabel := func(env string) {
+		s := w.served[groupResource(mesh.Namespace)]
+		s.objects[name{"", "shop"}] = fields{"metadata": fields{"name": "shop", "labels": fields{"env": env}}}
+		w.relist(s)
+	}
+	hold := func(when, env string) {
+		t.Helper()
+		if w.mirror.snapshot.Load().Known("shop") || w.mirror.NamespaceLabels("shop")["env"] != env {
+			t.Errorf("%s: shop known %v, labels %v", when, w.mirror.snapshot.Load().Known("shop"), w.mirror.NamespaceLabels("shop"))
+		}
+	}
+	relabel("prod")
+	w.failKind(mesh.Service, apierrors.NewForbidden(groupResource(mesh.Service), "", nil))
+	hold("Services may not be read", "prod")
+	relabel("test")
+	hold("a label changes meanwhile", "test")
+	w.failKind(mesh.Namespace, apierrors.NewForbidden(groupResource(mesh.Namespace), "", nil))
+	hold("Namespaces may not be read either", "test")
+	w.listAll(mesh.Service)
+	hold("they may again", "test")
+	w.listAll()
+	if w.mirror.NamespaceLabels("shop")["env"] != "test" || !w.mirror.snapshot.Load().Known("shop") {
+		t.Errorf("everything is read again: labels %v", w.mirror.NamespaceLabels("shop"))
+	}
+}
+
+// TestLastLabelsStand: where only Namespaces may not be read, the last that were read of them stand.
+func TestLastLabelsStand(t *testing.T) {
+	w := begun(t)
+	w.listAll()
+	w.failKind(mesh.Namespace, apierrors.NewForbidden(groupResource(mesh.Namespace), "", nil))
+	if w.mirror.snapshot.Load().Known("shop") || w.mirror.NamespaceLabels("shop") == nil {
+		t.Errorf("shop known %v, labels %v", w.mirror.snapshot.Load().Known("shop"), w.mirror.NamespaceLabels("shop"))
+	}
+}
+
 // TestDiscoveryAloneDropsNothing: an API server that starts serves kinds before it says so.
 func TestDiscoveryAloneDropsNothing(t *testing.T) {
 	w := begun(t)

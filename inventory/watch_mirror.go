@@ -1,7 +1,9 @@
 package inventory
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,8 +19,9 @@ type mirror struct {
 	options  mesh.Options
 	now      func() time.Time
 	snapshot atomic.Pointer[mesh.Snapshot]
-	heard    atomic.Int64  // when, in nanoseconds since 1970; 0: never
-	synced   chan struct{} // closed with the first Snapshot of a whole list
+	places   atomic.Pointer[mesh.Snapshot] // the Namespaces as last read, while snapshot holds none
+	heard    atomic.Int64                  // when, in nanoseconds since 1970; 0: never
+	synced   chan struct{}                 // closed with the first Snapshot of a whole list
 
 	mu             sync.Mutex
 	sources        map[schema.GroupResource]*source
@@ -34,6 +37,7 @@ func newMirror(options mesh.Options, now func() time.Time) *mirror {
 	m := &mirror{options: options, now: now, synced: make(chan struct{}), sources: map[schema.GroupResource]*source{},
 		subscriptions: map[*Subscription]struct{}{}}
 	m.snapshot.Store(mesh.New(options))
+	m.places.Store(m.snapshot.Load())
 	return m
 }
 
@@ -177,6 +181,9 @@ func (m *mirror) advance(kind mesh.Kind, changed ...name) {
 	if !m.built || len(changed) == 0 {
 		return
 	}
+	if kind == mesh.Namespace && !m.whole {
+		m.place()
+	}
 	was := m.snapshot.Load()
 	if len(changed) > 64+was.Len()/32 {
 		m.rebuild()
@@ -219,12 +226,42 @@ func (m *mirror) rebuild() {
 			}
 		}
 	}
+	if !m.whole {
+		m.place()
+	}
 	first := !m.built
 	m.built = true
 	m.publish(mesh.New(m.options, all...))
 	if first {
 		close(m.synced)
 	}
+}
+
+// place keeps which labels Namespaces have while the Snapshot holds none of them: Guardrails go on selecting by those.
+// Where Namespaces may no longer be read, what was last read of them stands.
+func (m *mirror) place() {
+	var all []*mesh.Object
+	for _, s := range m.of(mesh.Namespace) {
+		if s.unread != nil {
+			all = slices.Collect(m.snapshot.Load().All(mesh.Namespace))
+			break
+		}
+		all = slices.AppendSeq(all, maps.Values(s.objects))
+	}
+	if len(all) > 0 {
+		m.places.Store(mesh.New(m.options, all...))
+	}
+}
+
+// NamespaceLabels are the labels of a namespace, also while Snapshot holds no Namespace; nil where they are not known. It
+// waits for nobody.
+func (m *mirror) NamespaceLabels(name string) map[string]string {
+	for _, s := range []*mesh.Snapshot{m.snapshot.Load(), m.places.Load()} {
+		if o := s.Get(mesh.Namespace, "", name); o != nil {
+			return o.Labels
+		}
+	}
+	return nil
 }
 
 func (m *mirror) publish(next *mesh.Snapshot) {

@@ -68,8 +68,16 @@ func waypointsBefore(s *mesh.Snapshot, workloads []*mesh.Workload) []*caller {
 		}
 		return found[b.Gateway]
 	}
+	var (
+		last     *mesh.Workload // pods of one owner follow one another, and are alike
+		services []*mesh.Object // of last
+		own      *caller        // of last
+	)
 	for _, w := range workloads {
-		for _, svc := range s.ServicesOf(w) {
+		if last == nil || w.Namespace != last.Namespace || !maps.Equal(w.Labels, last.Labels) {
+			last, services, own = w, s.ServicesOf(w), at(s.WorkloadBinding(mesh.Pod, w))
+		}
+		for _, svc := range services {
 			c, known := by[svc]
 			if !known && !mesh.Headless(svc) {
 				if c = at(s.Binding(svc)); c != nil {
@@ -79,7 +87,7 @@ func waypointsBefore(s *mesh.Snapshot, workloads []*mesh.Workload) []*caller {
 			by[svc] = c
 			c.sendsTo(w)
 		}
-		at(s.WorkloadBinding(mesh.Pod, w)).sendsTo(w)
+		own.sendsTo(w)
 	}
 	return slices.SortedFunc(maps.Values(found), func(a, b *caller) int { return strings.Compare(a.waypoint.Key(), b.waypoint.Key()) })
 }

@@ -91,26 +91,13 @@ func (d *dependence) service(s *mesh.Snapshot, svc *mesh.Object) {
 func decidesForAll(before, after *mesh.Snapshot, changed *mesh.Object) func(*mesh.Snapshot) iter.Seq[*mesh.Object] {
 	was, is := before.Get(changed.Kind, changed.Namespace, changed.Name), after.Get(changed.Kind, changed.Namespace, changed.Name)
 	switch {
-	case changed.Kind == mesh.Namespace && was != nil && is != nil && !enrolledAlike(before.Settings(), was, is):
+	case changed.Kind == mesh.Namespace && was != nil && is != nil && !before.EnrolsAlike(was, is):
 		return (*mesh.Snapshot).Objects
 	case (changed.Kind == mesh.Service || changed.Kind == mesh.ServiceEntry) && (was == nil) != (is == nil) && slices.ContainsFunc(before.Settings().AuthorizationProviders,
 		func(p mesh.AuthorizationProvider) bool { return before.LacksService(p) != after.LacksService(p) }):
 		return func(s *mesh.Snapshot) iter.Seq[*mesh.Object] { return s.All(mesh.AuthorizationPolicy) }
 	}
 	return func(*mesh.Snapshot) iter.Seq[*mesh.Object] { return func(func(*mesh.Object) bool) {} }
-}
-
-// enrolledAlike is whether two states of a Namespace say the same of who captures its pods: by Istio's labels, and by what
-// istio-cni selects Namespaces by.
-func enrolledAlike(t *mesh.Settings, was, is *mesh.Object) bool {
-	for _, l := range []string{label.IoIstioDataplaneMode.Name, mesh.InjectionLabel, label.IoIstioRev.Name} {
-		if was.Labels[l] != is.Labels[l] {
-			return false
-		}
-	}
-	return !slices.ContainsFunc(t.Enrolment, func(e mesh.EnrolmentSelector) bool {
-		return e.Namespace.Matches(was.Labels) != e.Namespace.Matches(is.Labels)
-	})
 }
 
 // concernedBy tells which policies of its namespace a Service can matter to: those that name it, another Service

@@ -15,12 +15,15 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// Source is where what a request is judged by comes from. Each of the first three is called for every request, so it
+// Source is where what a request is judged by comes from. Each of the first four is called for every request, so it
 // must neither block nor do I/O.
 type Source struct {
 	// Snapshot is the mesh as it is stored; nil while it is not known yet, and then requests are answered with an HTTP
 	// error.
 	Snapshot func() *mesh.Snapshot
+	// Labels are those of a namespace while the Snapshot holds no Namespace, because something cannot be read; nil where
+	// they are not known. Guardrails go on selecting by them.
+	Labels func(namespace string) map[string]string
 	// Rulebook is the Guardrails and Exemptions in force; nil while they are not known yet, which is the same.
 	Rulebook func() *decide.Rulebook
 	// Now is the time by which Exemptions end.
@@ -144,7 +147,7 @@ func (a *Admission) validate(ctx context.Context, r *ctrladmission.Request, reco
 		record.Outcome = CanaryRefused
 		return refuse(r, "metadata.labels["+CanaryLabel+"]", CanaryMessage)
 	}
-	if leftAlone(c) {
+	if a.leftAlone(c) {
 		record.Outcome = Admitted
 		return admit()
 	}

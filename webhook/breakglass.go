@@ -41,5 +41,5 @@ func (a *Admission) askToBreakGlass(ctx context.Context, c *change, before *mesh
 	if c.new != nil {
 		after = before.With(c.new)
 	}
-	v.decision = a.rule(c, before, after, v.findings, decide.Request{BreakGlass: true, Reason: reason})
+	v.decision = a.rule(c, asStored(before, c.old), after, v.findings, decide.Request{BreakGlass: true, Reason: reason})
 }

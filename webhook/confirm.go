@@ -53,6 +53,11 @@ func (a *Admission) doubts(c *change, s *mesh.Snapshot, v *verdict) []wanted {
 	if deletes(c.Request) && o.Home() != "" || s.Get(mesh.Namespace, "", o.Home()) == nil {
 		add(wanted{mesh.Namespace, "", o.Home()})
 	}
+	for _, x := range gains(c) {
+		if missing(s, x) {
+			add(wanted{x.kind, x.namespace, x.name})
+		}
+	}
 	if p, ok := o.Spec.(interface{ Attachment() mesh.Attachment }); ok {
 		for _, ref := range p.Attachment().Refs() {
 			if kind, ok := kindOf(ref); ok && kind.Namespaced() && s.Get(kind, o.Namespace, ref.Name) == nil {

@@ -100,13 +100,11 @@ func ownRules(operations []admissionregistrationv1.OperationType, resources ...s
 }
 
 // conditions keep from the webhook what it would admit without a look. They are evaluated in the API server, so they hold
-// with every replica dead as well: a finalizer can go, and istiod keeps its own objects.
+// with every replica dead as well: a finalizer or a status can go.
 func conditions() []admissionregistrationv1.MatchCondition {
 	return []admissionregistrationv1.MatchCondition{
 		{Name: "something-that-decides-changes", Expression: "request.operation != 'UPDATE' || object.?spec != oldObject.?spec" +
-			" || object.metadata.?labels != oldObject.metadata.?labels || object.metadata.?annotations != oldObject.metadata.?annotations"},
-		{Name: "not-made-by-istiod", Expression: "request.kind.group != '' || request.kind.kind != 'Service' || " +
-			"!('gateway.istio.io/managed' in (request.operation == 'CREATE' ? object : oldObject).metadata.?labels.orValue({})) || " +
-			"request.operation == 'UPDATE' && !('gateway.istio.io/managed' in object.metadata.?labels.orValue({}))"},
+			" || object.metadata.?labels != oldObject.metadata.?labels || object.metadata.?annotations != oldObject.metadata.?annotations" +
+			" || object.metadata.?ownerReferences != oldObject.metadata.?ownerReferences"},
 	}
 }

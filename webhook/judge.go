@@ -2,12 +2,16 @@ package webhook
 
 import (
 	"context"
+	"maps"
+	"reflect"
 	"slices"
+	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
 
 	"istio.io/api/label"
 
+	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -16,23 +20,27 @@ import (
 // leftAlone is whether a request is admitted without a look: nothing by which a mesh is judged changes, or the object is
 // one that istiod makes for itself. One that is being deleted is in force until its last finalizer goes, and whoever put
 // that there would have it judged never; only a Namespace is different, as it has nothing to lose any more.
-func leftAlone(c *change) bool {
+func (a *Admission) leftAlone(c *change) bool {
 	if deletes(c.Request) {
-		return systemDeletes(c.UserInfo.Username) || madeByIstiod(c.old)
+		return systemDeletes(c.UserInfo.Username) || a.keptByIstiod(c)
 	}
-	if c.Operation == admissionv1.Update && (!decides(c) || c.new.Terminating && c.new.Kind == mesh.Namespace) {
+	if c.Operation == admissionv1.Update && (!decides(c) && len(gains(c)) == 0 || c.new.Terminating && c.new.Kind == mesh.Namespace) {
 		return true
 	}
-	// A label that comes with an update is somebody's as well.
-	return madeByIstiod(c.new) && (c.Operation == admissionv1.Create || madeByIstiod(c.old))
+	return a.keptByIstiod(c)
 }
 
 func decides(c *change) bool { return (&policies.Change{Old: c.old, New: c.new}).Decides() }
 
-// madeByIstiod is whether istiod deploys the object for a Gateway and keeps it as it wants. Of what is asked about that can
-// only be a Service; on anything else the label is somebody's attempt to be left alone.
-func madeByIstiod(o *mesh.Object) bool {
-	return o != nil && o.Kind == mesh.Service && o.Labels[label.GatewayManaged.Name] != ""
+// keptByIstiod is whether istiod itself writes a Service that it deploys for a Gateway and keeps as it wants. The label alone is
+// nothing: anybody can set it, and have the next change left alone.
+func (a *Admission) keptByIstiod(c *change) bool {
+	o := c.object()
+	if o.Kind != mesh.Service || o.Labels[label.GatewayManaged.Name] == "" {
+		return false
+	}
+	account, ok := strings.CutPrefix(c.UserInfo.Username, "system:serviceaccount:"+a.Snapshot().RootNamespace()+":")
+	return ok && (account == "istiod" || strings.HasPrefix(account, "istiod-"))
 }
 
 // systemDeletes is whether what deletes is a controller that only carries out what was decided before: a namespace that
@@ -65,25 +73,56 @@ func (a *Admission) judge(ctx context.Context, c *change) *verdict {
 func (a *Admission) evaluate(c *change, before *mesh.Snapshot) *verdict {
 	v := &verdict{}
 	kind := c.object().Kind
-	after := before
+	was := asStored(before, c.old)
+	var after *mesh.Snapshot
 	if c.new != nil {
 		after = before.With(c.new)
-		v.findings = policies.Evaluate(a.objects[kind], policies.NewView(after), c.new)
+	} else {
+		after = without(was, c.old)
+	}
+	from, to := policies.NewView(was), policies.NewView(after)
+	judged := c.old == nil || c.new == nil || decides(c)
+	if c.new != nil && judged {
+		v.findings = policies.Evaluate(a.objects[kind], to, c.new)
 		if c.old != nil && !kind.IsPolicy() {
-			v.findings = a.newly(before.With(c.old), c.old, v.findings)
+			v.findings = a.newly(from, c.old, v.findings)
 		}
 	}
-	if checks := a.changes[kind]; len(checks) > 0 && (c.new == nil || c.old != nil || !kind.IsPolicy()) {
-		v.findings = append(v.findings, a.changed(checks, c, before, after)...)
+	if checks := a.changes[kind]; len(checks) > 0 && judged {
+		v.findings = append(v.findings, policies.EvaluateChange(checks, &policies.Change{Old: c.old, New: c.new, Before: from, After: to})...)
 		slices.SortStableFunc(v.findings, policies.CompareFindings)
 	}
-	v.decision = a.rule(c, before, after, v.findings, decide.Request{})
+	v.findings = slices.Concat(v.findings, a.movedOut(c, from, to), a.orphaned(c, to))
+	v.decision = a.rule(c, was, after, v.findings, decide.Request{})
 	return v
+}
+
+// asStored is the mesh before a change. The stored form of the object is the request's: the Snapshot may be a moment
+// behind, and is the mesh before where it is not.
+func asStored(s *mesh.Snapshot, old *mesh.Object) *mesh.Snapshot {
+	if old == nil {
+		return s
+	}
+	if known := s.Get(old.Kind, old.Namespace, old.Name); known != nil && isKnown(known, old) {
+		return s
+	}
+	return s.With(old)
+}
+
+// isKnown is whether the Snapshot's form of an object, of which a watch keeps what decides, is the stored one.
+func isKnown(known, stored *mesh.Object) bool {
+	annotations := stored.Annotations
+	if _, applied := annotations[inventory.LastApplied]; applied {
+		annotations = maps.Clone(annotations)
+		delete(annotations, inventory.LastApplied)
+	}
+	return known.Terminating == stored.Terminating && maps.Equal(known.Labels, stored.Labels) && maps.Equal(known.Annotations, annotations) &&
+		reflect.DeepEqual(known.Spec, stored.Spec)
 }
 
 // rule is what Guardrails say of findings.
 func (a *Admission) rule(c *change, before, after *mesh.Snapshot, findings []policies.Finding, r decide.Request) decide.Decision {
-	r.Mesh = after
+	r.Mesh, r.Labels = after, a.Labels
 	if c.object().Kind == mesh.Namespace {
 		r.Before = before
 		if c.new == nil {
@@ -95,28 +134,16 @@ func (a *Admission) rule(c *change, before, after *mesh.Snapshot, findings []pol
 
 // newly leaves of the findings about an object that is no policy those that it did not have before: Services and
 // Namespaces are updated by many, and most of them cannot do anything about what was there.
-func (a *Admission) newly(before *mesh.Snapshot, old *mesh.Object, findings []policies.Finding) []policies.Finding {
+func (a *Admission) newly(before *policies.View, old *mesh.Object, findings []policies.Finding) []policies.Finding {
 	if len(findings) == 0 {
 		return nil
 	}
-	was := policies.Evaluate(a.objects[old.Kind], policies.NewView(before), old)
+	was := policies.Evaluate(a.objects[old.Kind], before, old)
 	return slices.DeleteFunc(findings, func(f policies.Finding) bool {
 		return slices.ContainsFunc(was, func(o policies.Finding) bool {
 			return o.Check == f.Check && o.Field == f.Field && o.Verdict == f.Verdict && o.Severity == f.Severity
 		})
 	})
-}
-
-// changed asks what the change does to the rest of the mesh. The stored form of the object is the request's: the
-// Snapshot may be a moment behind.
-func (a *Admission) changed(checks []*policies.Check, c *change, before, after *mesh.Snapshot) []policies.Finding {
-	if c.old != nil {
-		before = before.With(c.old)
-	}
-	if c.new == nil {
-		after = without(before, c.old)
-	}
-	return policies.EvaluateChange(checks, &policies.Change{Old: c.old, New: c.new, Before: policies.NewView(before), After: policies.NewView(after)})
 }
 
 // without is the mesh without an object, and without all that a Namespace takes with it.

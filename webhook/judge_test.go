@@ -78,6 +78,8 @@ func TestLeftAlone(t *testing.T) {
 	out := content(t, "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}")
 	const cartService = "{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop}, spec: {clusterIP: 10.96.0.10, selector: {app: cart}, ports: [{name: http, port: 80, targetPort: 8080}]}}"
 	claimed := set(content(t, cartService), "labels", map[string]any{"gateway.istio.io/managed": "istio.io-mesh-controller", "istio.io/use-waypoint": "none"})
+	unbound := set(content(t, cartService), "labels", map[string]any{"istio.io/use-waypoint": "none"})
+	const istiod = "system:serviceaccount:istio-system:istiod"
 	edited := content(t, noOp)
 	edited["spec"].(map[string]any)["action"] = "ALLOW"
 	for name, c := range map[string]struct {
@@ -91,10 +93,14 @@ func TestLeftAlone(t *testing.T) {
 		"a Namespace on its way out":        {request(t, admissionv1.Update, leaving(out), namespace), true},
 		"the spec changes":                  {request(t, admissionv1.Update, bad, edited), false},
 		"a label changes":                   {request(t, admissionv1.Update, set(bad, "labels", map[string]any{"a": "b"}), bad), false},
-		"istiod's Service":                  {request(t, admissionv1.Create, service, nil), true},
-		"istiod's Service changes":          {request(t, admissionv1.Update, service, set(service, "annotations", map[string]any{"a": "b"})), true},
+		"istiod's Service":                  {as(istiod, request(t, admissionv1.Create, service, nil)), true},
+		"of another revision's istiod":      {as(istiod+"-1-30", request(t, admissionv1.Create, service, nil)), true},
+		"istiod's Service changes":          {as(istiod, request(t, admissionv1.Update, service, set(service, "annotations", map[string]any{"a": "b"}))), true},
+		"istiod's Service goes":             {as(istiod, request(t, admissionv1.Delete, nil, service)), true},
+		"istiod writes somebody's Service":  {as(istiod, request(t, admissionv1.Update, unbound, content(t, cartService))), false},
 		"a Service comes to be istiod's":    {request(t, admissionv1.Update, claimed, content(t, cartService)), false},
-		"istiod's Service goes":             {request(t, admissionv1.Delete, nil, service), true},
+		"a Service that was claimed before": {request(t, admissionv1.Update, claimed, set(content(t, cartService), "labels", map[string]any{"gateway.istio.io/managed": "istio.io-mesh-controller"})), false},
+		"one that is called istiod":         {as("system:serviceaccount:shop:istiod", request(t, admissionv1.Update, claimed, content(t, cartService))), false},
 		"a policy that says istiod made it": {request(t, admissionv1.Create, set(bad, "labels", map[string]any{"gateway.istio.io/managed": "istio.io-mesh-controller"}), nil), false},
 		"a namespace is emptied":            {as("system:serviceaccount:kube-system:namespace-controller", request(t, admissionv1.Delete, nil, content(t, defaultDeny))), true},
 		"garbage is collected":              {as("system:serviceaccount:kube-system:generic-garbage-collector", request(t, admissionv1.Delete, nil, content(t, defaultDeny))), true},

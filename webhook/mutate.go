@@ -30,7 +30,7 @@ func (a *Admission) mutate(_ context.Context, r *ctrladmission.Request, record *
 		return admit() // without a look: validation reads the object
 	}
 	c, err := readChange(r)
-	if err != nil || c.new == nil || c.Operation != admissionv1.Create && c.Operation != admissionv1.Update || leftAlone(c) {
+	if err != nil || c.new == nil || c.Operation != admissionv1.Create && c.Operation != admissionv1.Update || a.leftAlone(c) {
 		return admit()
 	}
 	response := admit()
@@ -88,7 +88,7 @@ func (m *repairer) run() {
 func (m *repairer) ask(o *mesh.Object) ([]policies.Finding, decide.Decision) {
 	after := m.before.With(o)
 	findings := policies.Evaluate(m.objects[o.Kind], policies.NewView(after), o)
-	return findings, m.rule(m.change, m.before, after, findings, decide.Request{})
+	return findings, m.rule(m.change, asStored(m.before, m.old), after, findings, decide.Request{})
 }
 
 // one applies the first patch that may be applied, and reports whether there was one.

@@ -73,8 +73,8 @@ func decode(field string, raw []byte, r *admission.Request) (*mesh.Object, error
 	if len(raw) == 0 {
 		return nil, malformed(fmt.Sprintf("%s has to have request.%s, and has none", r.Operation, field))
 	}
-	var content map[string]any
-	if err := json.Unmarshal(raw, &content); err != nil {
+	content, err := contentOf(raw)
+	if err != nil {
 		return nil, malformed(fmt.Sprintf("request.%s cannot be read: %v", field, err))
 	}
 	o, err := mesh.Decode(content)

@@ -1,23 +1,26 @@
 package webhook
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"os"
 	"unicode/utf8"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	admissionv1 "k8s.io/api/admission/v1"
-	utiljson "k8s.io/apimachinery/pkg/util/json"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
 // maxBody is the largest AdmissionReview that is read: two objects of the 3 MiB that an API server takes at most
 // (k8s.io/apiserver pkg/server/config.go MaxRequestBodyBytes), and what is said about them.
 const maxBody = 7 << 20
+
+// expectedBody is for how much room is made because a request says that it will send as much.
+const expectedBody = 64 << 10
 
 // notReview is why a body is no AdmissionReview, and the HTTP status that says so.
 type notReview struct {
@@ -35,7 +38,8 @@ func readReview(w http.ResponseWriter, r *http.Request) (*ctrladmission.Request,
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return nil, &notReview{http.StatusUnsupportedMediaType, fmt.Sprintf("the Content-Type is %q. Send application/json", r.Header.Get("Content-Type"))}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body := bytes.NewBuffer(make([]byte, 0, bytes.MinRead+min(max(0, r.ContentLength), expectedBody)))
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -45,7 +49,7 @@ func readReview(w http.ResponseWriter, r *http.Request) (*ctrladmission.Request,
 	case err != nil:
 		return nil, &notReview{http.StatusBadRequest, "the body broke off: " + err.Error() + ". Send all of it"}
 	}
-	return parseReview(body)
+	return parseReview(body.Bytes())
 }
 
 // parseReview reads the body of a request.
@@ -53,11 +57,12 @@ func parseReview(body []byte) (*ctrladmission.Request, *notReview) {
 	bad := func(why string) (*ctrladmission.Request, *notReview) {
 		return nil, &notReview{http.StatusBadRequest, why}
 	}
-	if !utf8.Valid(body) {
-		return bad("the body is not UTF-8. Send JSON as an API server does")
-	}
 	var review admissionv1.AdmissionReview
-	if err := utiljson.Unmarshal(body, &review); err != nil {
+	switch err := jsonv2.Unmarshal(body, &review, lastWins); {
+	case err == nil:
+	case !utf8.Valid(body):
+		return bad("the body is not UTF-8. Send JSON as an API server does")
+	default:
 		return bad("the body cannot be read: " + err.Error() + ". Send JSON as an API server does")
 	}
 	switch {

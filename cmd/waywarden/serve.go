@@ -107,6 +107,7 @@ func (s *serve) run(ctx context.Context, e *env) error {
 	handler := slog.NewJSONHandler(e.stderr, &slog.HandlerOptions{Level: s.level()})
 	logger := logr.FromSlogHandler(handler)
 	ctrl.SetLogger(logger)
+	limitMemory(slog.New(handler), e.getenv)
 	spans, err := startTracing(ctx, e.getenv)
 	if err != nil {
 		return failed(err)

@@ -22,7 +22,7 @@ type gauges struct {
 func newGauges(s *server) *gauges {
 	return &gauges{server: s,
 		objects: prometheus.NewDesc("waywarden_snapshot_objects", "Objects by which policies are judged.", []string{"kind"}, nil),
-		unread:  prometheus.NewDesc("waywarden_snapshot_unread", "Kinds that cannot be read. While it is not 0 little is known, and Guardrails that select namespaces by label may select none: grant list and watch.", nil, nil),
+		unread:  prometheus.NewDesc("waywarden_snapshot_unread", "Kinds that cannot be read. While it is not 0 little is known, and less is denied: grant list and watch.", nil, nil),
 		age:     prometheus.NewDesc("waywarden_snapshot_age_seconds", "How long the API server has sent nothing; it says something about once a minute.", nil, nil),
 		expiry:  prometheus.NewDesc("waywarden_certificate_expiry_seconds", "How long the serving certificate is valid.", nil, nil),
 		findings: prometheus.NewDesc("waywarden_findings", "What is found of everything that is stored, by what is done about it. Only the leader knows.",

@@ -14,7 +14,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -143,7 +142,7 @@ func (s *server) admission(cfg *rest.Config, log logr.Logger) error {
 	counted := webhook.NewMetrics(metrics.Registry)
 	observers := []func(webhook.Record){counted.Observe, webhook.LogTo(s.log), webhook.EventTo(s.manager.GetEventRecorder("waywarden"))}
 	a := webhook.New(webhook.Options{
-		Source:    webhook.Source{Snapshot: s.live.Known, Rulebook: s.rules.Rulebook, Now: s.now, Get: asker.Get, MayBreakGlass: asker.MayBreakGlass},
+		Source:    webhook.Source{Snapshot: s.live.Known, Labels: s.live.NamespaceLabels, Rulebook: s.rules.Rulebook, Now: s.now, Get: asker.Get, MayBreakGlass: asker.MayBreakGlass},
 		Namespace: s.namespace, MaxExemption: s.maxExemption, Concurrency: s.concurrency, Log: log, Dropped: counted.Dropped,
 		Observe: func(r webhook.Record) {
 			for _, observe := range observers {
@@ -173,7 +172,7 @@ func (s *server) add(cfg *rest.Config) error {
 	gauges := newGauges(s)
 	metrics.Registry.MustRegister(gauges)
 	runnables := []manager.Runnable{s.certificate, s.live, s.rules, audit.NewStatuses(audit.StatusOptions{
-		Client: s.manager.GetClient(), Authored: s.rules.Current, Snapshot: s.live.Snapshot, Known: s.live.Ready,
+		Client: s.manager.GetClient(), Authored: s.rules.Current, Snapshot: s.live.Snapshot, Labels: s.live.NamespaceLabels, Known: s.live.Ready,
 		Report: gauges.audited,
 	})}
 	if own, ok := s.certificate.(*certs.SelfSigned); ok {
@@ -230,9 +229,6 @@ func (s *server) ready(r *http.Request) error {
 
 // run serves until ctx ends, and then for a while longer: an API server learns only by and by that this replica goes.
 func (s *server) run(ctx context.Context) error {
-	if _, err := memlimit.Set(memlimit.WithLogger(s.log)); err != nil {
-		s.log.Info("the garbage collector is not told how much memory there is", "why", err.Error())
-	}
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	go func() {

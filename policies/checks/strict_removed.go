@@ -9,8 +9,8 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// A PeerAuthentication that goes, or changes, and with which some pods stop refusing plaintext. What is left
-// decides: another PeerAuthentication of the namespace or the mesh, else Istio's default, which is PERMISSIVE
+// A PeerAuthentication that goes, changes or comes, and with which some pods stop refusing plaintext. What is over each of
+// them decides: another PeerAuthentication of the namespace or the mesh, else Istio's default, which is PERMISSIVE
 // (pilot/pkg/security/authn/policy_applier.go ComposePeerAuthentication; ambient/authorization.go).
 var _ = policies.Register(policies.Check{
 	ID:       "change/strict-removed",
@@ -19,16 +19,17 @@ var _ = policies.Register(policies.Check{
 	Kinds:    []mesh.Kind{mesh.PeerAuthentication},
 	Doc: `A PeerAuthentication with mode STRICT is what makes pods refuse plaintext. When it is deleted, turned to PERMISSIVE or DISABLE, or
 selects something else, and no other one says STRICT for the pods, whoever can reach them gets in without a certificate, and rules on who calls are
-compared with nobody.`,
-	Remedy: "Store the PeerAuthentication that is to take its place first.",
+compared with nobody. A new PeerAuthentication that is PERMISSIVE for some pods, or some ports, does the same to them where a wider one says STRICT.`,
+	Remedy: "Leave it STRICT there, or store the PeerAuthentication that is to take its place first.",
 	Change: func(p *policies.ChangePass) {
+		cause := "no other PeerAuthentication says STRICT there"
 		if p.Old == nil {
-			return // a new one can loosen too, as PERMISSIVE below STRICT does; checks of the object itself find that
+			cause = "it counts there in place of the PeerAuthentication that says STRICT"
 		}
 		if opened := plaintextLetIn(p.Change); len(opened) > 0 {
 			p.Report(policies.Finding{
 				Field: changedField(p.Change), Namespaces: homes(opened),
-				Message: fmt.Sprintf("%s %s plaintext from now on: no other PeerAuthentication says STRICT there.", enumerate(opened), letsLet(len(opened))),
+				Message: fmt.Sprintf("%s %s plaintext from now on: %s.", enumerate(opened), letsLet(len(opened)), cause),
 			})
 		}
 	},

@@ -13,6 +13,9 @@ import (
 type Request struct {
 	// Mesh is the mesh as it would be; it says which labels namespaces have. nil is a mesh of which nothing is known.
 	Mesh *mesh.Snapshot
+	// Labels are those of a namespace whose Namespace Mesh does not hold, as far as they are known otherwise; nil where they
+	// are not. A Mesh that is not whole holds no Namespace. The function may be nil.
+	Labels func(namespace string) map[string]string
 	// Before is the mesh as it was, where the request may change a namespace's labels; else nil. Findings are then judged
 	// by the Guardrails that select the namespace and by those that did, so that nobody slips out of one.
 	Before *mesh.Snapshot
@@ -28,6 +31,9 @@ type Ruling struct {
 	Action v1alpha1.Action
 	// Guardrail demands it; the first by name of several. "" where none names the check.
 	Guardrail string
+	// Untold is a Guardrail that demands more where it selects UntoldIn, of which nobody can tell: it selects by labels,
+	// and those of that namespace are not known. "" where there is none.
+	Untold, UntoldIn string
 	// Exempt is the Exemption that excepts the finding; nil where none does. It is not denied then.
 	Exempt *Exemption
 	// Lapsed is an Exemption that would except the finding and is not in force, for the reason in Lapse: StateExpired or
@@ -117,6 +123,7 @@ type judging struct {
 	now     time.Time
 	votes   []vote
 	place   place
+	untold  v1alpha1.Action // what out.Untold demands
 }
 
 func (j *judging) finding(f *policies.Finding, out *Ruling) {
@@ -126,7 +133,11 @@ func (j *judging) finding(f *policies.Finding, out *Ruling) {
 			j.votes = append(j.votes, vote{&j.guardrails[i], action})
 		}
 	}
+	j.untold = ""
 	j.everywhere(f, out)
+	if out.Untold != "" && !j.untold.Stricter(out.Action) {
+		out.Untold, out.UntoldIn = "", ""
+	}
 	if out.Action != v1alpha1.Off {
 		j.except(f, out)
 	}
@@ -154,32 +165,49 @@ func (j *judging) everywhere(f *policies.Finding, out *Ruling) {
 
 // namespace makes the ruling as strict as a namespace demands, as it would be and, where that differs, as it was.
 func (j *judging) namespace(name string, out *Ruling) {
-	j.place = place{name: name, labels: labelsIn(j.request.Mesh, name)}
+	j.place = place{name: name}
+	j.place.labels, j.place.unknown = j.labels(name)
 	j.here(out)
 	before := j.request.Before
 	if before == nil || before.Get(mesh.Namespace, "", name) == nil {
 		return
 	}
-	if was := labelsIn(before, name); !maps.Equal(was, j.place.labels) {
-		j.place.labels = was
+	if was := before.NamespaceLabels(name); !maps.Equal(was, j.place.labels) {
+		j.place = place{name: name, labels: was}
 		j.here(out)
 	}
 }
 
-func labelsIn(s *mesh.Snapshot, namespace string) map[string]string {
-	if s == nil || namespace == "" {
-		return nil
+// labels are those of a namespace; unknown is whether nobody knows them.
+func (j *judging) labels(name string) (labels map[string]string, unknown bool) {
+	s := j.request.Mesh
+	switch {
+	case name == "":
+		return nil, false
+	case s != nil && s.Get(mesh.Namespace, "", name) != nil:
+		return s.NamespaceLabels(name), false
 	}
-	return s.NamespaceLabels(namespace)
+	if j.request.Labels != nil {
+		if labels := j.request.Labels(name); labels != nil {
+			return labels, false
+		}
+	}
+	if s != nil {
+		labels = s.NamespaceLabels(name)
+	}
+	return labels, true
 }
 
 // here makes the ruling as strict as the Guardrails that select the place. Where none of them names the check, it is Warn.
 func (j *judging) here(out *Ruling) {
 	named := false
 	for i := range j.votes {
-		if v := &j.votes[i]; v.selects(&j.place) {
+		switch v := &j.votes[i]; {
+		case v.selects(&j.place):
 			named = true
 			out.demand(v.action, v.name, v.fix)
+		case j.place.unknown && v.byLabels && (j.untold == "" || v.action.Stricter(j.untold)):
+			j.untold, out.Untold, out.UntoldIn = v.action, v.name, j.place.name
 		}
 	}
 	if !named {

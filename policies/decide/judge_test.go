@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -144,6 +145,39 @@ func TestSelectedByName(t *testing.T) {
 	for ns, want := range map[string]v1alpha1.Action{"unseen": v1alpha1.Deny, "shop": v1alpha1.Warn} {
 		if r, _ := ruleOn(t, Options{}, []*v1alpha1.Guardrail{g}, nil, Request{}, found(noOp, policies.High, ns)); r.Action != want {
 			t.Errorf("%s: %s, want %s", ns, r.Action, want)
+		}
+	}
+}
+
+// TestUnknownLabels: where nobody knows by which labels a namespace would be selected, labels from elsewhere count, and without
+// any the ruling says that it may be too mild.
+func TestUnknownLabels(t *testing.T) {
+	prod, all := rail("prod", "prod", rule(v1alpha1.Deny, "*")), rail("base", "", rule(v1alpha1.Deny, "*"))
+	named := rail("named", "", rule(v1alpha1.Deny, "*"))
+	named.Spec.NamespaceSelector.MatchLabels = map[string]string{"kubernetes.io/metadata.name": "bank"}
+	labels := func(env string) func(string) map[string]string {
+		return func(string) map[string]string { return map[string]string{"env": env} }
+	}
+	for name, c := range map[string]struct {
+		rails  []*v1alpha1.Guardrail
+		labels func(string) map[string]string
+		want   v1alpha1.Action
+		untold string
+	}{
+		"not known":                          {rails: []*v1alpha1.Guardrail{prod}, want: v1alpha1.Warn, untold: "prod"},
+		"known not to be":                    {rails: []*v1alpha1.Guardrail{prod}, labels: func(string) map[string]string { return nil }, want: v1alpha1.Warn, untold: "prod"},
+		"known from elsewhere":               {rails: []*v1alpha1.Guardrail{prod}, labels: labels("prod"), want: v1alpha1.Deny},
+		"known from elsewhere to be others":  {rails: []*v1alpha1.Guardrail{prod}, labels: labels("dev"), want: v1alpha1.Warn},
+		"denied all the same":                {rails: []*v1alpha1.Guardrail{all, prod}, want: v1alpha1.Deny},
+		"selected by name, and not this one": {rails: []*v1alpha1.Guardrail{named}, want: v1alpha1.Warn},
+		"demands no more than a warning":     {rails: []*v1alpha1.Guardrail{rail("prod", "prod", rule(v1alpha1.Audit, "*"))}, want: v1alpha1.Warn},
+	} {
+		r, _ := ruleOn(t, Options{}, c.rails, nil, Request{Mesh: mesh.New(mesh.Options{}), Labels: c.labels}, found(noOp, policies.High, "shop"))
+		if r.Action != c.want || r.Untold != c.untold {
+			t.Errorf("%s: %s, untold %q; want %s, %q", name, r.Action, r.Untold, c.want, c.untold)
+		}
+		if note := r.Note(policies.Finding{}); strings.Contains(note, "may demand more: the labels by which it selects are not known of Namespace shop.") != (c.untold != "") {
+			t.Errorf("%s: the note is %q", name, note)
 		}
 	}
 }

@@ -32,6 +32,9 @@ func (r *Ruling) Note(f policies.Finding) string {
 	case r.Action == v1alpha1.Audit:
 		sentences = append(sentences, fmt.Sprintf("Guardrail %s only audits it.", r.Guardrail))
 	}
+	if r.Untold != "" && r.Exempt == nil {
+		sentences = append(sentences, fmt.Sprintf("Guardrail %s may demand more: the labels by which it selects are not known of Namespace %s.", r.Untold, r.UntoldIn))
+	}
 	return strings.Join(sentences, " ")
 }
 

@@ -9,6 +9,8 @@ const nameLabel = "kubernetes.io/metadata.name"
 type place struct {
 	name   string
 	labels map[string]string
+	// unknown is whether nobody knows which labels it has; its name it has all the same.
+	unknown bool
 }
 
 // Lookup implements labels.Labels.

@@ -43,6 +43,7 @@ func (p Problem) Error() string { return p.Message }
 type guardrail struct {
 	name     string
 	selector labels.Selector
+	byLabels bool // it asks for more than a namespace's name
 	entries  []entry
 	fix      bool
 }
@@ -122,6 +123,8 @@ func compileGuardrail(g *v1alpha1.Guardrail) guardrail {
 		panic("decide: a selector that was found well formed cannot be read: " + err.Error())
 	}
 	out := guardrail{name: g.Name, selector: selector, fix: g.Spec.Fix == v1alpha1.FixAdmission}
+	requirements, _ := selector.Requirements()
+	out.byLabels = slices.ContainsFunc(requirements, func(r labels.Requirement) bool { return r.Key() != nameLabel })
 	for _, c := range g.Spec.Checks {
 		e := entry{ids: globs(c.IDs), least: len(policies.Severities), action: c.Action}
 		if c.MinSeverity != "" {
@@ -170,6 +173,17 @@ func (g *guardrail) actionOn(f *policies.Finding) v1alpha1.Action {
 // Repairs is whether any Guardrail lets objects be repaired.
 func (r *Rulebook) Repairs() bool {
 	return slices.ContainsFunc(r.guardrails, func(g guardrail) bool { return g.fix })
+}
+
+// Left are the Guardrails, by name, that select a namespace with the labels that it had and do not with those that it gets.
+func (r *Rulebook) Left(namespace string, was, is map[string]string) []string {
+	var out []string
+	for i := range r.guardrails {
+		if g := &r.guardrails[i]; g.selects(&place{name: namespace, labels: was}) && !g.selects(&place{name: namespace, labels: is}) {
+			out = append(out, g.name)
+		}
+	}
+	return out
 }
 
 // Reach is how many of some checks a Guardrail's entries name, and how many namespaces of a mesh it selects: what its

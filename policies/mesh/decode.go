@@ -31,23 +31,53 @@ type custom interface {
 // field exactly, and would parse each byte a second time.
 type decoder struct {
 	errs []FieldError
+	at   []step // from the object to where it is, so that a path is only put together for an error
 }
 
-func (d *decoder) fail(path, want string, got any) {
+// step is a key of a mapping, or the index of an item of a list.
+type step struct {
+	key   string
+	item  bool
+	index int
+}
+
+// object decodes a part of an object, under the name that errors have for it.
+func (d *decoder) object(name string, in any, out any) {
+	if name != "" {
+		d.at = append(d.at, step{key: name})
+		defer d.up()
+	}
+	d.value(in, reflect.ValueOf(out).Elem(), 0)
+}
+
+func (d *decoder) up() { d.at = d.at[:len(d.at)-1] }
+
+func (d *decoder) fail(want string, got any) {
+	var path string
+	for i, s := range d.at {
+		switch {
+		case s.item:
+			path += "[" + strconv.Itoa(s.index) + "]"
+		case i == 0:
+			path = s.key
+		default:
+			path = join(path, s.key)
+		}
+	}
 	d.errs = append(d.errs, FieldError{Field: path, Want: want, Got: describe(got)})
 }
 
 // maxDepth bounds recursion: the deepest known field is at about 12.
 const maxDepth = 64
 
-func (d *decoder) value(path string, in any, out reflect.Value, depth int) {
+func (d *decoder) value(in any, out reflect.Value, depth int) {
 	if in == nil || depth > maxDepth {
 		return
 	}
 	if out.CanAddr() {
 		if c, ok := out.Addr().Interface().(custom); ok {
 			if err := c.decode(in); err != nil {
-				d.fail(path, err.Error(), in)
+				d.fail(err.Error(), in)
 			}
 			return
 		}
@@ -55,24 +85,24 @@ func (d *decoder) value(path string, in any, out reflect.Value, depth int) {
 	switch out.Kind() {
 	case reflect.Pointer:
 		out.Set(reflect.New(out.Type().Elem()))
-		d.value(path, in, out.Elem(), depth+1)
+		d.value(in, out.Elem(), depth+1)
 	case reflect.Struct:
-		d.structure(path, in, out, depth)
+		d.structure(in, out, depth)
 	case reflect.Slice:
-		d.list(path, in, out, depth)
+		d.list(in, out, depth)
 	case reflect.Map:
-		d.mapping(path, in, out, depth)
+		d.mapping(in, out, depth)
 	case reflect.Interface:
 		out.Set(reflect.ValueOf(in))
 	default:
-		d.scalar(path, in, out)
+		d.scalar(in, out)
 	}
 }
 
-func (d *decoder) structure(path string, in any, out reflect.Value, depth int) {
+func (d *decoder) structure(in any, out reflect.Value, depth int) {
 	m, ok := in.(map[string]any)
 	if !ok {
-		d.fail(path, "a mapping", in)
+		d.fail("a mapping", in)
 		return
 	}
 	plan := planOf(out.Type())
@@ -80,7 +110,9 @@ func (d *decoder) structure(path string, in any, out reflect.Value, depth int) {
 		i, known := plan.fields[key]
 		switch {
 		case known:
-			d.value(join(path, key), v, out.Field(i), depth+1)
+			d.at = append(d.at, step{key: key})
+			d.value(v, out.Field(i), depth+1)
+			d.up()
 		case plan.unknown >= 0 && v != nil:
 			f := out.Field(plan.unknown)
 			f.Set(reflect.Append(f, reflect.ValueOf(key)))
@@ -91,35 +123,56 @@ func (d *decoder) structure(path string, in any, out reflect.Value, depth int) {
 	}
 }
 
-func (d *decoder) list(path string, in any, out reflect.Value, depth int) {
+func (d *decoder) list(in any, out reflect.Value, depth int) {
 	items, ok := in.([]any)
 	if !ok {
-		d.fail(path, wanted(out.Type()), in)
+		d.fail(wanted(out.Type()), in)
 		return
 	}
 	s := reflect.MakeSlice(out.Type(), len(items), len(items))
 	for i, item := range items {
-		d.value(path+"["+strconv.Itoa(i)+"]", item, s.Index(i), depth+1)
+		d.at = append(d.at, step{item: true, index: i})
+		d.value(item, s.Index(i), depth+1)
+		d.up()
 	}
 	out.Set(s)
 }
 
-func (d *decoder) mapping(path string, in any, out reflect.Value, depth int) {
+func (d *decoder) mapping(in any, out reflect.Value, depth int) {
 	m, ok := in.(map[string]any)
 	if !ok {
-		d.fail(path, wanted(out.Type()), in)
+		d.fail(wanted(out.Type()), in)
+		return
+	}
+	if texts, ok := out.Addr().Interface().(*map[string]string); ok && allStrings(m, texts) {
 		return
 	}
 	res := reflect.MakeMapWithSize(out.Type(), len(m))
 	for k, v := range m {
 		e := reflect.New(out.Type().Elem()).Elem()
-		d.value(join(path, k), v, e, depth+1)
+		d.at = append(d.at, step{key: k})
+		d.value(v, e, depth+1)
+		d.up()
 		res.SetMapIndex(reflect.ValueOf(k), e)
 	}
 	out.Set(res)
 }
 
-func (d *decoder) scalar(path string, in any, out reflect.Value) {
+// allStrings copies a mapping of strings, as labels are; false, and nothing done, where it holds anything else.
+func allStrings(from map[string]any, to *map[string]string) bool {
+	texts := make(map[string]string, len(from))
+	for k, v := range from {
+		text, ok := v.(string)
+		if !ok {
+			return false
+		}
+		texts[k] = text
+	}
+	*to = texts
+	return true
+}
+
+func (d *decoder) scalar(in any, out reflect.Value) {
 	switch out.Kind() {
 	case reflect.String:
 		if s, ok := in.(string); ok {
@@ -144,7 +197,7 @@ func (d *decoder) scalar(path string, in any, out reflect.Value) {
 	default:
 		panic("mesh: no decoding for " + out.Type().String())
 	}
-	d.fail(path, wanted(out.Type()), in)
+	d.fail(wanted(out.Type()), in)
 }
 
 func integer(in any) (int64, bool) {

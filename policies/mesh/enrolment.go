@@ -162,6 +162,21 @@ func Injection(namespace map[string]string) bool {
 // classicGateways are the values of label istio that the charts and samples give to gateways' pods.
 var classicGateways = []string{"ingressgateway", "egressgateway", "eastwestgateway"}
 
+// EnrolsAlike is whether two states of a Namespace say the same of who captures its pods: by Istio's labels, and by what
+// istio-cni selects Namespaces by.
+func (s *Snapshot) EnrolsAlike(was, is *Object) bool {
+	for _, l := range []string{label.IoIstioDataplaneMode.Name, InjectionLabel, label.IoIstioRev.Name} {
+		a, had := was.Labels[l]
+		b, has := is.Labels[l]
+		if a != b || had != has {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(s.settings.Enrolment, func(e EnrolmentSelector) bool {
+		return e.Namespace.Matches(was.Labels) != e.Namespace.Matches(is.Labels)
+	})
+}
+
 // gatewayMode recognises the pods of Istio's gateways and waypoints, which are not captured
 // themselves. Somebody else's gateway is a pod like any other.
 func (s *Snapshot) gatewayMode(w *Workload) (Mode, string) {

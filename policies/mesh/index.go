@@ -7,12 +7,15 @@ import "slices"
 // updates are what the admission webhook makes for each request. It cannot be iterated over in
 // order, and nothing needs to.
 type index struct {
-	shards *[fanOut]*shard
+	root *[fanOut]*branch
 }
 
-const fanOut = 64
+const fanOut = 16
 
-type shard [fanOut][]reference
+type (
+	branch [fanOut]*bucket
+	bucket [fanOut][]reference
+)
 
 type reference struct {
 	key  string
@@ -30,26 +33,32 @@ func hash(key string) uint64 {
 
 // newIndex takes ownership of refs.
 func newIndex(refs map[string][]*Object) index {
-	x := index{new([fanOut]*shard)}
+	x := index{new([fanOut]*branch)}
 	for key, from := range refs {
-		h := hash(key)
-		s := &x.shards[h%fanOut]
-		if *s == nil {
-			*s = new(shard)
+		i, j, k := place(key)
+		if x.root[i] == nil {
+			x.root[i] = new(branch)
 		}
-		bucket := &(*s)[h/fanOut%fanOut]
-		*bucket = append(*bucket, reference{key, from})
+		if x.root[i][j] == nil {
+			x.root[i][j] = new(bucket)
+		}
+		x.root[i][j][k] = append(x.root[i][j][k], reference{key, from})
 	}
 	return x
 }
 
-func (x index) get(key string) []*Object {
+// place is where a key is kept, level by level.
+func place(key string) (i, j, k uint64) {
 	h := hash(key)
-	s := x.shards[h%fanOut]
-	if s == nil {
+	return h % fanOut, h / fanOut % fanOut, h / fanOut / fanOut % fanOut
+}
+
+func (x index) get(key string) []*Object {
+	i, j, k := place(key)
+	if x.root[i] == nil || x.root[i][j] == nil {
 		return nil
 	}
-	for _, r := range s[h/fanOut%fanOut] {
+	for _, r := range x.root[i][j][k] {
 		if r.key == key {
 			return r.from
 		}
@@ -59,19 +68,24 @@ func (x index) get(key string) []*Object {
 
 // set is the index with from under key; nothing under it where from is empty.
 func (x index) set(key string, from []*Object) index {
-	h := hash(key)
-	shards := *x.shards
-	var s shard
-	if old := shards[h%fanOut]; old != nil {
-		s = *old
+	i, j, k := place(key)
+	var (
+		root = *x.root
+		b    branch
+		last bucket
+	)
+	if root[i] != nil {
+		b = *root[i]
 	}
-	bucket := slices.DeleteFunc(slices.Clone(s[h/fanOut%fanOut]), func(r reference) bool { return r.key == key })
+	if b[j] != nil {
+		last = *b[j]
+	}
+	kept := slices.DeleteFunc(slices.Clone(last[k]), func(r reference) bool { return r.key == key })
 	if len(from) > 0 {
-		bucket = append(bucket, reference{key, from})
+		kept = append(kept, reference{key, from})
 	}
-	s[h/fanOut%fanOut] = bucket
-	shards[h%fanOut] = &s
-	return index{&shards}
+	last[k], b[j], root[i] = kept, &last, &b
+	return index{&root}
 }
 
 // updated is the index with now in place of old; either may be nil. A key that both refer to is

@@ -3,7 +3,6 @@ package mesh
 import (
 	"cmp"
 	"errors"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -131,14 +130,14 @@ func Decode(content map[string]any) (*Object, error) {
 		meta metadata
 	)
 	if content["metadata"] == nil {
-		d.fail("metadata", "a mapping", nil)
+		d.errs = []FieldError{{Field: "metadata", Want: "a mapping", Got: describe(nil)}}
 	}
-	d.value("metadata", content["metadata"], reflect.ValueOf(&meta).Elem(), 0)
+	d.object("metadata", content["metadata"], &meta)
 	spec := kind.new()
 	if root := kind.root(); root == "" {
-		d.value("", content, reflect.ValueOf(spec).Elem(), 0)
+		d.object("", content, spec)
 	} else {
-		d.value(root, content[root], reflect.ValueOf(spec).Elem(), 0)
+		d.object(root, content[root], spec)
 	}
 	o := &Object{
 		Kind: kind, APIVersion: apiVersion, Namespace: meta.Namespace, Name: meta.Name, UID: meta.UID,

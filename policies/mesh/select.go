@@ -61,13 +61,25 @@ func (w *workloadSet) candidates(labels map[string]string) []*Workload {
 // workload there at all, those that its Services ask for are imagined. Nil labels select every workload.
 func (s *Snapshot) Select(ns string, labels map[string]string) []*Workload {
 	var out []*Workload
-	for _, w := range s.workloadsOf(ns).candidates(labels) {
-		if subset(labels, w.Labels) {
-			out = append(out, w)
-		}
+	all := s.workloadsOf(ns)
+	some := all.candidates(labels)
+	if len(labels) == 0 || len(labels) == 1 && len(some) < len(all.all) { // there is nothing more to ask of them
+		out = slices.Clone(some)
+	} else {
+		out = carrying(some, labels)
 	}
 	if len(out) == 0 && !s.HasWorkloads(ns) {
 		return s.imagined(ns, labels)
+	}
+	return out
+}
+
+func carrying(workloads []*Workload, labels map[string]string) []*Workload {
+	var out []*Workload
+	for _, w := range workloads {
+		if subset(labels, w.Labels) {
+			out = append(out, w)
+		}
 	}
 	return out
 }
@@ -199,16 +211,25 @@ func (s *Snapshot) PoliciesOver(w *Workload) []*Object {
 	return s.namespace(w.Namespace).selecting(out, AuthorizationPolicy, w.Labels)
 }
 
-// keep shares with an older state of the namespace what remembers the answers that an object of that kind does not
-// change.
-func (n *namespace) keep(was *namespace, changed Kind) {
+// keep shares with an older state of the namespace what remembers the answers that now in the place of old does not
+// change; one of the two may be nil.
+func (n *namespace) keep(was *namespace, changed Kind, old, now *Object) {
 	n.workloads, n.selectors = was.workloads, was.selectors
 	if !workloadsUnchangedBy(changed) {
 		n.workloads = &atomic.Pointer[workloadSet]{}
 	}
-	for i, kind := range selectorKinds {
-		if kind == changed {
-			n.selectors[i] = &atomic.Pointer[selectorIndex]{}
-		}
+	if i := slices.Index(selectorKinds[:], changed); i >= 0 && !selectAlike(old, now) {
+		n.selectors[i] = &atomic.Pointer[selectorIndex]{}
 	}
+}
+
+// selectAlike is whether an object takes the place of one that selected the same workloads, so that an index of them
+// still leads to it.
+func selectAlike(old, now *Object) bool {
+	if old == nil || now == nil {
+		return false
+	}
+	a, okA := selectorOf(old)
+	b, okB := selectorOf(now)
+	return okA == okB && maps.Equal(a, b)
 }

@@ -2,7 +2,6 @@ package mesh
 
 import (
 	"cmp"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -226,10 +225,10 @@ func (c *ConfigMapBody) checkMesh(d *decoder) {
 	}
 	var content any
 	if err := yaml.Unmarshal([]byte(text), &content); err != nil {
-		d.fail("data.mesh", "a mapping in YAML", text)
+		d.errs = append(d.errs, FieldError{Field: "data.mesh", Want: "a mapping in YAML", Got: describe(text)})
 		return
 	}
-	d.value("data.mesh", content, reflect.ValueOf(&meshConfig{}).Elem(), 0)
+	d.object("data.mesh", content, &meshConfig{})
 }
 
 // readSettings reads the installation from the istio ConfigMap and istiod's Deployment.

@@ -164,8 +164,8 @@ func (s *Snapshot) update(id, o *Object) *Snapshot {
 	if id.Kind == Namespace {
 		ns.object = o
 	}
-	ns.keep(was, id.Kind)
-	if id.Kind == Namespace && s.ForPeople(old, o) {
+	ns.keep(was, id.Kind, old, o)
+	if id.Kind == Namespace && old != nil && o != nil && s.EnrolsAlike(old, o) {
 		ns.workloads = was.workloads
 	}
 	if o == nil && ns.empty() {

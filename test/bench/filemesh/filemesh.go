@@ -58,8 +58,14 @@ type generator struct {
 
 func (g *generator) printf(format string, args ...any) { fmt.Fprintf(g.out, format, args...) }
 
+// HasWaypoint is whether a namespace has a waypoint, to which its label binds it.
+func HasWaypoint(n int) bool { return n%3 == 0 }
+
+// ClusterIP is the address of a Service.
+func ClusterIP(n, s int) string { return fmt.Sprintf("10.%d.%d.%d", 96+n/256%32, n%256, s) }
+
 func (g *generator) namespace(n int) {
-	waypoint := n%3 == 0
+	waypoint := HasWaypoint(n)
 	g.printf("---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: team-%d\n  labels:\n    istio.io/dataplane-mode: ambient\n", n)
 	if waypoint {
 		g.printf("    istio.io/use-waypoint: waypoint\n")
@@ -102,7 +108,7 @@ metadata:
   name: app-%[2]d
   namespace: team-%[1]d
 spec:
-  clusterIP: 10.%[3]d.%[4]d.%[2]d
+  clusterIP: %[3]s
   selector:
     app: app-%[2]d
   ports:
@@ -110,7 +116,7 @@ spec:
     port: 80
     protocol: TCP
     targetPort: 8080
-`, n, s, 96+n/256%32, n%256)
+`, n, s, ClusterIP(n, s))
 	for p := range g.pods {
 		g.pod(n, s, p)
 	}

@@ -75,6 +75,9 @@ func (o options) start(ctx context.Context, s *side) error {
 	s.cmd = exec.CommandContext(ctx, self, "-serve", s.name, "-addr", s.addr, "-services", fmt.Sprint(o.services), "-pods", fmt.Sprint(o.pods),
 		"-policies", fmt.Sprint(o.policies), "-seed", fmt.Sprint(o.seed))
 	s.cmd.Stdout, s.cmd.Stderr = os.Stderr, os.Stderr
+	if s.name == "waywarden" {
+		s.cmd.Env = append(os.Environ(), "GOGC="+o.garbage, "GOMEMLIMIT=921MiB")
+	}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		return err

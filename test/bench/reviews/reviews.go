@@ -19,21 +19,23 @@ import (
 const distinct = 200
 
 // Bodies are AdmissionReviews as an API server sends them, in the mix of a busy cluster: 70 % AuthorizationPolicies, 20 % Services and 10 %
-// Namespaces. Half of the policies bind to a Service, a quarter has HTTP rules.
+// Namespaces. Half of the policies bind to a Service, a quarter has HTTP rules. An update is one of what is stored: a Service renames its port, so
+// that everything about it is judged anew; a Namespace changes a label that is for people, or one of Istio's, in turns.
 func Bodies(o filemesh.Options) ([][]byte, error) {
 	r := rand.New(rand.NewPCG(o.Seed, 2))
 	namespaces := o.Namespaces()
 	var out [][]byte
 	for i := range distinct {
-		ns, app := fmt.Sprintf("team-%d", r.IntN(namespaces)), fmt.Sprintf("app-%d", r.IntN(filemesh.ServicesPerNamespace))
+		n, s := r.IntN(namespaces), r.IntN(filemesh.ServicesPerNamespace)
+		ns, app := fmt.Sprintf("team-%d", n), fmt.Sprintf("app-%d", s)
 		var review *admissionv1.AdmissionReview
 		switch {
 		case i%10 < 7:
 			review = policy(i, ns, app)
 		case i%10 < 9:
-			review = service(ns, app)
+			review = service(ns, app, filemesh.ClusterIP(n, s))
 		default:
-			review = namespace(ns)
+			review = namespace(i, ns, filemesh.HasWaypoint(n))
 		}
 		review.Request.UID = types.UID(fmt.Sprintf("request-%d", i))
 		review.APIVersion, review.Kind = admissionv1.SchemeGroupVersion.String(), "AdmissionReview"
@@ -61,21 +63,32 @@ func policy(i int, ns, app string) *admissionv1.AdmissionReview {
 	return review("security.istio.io", "v1", "AuthorizationPolicy", "authorizationpolicies", ns, admissionv1.Create, o, nil)
 }
 
-func service(ns, app string) *admissionv1.AdmissionReview {
+func service(ns, app, address string) *admissionv1.AdmissionReview {
 	made := func(port string) map[string]any {
 		return map[string]any{"apiVersion": "v1", "kind": "Service", "metadata": metadata(app, ns), "spec": map[string]any{
-			"clusterIP": "10.96.0.1", "selector": map[string]any{"app": app}, "ports": []any{map[string]any{"name": port, "port": 80, "protocol": "TCP", "targetPort": 8080}}}}
+			"clusterIP": address, "selector": map[string]any{"app": app}, "ports": []any{map[string]any{"name": port, "port": 80, "protocol": "TCP", "targetPort": 8080}}}}
 	}
 	return review("", "v1", "Service", "services", ns, admissionv1.Update, made("http-web"), made("http"))
 }
 
-func namespace(ns string) *admissionv1.AdmissionReview {
-	made := func(team string) map[string]any {
+func namespace(i int, ns string, waypoint bool) *admissionv1.AdmissionReview {
+	made := func(more ...string) map[string]any {
+		labels := map[string]any{"istio.io/dataplane-mode": "ambient", "kubernetes.io/metadata.name": ns}
+		if waypoint {
+			labels["istio.io/use-waypoint"] = "waypoint"
+		}
+		for _, l := range more {
+			labels[l] = "true"
+		}
 		m := metadata(ns, "")
-		m["labels"] = map[string]any{"istio.io/dataplane-mode": "ambient", "team": team, "kubernetes.io/metadata.name": ns}
+		m["labels"] = labels
 		return map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": m}
 	}
-	return review("", "v1", "Namespace", "namespaces", ns, admissionv1.Update, made("b"), made("a"))
+	change := "team"
+	if i/10%2 == 0 {
+		change = "istio.io/ingress-use-waypoint"
+	}
+	return review("", "v1", "Namespace", "namespaces", ns, admissionv1.Update, made(change), made())
 }
 
 func metadata(name, ns string) map[string]any {
