@@ -56,7 +56,7 @@ type probe struct {
 }
 
 // needs are the parts of the input that cost something and that some rule of a plan looks at.
-type needs struct{ effects, namespace, old bool }
+type needs struct{ effects, namespace, mesh, now, user, old bool }
 
 // compile compiles what was read. It returns nil, and refuses, where that does not work.
 func (l *loader) compile() *Pack {
@@ -195,6 +195,12 @@ func (n *needs) of(r *Rule) {
 				n.effects = true
 			case "namespace":
 				n.namespace = true
+			case "mesh":
+				n.mesh = true
+			case "now":
+				n.now = true
+			case "user":
+				n.user = true
 			case "old":
 				n.old = true
 			}
