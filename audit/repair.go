@@ -40,10 +40,7 @@ type Repaired struct {
 // after each, until no patch is left: a patch is safe only in the mesh for which it was offered. Objects for which skip
 // is true are left as they are.
 func RepairAll(inv *inventory.Inventory, opts Options, skip func(mesh.Ref) bool) *Repaired {
-	if opts.Checks == nil {
-		opts.Checks = policies.Checks()
-	}
-	opts.Checks = policies.AboutObjects(opts.Checks)
+	opts.fill()
 	r := repairer{inv: inv, opts: opts, skip: skip, s: mesh.New(opts.Mesh, inv.Objects...), count: map[mesh.Ref]int{}, gone: map[string]bool{}}
 	r.judge = newJudge(inv, opts.Rules, r.s, nil)
 	for range maxRounds {

@@ -14,6 +14,9 @@ import (
 type Options struct {
 	Mesh   mesh.Options
 	Checks []*policies.Check // nil: all built-in ones
+	// Known are all the checks there are, also those that are not asked: what Guardrails and Exemptions may name. Nil: the
+	// built-in ones.
+	Known []*policies.Check
 	// Judge limits which objects are judged, never which are looked at; nil judges all.
 	Judge func(*mesh.Object) bool
 	// Before, where it is set, is the cluster as it is, and the inventory what it would be with
@@ -29,10 +32,7 @@ type Options struct {
 
 // Scan judges an inventory.
 func Scan(inv *inventory.Inventory, opts Options) *report.ScanResult {
-	if opts.Checks == nil {
-		opts.Checks = policies.Checks()
-	}
-	opts.Checks = policies.AboutObjects(opts.Checks)
+	opts.fill()
 	s := mesh.New(opts.Mesh, inv.Objects...)
 	answers := opts.evaluate(s, opts.Judge)
 	var before *mesh.Snapshot
@@ -51,6 +51,17 @@ func Scan(inv *inventory.Inventory, opts Options) *report.ScanResult {
 	return w.Finish()
 }
 
+// fill enters what is left out.
+func (o *Options) fill() {
+	if o.Known == nil {
+		o.Known = policies.Checks()
+	}
+	if o.Checks == nil {
+		o.Checks = policies.Checks()
+	}
+	o.Checks = policies.AboutObjects(o.Checks)
+}
+
 func (o *Options) evaluate(s *mesh.Snapshot, judge func(*mesh.Object) bool) []Answer {
 	var objects []*mesh.Object
 	for object := range s.Objects() {
@@ -62,7 +73,7 @@ func (o *Options) evaluate(s *mesh.Snapshot, judge func(*mesh.Object) bool) []An
 	if o.Progress != nil {
 		progress = func(done int) { o.Progress(done, len(objects)) }
 	}
-	return Evaluate(s, objects, o.Checks, progress)
+	return EvaluateOn(policies.Occasion{Now: o.Rules.Now}, s, objects, o.Checks, progress)
 }
 
 // newly leaves of the answers those to objects of the files, and what there is to say of stored
@@ -85,7 +96,7 @@ func (o *Options) newly(inv *inventory.Inventory, before *mesh.Snapshot, after [
 				was[key(f)]--
 				return was[key(f)] >= 0
 			})
-			if len(a.Findings)+len(a.Panics) == 0 {
+			if len(a.Findings)+len(a.Panics)+len(a.Failures) == 0 {
 				continue
 			}
 		}
@@ -134,6 +145,10 @@ func (w writer) answer(a Answer) {
 		}
 		w.Errors = append(w.Errors, report.Error{Object: &ref, Check: p.Check, Location: w.place(ref, ""),
 			Message: fmt.Sprintf("%s: this is a mistake in waywarden: %s. Report it, with the object.", what, p.Value)})
+	}
+	for _, f := range a.Failures {
+		w.Errors = append(w.Errors, report.Error{Object: &ref, Check: f.Check, Location: w.place(ref, ""),
+			Message: fmt.Sprintf("check %s could not be asked of it: %s", f.Check, f.Message)})
 	}
 	w.judged(a.Object, ref)
 }

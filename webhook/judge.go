@@ -56,7 +56,7 @@ func systemDeletes(user string) bool {
 // judge says what is found about a request and what is done about it.
 func (a *Admission) judge(ctx context.Context, c *change) *verdict {
 	before := a.Snapshot()
-	v := a.evaluate(c, before)
+	v := a.evaluate(ctx, c, before)
 	if !v.decision.Denied {
 		return v
 	}
@@ -70,9 +70,9 @@ func (a *Admission) judge(ctx context.Context, c *change) *verdict {
 }
 
 // evaluate asks every check that is about the request, on the mesh as it would be.
-func (a *Admission) evaluate(c *change, before *mesh.Snapshot) *verdict {
+func (a *Admission) evaluate(ctx context.Context, c *change, before *mesh.Snapshot) *verdict {
 	v := &verdict{}
-	kind := c.object().Kind
+	kind, occasion := c.object().Kind, a.occasion(ctx, c)
 	was := asStored(before, c.old)
 	var after *mesh.Snapshot
 	if c.new != nil {
@@ -80,16 +80,19 @@ func (a *Admission) evaluate(c *change, before *mesh.Snapshot) *verdict {
 	} else {
 		after = without(was, c.old)
 	}
-	from, to := policies.NewView(was), policies.NewView(after)
+	to := on(occasion, after)
+	occasion.Old = nil
+	from := on(occasion, was)
 	judged := c.old == nil || c.new == nil || decides(c)
 	if c.new != nil && judged {
-		v.findings = policies.Evaluate(a.objects[kind], to, c.new)
+		v.findings = ask(a.objects[kind], to, c.new)
 		if c.old != nil && !kind.IsPolicy() {
 			v.findings = a.newly(from, c.old, v.findings)
 		}
 	}
 	if checks := a.changes[kind]; len(checks) > 0 && judged {
-		v.findings = append(v.findings, policies.EvaluateChange(checks, &policies.Change{Old: c.old, New: c.new, Before: from, After: to})...)
+		changed := policies.EvaluateChange(checks, &policies.Change{Old: c.old, New: c.new, Before: from, After: to})
+		v.findings = append(v.findings, withFailures(changed, to)...)
 		slices.SortStableFunc(v.findings, policies.CompareFindings)
 	}
 	v.findings = slices.Concat(v.findings, a.movedOut(c, from, to), a.orphaned(c, to))
@@ -120,6 +123,42 @@ func isKnown(known, stored *mesh.Object) bool {
 		reflect.DeepEqual(known.Spec, stored.Spec)
 }
 
+// occasion is the request as checks may see it. They may think until it ends.
+func (a *Admission) occasion(ctx context.Context, c *change) policies.Occasion {
+	user := policies.User{Username: c.UserInfo.Username, UID: c.UserInfo.UID, Groups: c.UserInfo.Groups}
+	for k, v := range c.UserInfo.Extra {
+		if user.Extra == nil {
+			user.Extra = map[string][]string{}
+		}
+		user.Extra[k] = v
+	}
+	return policies.Occasion{Phase: policies.AtAdmission, Now: a.Now(), Operation: string(c.Operation), DryRun: dryRun(c.Request), User: user, Old: c.old,
+		Over: func() bool { return ctx.Err() != nil }}
+}
+
+// on is a mesh to ask checks of, on an occasion.
+func on(o policies.Occasion, s *mesh.Snapshot) *policies.View {
+	v := policies.NewView(s)
+	v.Occasion = o
+	return v
+}
+
+// ask is what checks find, and what they could not find out.
+func ask(checks []*policies.Check, v *policies.View, o *mesh.Object) []policies.Finding {
+	return withFailures(policies.Evaluate(checks, v, o), v)
+}
+
+func withFailures(findings []policies.Finding, v *policies.View) []policies.Finding {
+	failures := v.TakeFailures()
+	for _, f := range failures {
+		findings = append(findings, f.Finding)
+	}
+	if len(failures) > 0 {
+		slices.SortStableFunc(findings, policies.CompareFindings)
+	}
+	return findings
+}
+
 // rule is what Guardrails say of findings.
 func (a *Admission) rule(c *change, before, after *mesh.Snapshot, findings []policies.Finding, r decide.Request) decide.Decision {
 	r.Mesh, r.Labels = after, a.Labels
@@ -138,7 +177,7 @@ func (a *Admission) newly(before *policies.View, old *mesh.Object, findings []po
 	if len(findings) == 0 {
 		return nil
 	}
-	was := policies.Evaluate(a.objects[old.Kind], before, old)
+	was := ask(a.objects[old.Kind], before, old)
 	return slices.DeleteFunc(findings, func(f policies.Finding) bool {
 		return slices.ContainsFunc(was, func(o policies.Finding) bool {
 			return o.Check == f.Check && o.Field == f.Field && o.Verdict == f.Verdict && o.Severity == f.Severity

@@ -22,11 +22,12 @@ func (a *Admission) movedOut(c *change, was, is *policies.View) []policies.Findi
 	if len(left) == 0 {
 		return nil
 	}
+	stored := on(policies.Occasion{Phase: policies.AtAudit, Now: a.Now(), Over: is.Occasion.Over}, is.Snapshot) // nobody asks to change these
 	var found []policies.Finding
 	for _, kind := range mesh.Kinds() {
 		if checks := a.objects[kind]; kind != mesh.Namespace && len(checks) > 0 {
-			for _, o := range is.List(kind, c.new.Name) {
-				found = append(found, policies.Evaluate(checks, is, o)...)
+			for _, o := range stored.List(kind, c.new.Name) {
+				found = append(found, ask(checks, stored, o)...)
 			}
 		}
 	}

@@ -27,7 +27,7 @@ type CheckDescription struct {
 
 // DescribeCheck describes one check.
 func DescribeCheck(c *policies.Check) CheckDescription {
-	d := CheckDescription{ID: c.ID, Title: c.Title, Severity: c.Severity, Doc: c.Doc, Remedy: c.Remedy, Cases: notNil(c.Cases), Kinds: []string{}, Change: c.Change != nil}
+	d := CheckDescription{ID: c.ID, Title: c.Title, Severity: c.Severity, Doc: c.Doc, Remedy: c.Remedy, Cases: notNil(c.Cases), Kinds: []string{}, Change: c.Run == nil && c.Change != nil}
 	if c.About != "" {
 		d.Kinds = append(d.Kinds, c.About)
 	}
