@@ -21,7 +21,7 @@ func (m *maker) check() {
 		if m.restateAll(after) {
 			continue
 		}
-		if m.plan.Nothing() && len(m.plan.Waypoints) == 0 {
+		if len(m.plan.Waypoints) == 0 {
 			m.plan.Changes, m.plan.Notices = []Change{}, []Notice{}
 			return
 		}
@@ -86,6 +86,8 @@ func (m *maker) obstruct(w *Waypoint, svc *mesh.Object, r restated) bool {
 				m.block(n, r.why)
 			}
 		}
+		m.block(Need{Target: targetOf(svc), Policy: refOf(r.of), Field: "spec.rules", Verdict: policies.Enforced, Becomes: policies.Unknown,
+			Reason: "what it says of clients is not said at the waypoint, to which " + svc.String() + " is bound already"}, r.why)
 		return false
 	}
 	m.plan.Labels = slices.Delete(m.plan.Labels, i, i+1)

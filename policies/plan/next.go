@@ -44,6 +44,7 @@ type course struct {
 	bound      []Label        // labels of ours that are stored and ask for it
 	own        []*mesh.Object // policies of ours that are stored for it
 	parameters []*mesh.Object // ConfigMaps of ours that are stored for it
+	cannot     []mesh.Ref     // planned policies that cannot be written
 	out        Course
 }
 
@@ -116,15 +117,16 @@ func (o *order) takeMade(stored *mesh.Object) {
 func (c *course) ours() bool { return c.Evidence.Managed.Made(c.gateway) }
 
 func (c *course) run() {
-	if c.planned != nil {
+	idle := c.planned == nil || c.planned.Idle
+	if !idle {
 		c.out.Needs = c.planned.Needs
 	}
 	switch {
-	case c.planned == nil && !c.provisioned():
+	case idle && !c.provisioned():
 		if c.ours() || len(c.bound)+len(c.own)+len(c.parameters) > 0 {
 			c.stop(Retain, c.ref, nil, "it stays as it is: nothing needs it, and no Guardrail with mode Provision selects its namespace any more. Delete it, or select the namespace.")
 		}
-	case c.planned == nil:
+	case idle:
 		c.remove()
 	case !c.planned.Existing && c.planned.mode != Provision:
 		c.out.Needs = nil // it is for people to make

@@ -36,6 +36,11 @@ func standard() tables {
 			{"remove left behind", (*course).removeLeftBehind},
 		},
 		removing: []stage{
+			{"repeat for what is bound", (*course).makeTwinsOfBound},
+			{"await repeated for what is bound", (*course).awaitTwinsOfBound},
+			{"admit for what is bound", (*course).makeAdmissionsOfBound},
+			{"await admitted for what is bound", (*course).awaitAdmissionsOfBound},
+			{"remove orphans", (*course).removeOrphans},
 			{"foreign", (*course).awaitForeign},
 			{"retain", (*course).retain},
 			{"may go", (*course).mayGo},
