@@ -35,20 +35,28 @@ func (m *model) complain() string {
 	return m.cut()
 }
 
-// since are the states that somebody may still act on: from the last rest on.
-func (m *model) since() []state { return m.states[m.calm:] }
+// since are the states that somebody may still act on, from the last rest on; of those that are alike for people one.
+func (m *model) since() []*state {
+	out := []*state{&m.states[m.calm]}
+	for i := m.calm + 1; i < len(m.states); i++ {
+		if last := out[len(out)-1]; len(last.people) != len(m.states[i].people) || !slices.Equal(last.people, m.states[i].people) {
+			out = append(out, &m.states[i])
+		}
+	}
+	return out
+}
 
 // allowed is whether any of those states allows a call.
 func (m *model) allowed(c client, p pod, method string) bool {
-	served := binding(m.states[m.calm].snapshot, p.app)
 	if m.byPerson(p.app) {
 		return true
 	}
+	served := m.states[m.calm].bound[p.app]
 	for _, st := range m.since() {
-		ok := atZtunnel(peopleOnly(st.snapshot), p, c.principal()) || m.opened(st.snapshot, c, p, method)
+		ok := atZtunnel(st.people, p, c.principal()) || m.opened(st, c, p, method)
 		// What was enforced at the waypoint stays so, unless a person has seen to that.
 		if served != "" && !m.broke[p.app] {
-			ok = ok && peopleAtWaypoint(st.snapshot, p.app, served, c.principal(), method)
+			ok = ok && atWaypoint(st.people, p.app, served, c.principal(), method)
 		}
 		if ok {
 			return true
@@ -60,33 +68,29 @@ func (m *model) allowed(c client, p pod, method string) bool {
 // opened is whether an ALLOW at the Service lets a call in though no ALLOW at the pods does: where those let in nobody, and so
 // only say that others decide; and where it has been written since the last rest, because ALLOWs add up and its complement takes
 // its time.
-func (m *model) opened(s *mesh.Snapshot, c client, p pod, method string) bool {
-	o := s.Get(mesh.AuthorizationPolicy, "shop", "l7-allow."+p.app)
-	if o == nil || method != "GET" || deniedAtPods(s, p, c.principal()) {
+func (m *model) opened(st *state, c client, p pod, method string) bool {
+	name := "l7-allow." + p.app
+	if !has(st.people, name) || method != "GET" || deniedAtPods(st.people, p, c.principal()) {
 		return false
 	}
-	return m.states[m.calm].snapshot.Get(mesh.AuthorizationPolicy, "shop", o.Name) == nil || !rulesAtPods(s, p)
+	return !has(m.states[m.calm].people, name) || !rulesAtPods(st.people, p)
 }
 
-func deniedAtPods(s *mesh.Snapshot, p pod, principal string) bool {
-	denies := s
-	for o := range s.All(mesh.AuthorizationPolicy) {
-		if o.Spec.(*mesh.AuthorizationPolicySpec).Action != policies.Deny {
-			denies = denies.Without(o)
-		}
-	}
-	return !atZtunnel(denies, p, principal)
+func has(own []*mesh.Object, name string) bool {
+	return slices.ContainsFunc(own, func(o *mesh.Object) bool { return o.Name == name })
+}
+
+func deniedAtPods(own []*mesh.Object, p pod, principal string) bool {
+	return !atZtunnel(slices.DeleteFunc(slices.Clone(own), func(o *mesh.Object) bool {
+		return o.Spec.(*mesh.AuthorizationPolicySpec).Action != policies.Deny
+	}), p, principal)
 }
 
 // rulesAtPods is whether an ALLOW of people over the pods has a rule.
-func rulesAtPods(s *mesh.Snapshot, p pod) bool {
-	for o := range s.All(mesh.AuthorizationPolicy) {
-		spec := o.Spec.(*mesh.AuthorizationPolicySpec)
-		if strings.HasPrefix(o.Name, "allow") && spec.Selector.MatchLabels["app"] == p.app {
-			return true
-		}
-	}
-	return false
+func rulesAtPods(own []*mesh.Object, p pod) bool {
+	return slices.ContainsFunc(own, func(o *mesh.Object) bool {
+		return strings.HasPrefix(o.Name, "allow") && o.Spec.(*mesh.AuthorizationPolicySpec).Selector.MatchLabels["app"] == p.app
+	})
 }
 
 // letsIn notes a step of ours that lets clients in at the pods who were kept out, though no person has changed anything.
@@ -95,36 +99,21 @@ func (m *model) letsIn(s Step, stored *mesh.Object) {
 	if stored == nil || s.Action != Delete || Role(stored.Annotations[RoleAnnotation]) == Guarding {
 		return
 	}
-	before, after := m.latest(), m.latest().Without(stored)
+	own := m.states[len(m.states)-1].all
+	without := slices.DeleteFunc(slices.Clone(own), func(o *mesh.Object) bool { return o == stored })
 	for _, p := range apps {
 		for _, c := range clients {
-			if !atZtunnel(before, p, c.principal()) && atZtunnel(after, p, c.principal()) {
+			if !atZtunnel(own, p, c.principal()) && atZtunnel(without, p, c.principal()) {
 				m.lets = fmt.Sprintf("%s %s lets %s in to %s", s.Row, s.Object, c.name, p.app)
 			}
 		}
 	}
 }
 
-// peopleOnly is the mesh with only the policies of people.
-func peopleOnly(s *mesh.Snapshot) *mesh.Snapshot {
-	out := s
-	for o := range s.All(mesh.AuthorizationPolicy) {
-		if o.Labels[ManagedByLabel] == ManagedBy {
-			out = out.Without(o)
-		}
-	}
-	return out
-}
-
-func peopleAtWaypoint(s *mesh.Snapshot, service, gw, principal, method string) bool {
-	return atWaypoint(peopleOnly(s), service, gw, principal, method)
-}
-
 // promised is whether all of those states allow a call, at the pods and at the waypoint.
 func (m *model) promised(c client, p pod, method string) bool {
 	for _, st := range m.since() {
-		s := peopleOnly(st.snapshot)
-		if !atZtunnel(s, p, c.principal()) || !atWaypoint(s, p.app, "waypoint", c.principal(), method) {
+		if !atZtunnel(st.people, p, c.principal()) || !atWaypoint(st.people, p.app, "waypoint", c.principal(), method) {
 			return false
 		}
 	}
@@ -155,7 +144,7 @@ func (m *model) excused(p pod, answer, gw string, via *waypointPod) bool {
 
 // byPerson is whether a person has bound the Service to a waypoint, and so answers for what ztunnel sees of its clients.
 func (m *model) byPerson(service string) bool {
-	return slices.ContainsFunc(m.since(), func(st state) bool {
+	return slices.ContainsFunc(m.states[m.calm:], func(st state) bool {
 		o := st.snapshot.Get(mesh.Service, "shop", service)
 		name := o.Labels[label.IoIstioUseWaypoint.Name]
 		return name != "" && name != "none" && o.Annotations[ProfileAnnotation] == ""
@@ -165,14 +154,13 @@ func (m *model) byPerson(service string) bool {
 // warned is whether a person has written, since the last rest, what shuts a waypoint out at ztunnel. Admission warns of that:
 // for what is bound already there is an outage until we have let the waypoint in.
 func (m *model) warned() bool {
-	for _, st := range m.since() {
-		for _, name := range []string{"allow.cart", "allow2.cart", "allow.ord", "nothing.x", "except.cart"} {
-			if o := st.snapshot.Get(mesh.AuthorizationPolicy, "shop", name); o != m.states[m.calm].snapshot.Get(mesh.AuthorizationPolicy, "shop", name) {
-				return true
-			}
-		}
+	shuts := func(own []*mesh.Object) []*mesh.Object {
+		return slices.DeleteFunc(slices.Clone(own), func(o *mesh.Object) bool {
+			return !strings.HasPrefix(o.Name, "allow") && o.Name != "nothing.x" && o.Name != "except.cart"
+		})
 	}
-	return false
+	calm := shuts(m.states[m.calm].people)
+	return slices.ContainsFunc(m.since(), func(st *state) bool { return !slices.Equal(calm, shuts(st.people)) })
 }
 
 // cut drops the connections that ztunnel cuts, and complains of one that should have stayed.
@@ -182,7 +170,7 @@ func (m *model) cut() string {
 		if c.waypoint == "" {
 			return false // as long as nothing selects its namespace it stays
 		}
-		dst, known := m.states[m.nodes[c.pod.node].version].snapshot, m.states[c.via.version].snapshot
+		dst, known := m.states[m.nodes[c.pod.node].version].all, m.states[c.via.version].all
 		open := atZtunnel(dst, c.pod, identityOf(c.waypoint))
 		for _, method := range methods {
 			if open && atWaypoint(known, c.service, c.waypoint, c.client.principal(), method) && !m.allowed(c.client, c.pod, method) {

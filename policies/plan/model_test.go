@@ -31,6 +31,28 @@ import (
 type state struct {
 	snapshot *mesh.Snapshot
 	at       time.Time
+
+	// What a proxy takes from it. That of people is the same slice as in the state before where they changed nothing.
+	all, people []*mesh.Object    // AuthorizationPolicies
+	bound       map[string]string // Services to Gateways
+}
+
+// newState is the state that follows one.
+func newState(was state, s *mesh.Snapshot, at time.Time) state {
+	out := state{snapshot: s, at: at, bound: map[string]string{}}
+	for o := range s.All(mesh.AuthorizationPolicy) {
+		out.all = append(out.all, o)
+		if o.Labels[ManagedByLabel] != ManagedBy {
+			out.people = append(out.people, o)
+		}
+	}
+	if slices.Equal(out.people, was.people) {
+		out.people = was.people
+	}
+	for _, svc := range services {
+		out.bound[svc] = binding(s, svc)
+	}
+	return out
 }
 
 // proxy is a ztunnel, or a pod of a waypoint.
@@ -115,7 +137,7 @@ func newModel(seed uint64, order *tables) *model {
 	for _, o := range objects {
 		all = append(all, parse(o))
 	}
-	m.states = []state{{mesh.New(mesh.Options{}, all...), m.now}}
+	m.states = []state{newState(state{}, mesh.New(mesh.Options{}, all...), m.now)}
 	m.began = m.now
 	m.tick(time.Second)
 	return m
@@ -137,7 +159,7 @@ func (m *model) store(ref mesh.Ref, o *mesh.Object) {
 	}
 	m.rv[ref]++
 	m.changed[ref] = m.now
-	m.states = append(m.states, state{s, m.now})
+	m.states = append(m.states, newState(m.states[len(m.states)-1], s, m.now))
 	m.tick(time.Millisecond)
 }
 
@@ -250,22 +272,22 @@ const (
 
 // call is what happens to a new connection, with one request, on a path.
 func (m *model) call(c client, service, method string, p pod, via *waypointPod) (string, string) {
-	src, dst := m.states[m.nodes[c.node].version].snapshot, m.states[m.nodes[p.node].version].snapshot
-	gw := binding(src, service)
+	src, dst := &m.states[m.nodes[c.node].version], &m.states[m.nodes[p.node].version]
+	gw := src.bound[service]
 	if gw == "" {
-		return verdict(atZtunnel(dst, p, c.principal())), ""
+		return verdict(atZtunnel(dst.all, p, c.principal())), ""
 	}
 	if via == nil || !via.ready {
 		return refused, gw
 	}
-	known := m.states[via.version].snapshot
-	if binding(known, service) != gw {
+	known := &m.states[via.version]
+	if known.bound[service] != gw {
 		return refused, gw
 	}
-	if !atWaypoint(known, service, gw, c.principal(), method) {
+	if !atWaypoint(known.all, service, gw, c.principal(), method) {
 		return denied, gw
 	}
-	return verdict(atZtunnel(dst, p, identityOf(gw))), gw
+	return verdict(atZtunnel(dst.all, p, identityOf(gw))), gw
 }
 
 func identityOf(gw string) string { return "cluster.local/ns/shop/sa/" + gw }
@@ -278,9 +300,9 @@ func verdict(ok bool) string {
 }
 
 // atZtunnel judges who connects to a pod, by the policies without targetRefs.
-func atZtunnel(s *mesh.Snapshot, p pod, principal string) bool {
+func atZtunnel(own []*mesh.Object, p pod, principal string) bool {
 	var allows, allowed bool
-	for o := range s.All(mesh.AuthorizationPolicy) {
+	for _, o := range own {
 		spec := o.Spec.(*mesh.AuthorizationPolicySpec)
 		if len(spec.TargetRefs) > 0 || spec.Selector != nil && spec.Selector.MatchLabels["app"] != p.app {
 			continue
@@ -297,9 +319,9 @@ func atZtunnel(s *mesh.Snapshot, p pod, principal string) bool {
 }
 
 // atWaypoint judges a request, by the policies that name the Service or the Gateway.
-func atWaypoint(s *mesh.Snapshot, service, gw, principal, method string) bool {
+func atWaypoint(own []*mesh.Object, service, gw, principal, method string) bool {
 	var allows, allowed bool
-	for o := range s.All(mesh.AuthorizationPolicy) {
+	for _, o := range own {
 		spec := o.Spec.(*mesh.AuthorizationPolicySpec)
 		if !slices.ContainsFunc(spec.TargetRefs, func(r mesh.TargetRef) bool {
 			return r.Kind == "Service" && r.Name == service || r.Kind == "Gateway" && r.Name == gw
