@@ -25,12 +25,14 @@ func (m *maker) check() {
 			m.plan.Changes, m.plan.Notices = []Change{}, []Notice{}
 			return
 		}
+		m.plan.Notices = []Notice{}
 		m.guards(after)
 		m.plan.Changes = changes(m.view, m.plan.Apply(m.snapshot), nil)
 		if m.unexplained(after) {
 			continue
 		}
-		m.plan.Notices = notices(after, m.plan.Labels)
+		m.plan.Notices = append(m.plan.Notices, notices(after, m.plan.Labels)...)
+		sortNotices(m.plan.Notices)
 		return
 	}
 }

@@ -127,6 +127,9 @@ func newModel(seed uint64, order *tables) *model {
 	if m.rand.IntN(3) == 0 {
 		m.setting.Profile.Granularity = PerService
 	}
+	if m.rand.IntN(2) == 0 {
+		m.setting.Bypass = Guard
+	}
 	objects := []string{`{apiVersion: v1, kind: Namespace, metadata: {name: shop, uid: u1, labels: {istio.io/dataplane-mode: ambient}}}`,
 		`{apiVersion: v1, kind: Namespace, metadata: {name: istio-system, uid: u2}}`}
 	for i, s := range services {

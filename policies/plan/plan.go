@@ -95,12 +95,14 @@ func (l Label) labels() map[string]string {
 
 // Policy is an AuthorizationPolicy of our own.
 type Policy struct {
-	Role     Role           `json:"role"`
-	Waypoint mesh.Ref       `json:"waypoint"`
-	Of       []mesh.Ref     `json:"of"`  // the policies that a twin repeats, or beside which an admission stands
-	For      []mesh.Ref     `json:"for"` // the Services
-	Manifest map[string]any `json:"manifest"`
-	Why      string         `json:"why"`
+	Role     Role       `json:"role"`
+	Waypoint mesh.Ref   `json:"waypoint"`
+	Of       []mesh.Ref `json:"of"`  // the policies that a twin repeats, or beside which an admission stands
+	For      []mesh.Ref `json:"for"` // the Services
+	// Temporary is whether a guard goes when its Service is bound.
+	Temporary bool           `json:"temporary,omitempty"`
+	Manifest  map[string]any `json:"manifest"`
+	Why       string         `json:"why"`
 }
 
 // Ref names the policy.

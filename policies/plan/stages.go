@@ -36,6 +36,7 @@ func standard() tables {
 			{"remove left behind", (*course).removeLeftBehind},
 		},
 		removing: []stage{
+			{"remove stale guards", (*course).removeStaleGuards},
 			{"repeat for what is bound", (*course).makeTwinsOfBound},
 			{"await repeated for what is bound", (*course).awaitTwinsOfBound},
 			{"admit for what is bound", (*course).makeAdmissionsOfBound},
