@@ -55,6 +55,7 @@ func read() map[string]bool {
 const everywhere = `
 waywarden.dev/guardrails[]: get list watch
 waywarden.dev/exemptions[]: get list watch
+waywarden.dev/waypointprofiles[]: get list watch
 waywarden.dev/guardrails/status[]: patch
 waywarden.dev/exemptions/status[]: patch
 authorization.k8s.io/subjectaccessreviews[]: create
