@@ -43,7 +43,7 @@ func Check(p *v1alpha1.WaypointProfile) []v1alpha1.FieldError {
 	c.patchOfOthers(&p.Spec)
 	c.reserved("spec.labels", p.Spec.Labels)
 	c.reserved("spec.annotations", p.Spec.Annotations)
-	data, err := Render(&p.Spec, baseName)
+	data, err := Render(&p.Spec)
 	if err != nil {
 		c.fail("spec.patch", "a strategic merge patch of a Deployment", err.Error())
 	}

@@ -41,7 +41,7 @@ func TestRender(t *testing.T) {
 		if wrong := parameters.Check(p); len(wrong) > 0 {
 			t.Errorf("%s: %v", f.Name, wrong)
 		}
-		got, err := parameters.Render(&p.Spec, "cart")
+		got, err := parameters.Render(&p.Spec)
 		if err != nil {
 			t.Fatalf("%s: %v", f.Name, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"istio.io/api/label"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -25,8 +26,8 @@ const (
 // container is what istiod calls the waypoint's.
 const container = "istio-proxy"
 
-// gatewayName is the label of the pods of a Gateway: label.IoK8sNetworkingGatewayGatewayName of istio.io/api.
-const gatewayName = "gateway.networking.k8s.io/gateway-name"
+// The labels of what istiod makes of a Gateway.
+var gatewayName, gatewayManaged = label.IoK8sNetworkingGatewayGatewayName.Name, label.GatewayManaged.Name
 
 const (
 	defaultTarget      = 80
@@ -35,11 +36,11 @@ const (
 
 type object = map[string]any
 
-// Render is the data of the ConfigMap for a Gateway, which is empty for a profile that asks for nothing. The same profile
+// Render is the data of the ConfigMap, which is empty for a profile that asks for nothing. The same profile
 // gives the same bytes. The error is for a patch that is no mapping.
-func Render(spec *v1alpha1.WaypointProfileSpec, gateway string) (map[string]string, error) {
+func Render(spec *v1alpha1.WaypointProfileSpec) (map[string]string, error) {
 	overlays := map[string]object{
-		Deployment: deployment(spec, gateway), Service: described(spec), ServiceAccount: described(spec),
+		Deployment: deployment(spec), Service: described(spec), ServiceAccount: described(spec),
 		HorizontalPodAutoscaler: autoscaler(spec), PodDisruptionBudget: budget(spec),
 	}
 	if spec.Patch != nil && len(spec.Patch.Raw) > 0 {
@@ -72,7 +73,7 @@ func described(spec *v1alpha1.WaypointProfileSpec) object {
 	return out
 }
 
-func deployment(spec *v1alpha1.WaypointProfileSpec, gateway string) object {
+func deployment(spec *v1alpha1.WaypointProfileSpec) object {
 	pod := object{}
 	if spec.Resources != nil {
 		pod["containers"] = []any{object{"name": container, "resources": plain(spec.Resources)}}
@@ -81,7 +82,7 @@ func deployment(spec *v1alpha1.WaypointProfileSpec, gateway string) object {
 		pod["affinity"] = plain(spec.Affinity)
 	}
 	if len(spec.TopologySpreadConstraints) > 0 {
-		pod["topologySpreadConstraints"] = plain(spread(spec.TopologySpreadConstraints, gateway))
+		pod["topologySpreadConstraints"] = plain(spread(spec.TopologySpreadConstraints))
 	}
 	if len(spec.Tolerations) > 0 {
 		pod["tolerations"] = plain(spec.Tolerations)
@@ -102,12 +103,14 @@ func deployment(spec *v1alpha1.WaypointProfileSpec, gateway string) object {
 	return out
 }
 
-// spread has each constraint count the pods of the one waypoint where it does not say which.
-func spread(constraints []corev1.TopologySpreadConstraint, gateway string) []corev1.TopologySpreadConstraint {
+// spread has each constraint count the pods of the one waypoint where it does not say which: of what istiod made, those
+// with the same name of a Gateway as the pod that is scheduled.
+func spread(constraints []corev1.TopologySpreadConstraint) []corev1.TopologySpreadConstraint {
 	out := make([]corev1.TopologySpreadConstraint, len(constraints))
 	for i, c := range constraints {
 		if c.LabelSelector == nil {
-			c.LabelSelector = &metav1.LabelSelector{MatchLabels: map[string]string{gatewayName: gateway}}
+			c.LabelSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: gatewayManaged, Operator: metav1.LabelSelectorOpExists}}}
+			c.MatchLabelKeys = append(c.MatchLabelKeys[:len(c.MatchLabelKeys):len(c.MatchLabelKeys)], gatewayName)
 		}
 		out[i] = c
 	}

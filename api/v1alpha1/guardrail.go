@@ -98,8 +98,8 @@ type GuardrailWaypoints struct {
 	// +optional
 	// +default="Open"
 	Bypass WaypointGuard `json:"bypass,omitempty"`
-	// profile is the WaypointProfile by which waypoints are made. Where several Guardrails that select a namespace name
-	// different ones, none is made, and it is reported.
+	// profile is the WaypointProfile by which waypoints are made. Of several Guardrails that select a namespace and are
+	// equally strict about mode, the first by name decides.
 	// +optional
 	// +default="default"
 	// +kubebuilder:validation:MaxLength=253
