@@ -1,0 +1,66 @@
+package plan
+
+import (
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// An object is ours if it has the label ManagedByLabel, the annotation ProfileAnnotation, and our field manager wrote it.
+// A label on an object of somebody else's is ours if our field manager wrote it and the object has the annotation. All
+// three, because the first two are text that anybody copies, and the third remains on what somebody else has taken over.
+const (
+	// ManagedByLabel and ManagedBy are the label of all that is made.
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+	ManagedBy      = "waywarden"
+
+	// ProfileAnnotation names the WaypointProfile by which an object was made, or a label set.
+	ProfileAnnotation = "waywarden.dev/profile"
+	// RoleAnnotation is what a policy of ours is for: a Role.
+	RoleAnnotation = "waywarden.dev/role"
+	// WaypointAnnotation is the waypoint, as "namespace/name", that a ConfigMap or policy of ours is for.
+	WaypointAnnotation = "waywarden.dev/waypoint"
+	// OfAnnotation is the policy, as "namespace/name", that a twin repeats, or beside which an admission stands.
+	OfAnnotation = "waywarden.dev/of"
+	// UnneededSinceAnnotation, on a Gateway of ours, is since when nothing needs it, and DrainingSinceAnnotation since when
+	// nothing is bound to it; RFC 3339. They are on the object so that a restart does not start the time again.
+	UnneededSinceAnnotation = "waywarden.dev/unneeded-since"
+	DrainingSinceAnnotation = "waywarden.dev/draining-since"
+
+	// KeepAnnotation, on a Service, ServiceEntry, Namespace or Gateway, keeps a waypoint for it: its value is the reason.
+	KeepAnnotation = "waywarden.dev/keep"
+	// HoldAnnotation, on a Service, agrees that it is closed while it waits for its waypoint: its value is the reason.
+	HoldAnnotation = "waywarden.dev/hold"
+)
+
+// Role is what an AuthorizationPolicy of ours is for.
+type Role string
+
+// The roles.
+const (
+	// Twin repeats at the waypoint what a policy says of clients at ztunnel, which behind the waypoint sees only that.
+	Twin Role = "twin"
+	// Admission lets the waypoint in at ztunnel, beside an ALLOW that would keep it out.
+	Admission Role = "admission"
+	// Guarding lets in at ztunnel nobody but the waypoints and the exceptions.
+	Guarding Role = "guard"
+)
+
+// Managed are the objects of which our field manager owns fields (metadata.managedFields), by [RefOf]. Nil, as for files,
+// means that nothing is ours.
+type Managed map[mesh.Ref]bool
+
+// RefOf names an object in the maps of this package: whatever version it was read in, by the preferred one.
+func RefOf(kind mesh.Kind, ns, name string) mesh.Ref {
+	return mesh.Ref{APIVersion: kind.APIVersion(), Kind: kind.String(), Namespace: ns, Name: name}
+}
+
+func refOf(o *mesh.Object) mesh.Ref { return RefOf(o.Kind, o.Namespace, o.Name) }
+
+// Made is whether an object is ours. A look-alike is not, and is never touched.
+func (m Managed) Made(o *mesh.Object) bool {
+	return o != nil && m[refOf(o)] && o.Labels[ManagedByLabel] == ManagedBy && o.Annotations[ProfileAnnotation] != ""
+}
+
+// Labelled is whether the waypoint labels of an object of somebody else's are ours.
+func (m Managed) Labelled(o *mesh.Object) bool {
+	return o != nil && m[refOf(o)] && o.Annotations[ProfileAnnotation] != ""
+}

@@ -1,0 +1,115 @@
+package plan
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// Mode is what Waywarden does about the waypoints that policies of a namespace need.
+type Mode string
+
+// The modes, the strictest first. Only Provision lets an order do anything: the others leave the cluster as it is.
+const (
+	Require   Mode = "Require"   // make none: what can never take effect is denied, what waits is reported
+	Provision Mode = "Provision" // make them
+	Observe   Mode = "Observe"   // report them, with their manifests; the zero value is Observe
+)
+
+// Opening is whether a path is left open, or closed by a policy at ztunnel.
+type Opening string
+
+// The openings. The zero value is Open.
+const (
+	Open  Opening = "Open"
+	Guard Opening = "Guard"
+)
+
+// Granularity is how many waypoints there are.
+type Granularity string
+
+// The granularities. The zero value is PerNamespace.
+const (
+	PerNamespace Granularity = "Namespace" // one in each namespace that needs one
+	PerService   Granularity = "Service"   // one for each Service that needs one
+	Shared       Granularity = "Shared"    // one in SharedNamespace for all namespaces with the profile
+)
+
+// Profile is what of a WaypointProfile decides in a plan. The zero value is a waypoint as istioctl makes it.
+type Profile struct {
+	Name string // of the WaypointProfile; written into the annotation of what is made
+	Granularity
+	GatewayClassName string // "" is istio-waypoint
+	SharedNamespace  string // for Shared: where the waypoint is
+	// Ingress is whether ingress gateways are to send through the waypoint as well.
+	Ingress bool
+	// RetainFor is how long a waypoint stays that nothing needs.
+	RetainFor time.Duration
+	// DrainFor is how long to wait for the connections of a waypoint that nothing is bound to; 0 is five minutes. Then
+	// the order stops and says so.
+	DrainFor time.Duration
+	// Parameters are the contents of the ConfigMap that the Gateway's parametersRef names, by istiod's keys
+	// (mesh.ParameterKeys). Without any there is no ConfigMap and no parametersRef.
+	Parameters map[string]string
+	// Labels and Annotations are for what istiod makes of the Gateway (spec.infrastructure).
+	Labels, Annotations map[string]string
+}
+
+// Setting is what is asked of one namespace.
+type Setting struct {
+	Mode    Mode
+	Pending Opening // while a policy waits for its waypoint: whether the target is held closed
+	Bypass  Opening // once the waypoint serves: whether only the waypoint gets to the pods
+	// Exceptions are principals, without spiffe://, that a guard lets in besides the waypoints.
+	Exceptions []string
+	Profile    Profile
+}
+
+// And is what holds where two Guardrails select a namespace: the stricter mode with its profile, and every guard that
+// either demands. Of two that are equally strict the profile of s counts, so combine Guardrails in the order of their names.
+func (s Setting) And(o Setting) Setting {
+	out := s
+	if o.Mode.rank() < s.Mode.rank() {
+		out = o
+	}
+	if s.Pending == Guard || o.Pending == Guard {
+		out.Pending = Guard
+	}
+	if s.Bypass == Guard || o.Bypass == Guard {
+		out.Bypass = Guard
+	}
+	return out
+}
+
+func (m Mode) rank() int {
+	switch m {
+	case Require:
+		return 0
+	case Provision:
+		return 1
+	}
+	return 2
+}
+
+// Settings say what is asked of each namespace. The zero value asks for an answer and nothing else.
+type Settings struct {
+	Namespaces map[string]Setting // by name
+	Default    Setting            // of namespaces that are not among them
+}
+
+// Of is the setting of a namespace.
+func (s Settings) Of(ns string) Setting {
+	out, ok := s.Namespaces[ns]
+	if !ok {
+		out = s.Default
+	}
+	out.Mode = cmp.Or(out.Mode, Observe)
+	out.Pending, out.Bypass = cmp.Or(out.Pending, Open), cmp.Or(out.Bypass, Open)
+	out.Profile.Granularity = cmp.Or(out.Profile.Granularity, PerNamespace)
+	out.Profile.GatewayClassName = cmp.Or(out.Profile.GatewayClassName, mesh.WaypointClassName)
+	return out
+}
+
+// limit is how long a waypoint is drained.
+func (p Profile) limit() time.Duration { return cmp.Or(p.DrainFor, 5*time.Minute) }

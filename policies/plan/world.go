@@ -1,0 +1,72 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// World is all that an order is computed from. Nothing else is remembered between two calls of [Next], so that whoever
+// leads next goes on where the last one was killed.
+type World struct {
+	View     *policies.View // the mesh as it is stored, what is ours in it
+	Settings Settings
+	Plan     Plan // Make(View, Settings, Evidence.Managed)
+	Evidence Evidence
+	Now      time.Time
+}
+
+// Evidence is what the Snapshot does not show. The zero value knows nothing, and with it nothing is ever bound or removed.
+// All maps are by [RefOf].
+type Evidence struct {
+	Managed Managed
+	// Versions are the resourceVersions of objects that exist. Without one a step has no precondition on it.
+	Versions map[mesh.Ref]string
+	// Waypoints say how Gateways do.
+	Waypoints map[mesh.Ref]Serving
+	// Refused are writes of ours that the API server did not take, and why: a conflict with another field manager, a
+	// webhook, a quota. Leave an entry out once its object has changed; until then the step is not tried again.
+	Refused map[mesh.Ref]string
+	Convergence
+}
+
+// Serving is how a waypoint does.
+type Serving struct {
+	// Ready is whether it is Accepted and Programmed at its generation, has an address, and at least minAvailable pods of
+	// its current ReplicaSet are ready.
+	Ready bool
+	Why   string // why it is not ready, as a clause
+	// Connections is how many are open, where Counted.
+	Connections int
+	Counted     bool
+	// LeftBehind are the HorizontalPodAutoscaler and PodDisruptionBudget that istiod made for it and no longer wants.
+	LeftBehind []LeftBehind
+}
+
+// LeftBehind is an object to be deleted that is in no Snapshot.
+type LeftBehind struct {
+	Object mesh.Ref
+	Preconditions
+}
+
+// Convergence says what the proxies run with. Conditions are metadata: the configuration of waypoints and of ztunnels travels
+// apart from them, and each at its own pace.
+type Convergence struct {
+	// Acknowledged is a time: every ztunnel and every ready pod of a waypoint runs with all that was stored up to then.
+	// Where that cannot be read, it is the present less PILOT_DEBOUNCE_MAX and five seconds.
+	Acknowledged time.Time
+	// Written is when an object took its present state, deletion counted in, as far as the observer has seen it change.
+	Written map[mesh.Ref]time.Time
+	// Since is when the observer began; what is not in Written has been as it is at least since then.
+	Since time.Time
+}
+
+// Converged is whether every proxy knows the present state of the object, or its absence.
+func (c Convergence) Converged(ref mesh.Ref) bool {
+	at, ok := c.Written[ref]
+	if !ok {
+		at = c.Since
+	}
+	return c.Acknowledged.After(at)
+}
