@@ -1,0 +1,265 @@
+package waypoints
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/plan"
+)
+
+// Options say what a Controller works with.
+type Options struct {
+	Config *rest.Config
+	// Live is the mesh, watched with FieldManager as its Manager.
+	Live *inventory.Live
+	// Rules are what is in force; nil while that is not known. Woken is called to be told when they have changed.
+	Rules func() *Rules
+	Woken func(wake func())
+	// Client writes statuses.
+	Client   client.Client
+	Recorder events.EventRecorder
+	Istiods  Istiods
+	// Settle is how long istiod may take to send its proxies what is stored; 0 means Settle.
+	Settle time.Duration
+	Clock  clock.WithTicker // nil is the machine's
+	Log    logr.Logger
+	// Report, where it is set, hears how the waypoints are, each time that was looked at.
+	Report func(Census)
+}
+
+// Controller carries the plan out. One replica runs it, the leader.
+type Controller struct {
+	Options
+	writer  writer
+	journal *journal
+	wake    chan struct{}
+
+	// What follows belongs to the one goroutine of Start.
+	deployed *deployed
+	convergence
+	attempts attempts
+	planned  planned
+	told     told
+}
+
+// planned is the last plan, and what it was made of.
+type planned struct {
+	snapshot *mesh.Snapshot
+	settings plan.Settings
+	managed  plan.Managed
+	view     *policies.View
+	plan     plan.Plan
+}
+
+const (
+	// breather is how long the controller at least does nothing after it has looked, and duty how many times as long as it looked:
+	// a mesh that changes all the time must not keep a core busy.
+	breather = 20 * time.Millisecond
+	duty     = 4
+	// patience is how long nothing is looked at where nothing happens. It costs no request.
+	patience = 30 * time.Second
+	// parallel is how many writes are under way at a time.
+	parallel = 8
+)
+
+// New prepares a Controller.
+func New(o Options) (*Controller, error) {
+	c, err := dynamic.NewForConfig(o.Config)
+	if err != nil {
+		return nil, fmt.Errorf("make a client for %s: %w", o.Config.Host, err)
+	}
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	return &Controller{Options: o, writer: writer{c}, journal: newJournal(o.Clock.Now), wake: make(chan struct{}, 1),
+		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, attempts: attempts{}, told: told{}}, nil
+}
+
+// NeedLeaderElection is true: two of them would write in turns.
+func (c *Controller) NeedLeaderElection() bool { return true }
+
+// Start carries the plan out until ctx ends.
+func (c *Controller) Start(ctx context.Context) error {
+	if c.Live.WaitForSync(ctx) != nil {
+		return nil
+	}
+	var err error
+	if c.deployed, err = followDeployed(c.Config, c.rouse); err != nil {
+		return err
+	}
+	c.Woken(c.rouse)
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() { c.follow(ctx) })
+	running.Go(func() {
+		if err := c.deployed.Start(ctx); err != nil && ctx.Err() == nil {
+			c.Log.Error(err, "what istiod deploys cannot be followed, so no waypoint is taken to be ready")
+		}
+	})
+	if !c.deployed.WaitForCacheSync(ctx) {
+		return nil
+	}
+	for ctx.Err() == nil {
+		began := c.Clock.Now()
+		next := c.once(ctx)
+		now := c.Clock.Now()
+		c.pause(ctx, max(breather, duty*now.Sub(began)))
+		if !next.IsZero() {
+			c.await(ctx, min(patience, max(0, next.Sub(c.Clock.Now()))))
+		} else {
+			c.await(ctx, patience)
+		}
+	}
+	return nil
+}
+
+// rouse has the controller look again. It never waits.
+func (c *Controller) rouse() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// follow takes down every change of the mesh.
+func (c *Controller) follow(ctx context.Context) {
+	changes := c.Live.Subscribe()
+	defer changes.Close()
+	for {
+		change, err := changes.Next(ctx)
+		if err != nil {
+			return
+		}
+		c.journal.enter(change)
+		c.rouse()
+	}
+}
+
+func (c *Controller) pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-c.Clock.After(d):
+	}
+}
+
+func (c *Controller) await(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-c.wake:
+	case <-c.Clock.After(d):
+	}
+}
+
+// once looks at everything and takes the steps that can be taken now. It returns when to look again at the latest; zero
+// where something has to happen first.
+func (c *Controller) once(ctx context.Context) time.Time {
+	now := c.Clock.Now()
+	rules := c.Rules()
+	snapshot, marks := c.Live.Marked()
+	if rules == nil || !snapshot.Whole() {
+		return time.Time{} // what is not known is not taken for what is not there
+	}
+	settings, missing := Settings(*rules, snapshot)
+	managed, versions := ours(marks)
+	if !provisions(settings) && len(managed) == 0 {
+		return c.tell(ctx, rules, missing, snapshot, nil)
+	}
+	if c.planned.snapshot != snapshot || !reflect.DeepEqual(c.planned.settings, settings) || !reflect.DeepEqual(c.planned.managed, managed) {
+		view := policies.NewView(snapshot)
+		c.planned = planned{snapshot, settings, managed, view, plan.Make(view, settings, managed)}
+	}
+	evidence := plan.Evidence{Managed: managed, Versions: versions, Waypoints: c.deployed.serving(ctx, snapshot, managed, demands(*rules)),
+		Refused: c.attempts.refusals(versions, now)}
+	evidence.Written, evidence.Since = c.journal.read()
+	evidence.Acknowledged = c.at
+	world := plan.World{View: c.planned.view, Settings: settings, Plan: c.planned.plan, Evidence: evidence, Now: now}
+	progress := plan.Next(world)
+	if slices.ContainsFunc(progress, func(course plan.Course) bool { return len(course.Waiting) > 0 }) {
+		// Somebody waits, perhaps for the proxies: only then is istiod asked.
+		c.look(ctx, c.expected(ctx, snapshot), now)
+		world.Evidence.Acknowledged = c.at
+		progress = plan.Next(world)
+	}
+	c.take(ctx, snapshot, progress, versions, now)
+	return earliest(c.tell(ctx, rules, missing, snapshot, progress), progress.Next(), c.attempts.next(now), c.recheck(progress, now))
+}
+
+// recheck is when to ask again whether the proxies have taken what somebody waits for.
+func (c *Controller) recheck(progress plan.Progress, now time.Time) time.Time {
+	for _, course := range progress {
+		for _, w := range course.Waiting {
+			if w.Until.IsZero() && w.Row != plan.MakeGateway {
+				return now.Add(time.Second)
+			}
+		}
+	}
+	return time.Time{}
+}
+
+// expected are the proxies that have to be connected: every ztunnel, and every ready pod of a waypoint.
+func (c *Controller) expected(ctx context.Context, s *mesh.Snapshot) []string {
+	out := ztunnels(s)
+	for gw := range s.All(mesh.Gateway) {
+		if s.ClassOf(gw) != mesh.ClassWaypoint {
+			continue
+		}
+		if pods, err := c.deployed.readyPods(ctx, gw.Namespace, gw.Name); err == nil {
+			out = append(out, pods...)
+		}
+	}
+	return out
+}
+
+// take takes the steps, some at a time. No two of them depend on each other.
+func (c *Controller) take(ctx context.Context, s *mesh.Snapshot, progress plan.Progress, versions map[mesh.Ref]string, now time.Time) {
+	var (
+		mu    sync.Mutex
+		group sync.WaitGroup
+		slots = make(chan struct{}, parallel)
+	)
+	for _, course := range progress {
+		if course.Step == nil || !c.attempts.may(course.Step.Object, versions[course.Step.Object], now) {
+			continue
+		}
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			err := c.writer.take(ctx, course.Step)
+			mu.Lock()
+			defer mu.Unlock()
+			if errors.Is(err, context.Canceled) {
+				return // nobody leads any more; whoever does next sees whether it was written
+			}
+			c.attempts.done(course.Step.Object, versions[course.Step.Object], now, err)
+			c.announce(s, &course, err)
+		})
+	}
+	group.Wait()
+}
+
+// earliest is the first of some times, those left out that are zero.
+func earliest(times ...time.Time) time.Time {
+	var out time.Time
+	for _, t := range times {
+		if !t.IsZero() && (out.IsZero() || t.Before(out)) {
+			out = t
+		}
+	}
+	return out
+}
