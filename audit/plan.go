@@ -11,7 +11,7 @@ import (
 // Plan says which waypoints the objects of an inventory need.
 func Plan(inv *inventory.Inventory, options mesh.Options) *report.Plan {
 	s := mesh.New(options, inv.Objects...)
-	p := plan.Make(policies.NewView(s))
+	p := plan.Make(policies.NewView(s), plan.Settings{}, nil)
 	out := &report.Plan{Waypoints: p.Waypoints, Changes: p.Changes, Blocked: p.Blocked}
 	for _, l := range p.Labels {
 		out.Labels = append(out.Labels, report.PlannedLabel{Label: l, Location: Place(inv, l.On, "metadata.labels")})

@@ -128,7 +128,7 @@ func (c *caller) match(m Match) identityAnswer {
 		if len(values) == 0 || slices.Contains(values, "*") { // "*" asks only for some identity
 			return
 		}
-		hit := slices.ContainsFunc(values, func(v string) bool { return stringMatch(v, subject) })
+		hit := slices.ContainsFunc(values, func(v string) bool { return MatchString(v, subject) })
 		named := slices.Contains(values, subject) && (subject != c.namespace || c.dedicated)
 		res = c.combine(res, hit, named, negated)
 	}
@@ -142,7 +142,7 @@ func (c *caller) match(m Match) identityAnswer {
 		nets    []netip.Prefix
 		negated bool
 	}{{m.SourceIPs, false}, {m.NotSourceIPs, true}} {
-		if len(ip.nets) > 0 && !everything(ip.nets) && (len(c.addresses) > 0 || outsideCluster(ip.nets)) {
+		if len(ip.nets) > 0 && !everything(ip.nets) && (len(c.addresses) > 0 || OutsideCluster(ip.nets)) {
 			res = c.combine(res, c.within(ip.nets), false, ip.negated)
 		}
 	}
@@ -167,9 +167,9 @@ func everything(nets []netip.Prefix) bool {
 	return slices.ContainsFunc(nets, func(p netip.Prefix) bool { return p.Bits() == 0 })
 }
 
-// outsideCluster is whether no pod can have any of the addresses: they are public. Of private ones
+// OutsideCluster is whether no pod can have any of the addresses: they are public. Of private ones
 // nobody can tell without the waypoint's pods.
-func outsideCluster(nets []netip.Prefix) bool {
+func OutsideCluster(nets []netip.Prefix) bool {
 	return !slices.ContainsFunc(nets, func(p netip.Prefix) bool {
 		a := p.Addr()
 		return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || sharedAddresses.Overlaps(p) || p.Bits() < 8
@@ -188,8 +188,8 @@ func (c *caller) within(nets []netip.Prefix) bool {
 	return false
 }
 
-// stringMatch is istiod's: exact, "*" for presence, one leading or trailing "*".
-func stringMatch(pattern, s string) bool {
+// MatchString is how istiod compares a name with a pattern: exact, "*" for presence, one leading or trailing "*".
+func MatchString(pattern, s string) bool {
 	pattern = strings.TrimPrefix(pattern, "spiffe://")
 	switch {
 	case pattern == "*":

@@ -95,7 +95,7 @@ func (d direct) match(m Match) chance {
 		if len(f.values) == 0 {
 			continue
 		}
-		hit := f.subject != "" && slices.ContainsFunc(f.values, func(v string) bool { return stringMatch(v, f.subject) })
+		hit := f.subject != "" && slices.ContainsFunc(f.values, func(v string) bool { return MatchString(v, f.subject) })
 		switch {
 		case !d.known():
 			out = min(out, maybe)

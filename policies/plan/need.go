@@ -122,6 +122,17 @@ type hypotheses struct {
 	known    map[string]*hypothesis
 }
 
+// owned are the waypoints of ours that serve: of a policy that names one the mesh as it is stored tells what it does there.
+func (h *hypotheses) owned(stored *mesh.Snapshot, managed Managed) {
+	for ref := range managed {
+		gw := find(stored, ref)
+		if gw == nil || gw.Kind != mesh.Gateway || !managed.Made(gw) || !serves(stored, gw) {
+			continue
+		}
+		h.known[targetOf(gw).String()] = &hypothesis{stored, stored.TrafficType(gw)}
+	}
+}
+
 func newHypotheses(s *mesh.Snapshot) *hypotheses {
 	return &hypotheses{snapshot: s, known: map[string]*hypothesis{}}
 }
@@ -145,12 +156,16 @@ func (h *hypotheses) of(t policies.Target) *hypothesis {
 	return out
 }
 
+// serviceOf is the Service or ServiceEntry that a target is; nil for another target. A Gateway is none, though istiod makes
+// a Service of its name.
 func serviceOf(s *mesh.Snapshot, t policies.Target) *mesh.Object {
-	kind := mesh.Service
-	if t.Kind == mesh.ServiceEntry.String() {
-		kind = mesh.ServiceEntry
+	switch t.Kind {
+	case mesh.Service.String():
+		return s.Get(mesh.Service, t.Namespace, t.Name)
+	case mesh.ServiceEntry.String():
+		return s.Get(mesh.ServiceEntry, t.Namespace, t.Name)
 	}
-	return s.Get(kind, t.Namespace, t.Name)
+	return nil
 }
 
 // supposeService gives a Service or ServiceEntry a ready waypoint: the one that it asks for, else one of its own.
@@ -164,7 +179,7 @@ func supposeService(s *mesh.Snapshot, o *mesh.Object) *hypothesis {
 		out.snapshot = s.With(readyGateway(s, b.Namespace, b.Name, out.traffic, o.Namespace))
 		return out
 	}
-	gw := newGateway(o.Namespace, freeName(s, o.Namespace), out.traffic, nil)
+	gw := newGateway(o.Namespace, freeName(s, o.Namespace, defaultName), out.traffic, nil)
 	out.snapshot = s.With(gw).With(labelled(o, map[string]string{label.IoIstioUseWaypoint.Name: gw.Name}, label.IoIstioUseWaypointNamespace.Name))
 	return out
 }

@@ -1,9 +1,13 @@
 package plan
 
 import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"istio.io/api/label"
 
@@ -23,27 +27,96 @@ const defaultName = "waypoint"
 // namespaceName is the label by which the API server names every Namespace. Tenants cannot set it.
 const namespaceName = "kubernetes.io/metadata.name"
 
-// gatewayManifest is a waypoint as `istioctl waypoint generate` writes it. Other namespaces may attach by name, never by
-// a label that their owners can set.
-func gatewayManifest(ns, name, traffic string, from []string) map[string]any {
+// maxService is how long the name of a Service can be, and so of a waypoint, of which istiod makes one.
+const maxService = 63
+
+// gatewayManifest is a waypoint as `istioctl waypoint generate` writes it, with what its profile adds. Other namespaces may
+// attach by name, never by a label that their owners can set.
+func gatewayManifest(w *Waypoint) map[string]any {
 	listener := map[string]any{"name": "mesh", "port": int64(15008), "protocol": "HBONE"}
-	if others := slices.DeleteFunc(slices.Clone(from), func(n string) bool { return n == ns }); len(others) > 0 {
+	if others := slices.DeleteFunc(slices.Clone(w.from), func(n string) bool { return n == w.Namespace }); len(others) > 0 {
 		names := []any{}
-		for _, n := range slices.Compact(slices.Sorted(slices.Values(append(others, ns)))) {
+		for _, n := range slices.Compact(slices.Sorted(slices.Values(append(others, w.Namespace)))) {
 			names = append(names, n)
 		}
 		listener["allowedRoutes"] = map[string]any{"namespaces": map[string]any{"from": "Selector", "selector": map[string]any{
 			"matchExpressions": []any{map[string]any{"key": namespaceName, "operator": "In", "values": names}}}}}
 	}
-	return map[string]any{
-		"apiVersion": mesh.Gateway.APIVersion(), "kind": mesh.Gateway.String(),
-		"metadata": map[string]any{"name": name, "namespace": ns, "labels": map[string]any{label.IoIstioWaypointFor.Name: traffic}},
-		"spec":     map[string]any{"gatewayClassName": mesh.WaypointClassName, "listeners": []any{listener}},
+	spec := map[string]any{"gatewayClassName": cmp.Or(w.profile.GatewayClassName, mesh.WaypointClassName), "listeners": []any{listener}}
+	infrastructure := map[string]any{}
+	if len(w.profile.Labels) > 0 {
+		infrastructure["labels"] = anyMap(w.profile.Labels)
 	}
+	if len(w.profile.Annotations) > 0 {
+		infrastructure["annotations"] = anyMap(w.profile.Annotations)
+	}
+	if len(w.profile.Parameters) > 0 {
+		infrastructure["parametersRef"] = map[string]any{"group": "", "kind": mesh.ConfigMap.String(), "name": w.parameters()}
+	}
+	if len(infrastructure) > 0 {
+		spec["infrastructure"] = infrastructure
+	}
+	metadata := map[string]any{"name": w.Name, "namespace": w.Namespace, "labels": map[string]any{label.IoIstioWaypointFor.Name: w.For}}
+	w.sign(metadata, nil)
+	return map[string]any{"apiVersion": mesh.Gateway.APIVersion(), "kind": mesh.Gateway.String(), "metadata": metadata, "spec": spec}
+}
+
+// parametersManifest is the ConfigMap that a waypoint's Gateway refers to; nil where its profile has no parameters.
+func parametersManifest(w *Waypoint) map[string]any {
+	if len(w.profile.Parameters) == 0 {
+		return nil
+	}
+	metadata := map[string]any{"name": w.parameters(), "namespace": w.Namespace}
+	w.sign(metadata, map[string]string{WaypointAnnotation: w.Namespace + "/" + w.Name})
+	return map[string]any{"apiVersion": mesh.ConfigMap.APIVersion(), "kind": mesh.ConfigMap.String(), "metadata": metadata, "data": anyMap(w.profile.Parameters)}
+}
+
+func (w *Waypoint) parameters() string { return short(w.Name+"-parameters", maxName) }
+
+// sign marks the metadata of what Waywarden makes itself. What is only proposed, for people to commit, is theirs.
+func (w *Waypoint) sign(metadata map[string]any, annotations map[string]string) {
+	if w.mode != Provision {
+		return
+	}
+	sign(metadata, w.profile.Name, annotations)
+}
+
+func sign(metadata map[string]any, profile string, annotations map[string]string) {
+	labels, _ := metadata["labels"].(map[string]any)
+	labels = maps.Clone(labels)
+	if labels == nil {
+		labels = map[string]any{}
+	}
+	labels[ManagedByLabel] = ManagedBy
+	all := anyMap(annotations)
+	all[ProfileAnnotation] = cmp.Or(profile, "default")
+	metadata["labels"], metadata["annotations"] = labels, all
+}
+
+func anyMap(in map[string]string) map[string]any {
+	out := make(map[string]any, len(in))
+	for k, v := range in {
+		out[k] = v
+	}
+	return out
+}
+
+// maxName is how long the name of most objects can be.
+const maxName = 253
+
+// short is a name of at most n characters: one that is longer ends in a hash of it.
+func short(name string, n int) string {
+	if len(name) <= n {
+		return name
+	}
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	hash := fmt.Sprintf("-%08x", h.Sum32())
+	return strings.TrimRight(name[:n-len(hash)], "-.") + hash
 }
 
 func newGateway(ns, name, traffic string, from []string) *mesh.Object {
-	return decode(gatewayManifest(ns, name, traffic, from))
+	return decode(gatewayManifest(&Waypoint{Namespace: ns, Name: name, For: traffic, from: from}))
 }
 
 // readyGateway is the stored Gateway as it will be when it is ready; a new one where there is none.
@@ -98,9 +171,9 @@ func usable(s *mesh.Snapshot, gw *mesh.Object) bool {
 
 // freeName is a name for a new waypoint of the namespace: istiod makes a Deployment, a Service and a ServiceAccount of
 // the same name, and takes over none that it did not make.
-func freeName(s *mesh.Snapshot, ns string) string {
+func freeName(s *mesh.Snapshot, ns, stem string) string {
 	for n := 1; ; n++ {
-		name := defaultName
+		name := stem
 		if n > 1 {
 			name += "-" + strconv.Itoa(n)
 		}

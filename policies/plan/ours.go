@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -44,9 +46,9 @@ const (
 	Guarding Role = "guard"
 )
 
-// Managed are the objects of which our field manager owns fields (metadata.managedFields), by [RefOf]. Nil, as for files,
-// means that nothing is ours.
-type Managed map[mesh.Ref]bool
+// Managed are the objects of which our field manager owns fields (metadata.managedFields), by [RefOf], each with the keys of
+// the labels among those fields; without any where it owns others only. Nil, as for files, means that nothing is ours.
+type Managed map[mesh.Ref][]string
 
 // RefOf names an object in the maps of this package: whatever version it was read in, by the preferred one.
 func RefOf(kind mesh.Kind, ns, name string) mesh.Ref {
@@ -57,10 +59,23 @@ func refOf(o *mesh.Object) mesh.Ref { return RefOf(o.Kind, o.Namespace, o.Name) 
 
 // Made is whether an object is ours. A look-alike is not, and is never touched.
 func (m Managed) Made(o *mesh.Object) bool {
-	return o != nil && m[refOf(o)] && o.Labels[ManagedByLabel] == ManagedBy && o.Annotations[ProfileAnnotation] != ""
+	if o == nil || o.Labels[ManagedByLabel] != ManagedBy || o.Annotations[ProfileAnnotation] == "" {
+		return false
+	}
+	_, wrote := m[refOf(o)]
+	return wrote
 }
 
-// Labelled is whether the waypoint labels of an object of somebody else's are ours.
-func (m Managed) Labelled(o *mesh.Object) bool {
-	return o != nil && m[refOf(o)] && o.Annotations[ProfileAnnotation] != ""
+// Labelled are the waypoint labels of an object of somebody else's that are ours.
+func (m Managed) Labelled(o *mesh.Object) []string {
+	if o == nil || o.Annotations[ProfileAnnotation] == "" {
+		return nil
+	}
+	var out []string
+	for _, key := range m[refOf(o)] {
+		if _, is := o.Labels[key]; is && slices.Contains(waypointLabels, key) {
+			out = append(out, key)
+		}
+	}
+	return out
 }

@@ -39,7 +39,7 @@ func scenarios(t *testing.T, each func(t *testing.T, cs scenario.Case) string) {
 // TestScenarios: something is planned in bad-*, nothing in ok-*.
 func TestScenarios(t *testing.T) {
 	scenarios(t, func(t *testing.T, cs scenario.Case) string {
-		p := Make(policies.NewView(cs.Snapshot))
+		p := Make(policies.NewView(cs.Snapshot), Settings{}, nil)
 		got := describe(p)
 		if cs.Bad() == p.Nothing() {
 			t.Errorf("plans nothing: %v", p.Nothing())
@@ -54,9 +54,9 @@ func TestScenarios(t *testing.T) {
 // TestAPlanIsEnough: a mesh in which a plan is carried out needs nothing more, and every need of the plan is met.
 func TestAPlanIsEnough(t *testing.T) {
 	scenarios(t, func(t *testing.T, cs scenario.Case) string {
-		p := Make(policies.NewView(cs.Snapshot))
+		p := Make(policies.NewView(cs.Snapshot), Settings{}, nil)
 		after := p.Apply(cs.Snapshot)
-		again := Make(policies.NewView(after))
+		again := Make(policies.NewView(after), Settings{}, nil)
 		if !again.Nothing() {
 			t.Errorf("after the plan there is another:\n%s", describe(again))
 		}
@@ -81,9 +81,9 @@ func TestOrderOfInput(t *testing.T) {
 	scenarios(t, func(t *testing.T, cs scenario.Case) string {
 		objects := slices.Collect(cs.Snapshot.Objects())
 		before := fmt.Sprint(contents(objects))
-		first := describe(Make(policies.NewView(mesh.New(mesh.Options{}, objects...))))
+		first := describe(Make(policies.NewView(mesh.New(mesh.Options{}, objects...)), Settings{}, nil))
 		slices.Reverse(objects)
-		if diff := cmp.Diff(first, describe(Make(policies.NewView(mesh.New(mesh.Options{}, objects...))))); diff != "" {
+		if diff := cmp.Diff(first, describe(Make(policies.NewView(mesh.New(mesh.Options{}, objects...)), Settings{}, nil))); diff != "" {
 			t.Errorf("(-in order +reversed):\n%s", diff)
 		}
 		slices.Reverse(objects)

@@ -17,6 +17,8 @@ type Change struct {
 	Before []State         `json:"before"`
 	After  []State         `json:"after"`
 	Turn   Turn            `json:"turn"`
+	// Class is why; "" where that is not known.
+	Class Class `json:"class"`
 	// Message is what there is to say of the policy afterwards.
 	Message string `json:"message"`
 }
@@ -62,6 +64,7 @@ func changes(view *policies.View, after *mesh.Snapshot, namespaces []string) []C
 			}
 			was, is := tells(before), tells(later)
 			c.Turn, c.Message = turn(was.Verdict, is.Verdict), is.Message
+			c.Class = classify(c, later)
 			out = append(out, c)
 		}
 	}

@@ -1,0 +1,206 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// check finds what has to stand beside the labels, and takes out of the plan what must not be bound: where a policy on
+// clients cannot be said at the waypoint, or an effect changes that nobody can explain. What is bound already stays so.
+func (m *maker) check() {
+	for {
+		after := m.plan.bound(m.snapshot)
+		for i := range m.plan.Labels {
+			m.plan.Labels[i].Binds = newlyBound(m.snapshot, after, m.plan.Labels[i])
+		}
+		if m.restateAll(after) {
+			continue
+		}
+		if m.plan.Nothing() && len(m.plan.Waypoints) == 0 {
+			m.plan.Changes, m.plan.Notices = []Change{}, []Notice{}
+			return
+		}
+		m.guards(after)
+		m.plan.Changes = changes(m.view, m.plan.Apply(m.snapshot), nil)
+		if m.unexplained(after) {
+			continue
+		}
+		m.plan.Notices = notices(after, m.plan.Labels)
+		return
+	}
+}
+
+// restateAll finds the policies of ours for all that the plan binds. It is true where it took something out of the plan, so
+// that all has to be looked at again.
+func (m *maker) restateAll(after *mesh.Snapshot) bool {
+	m.plan.Policies = nil
+	for _, w := range slices.Clone(m.plan.Waypoints) {
+		gw := after.Get(mesh.Gateway, w.Namespace, w.Name)
+		for _, svc := range after.BoundTo(gw) {
+			if m.snapshot.Binding(m.snapshot.Get(svc.Kind, svc.Namespace, svc.Name)).Bound {
+				continue
+			}
+			r := restate(after, svc, m.signer(svc.Namespace))
+			if r.why != "" && m.obstruct(&w, svc, r) {
+				return true
+			}
+			m.plan.Policies = append(m.plan.Policies, r.policies...)
+		}
+	}
+	sortPolicies(m.plan.Policies)
+	return false
+}
+
+func sortPolicies(own []Policy) {
+	rank := map[Role]int{Twin: 0, Admission: 1, Guarding: 2}
+	slices.SortFunc(own, func(a, b Policy) int {
+		return cmp.Or(rank[a.Role]-rank[b.Role], a.Ref().Compare(b.Ref()))
+	})
+}
+
+// signer marks what is made for objects of a namespace, where Waywarden makes it itself.
+func (m *maker) signer(ns string) func(map[string]any, map[string]string) {
+	setting := m.settings.Of(ns)
+	return func(metadata map[string]any, annotations map[string]string) {
+		if setting.Mode == Provision {
+			sign(metadata, setting.Profile.Name, annotations)
+		}
+	}
+}
+
+// obstruct deals with a Service that must not be bound. It is true where the plan changed.
+func (m *maker) obstruct(w *Waypoint, svc *mesh.Object, r restated) bool {
+	i := slices.IndexFunc(m.plan.Labels, func(l Label) bool { return slices.Contains(l.Binds, svc.Ref()) })
+	if i < 0 {
+		return m.withdraw(w, r.why) // somebody labelled it already: it would be bound as soon as there is a waypoint
+	}
+	l := m.plan.Labels[i]
+	if m.isStored(l) {
+		for _, n := range l.Needs {
+			if same(n.Target, targetOf(svc)) {
+				m.block(n, r.why)
+			}
+		}
+		return false
+	}
+	m.plan.Labels = slices.Delete(m.plan.Labels, i, i+1)
+	if l.On.Kind != mesh.Namespace.String() {
+		m.blockAll(l.Needs, r.why)
+		m.drop(l.Waypoint())
+		return true
+	}
+	var rest []Need
+	for _, n := range l.Needs {
+		if same(n.Target, targetOf(svc)) {
+			m.block(n, r.why)
+		} else {
+			rest = append(rest, n)
+		}
+	}
+	m.labelObjects(w, rest, fmt.Sprintf("on %s it would also bind %s: %s", l.On, svc, r.why))
+	sortLabels(m.plan.Labels)
+	m.drop(l.Waypoint())
+	return true
+}
+
+// isStored is whether a label of the plan is set already, by us.
+func (m *maker) isStored(l Label) bool {
+	was, ok := m.storedLabel(find(m.stored, l.On))
+	return ok && was.Waypoint() == l.Waypoint()
+}
+
+func (m *maker) block(n Need, why string) {
+	if !slices.ContainsFunc(m.plan.Blocked, func(b Blocked) bool { return compareNeeds(b.Need, n) == 0 }) {
+		m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
+	}
+}
+
+func (m *maker) blockAll(needs []Need, why string) {
+	for _, n := range needs {
+		m.block(n, why)
+	}
+}
+
+// withdraw leaves a waypoint unmade that would bind, at once, what must not be bound.
+func (m *maker) withdraw(w *Waypoint, why string) bool {
+	if m.managed.Made(m.stored.Get(mesh.Gateway, w.Namespace, w.Name)) || w.Existing {
+		m.blockAll(w.Needs, why)
+		return false
+	}
+	m.blockAll(w.Needs, why)
+	m.plan.Labels = slices.DeleteFunc(m.plan.Labels, func(l Label) bool { return l.Waypoint() == w.Ref() })
+	m.plan.Waypoints = slices.DeleteFunc(m.plan.Waypoints, func(o Waypoint) bool { return o.Ref() == w.Ref() })
+	return true
+}
+
+// drop takes out a waypoint of which no label and no need is left.
+func (m *maker) drop(ref mesh.Ref) {
+	if slices.ContainsFunc(m.plan.Labels, func(l Label) bool { return l.Waypoint() == ref }) {
+		return
+	}
+	m.plan.Waypoints = slices.DeleteFunc(m.plan.Waypoints, func(w Waypoint) bool {
+		return w.Ref() == ref && !slices.ContainsFunc(w.Needs, func(n Need) bool { return !m.blocked(n) })
+	})
+}
+
+func (m *maker) blocked(n Need) bool {
+	return slices.ContainsFunc(m.plan.Blocked, func(b Blocked) bool { return compareNeeds(b.Need, n) == 0 })
+}
+
+// unexplained takes out of the plan what changes an effect in a way that is not understood, or not made up for.
+func (m *maker) unexplained(after *mesh.Snapshot) bool {
+	for _, c := range m.plan.Changes {
+		if !c.unexplained() {
+			continue
+		}
+		why := fmt.Sprintf("%s at %s would be %s, and nothing here makes up for that: %s", c.Object, c.Target, statesOf(c.After), c.Message)
+		for _, i := range m.behind(after, c) {
+			l := m.plan.Labels[i]
+			if m.isStored(l) {
+				continue
+			}
+			m.plan.Labels = slices.Delete(m.plan.Labels, i, i+1)
+			m.blockAll(l.Needs, why)
+			m.drop(l.Waypoint())
+			return true
+		}
+	}
+	return false
+}
+
+func statesOf(states []State) string {
+	var out []string
+	for _, s := range states {
+		out = append(out, string(s.Verdict))
+	}
+	return strings.Join(out, ", ")
+}
+
+// behind are the labels that a change comes from: those that bind what the policy is about.
+func (m *maker) behind(after *mesh.Snapshot, c Change) []int {
+	services := []mesh.Ref{{Kind: c.Target.Kind, Namespace: c.Target.Namespace, Name: c.Target.Name}}
+	if o := find(after, c.Object); o != nil {
+		for _, f := range policies.Fronts(after, o) {
+			for _, svc := range f.Services {
+				services = append(services, svc.Ref())
+			}
+		}
+	}
+	var exact, near []int
+	for i, l := range m.plan.Labels {
+		switch {
+		case slices.ContainsFunc(l.Binds, func(r mesh.Ref) bool {
+			return slices.ContainsFunc(services, func(s mesh.Ref) bool { return s.Kind == r.Kind && s.Namespace == r.Namespace && s.Name == r.Name })
+		}):
+			exact = append(exact, i)
+		case home(l.On) == cmp.Or(c.Target.Namespace, c.Target.Name, c.Object.Namespace), c.Target.Kind == policies.ScopeMesh:
+			near = append(near, i)
+		}
+	}
+	return slices.Concat(exact, near)
+}

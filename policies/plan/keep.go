@@ -1,0 +1,89 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// kept are the needs of people: the annotation KeepAnnotation on what a waypoint serves, or on a waypoint of ours.
+func (m *maker) kept() []Need {
+	var out []Need
+	for _, kind := range []mesh.Kind{mesh.Namespace, mesh.Service, mesh.ServiceEntry, mesh.Gateway} {
+		for o := range m.stored.All(kind) {
+			reason := o.Annotations[KeepAnnotation]
+			if reason == "" || o.Terminating || !m.keepable(o) {
+				continue
+			}
+			out = append(out, Need{Target: targetOf(o), Policy: o.Ref(), Field: "metadata.annotations[" + KeepAnnotation + "]",
+				Verdict: policies.Pending, Becomes: policies.Enforced, Reason: fmt.Sprintf("it is to have a waypoint: %s", reason)})
+		}
+	}
+	return out
+}
+
+// keepable is whether a waypoint can be kept for the object, and there is not one of somebody else's already.
+func (m *maker) keepable(o *mesh.Object) bool {
+	switch o.Kind {
+	case mesh.Namespace:
+		b := m.snapshot.NamespaceBinding(o.Name)
+		return !b.Bound && m.snapshot.Runs(o.Name, mesh.ModeAmbient)
+	case mesh.Gateway:
+		return m.managed.Made(o)
+	}
+	return m.hypotheses.of(targetOf(o)) != nil
+}
+
+// stay keeps the labels of ours that are stored and not planned, as long as something needs their waypoint, or has a need
+// that cannot be met: such a need is no reason to take away what is there.
+func (m *maker) stay() {
+	for _, b := range m.plan.Blocked {
+		o := serviceOf(m.stored, b.Target)
+		if o == nil {
+			continue
+		}
+		on := o
+		if bound := m.stored.Binding(o); bound.By == mesh.Namespace.String() {
+			on = m.stored.Get(mesh.Namespace, "", o.Namespace)
+		}
+		if l, ok := m.storedLabel(on); ok {
+			ref := l.Waypoint()
+			w := m.waypoint(ref.Namespace, ref.Name)
+			w.take(b.Need, forServices, o.Namespace)
+		}
+	}
+	for _, ref := range slices.SortedFunc(maps.Keys(m.managed), mesh.Ref.Compare) {
+		l, ok := m.storedLabel(find(m.stored, ref))
+		if !ok || slices.ContainsFunc(m.plan.Labels, func(p Label) bool { return p.On == l.On }) {
+			continue
+		}
+		at := l.Waypoint()
+		w := m.waypoints[at.Namespace+"/"+at.Name]
+		if w == nil {
+			continue // nothing needs it: it is idle
+		}
+		w.admit(home(l.On))
+		if !w.Existing && w.For == forWorkloads {
+			w.For = forAll
+		}
+		m.plan.Labels = append(m.plan.Labels, l)
+	}
+}
+
+// storedLabel is the label of ours that an object has.
+func (m *maker) storedLabel(o *mesh.Object) (Label, bool) {
+	if !slices.Contains(m.managed.Labelled(o), label.IoIstioUseWaypoint.Name) {
+		return Label{}, false
+	}
+	l := Label{On: o.Ref(), Key: label.IoIstioUseWaypoint.Name, Value: o.Labels[label.IoIstioUseWaypoint.Name], Kept: true, Needs: []Need{},
+		Ingress: m.settings.Of(o.Home()).Profile.Ingress, Why: "it is bound already, and something else needs the waypoint"}
+	if ns := o.Labels[label.IoIstioUseWaypointNamespace.Name]; ns != o.Home() {
+		l.WaypointNamespace = ns
+	}
+	return l, true
+}

@@ -1,0 +1,206 @@
+package plan
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// Make plans the waypoints that a mesh needs, by the settings of each namespace; an existing one before a new one. What is
+// managed is planned anew, as if it were not there, so that the plan does not depend on how much of it is done.
+func Make(view *policies.View, settings Settings, managed Managed) Plan {
+	base := withoutOurs(view, managed)
+	m := maker{snapshot: base.Snapshot, view: base, stored: view.Snapshot, settings: settings, managed: managed,
+		hypotheses: newHypotheses(base.Snapshot), waypoints: map[string]*Waypoint{}, wanted: map[group][]Need{}}
+	m.hypotheses.owned(view.Snapshot, managed)
+	var needs []Need
+	needs, m.plan.Blocked = search(base, m.hypotheses)
+	for _, n := range append(needs, m.kept()...) {
+		m.place(n)
+	}
+	for _, g := range slices.SortedFunc(maps.Keys(m.wanted), group.compare) {
+		m.label(g, m.wanted[g])
+	}
+	m.stay()
+	return m.finish()
+}
+
+// maker makes a Plan.
+type maker struct {
+	snapshot   *mesh.Snapshot // without what is ours
+	view       *policies.View // of snapshot
+	stored     *mesh.Snapshot // with it
+	settings   Settings
+	managed    Managed
+	hypotheses *hypotheses
+	plan       Plan
+	waypoints  map[string]*Waypoint // by namespace/name
+	wanted     map[group][]Need     // needs whose target asks for no waypoint yet
+}
+
+// group is what gets one waypoint, where it asks for none yet: a namespace, or in it one Service.
+type group struct{ namespace, kind, name string }
+
+func (g group) compare(o group) int {
+	return cmp.Or(strings.Compare(g.namespace, o.namespace), strings.Compare(g.kind, o.kind), strings.Compare(g.name, o.name))
+}
+
+// want enters a need whose target asks for no waypoint yet.
+func (m *maker) want(n Need, ns string) {
+	g := group{namespace: ns}
+	if n.Target.Kind == mesh.Gateway.String() || n.Target.Kind == mesh.Namespace.String() {
+		m.wanted[g] = append(m.wanted[g], n)
+		return
+	}
+	if m.settings.Of(ns).Profile.Granularity == PerService {
+		g.kind, g.name = n.Target.Kind, n.Target.Name
+	}
+	m.wanted[g] = append(m.wanted[g], n)
+}
+
+// place finds the waypoint for a need, or says why there is none.
+func (m *maker) place(n Need) {
+	switch n.Target.Kind {
+	case mesh.Namespace.String():
+		m.want(n, n.Target.Name)
+		return
+	case mesh.Gateway.String():
+		w := m.waypoint(n.Target.Namespace, n.Target.Name)
+		w.take(n, m.traffic(n), n.Target.Namespace)
+		if gw := m.snapshot.Get(mesh.Gateway, n.Target.Namespace, n.Target.Name); gw != nil && mesh.Ready(gw) {
+			m.want(n, n.Target.Namespace)
+		}
+		return
+	}
+	o := serviceOf(m.snapshot, n.Target)
+	switch b := m.snapshot.Binding(o); {
+	case b.Opt == mesh.Asks && b.Reason == mesh.WaypointIsNotReady:
+		m.waypoint(b.Namespace, b.Name).take(n, m.traffic(n), o.Namespace)
+	case b.Opt == mesh.AsksNothing:
+		m.want(n, o.Namespace)
+	default: // it opts out, is refused, or has a waypoint of somebody else's
+		m.plan.Blocked = append(m.plan.Blocked, Blocked{n, n.Reason})
+	}
+}
+
+// traffic is what a waypoint has to be for to meet a need.
+func (m *maker) traffic(n Need) string {
+	if n.Target.Kind != mesh.Namespace.String() {
+		if h := m.hypotheses.of(n.Target); h != nil {
+			return h.traffic
+		}
+	}
+	return forServices
+}
+
+func (m *maker) waypoint(ns, name string) *Waypoint {
+	key := ns + "/" + name
+	w := m.waypoints[key]
+	if w == nil {
+		setting := m.settings.Of(ns)
+		w = &Waypoint{Namespace: ns, Name: name, For: forServices, profile: setting.Profile, mode: setting.Mode}
+		if gw := m.snapshot.Get(mesh.Gateway, ns, name); gw != nil {
+			w.Existing, w.Ready, w.For = true, mesh.Ready(gw), m.snapshot.TrafficType(gw)
+		} else if gw := m.stored.Get(mesh.Gateway, ns, name); m.managed.Made(gw) {
+			w.Ready = mesh.Ready(gw)
+		}
+		m.waypoints[key] = w
+	}
+	return w
+}
+
+// take enters a need. What a new waypoint is for is fitted to its needs.
+func (w *Waypoint) take(n Need, traffic, from string) {
+	switch {
+	case w.Existing:
+	case len(w.Needs) == 0:
+		w.For = traffic
+	case w.For != traffic:
+		w.For = forAll
+	}
+	w.Needs = append(w.Needs, n)
+	w.admit(from)
+}
+
+func (w *Waypoint) admit(ns string) {
+	if !slices.Contains(w.from, ns) {
+		w.from = append(w.from, ns)
+	}
+}
+
+// label binds what needs a waypoint: the Namespace where that makes nothing else worse, else the objects one by one.
+func (m *maker) label(g group, needs []Need) {
+	w, why := m.choose(g, needs)
+	if w == nil {
+		for _, n := range needs {
+			m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
+		}
+		return
+	}
+	namespace := m.snapshot.Get(mesh.Namespace, "", g.namespace)
+	if g.name == "" {
+		why = m.mustNotLabel(namespace, w, needs)
+	} else {
+		why = "the profile asks for a waypoint for each Service"
+	}
+	if why != "" {
+		m.labelObjects(w, needs, why)
+		return
+	}
+	m.plan.Labels = append(m.plan.Labels, m.newLabel(namespace.Ref(), w, needs, ""))
+}
+
+func (m *maker) newLabel(on mesh.Ref, w *Waypoint, needs []Need, why string) Label {
+	l := Label{On: on, Key: label.IoIstioUseWaypoint.Name, Value: w.Name, Needs: needs, Why: why, Ingress: m.settings.Of(home(on)).Profile.Ingress}
+	if w.Namespace != home(on) {
+		l.WaypointNamespace = w.Namespace
+	}
+	return l
+}
+
+func (m *maker) labelObjects(w *Waypoint, needs []Need, why string) {
+	for _, n := range needs {
+		o := serviceOf(m.snapshot, n.Target)
+		if o == nil {
+			m.plan.Blocked = append(m.plan.Blocked, Blocked{n, "the Namespace would have to be labelled, and " + why})
+			continue
+		}
+		i := slices.IndexFunc(m.plan.Labels, func(l Label) bool { return l.On == o.Ref() })
+		if i < 0 {
+			i = len(m.plan.Labels)
+			m.plan.Labels = append(m.plan.Labels, m.newLabel(o.Ref(), w, nil, why))
+		}
+		m.plan.Labels[i].Needs = append(m.plan.Labels[i].Needs, n)
+	}
+}
+
+// finish says what to make of what was found, and what follows from it.
+func (m *maker) finish() Plan {
+	p := m.plan
+	for _, key := range slices.Sorted(maps.Keys(m.waypoints)) {
+		w := *m.waypoints[key]
+		if !w.Existing {
+			w.Manifest, w.Parameters = gatewayManifest(&w), parametersManifest(&w)
+		}
+		slices.SortFunc(w.Needs, compareNeeds)
+		p.Waypoints = append(p.Waypoints, w)
+	}
+	sortLabels(p.Labels)
+	m.plan = p
+	m.check()
+	p = m.plan
+	slices.SortFunc(p.Blocked, func(a, b Blocked) int { return compareNeeds(a.Need, b.Need) })
+	return p
+}
+
+func sortLabels(labels []Label) {
+	slices.SortFunc(labels, func(a, b Label) int {
+		return cmp.Or(strings.Compare(home(a.On), home(b.On)), a.On.Compare(b.On))
+	})
+}

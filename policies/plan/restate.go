@@ -1,0 +1,282 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// Behind a waypoint ztunnel sees the waypoint, and the waypoint ignores policies without targetRefs. What those say of
+// clients has to be said at the waypoint before anything is bound to it, and the waypoint let in at ztunnel.
+
+// restated is what it takes to bind one Service without letting anybody in or shutting anybody out.
+type restated struct {
+	policies []Policy
+	// why the Service cannot be bound, "" where it can, and the policy that is in the way.
+	why string
+	of  *mesh.Object
+}
+
+// restating finds what it takes for one Service.
+type restating struct {
+	after   *mesh.Snapshot // bound, without policies of ours
+	svc     *mesh.Object
+	gateway *mesh.Object
+	sign    func(metadata map[string]any, annotations map[string]string)
+
+	id     identity
+	behind []*mesh.Workload // enrolled
+	ports  map[string]string
+	exact  bool // of ports
+	restated
+}
+
+// restate says what policies without targetRefs need beside a Service that is bound in after.
+func restate(after *mesh.Snapshot, svc *mesh.Object, sign func(map[string]any, map[string]string)) restated {
+	b := after.Binding(svc)
+	if !b.Bound {
+		return restated{}
+	}
+	r := restating{after: after, svc: svc, gateway: b.Gateway, sign: sign, id: identity{after.Identity(b.Gateway)}}
+	all, _ := after.Backends(svc)
+	for _, w := range all {
+		if w.Mode == mesh.ModeAmbient {
+			r.behind = append(r.behind, w)
+		}
+	}
+	if len(r.behind) == 0 || after.Settings().Flag("ENABLE_LAYERED_WAYPOINT_AUTHORIZATION_POLICIES", false) {
+		return restated{}
+	}
+	r.ports, r.exact = portMap(after, svc, r.behind)
+	for _, o := range r.attached(policies.DeniesAt) {
+		r.deny(o)
+	}
+	r.allow(r.attached(policies.AllowsAt))
+	return r.restated
+}
+
+// attached are the policies over any of the pods, sorted.
+func (r *restating) attached(at func(*mesh.Snapshot, *mesh.Workload) []*mesh.Object) []*mesh.Object {
+	found := map[*mesh.Object]bool{}
+	for _, w := range r.behind {
+		for _, o := range at(r.after, w) {
+			found[o] = true
+		}
+	}
+	return slices.SortedFunc(maps.Keys(found), func(a, b *mesh.Object) int { return strings.Compare(a.Key(), b.Key()) })
+}
+
+// stop is where a policy is in the way; the first one is told.
+func (r *restating) stop(o *mesh.Object, format string, args ...any) {
+	if r.why == "" {
+		r.of, r.why = o, fmt.Sprintf(format, args...)
+	}
+}
+
+// everywhere is whether the policy is over all of the pods. At the waypoint there is no telling them apart.
+func (r *restating) everywhere(o *mesh.Object) bool {
+	sel := o.Spec.(*mesh.AuthorizationPolicySpec).Selector
+	return !slices.ContainsFunc(r.behind, func(w *mesh.Workload) bool { return !policies.Selects(sel, w) })
+}
+
+// repeatable says why rules of a policy cannot be said at the waypoint as they are at ztunnel; "" where they can.
+func (r *restating) repeatable(o *mesh.Object, rules []rule) string {
+	switch {
+	case !r.everywhere(o):
+		return fmt.Sprintf("it is over some pods of %s only, and the waypoint cannot tell them apart. Give those a Service of their own.", r.svc)
+	case !r.exact && slices.ContainsFunc(rules, func(x rule) bool { return slices.ContainsFunc(x, func(c clause) bool { return c.about(portsField) }) }):
+		return fmt.Sprintf("it names container ports, and which ports of %s lead there is not shown, or differs between its pods. Let the rule name no port.", r.svc)
+	case slices.ContainsFunc(rules, rule.asksWhere):
+		return "it names addresses of pods, and the waypoint sees the Service's. Leave destination.ip out."
+	case slices.ContainsFunc(policies.Effects(r.after, o), func(e policies.Effect) bool { return e.Has(policies.TrustDomainNever) }):
+		return "it names a trust domain by an alias, which ztunnel does not know and the waypoint does. Name the trust domain itself."
+	}
+	return ""
+}
+
+// deny repeats a DENY on clients at the waypoint.
+func (r *restating) deny(o *mesh.Object) {
+	var repeated []rule
+	for _, x := range rulesOf(o) {
+		if !x.asksWho() {
+			continue // ztunnel denies it to the waypoint as it does to anybody
+		}
+		switch x.of(r.id) {
+		case never:
+		case maybe:
+			if !r.onlyByPort(x) {
+				r.stop(o, "%s would deny the waypoint, if its pods have an address that it means, and no ALLOW overrules a DENY. Its owner has to leave the waypoint's addresses out.", o)
+				continue
+			}
+			fallthrough
+		default:
+			r.stop(o, "%s would deny the waypoint, as it does not except %s, and no ALLOW overrules a DENY. Its owner has to except it, or to bind the rule to %s with targetRefs.", o, r.id.principal, r.svc)
+			continue
+		}
+		if !x.names(r.id) { // whoever names it knows that it is there
+			repeated = append(repeated, x)
+		}
+	}
+	if len(repeated) == 0 {
+		return
+	}
+	if why := r.repeatable(o, repeated); why != "" {
+		r.stop(o, "what %s denies to clients would get through the waypoint: %s", o, why)
+		return
+	}
+	var rules []rule
+	for _, x := range repeated {
+		if t, possible := x.translated(r.ports); possible {
+			rules = append(rules, t)
+		}
+	}
+	if len(rules) > 0 {
+		r.twin(policies.Deny, rules, []*mesh.Object{o}, "ztunnel would see the waypoint and not the clients that it denies")
+	}
+}
+
+// onlyByPort is whether a rule may or may not hold of the waypoint only because of the port.
+func (r *restating) onlyByPort(x rule) bool {
+	var rest rule
+	for _, c := range x {
+		if !c.about(portsField) {
+			rest = append(rest, c)
+		}
+	}
+	return rest.of(r.id) == always
+}
+
+// allow repeats what ALLOWs say of clients, and lets the waypoint in beside them. They are one set: who is in one of them
+// gets in.
+func (r *restating) allow(allows []*mesh.Object) {
+	var (
+		rules, admitting []rule
+		repeated, beside []*mesh.Object
+		asks             bool
+	)
+	for _, o := range allows {
+		own := rulesOf(o)
+		admitting = append(admitting, own...)
+		if slices.ContainsFunc(own, func(x rule) bool { return x.names(r.id) }) {
+			continue // its author knows of the waypoint, and says elsewhere who may call it
+		}
+		rules, repeated = append(rules, own...), append(repeated, o)
+		asks = asks || slices.ContainsFunc(own, rule.asksWho) || len(own) == 0
+		beside = append(beside, o)
+	}
+	if len(allows) == 0 || slices.ContainsFunc(admitting, func(x rule) bool { return len(x) == 0 }) || !asks {
+		return
+	}
+	for _, o := range repeated {
+		if why := r.repeatable(o, rulesOf(o)); why != "" {
+			r.stop(o, "whom %s lets in could not be told at the waypoint: %s", o, why)
+			return
+		}
+	}
+	var said []rule
+	for _, x := range rules {
+		if t, possible := x.translated(r.ports); possible {
+			said = append(said, t)
+		}
+	}
+	if slices.ContainsFunc(said, func(x rule) bool { return len(x) == 0 }) {
+		said = []rule{{}}
+	}
+	if !r.admitWaypoint(beside, admitting) {
+		return
+	}
+	r.repeatAllows(repeated, said)
+}
+
+// repeatAllows says at the waypoint whom ALLOWs let in: by an ALLOW where it is the only one there, else by a DENY of all
+// others, because ALLOWs add up.
+func (r *restating) repeatAllows(repeated []*mesh.Object, said []rule) {
+	why := "ztunnel would see the waypoint and not the clients that it lets in"
+	others := slices.DeleteFunc(policies.OnChain(r.after, mesh.AuthorizationPolicy, r.svc), func(o *mesh.Object) bool {
+		return policies.Action(o.Spec.(*mesh.AuthorizationPolicySpec)) != policies.Allow || policies.Tries(o)
+	})
+	switch {
+	case len(others) == 0:
+		r.twin(policies.Allow, said, repeated, why)
+	case !slices.ContainsFunc(repeated, func(o *mesh.Object) bool { return len(o.Spec.(*mesh.AuthorizationPolicySpec).Rules) > 0 }):
+		// They let in nobody, so that others do: so do those at the waypoint, which close it to everybody else.
+	default:
+		rest, ok := complement(said)
+		if !ok {
+			r.stop(repeated[0], "whom %s lets in cannot be said at the waypoint: %s is an ALLOW there, ALLOWs add up, and its complement cannot be written. Bind it to %s with targetRefs.", repeated[0], others[0], r.svc)
+			return
+		}
+		if len(rest) > 0 {
+			r.twin(policies.Deny, rest, repeated, why+", and beside "+others[0].String()+" only a DENY of all others says so")
+		}
+	}
+}
+
+// twin adds a policy at the waypoint.
+func (r *restating) twin(action string, rules []rule, of []*mesh.Object, why string) {
+	name := of[0].Name
+	switch {
+	case len(of) > 1:
+		name = "allows"
+	case of[0].Namespace != r.svc.Namespace:
+		name = of[0].Namespace + "." + of[0].Name
+	}
+	spec := map[string]any{
+		"targetRefs": []any{map[string]any{"group": r.svc.Kind.Group(), "kind": r.svc.Kind.String(), "name": r.svc.Name}},
+		"action":     action,
+	}
+	if len(rules) > 0 {
+		spec["rules"] = written(rules)
+	}
+	r.add(Policy{Role: Twin, Of: refs(of), For: []mesh.Ref{refOf(r.svc)}, Why: why}, "waywarden-twin-"+name+"-"+r.svc.Name, spec)
+}
+
+func (r *restating) add(p Policy, name string, spec map[string]any) {
+	p.Waypoint = refOf(r.gateway)
+	metadata := map[string]any{"name": short(name, maxName), "namespace": r.svc.Namespace}
+	var of []string
+	for _, o := range p.Of {
+		of = append(of, o.Namespace+"/"+o.Name)
+	}
+	annotations := map[string]string{RoleAnnotation: string(p.Role), WaypointAnnotation: r.gateway.Key()}
+	if len(of) > 0 {
+		annotations[OfAnnotation] = strings.Join(of, ",")
+	}
+	r.sign(metadata, annotations)
+	p.Manifest = map[string]any{"apiVersion": mesh.AuthorizationPolicy.APIVersion(), "kind": mesh.AuthorizationPolicy.String(), "metadata": metadata, "spec": spec}
+	r.policies = append(r.policies, p)
+}
+
+func refs(objects []*mesh.Object) []mesh.Ref {
+	var out []mesh.Ref
+	for _, o := range objects {
+		out = append(out, refOf(o))
+	}
+	return out
+}
+
+// admitWaypoint lets the waypoint in at ztunnel, only where an ALLOW is: alone ours would shut everybody else out. So it selects no
+// pod that none of them does. It is false where that cannot be done.
+func (r *restating) admitWaypoint(allows []*mesh.Object, admitting []rule) bool {
+	if r.after.Settings().Flag("PILOT_AUTO_ALLOW_WAYPOINT_POLICY", false) || slices.ContainsFunc(admitting, func(x rule) bool { return x.of(r.id) == always }) {
+		return true
+	}
+	spec, ok := r.svc.Spec.(*mesh.ServiceSpec)
+	if !ok || len(spec.Selector) == 0 {
+		r.stop(allows[0], "%s would shut the waypoint out, and %s has no selector by which to let it in. Let %s in.", allows[0], r.svc, r.id.principal)
+		return false
+	}
+	labels := maps.Clone(spec.Selector)
+	if sel := allows[0].Spec.(*mesh.AuthorizationPolicySpec).Selector; sel != nil {
+		maps.Copy(labels, sel.MatchLabels)
+	}
+	name := short("waywarden-admit-"+r.gateway.Name+"-"+r.svc.Name, maxName)
+	r.add(Policy{Role: Admission, Of: refs(allows), For: []mesh.Ref{refOf(r.svc)}, Why: "an ALLOW is over the pods, and keeps the waypoint out"}, name, map[string]any{
+		"selector": map[string]any{"matchLabels": anyMap(labels)}, "action": policies.Allow,
+		"rules": []any{map[string]any{"from": []any{map[string]any{"source": map[string]any{"principals": anyList([]string{r.id.principal})}}}}}})
+	return true
+}
