@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/waywarden/waywarden/inventory"
@@ -28,9 +29,8 @@ type Options struct {
 	Config *rest.Config
 	// Live is the mesh, watched with FieldManager as its Manager.
 	Live *inventory.Live
-	// Rules are what is in force; nil while that is not known. Woken is called to be told when they have changed.
-	Rules func() *Rules
-	Woken func(wake func())
+	// Cache is where Guardrails and WaypointProfiles are read; its scheme knows them.
+	Cache cache.Cache
 	// Client writes statuses.
 	Client   client.Client
 	Recorder events.EventRecorder
@@ -52,6 +52,7 @@ type Controller struct {
 
 	// What follows belongs to the one goroutine of Start.
 	deployed *deployed
+	follower follower
 	convergence
 	attempts attempts
 	planned  planned
@@ -88,7 +89,7 @@ func New(o Options) (*Controller, error) {
 		o.Clock = clock.RealClock{}
 	}
 	return &Controller{Options: o, writer: writer{c}, journal: newJournal(o.Clock.Now), wake: make(chan struct{}, 1),
-		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, attempts: attempts{}, told: told{}}, nil
+		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, told: told{}}, nil
 }
 
 // NeedLeaderElection is true: two of them would write in turns.
@@ -103,7 +104,12 @@ func (c *Controller) Start(ctx context.Context) error {
 	if c.deployed, err = followDeployed(c.Config, c.rouse); err != nil {
 		return err
 	}
-	c.Woken(c.rouse)
+	if err := c.follower.start(ctx, c.rouse); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { c.follow(ctx) })
@@ -170,9 +176,9 @@ func (c *Controller) await(ctx context.Context, d time.Duration) {
 // where something has to happen first.
 func (c *Controller) once(ctx context.Context) time.Time {
 	now := c.Clock.Now()
-	rules := c.Rules()
+	rules, err := c.follower.rules(ctx)
 	snapshot, marks := c.Live.Marked()
-	if rules == nil || !snapshot.Whole() {
+	if err != nil || !snapshot.Whole() {
 		return time.Time{} // what is not known is not taken for what is not there
 	}
 	settings, missing := Settings(*rules, snapshot)
