@@ -128,7 +128,9 @@ func (r rule) possible() bool {
 
 // asksWho is whether any condition is on who calls.
 func (r rule) asksWho() bool {
-	return r.has(func(field string, _ []string) bool { return field != portsField && field != negated(portsField) && !strings.Contains(strings.ToLower(field), "destination") })
+	return r.has(func(field string, _ []string) bool {
+		return field != portsField && field != negated(portsField) && !strings.Contains(strings.ToLower(field), "destination")
+	})
 }
 
 // asksWhere is whether any condition is on the address that is called, which is the Service's at a waypoint and the pod's at ztunnel.

@@ -5,8 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"istio.io/api/label"
-
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -77,13 +75,11 @@ func (m *maker) stay() {
 
 // storedLabel is the label of ours that an object has.
 func (m *maker) storedLabel(o *mesh.Object) (Label, bool) {
-	if !slices.Contains(m.managed.Labelled(o), label.IoIstioUseWaypoint.Name) {
+	l, ok := storedLabel(m.managed, o)
+	if !ok {
 		return Label{}, false
 	}
-	l := Label{On: o.Ref(), Key: label.IoIstioUseWaypoint.Name, Value: o.Labels[label.IoIstioUseWaypoint.Name], Kept: true, Needs: []Need{},
-		Ingress: m.settings.Of(o.Home()).Profile.Ingress, Why: "it is bound already, and something else needs the waypoint"}
-	if ns := o.Labels[label.IoIstioUseWaypointNamespace.Name]; ns != o.Home() {
-		l.WaypointNamespace = ns
-	}
+	l.Kept, l.Needs, l.Ingress = true, []Need{}, m.settings.Of(o.Home()).Profile.Ingress
+	l.Why = "it is bound already, and something else needs the waypoint"
 	return l, true
 }

@@ -15,6 +15,15 @@ type World struct {
 	Plan     Plan // Make(View, Settings, Evidence.Managed)
 	Evidence Evidence
 	Now      time.Time
+
+	order *tables // nil is standard()
+}
+
+func (w World) tables() tables {
+	if w.order == nil {
+		return standard()
+	}
+	return *w.order
 }
 
 // Evidence is what the Snapshot does not show. The zero value knows nothing, and with it nothing is ever bound or removed.

@@ -1,0 +1,280 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+func (c *course) makeParameters() outcome {
+	if c.planned.Existing || c.planned.Parameters == nil {
+		return settled
+	}
+	return c.ensure(MakeParameters, c.planned.Parameters, "the Gateway will refer to it", c.planned.Needs)
+}
+
+// makeGateway makes the Gateway. It takes off again what was noted for a removal that a need has cancelled.
+func (c *course) makeGateway() outcome {
+	if c.planned.Existing {
+		return settled
+	}
+	row, why := MakeGateway, "it is needed, and nothing refers to it yet"
+	if _, idle := since(c.gateway, UnneededSinceAnnotation); idle {
+		row, why = Keep, "it is needed again"
+	} else if c.gateway != nil {
+		why = "it is not as its profile says"
+	}
+	return c.ensure(row, c.planned.Manifest, why, c.planned.Needs)
+}
+
+// awaitReady waits for the waypoint before anything more is made for it. For what is bound already nothing may wait: only
+// new bindings do.
+func (c *course) awaitReady() outcome {
+	switch {
+	case c.ready() || len(c.labels) == 0:
+		return settled
+	case slices.ContainsFunc(c.labels, c.has):
+		return settled
+	}
+	return c.awaitWaypoint()
+}
+
+func (c *course) awaitWaypoint() outcome {
+	why := c.Evidence.Waypoints[c.ref].Why
+	if why == "" {
+		why = "it is not Programmed with an address and enough ready pods of its current ReplicaSet"
+	}
+	return c.wait(MakeGateway, c.ref, time.Time{}, why)
+}
+
+func (c *course) ready() bool { return c.gateway != nil && c.Evidence.Waypoints[c.ref].Ready }
+
+// has is whether an object has the label that is planned for it.
+func (c *course) has(l Label) bool {
+	return slices.ContainsFunc(c.bound, func(b Label) bool { return b.On == l.On })
+}
+
+// makePolicies sees to our policies of a role for some Services. A policy that cannot be written bars its Services from
+// being bound, and nothing else.
+func (c *course) makePolicies(role Role, row Row, for_ func(mesh.Ref) bool) outcome {
+	for _, p := range c.policies {
+		if p.Role != role || !slices.ContainsFunc(p.For, for_) {
+			continue
+		}
+		if out := c.ensure(row, p.Manifest, p.Why, c.needsFor(p.For)); out == busy {
+			return busy
+		}
+	}
+	return settled
+}
+
+// awaitPolicies waits until every proxy knows those policies.
+func (c *course) awaitPolicies(role Role, row Row, for_ func(mesh.Ref) bool) outcome {
+	out := settled
+	for _, p := range c.policies {
+		if p.Role == role && slices.ContainsFunc(p.For, for_) && !c.barred(p) {
+			out = max(out, c.converged(row, p.Ref()))
+		}
+	}
+	return out
+}
+
+// barred is whether our policy is not there as it has to be, and cannot be written.
+func (c *course) barred(p Policy) bool {
+	stored := find(c.snapshot, p.Ref())
+	return !c.Evidence.Managed.Made(stored) || !applied(stored, sealed(p.Manifest))
+}
+
+func (c *course) needsFor(services []mesh.Ref) []Need {
+	var out []Need
+	for _, l := range c.labels {
+		if slices.ContainsFunc(services, func(r mesh.Ref) bool { return slices.Contains(l.Binds, r) }) {
+			out = append(out, l.Needs...)
+		}
+	}
+	return out
+}
+
+func anything(mesh.Ref) bool { return true }
+
+// asks is whether a Service asks for this waypoint already, by a label of whoever it is: then it is bound as soon as there is
+// a waypoint.
+func (c *course) asks(svc mesh.Ref) bool {
+	o := find(c.snapshot, svc)
+	if o == nil {
+		return false
+	}
+	b := c.snapshot.Binding(o)
+	return b.Opt == mesh.Asks && b.Namespace == c.ref.Namespace && b.Name == c.ref.Name
+}
+
+func (c *course) makeTwinsOfBound() outcome { return c.makePolicies(Twin, MakeTwin, c.asks) }
+func (c *course) awaitTwinsOfBound() outcome {
+	return c.awaitPolicies(Twin, MakeTwin, c.asks)
+}
+func (c *course) makeAdmissionsOfBound() outcome {
+	return c.makePolicies(Admission, MakeAdmission, c.asks)
+}
+func (c *course) awaitAdmissionsOfBound() outcome {
+	return c.awaitPolicies(Admission, MakeAdmission, c.asks)
+}
+func (c *course) makeTwins() outcome      { return c.makePolicies(Twin, MakeTwin, anything) }
+func (c *course) awaitTwins() outcome     { return c.awaitPolicies(Twin, MakeTwin, anything) }
+func (c *course) makeAdmissions() outcome { return c.makePolicies(Admission, MakeAdmission, anything) }
+func (c *course) awaitAdmissions() outcome {
+	return c.awaitPolicies(Admission, MakeAdmission, anything)
+}
+
+// bind sets the labels, one after another: the next when every proxy knows the last.
+func (c *course) bind() outcome {
+	for _, l := range c.labels {
+		on := find(c.snapshot, l.On)
+		if on == nil || on.Terminating {
+			continue
+		}
+		if c.has(l) {
+			if out := c.converged(MakeBinding, refOf(on)); out != settled {
+				return out
+			}
+			continue
+		}
+		if out := c.bindOne(l, on); out == busy {
+			return busy
+		}
+	}
+	return settled
+}
+
+func (c *course) bindOne(l Label, on *mesh.Object) outcome {
+	if i := slices.IndexFunc(c.policies, func(p Policy) bool {
+		return p.Role != Guarding && c.barred(p) && slices.ContainsFunc(p.For, func(r mesh.Ref) bool { return slices.Contains(l.Binds, r) })
+	}); i >= 0 {
+		return stopped // said where the policy was to be written
+	}
+	if !c.ready() {
+		return c.awaitWaypoint()
+	}
+	labels, before := l.labels(), c.before(on)
+	switch {
+	case before == nil && on.Labels[l.Key] != "":
+		return c.stop(MakeBinding, refOf(on), labelsManifest(l.On, c.profileOf(on.Home()), labels), fmt.Sprintf("%s asks for waypoint %q by a label of somebody else's. Commit the label, or remove it.", on, on.Labels[l.Key]))
+	case before != nil:
+		if why := c.left(*before); why != "" {
+			return c.stop(MakeBinding, refOf(on), nil, why)
+		}
+	}
+	return c.step(Step{Action: Bind, Row: MakeBinding, Object: refOf(on), Manifest: labelsManifest(l.On, c.profileOf(on.Home()), labels),
+		Preconditions: c.preconditions(on), Why: "its waypoint is ready, and everything beside it is in force", Needs: l.Needs})
+}
+
+// before is the label of ours by which an object is bound to another waypoint, nil where it is not.
+func (c *course) before(on *mesh.Object) *Label {
+	if l, ok := storedLabel(c.Evidence.Managed, on); ok && l.Waypoint() != c.ref {
+		return &l
+	}
+	return nil
+}
+
+// left says why an object must not leave its waypoint: policies that name the Gateway do not follow.
+func (c *course) left(l Label) string {
+	ref := l.Waypoint()
+	gw := c.snapshot.Get(mesh.Gateway, ref.Namespace, ref.Name)
+	if gw == nil {
+		return ""
+	}
+	for _, o := range c.snapshot.PoliciesFor(gw) {
+		if !c.Evidence.Managed.Made(o) {
+			return fmt.Sprintf("%s does not move to waypoint %s: %s names Gateway %s, and does not follow. Bind it to its Services with targetRefs.", l.On, c.ref.Name, o, gw.Key())
+		}
+	}
+	return ""
+}
+
+// ingress sets or takes back the label for ingress gateways, when everything is bound.
+func (c *course) ingress() outcome {
+	key := label.IoIstioIngressUseWaypoint.Name
+	for _, l := range c.labels {
+		on := find(c.snapshot, l.On)
+		if on == nil || !c.has(l) {
+			continue
+		}
+		labels := l.labels()
+		ours := slices.Contains(c.Evidence.Managed.Labelled(on), key)
+		step := Step{Object: refOf(on), Preconditions: c.preconditions(on), Needs: l.Needs}
+		switch {
+		case l.Ingress && on.Labels[key] == "":
+			labels[key] = "true"
+			step.Action, step.Row, step.Why = Bind, MakeIngress, "the profile asks for it, and the waypoint serves"
+		case !l.Ingress && ours:
+			step.Action, step.Row, step.Why = Release, RemoveIngress, "the profile no longer asks for it"
+		case ours:
+			if out := c.converged(MakeIngress, refOf(on)); out != settled {
+				return out
+			}
+			continue
+		default:
+			continue
+		}
+		step.Manifest = labelsManifest(l.On, c.profileOf(on.Home()), labels)
+		if out := c.step(step); out == busy {
+			return busy
+		}
+	}
+	return settled
+}
+
+// removeOrphans removes policies of ours that nothing asks for any more, when what took their place is in force everywhere.
+func (c *course) removeOrphans() outcome {
+	planned := map[mesh.Ref]bool{}
+	for _, p := range c.policies {
+		planned[p.Ref()] = true
+	}
+	for _, o := range c.own {
+		role := Role(o.Annotations[RoleAnnotation])
+		if planned[refOf(o)] || role == Guarding || c.Settings.Of(o.Namespace).Mode != Provision {
+			continue
+		}
+		if on, ok := c.pending(o.Namespace); ok {
+			return c.wait(RemoveTwin, on, time.Time{}, fmt.Sprintf("%s is no longer needed, and goes when every proxy knows why", o))
+		}
+		out := settled
+		switch role {
+		case Twin:
+			out = c.delete(RemoveTwin, o, "what it repeats is gone, or said otherwise")
+		case Admission:
+			out = c.removeAdmission(o)
+		}
+		if out == busy {
+			return busy
+		}
+	}
+	return settled
+}
+
+// pending is an AuthorizationPolicy that may decide about a namespace and that not every proxy knows as it is.
+func (c *course) pending(ns string) (mesh.Ref, bool) {
+	for _, ref := range slices.SortedFunc(maps.Keys(c.Evidence.Written), mesh.Ref.Compare) {
+		if ref.Kind == mesh.AuthorizationPolicy.String() && slices.Contains([]string{ns, c.ref.Namespace, c.snapshot.RootNamespace()}, ref.Namespace) && !c.Evidence.Converged(ref) {
+			return ref, true
+		}
+	}
+	if !c.Evidence.Acknowledged.After(c.Evidence.Since) {
+		return c.ref, true
+	}
+	return mesh.Ref{}, false
+}
+
+// removeLeftBehind deletes what istiod made for the waypoint and no longer wants.
+func (c *course) removeLeftBehind() outcome {
+	for _, left := range c.Evidence.Waypoints[c.ref].LeftBehind {
+		if out := c.step(Step{Action: Delete, Row: RemoveLeft, Object: left.Object, Preconditions: left.Preconditions, Why: "istiod made it for the waypoint and leaves it behind"}); out == busy {
+			return busy
+		}
+	}
+	return settled
+}

@@ -1,0 +1,136 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"strings"
+	"time"
+
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// appliedAnnotation, on what is ours, is a hash of the manifest that was applied. What a later manifest leaves out can only be
+// told by it: a field that is not in the manifest may as well be the API server's.
+const appliedAnnotation = "waywarden.dev/applied"
+
+// sealed is the manifest with its hash. It is a copy.
+func sealed(manifest map[string]any) map[string]any {
+	metadata := maps.Clone(manifest["metadata"].(map[string]any))
+	annotations, _ := metadata["annotations"].(map[string]any)
+	annotations = maps.Clone(annotations)
+	delete(annotations, appliedAnnotation)
+	metadata["annotations"] = annotations
+	out := maps.Clone(manifest)
+	out["metadata"] = metadata
+	text, err := json.Marshal(out)
+	if err != nil {
+		panic("plan: a manifest is not JSON: " + err.Error())
+	}
+	h := fnv.New64a()
+	h.Write(text)
+	annotations[appliedAnnotation] = fmt.Sprintf("%016x", h.Sum64())
+	return out
+}
+
+// noted is the manifest with one more annotation.
+func noted(manifest map[string]any, key, value string) map[string]any {
+	out := maps.Clone(manifest)
+	metadata := maps.Clone(manifest["metadata"].(map[string]any))
+	annotations, _ := metadata["annotations"].(map[string]any)
+	annotations = maps.Clone(annotations)
+	if annotations == nil {
+		annotations = map[string]any{}
+	}
+	annotations[key] = value
+	metadata["annotations"], out["metadata"] = annotations, metadata
+	return out
+}
+
+// manifestOf is an object of ours as we apply it, from what is stored.
+func manifestOf(o *mesh.Object) map[string]any {
+	labels, annotations := map[string]any{}, map[string]any{}
+	for k, v := range o.Labels {
+		if k == ManagedByLabel || k == label.IoIstioWaypointFor.Name {
+			labels[k] = v
+		}
+	}
+	for k, v := range o.Annotations {
+		if strings.HasPrefix(k, "waywarden.dev/") && k != KeepAnnotation && k != appliedAnnotation {
+			annotations[k] = v
+		}
+	}
+	return map[string]any{"apiVersion": o.Kind.APIVersion(), "kind": o.Kind.String(), "spec": o.Content["spec"],
+		"metadata": map[string]any{"name": o.Name, "namespace": o.Namespace, "labels": labels, "annotations": annotations}}
+}
+
+// applied is whether what is stored is what the manifest says: it has the manifest's hash, and nobody changed since what the
+// manifest sets.
+func applied(stored *mesh.Object, manifest map[string]any) bool {
+	metadata := manifest["metadata"].(map[string]any)
+	annotations, _ := metadata["annotations"].(map[string]any)
+	if stored.Annotations[appliedAnnotation] != annotations[appliedAnnotation] {
+		return false
+	}
+	return within(manifest, stored.Content)
+}
+
+// within is whether all that is in want is in have: maps may hold more, lists may not.
+func within(want, have any) bool {
+	switch w := want.(type) {
+	case map[string]any:
+		h, ok := have.(map[string]any)
+		if !ok {
+			return len(w) == 0 && have == nil
+		}
+		for k, v := range w {
+			if !within(v, h[k]) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		h, ok := have.([]any)
+		if !ok || len(h) != len(w) {
+			return len(w) == 0 && have == nil
+		}
+		for i := range w {
+			if !within(w[i], h[i]) {
+				return false
+			}
+		}
+		return true
+	case string:
+		s, _ := have.(string)
+		return s == w
+	}
+	return fmt.Sprint(want) == fmt.Sprint(have)
+}
+
+// labelsManifest is the labels of ours on an object of somebody else's, and all that we own of it. Without labels it lets
+// the object go.
+func labelsManifest(on mesh.Ref, profile string, labels map[string]string) map[string]any {
+	metadata := map[string]any{"name": on.Name}
+	if on.Namespace != "" {
+		metadata["namespace"] = on.Namespace
+	}
+	if len(labels) > 0 {
+		metadata["labels"] = anyMap(labels)
+		metadata["annotations"] = map[string]any{ProfileAnnotation: profile}
+	}
+	return map[string]any{"apiVersion": on.APIVersion, "kind": on.Kind, "metadata": metadata}
+}
+
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// since reads one of the times that are kept on what is ours.
+func since(o *mesh.Object, key string) (time.Time, bool) {
+	if o == nil {
+		return time.Time{}, false
+	}
+	t, err := time.Parse(time.RFC3339Nano, o.Annotations[key])
+	return t, err == nil
+}

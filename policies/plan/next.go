@@ -1,0 +1,172 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// Next says for each waypoint which step to take now, or what it waits for. It is computed from what is stored, so it may be
+// asked at any time and as often as one likes; a step that was taken is seen in the next World and not said again. Take a
+// step only once the one before it is seen in the Snapshot.
+func Next(w World) Progress {
+	o := gather(w)
+	out := Progress{}
+	for _, ref := range slices.SortedFunc(maps.Keys(o.courses), mesh.Ref.Compare) {
+		c := o.courses[ref]
+		c.run()
+		if c.out.Step != nil || len(c.out.Waiting)+len(c.out.Stopped)+len(c.out.Needs) > 0 || c.out.Removing {
+			out = append(out, c.out)
+		}
+	}
+	return out
+}
+
+// order is what belongs to which waypoint.
+type order struct {
+	World
+	snapshot *mesh.Snapshot
+	courses  map[mesh.Ref]*course
+}
+
+// course is one waypoint: what is planned, and what of it is stored.
+type course struct {
+	*order
+	ref      mesh.Ref
+	planned  *Waypoint // nil where nothing needs it
+	labels   []Label   // planned
+	policies []Policy  // planned
+
+	gateway    *mesh.Object   // as stored, whoever's
+	bound      []Label        // labels of ours that are stored and ask for it
+	own        []*mesh.Object // policies of ours that are stored for it
+	parameters []*mesh.Object // ConfigMaps of ours that are stored for it
+	out        Course
+}
+
+func gather(w World) *order {
+	o := &order{World: w, snapshot: w.View.Snapshot, courses: map[mesh.Ref]*course{}}
+	for i := range w.Plan.Waypoints {
+		o.at(w.Plan.Waypoints[i].Ref()).planned = &w.Plan.Waypoints[i]
+	}
+	for _, l := range w.Plan.Labels {
+		if w.Settings.Of(home(l.On)).Mode == Provision {
+			c := o.at(l.Waypoint())
+			c.labels = append(c.labels, l)
+		}
+	}
+	for _, p := range w.Plan.Policies {
+		if w.Settings.Of(p.Ref().Namespace).Mode == Provision {
+			c := o.at(p.Waypoint)
+			c.policies = append(c.policies, p)
+		}
+	}
+	for _, ref := range slices.SortedFunc(maps.Keys(w.Evidence.Managed), mesh.Ref.Compare) {
+		o.take(find(o.snapshot, ref))
+	}
+	return o
+}
+
+func (o *order) at(ref mesh.Ref) *course {
+	c := o.courses[ref]
+	if c == nil {
+		c = &course{order: o, ref: ref, gateway: o.snapshot.Get(mesh.Gateway, ref.Namespace, ref.Name), out: Course{Waypoint: ref}}
+		o.courses[ref] = c
+	}
+	return c
+}
+
+// take enters an object that our field manager wrote, if it is ours.
+func (o *order) take(stored *mesh.Object) {
+	managed := o.Evidence.Managed
+	switch {
+	case stored == nil:
+	case managed.Made(stored):
+		o.takeMade(stored)
+	default:
+		if l, ok := storedLabel(managed, stored); ok {
+			c := o.at(l.Waypoint())
+			c.bound = append(c.bound, l)
+		}
+	}
+}
+
+func (o *order) takeMade(stored *mesh.Object) {
+	if stored.Kind == mesh.Gateway {
+		o.at(refOf(stored))
+		return
+	}
+	ns, name, ok := cutKey(stored.Annotations[WaypointAnnotation])
+	if !ok {
+		return
+	}
+	c := o.at(RefOf(mesh.Gateway, ns, name))
+	switch stored.Kind {
+	case mesh.AuthorizationPolicy:
+		c.own = append(c.own, stored)
+	case mesh.ConfigMap:
+		c.parameters = append(c.parameters, stored)
+	}
+}
+
+// ours is whether the Gateway is stored and ours.
+func (c *course) ours() bool { return c.Evidence.Managed.Made(c.gateway) }
+
+func (c *course) run() {
+	if c.planned != nil {
+		c.out.Needs = c.planned.Needs
+	}
+	switch {
+	case c.planned == nil && !c.provisioned():
+		if c.ours() || len(c.bound)+len(c.own)+len(c.parameters) > 0 {
+			c.stop(Retain, c.ref, nil, "it stays as it is: nothing needs it, and no Guardrail with mode Provision selects its namespace any more. Delete it, or select the namespace.")
+		}
+	case c.planned == nil:
+		c.remove()
+	case !c.planned.Existing && c.planned.mode != Provision:
+		c.out.Needs = nil // it is for people to make
+	default:
+		c.follow(c.tables().making)
+	}
+}
+
+// provisioned is whether Waywarden provides for any namespace that the waypoint is about.
+func (c *course) provisioned() bool {
+	if c.Settings.Of(c.ref.Namespace).Mode == Provision {
+		return true
+	}
+	return slices.ContainsFunc(c.bound, func(l Label) bool { return c.Settings.Of(home(l.On)).Mode == Provision }) ||
+		slices.ContainsFunc(c.own, func(o *mesh.Object) bool { return c.Settings.Of(o.Namespace).Mode == Provision })
+}
+
+// profileOf is the name of the profile for objects of a namespace.
+func (o *order) profileOf(ns string) string {
+	if name := o.Settings.Of(ns).Profile.Name; name != "" {
+		return name
+	}
+	return "default"
+}
+
+func cutKey(key string) (ns, name string, ok bool) {
+	for i := range key {
+		if key[i] == '/' {
+			return key[:i], key[i+1:], i > 0 && i+1 < len(key)
+		}
+	}
+	return "", "", false
+}
+
+// storedLabel is the waypoint label of ours that an object has.
+func storedLabel(managed Managed, o *mesh.Object) (Label, bool) {
+	if !slices.Contains(managed.Labelled(o), label.IoIstioUseWaypoint.Name) {
+		return Label{}, false
+	}
+	l := Label{On: o.Ref(), Key: label.IoIstioUseWaypoint.Name, Value: o.Labels[label.IoIstioUseWaypoint.Name]}
+	if ns, ok := o.Labels[label.IoIstioUseWaypointNamespace.Name]; ok && ns != o.Home() {
+		l.WaypointNamespace = ns
+	}
+	return l, true
+}

@@ -1,0 +1,221 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// remove takes away a waypoint that nothing needs.
+func (c *course) remove() {
+	if !c.ours() && len(c.bound)+len(c.own)+len(c.parameters) == 0 && len(c.Evidence.Waypoints[c.ref].LeftBehind) == 0 {
+		return
+	}
+	c.out.Removing = true
+	c.follow(c.tables().removing)
+}
+
+// awaitForeign stops where somebody else's label asks for the waypoint: it is in use, whatever nothing needs.
+func (c *course) awaitForeign() outcome {
+	if !c.ours() {
+		return settled
+	}
+	for _, o := range c.asking() {
+		if !slices.Contains(c.Evidence.Managed.Labelled(o), label.IoIstioUseWaypoint.Name) {
+			return c.stop(Retain, refOf(o), nil, fmt.Sprintf("waypoint %s stays: %s asks for it by a label of somebody else's, and no policy needs it. Remove the label, or note the reason with %s.", c.gateway.Key(), o, KeepAnnotation))
+		}
+	}
+	return settled
+}
+
+// asking are the objects with a label that names the waypoint.
+func (c *course) asking() []*mesh.Object { return c.snapshot.AskingFor(c.gateway) }
+
+// retain writes down since when nothing needs the waypoint, and waits. Where nothing is bound any more, as after a move, it is
+// over.
+func (c *course) retain() outcome {
+	at, ok := c.noted(UnneededSinceAnnotation)
+	switch {
+	case len(c.bound) == 0:
+		return settled
+	case !ok:
+		return c.note(Retain, UnneededSinceAnnotation, "nothing needs it any more")
+	}
+	if until := at.Add(c.Settings.Of(c.ref.Namespace).Profile.RetainFor); c.Now.Before(until) {
+		return c.wait(Retain, c.ref, until, "nothing needs it since "+at.UTC().Format(time.RFC3339))
+	}
+	return settled
+}
+
+// mayGo stops, before anything is taken away, where it would have to stop half way.
+func (c *course) mayGo() outcome {
+	out := settled
+	for _, o := range c.own {
+		if Role(o.Annotations[RoleAnnotation]) == Admission && c.lastAllow(o) {
+			out = max(out, c.stop(RemoveAdmit, refOf(o), nil, c.lastAllowSays(o)))
+		}
+	}
+	if c.gateway != nil {
+		for _, o := range c.snapshot.PoliciesFor(c.gateway) {
+			if !c.Evidence.Managed.Made(o) && c.inForce(o) {
+				out = max(out, c.stop(Retain, refOf(o), nil, fmt.Sprintf("waypoint %s stays: %s is in force there. Delete it, or bind it elsewhere.", c.gateway.Key(), o)))
+			}
+		}
+	}
+	return out
+}
+
+func (c *course) inForce(o *mesh.Object) bool {
+	return slices.ContainsFunc(c.View.Effects(o), func(e policies.Effect) bool {
+		return e.EnforcedBy == policies.Waypoint && e.By != nil && e.By.Namespace == c.ref.Namespace && e.By.Name == c.ref.Name
+	})
+}
+
+// release takes our labels off. In one push with the guard's deletion they would arrive first.
+func (c *course) release() outcome {
+	for _, l := range c.bound {
+		on := find(c.snapshot, l.On)
+		if on == nil || on.Terminating || c.Settings.Of(on.Home()).Mode != Provision {
+			continue
+		}
+		out := c.step(Step{Action: Release, Row: RemoveBinding, Object: refOf(on), Manifest: labelsManifest(l.On, "", nil),
+			Preconditions: c.preconditions(on), Why: "nothing needs the waypoint any more"})
+		if out == busy {
+			return busy
+		}
+	}
+	return settled
+}
+
+// awaitReleased writes down since when nothing is bound, and waits until every proxy knows: whatever was released was
+// released before that.
+func (c *course) awaitReleased() outcome {
+	if len(c.bound) > 0 {
+		return stopped
+	}
+	at, ok := c.noted(DrainingSinceAnnotation)
+	if !ok {
+		return c.note(Drain, DrainingSinceAnnotation, "nothing is bound to it any more")
+	}
+	if !c.Evidence.Acknowledged.After(at) {
+		return c.wait(Drain, c.ref, time.Time{}, "not every ztunnel has acknowledged that nothing is bound")
+	}
+	return settled
+}
+
+// drain waits for the connections that go through the waypoint: without our ALLOW ztunnel cuts them.
+func (c *course) drain() outcome {
+	at, _ := c.noted(DrainingSinceAnnotation)
+	until := at.Add(c.Settings.Of(c.ref.Namespace).Profile.limit())
+	serving := c.Evidence.Waypoints[c.ref]
+	switch {
+	case c.gateway == nil || serving.Counted && serving.Connections == 0:
+		return settled
+	case c.Now.Before(until):
+		return c.wait(Drain, c.ref, until, "connections through it are open, or cannot be counted")
+	case serving.Counted:
+		return c.stop(Drain, c.ref, nil, fmt.Sprintf("waypoint %s stays: %d connections through it are still open. Restart the clients that hold them.", c.gateway.Key(), serving.Connections))
+	}
+	return settled
+}
+
+func (c *course) removeAdmissions() outcome {
+	return c.removeOwn(Admission, c.removeAdmission)
+}
+
+func (c *course) removeTwins() outcome {
+	return c.removeOwn(Twin, func(o *mesh.Object) outcome { return c.delete(RemoveTwin, o, "nothing passes the waypoint any more") })
+}
+
+// removeOwn removes our policies of a role. One that has to stay keeps what comes after it.
+func (c *course) removeOwn(role Role, remove func(*mesh.Object) outcome) outcome {
+	out := settled
+	for _, o := range c.own {
+		if Role(o.Annotations[RoleAnnotation]) != role {
+			continue
+		}
+		switch remove(o) {
+		case busy:
+			return busy
+		case stopped:
+			out = stopped
+		}
+	}
+	return out
+}
+
+// removeAdmission removes our ALLOW for the waypoint, unless it is the last over some pod: without any, everybody gets in.
+func (c *course) removeAdmission(o *mesh.Object) outcome {
+	if c.lastAllow(o) {
+		return c.stop(RemoveAdmit, refOf(o), nil, c.lastAllowSays(o))
+	}
+	return c.delete(RemoveAdmit, o, "the waypoint sends nothing to the pods any more, or another ALLOW lets it in")
+}
+
+func (c *course) lastAllowSays(o *mesh.Object) string {
+	return fmt.Sprintf("%s stays: it is the last ALLOW over some of its pods, so that without it everybody gets in. Write an ALLOW of your own, or delete it if everybody may.", o)
+}
+
+func (c *course) lastAllow(o *mesh.Object) bool {
+	sel := o.Spec.(*mesh.AuthorizationPolicySpec).Selector
+	return slices.ContainsFunc(c.snapshot.Workloads(o.Namespace), func(w *mesh.Workload) bool {
+		return policies.Selects(sel, w) && len(policies.AllowsAt(c.snapshot, w)) == 1
+	})
+}
+
+func (c *course) removeGateway() outcome {
+	if !c.ours() {
+		return settled
+	}
+	if asking := c.asking(); len(asking) > 0 {
+		return c.wait(RemoveGateway, refOf(asking[0]), time.Time{}, "it asks for the waypoint")
+	}
+	return c.delete(RemoveGateway, c.gateway, "nothing is bound to it, and its connections are closed")
+}
+
+func (c *course) removeParameters() outcome {
+	for _, o := range c.parameters {
+		if out := c.delete(RemoveParams, o, "its Gateway is gone"); out == busy {
+			return busy
+		}
+	}
+	return settled
+}
+
+// ledger is the object of ours on which times are written down: the Gateway, else a policy.
+func (c *course) ledger() *mesh.Object {
+	if c.ours() {
+		return c.gateway
+	}
+	if len(c.own) > 0 {
+		return c.own[0]
+	}
+	return nil
+}
+
+// noted is a time that was written down. Where there is nothing of ours to write it on it counts as long ago.
+func (c *course) noted(key string) (time.Time, bool) {
+	o := c.ledger()
+	if o == nil {
+		return time.Time{}, true
+	}
+	return since(o, key)
+}
+
+func (c *course) note(row Row, key, why string) outcome {
+	o := c.ledger()
+	return c.ensure(row, noted(manifestOf(o), key, instant(c.Now)), why, nil)
+}
+
+func (c *course) removeGuards() outcome       { return settled }
+func (c *course) awaitGuardsRemoved() outcome { return settled }
+func (c *course) removeStaleGuards() outcome  { return settled }
+func (c *course) hold() outcome               { return settled }
+func (c *course) widenGuards() outcome        { return settled }
+func (c *course) makeGuards() outcome         { return settled }
+func (c *course) awaitGuards() outcome        { return settled }
