@@ -39,7 +39,7 @@ func (a attempts) done(ref mesh.Ref, version string, now time.Time, err error) {
 	switch {
 	case err == nil:
 		t = attempt{version: version, taken: true, until: now.Add(shown)}
-	case again(err):
+	case retriable(err):
 		t.until = now.Add(growing(firstRetry, lastRetry, t.failures))
 	default:
 		t.refused, t.until = err.Error(), now.Add(growing(firstRefusal, lastRefusal, t.failures))

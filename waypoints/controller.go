@@ -37,8 +37,10 @@ type Options struct {
 	Istiods  Istiods
 	// Settle is how long istiod may take to send its proxies what is stored; 0 means Settle.
 	Settle time.Duration
-	Clock  clock.WithTicker // nil is the machine's
-	Log    logr.Logger
+	// Drain is how long connections through a waypoint that goes are waited for; 0 means five minutes.
+	Drain time.Duration
+	Clock clock.WithTicker // nil is the machine's
+	Log   logr.Logger
 	// Report, where it is set, hears how the waypoints are, each time that was looked at.
 	Report func(Census)
 }
@@ -181,7 +183,7 @@ func (c *Controller) once(ctx context.Context) time.Time {
 	if err != nil || !snapshot.Whole() {
 		return time.Time{} // what is not known is not taken for what is not there
 	}
-	settings, missing := Settings(*rules, snapshot)
+	settings, missing := Settings(*rules, snapshot, c.Drain)
 	managed, versions := ours(marks)
 	if !provisions(settings) && len(managed) == 0 {
 		return c.tell(ctx, rules, missing, snapshot, nil)
@@ -196,26 +198,26 @@ func (c *Controller) once(ctx context.Context) time.Time {
 	evidence.Acknowledged = c.at
 	world := plan.World{View: c.planned.view, Settings: settings, Plan: c.planned.plan, Evidence: evidence, Now: now}
 	progress := plan.Next(world)
-	if slices.ContainsFunc(progress, func(course plan.Course) bool { return len(course.Waiting) > 0 }) {
-		// Somebody waits, perhaps for the proxies: only then is istiod asked.
+	if waitForProxies(progress) && c.due(now) {
+		// Only where somebody waits for the proxies istiod is asked, and more seldom the longer that takes.
 		c.look(ctx, c.expected(ctx, snapshot), now)
 		world.Evidence.Acknowledged = c.at
 		progress = plan.Next(world)
 	}
 	c.take(ctx, snapshot, progress, versions, now)
-	return earliest(c.tell(ctx, rules, missing, snapshot, progress), progress.Next(), c.attempts.next(now), c.recheck(progress, now))
+	next := earliest(c.tell(ctx, rules, missing, snapshot, progress), progress.Next(), c.attempts.next(now))
+	if waitForProxies(progress) {
+		return earliest(next, c.again)
+	}
+	c.rest()
+	return next
 }
 
-// recheck is when to ask again whether the proxies have taken what somebody waits for.
-func (c *Controller) recheck(progress plan.Progress, now time.Time) time.Time {
-	for _, course := range progress {
-		for _, w := range course.Waiting {
-			if w.Until.IsZero() && w.Row != plan.MakeGateway {
-				return now.Add(time.Second)
-			}
-		}
-	}
-	return time.Time{}
+// waitForProxies is whether a waypoint waits for something that no event tells of: what the proxies run with.
+func waitForProxies(progress plan.Progress) bool {
+	return slices.ContainsFunc(progress, func(course plan.Course) bool {
+		return slices.ContainsFunc(course.Waiting, func(w plan.Wait) bool { return w.Until.IsZero() && w.Row != plan.MakeGateway })
+	})
 }
 
 // expected are the proxies that have to be connected: every ztunnel, and every ready pod of a waypoint.
@@ -254,6 +256,9 @@ func (c *Controller) take(ctx context.Context, s *mesh.Snapshot, progress plan.P
 			}
 			c.attempts.done(course.Step.Object, versions[course.Step.Object], now, err)
 			c.announce(s, &course, err)
+			if err != nil && !retriable(err) {
+				c.rouse() // what it stopped is to be told
+			}
 		})
 	}
 	group.Wait()

@@ -80,7 +80,28 @@ type convergence struct {
 	at         time.Time // up to when all is acknowledged
 	unverified string    // why that is only by the clock; "" where istiod was asked
 	behind     string    // who is behind; "" for nobody
+
+	again time.Time     // when to ask again
+	pace  time.Duration // how long after that
 }
+
+const (
+	firstAsk = time.Second
+	lastAsk  = 30 * time.Second
+)
+
+// due is whether it is time to ask, and then sets the next one.
+func (c *convergence) due(now time.Time) bool {
+	if now.Before(c.again) {
+		return false
+	}
+	c.pace = min(max(firstAsk, c.pace*3/2), lastAsk)
+	c.again = now.Add(c.pace)
+	return true
+}
+
+// rest has the next one who waits ask soon.
+func (c *convergence) rest() { c.again, c.pace = time.Time{}, 0 }
 
 // look brings it up to date. Where istiod cannot be asked it goes by the clock, and unverified says so.
 func (c *convergence) look(ctx context.Context, expected []string, now time.Time) {
@@ -88,6 +109,7 @@ func (c *convergence) look(ctx context.Context, expected []string, now time.Time
 	if err != nil {
 		c.unverified, c.behind = err.Error(), ""
 		c.at = later(c.at, now.Add(-c.settle))
+		c.pace = 0
 		return
 	}
 	c.unverified, c.behind = "", ""
@@ -97,6 +119,7 @@ func (c *convergence) look(ctx context.Context, expected []string, now time.Time
 		return
 	}
 	c.at = later(c.at, at)
+	c.pace = 0 // somebody got on
 }
 
 func later(a, b time.Time) time.Time {

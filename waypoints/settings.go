@@ -30,11 +30,17 @@ type Rules struct {
 }
 
 // Settings are what Rules ask of each namespace of a mesh. A Guardrail that is not well formed says nothing, and
-// neither does one whose profile is not well formed or not there: missing tells of those, by Guardrail.
-func Settings(rules Rules, s *mesh.Snapshot) (out plan.Settings, missing map[string]string) {
+// neither does one whose profile is not well formed or not there: missing tells of those, by Guardrail. drain is how long
+// connections of waypoints that go are waited for.
+func Settings(rules Rules, s *mesh.Snapshot, drain time.Duration) (out plan.Settings, missing map[string]string) {
 	profiles := map[string]*plan.Profile{v1alpha1.DefaultProfile: profile(&v1alpha1.WaypointProfile{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.DefaultProfile}})}
 	for _, p := range rules.Profiles {
 		profiles[p.Name] = profile(p)
+	}
+	for _, p := range profiles {
+		if p != nil {
+			p.DrainFor = drain
+		}
 	}
 	out.Namespaces, missing = map[string]plan.Setting{}, map[string]string{}
 	sorted := slices.SortedFunc(slices.Values(rules.Guardrails), func(a, b *v1alpha1.Guardrail) int { return strings.Compare(a.Name, b.Name) })
@@ -58,15 +64,16 @@ func Settings(rules Rules, s *mesh.Snapshot) (out plan.Settings, missing map[str
 			if !selector.Matches(labels.Set(s.NamespaceLabels(ns))) {
 				continue
 			}
+			combined := setting
 			if earlier, ok := out.Namespaces[ns]; ok {
-				setting := earlier.And(setting)
-				out.Namespaces[ns] = setting
-			} else {
-				out.Namespaces[ns] = setting
+				combined = earlier.And(setting)
 			}
+			out.Namespaces[ns] = combined
 		}
 	}
-	out.Default.Profile = *profiles[v1alpha1.DefaultProfile]
+	if p := profiles[v1alpha1.DefaultProfile]; p != nil {
+		out.Default.Profile = *p
+	}
 	return out, missing
 }
 

@@ -74,12 +74,10 @@ func (c *Controller) announce(s *mesh.Snapshot, course *plan.Course, err error) 
 	case err == nil:
 		log.Info("a step was taken", "action", string(step.Action), "why", step.Why)
 		c.Recorder.Eventf(on, nil, corev1.EventTypeNormal, reasonOf(step), string(step.Action), "%s", note(fmt.Sprintf("%s: %s", step.Object, step.Why)))
-	case again(err):
+	case retriable(err):
 		log.Info("a step is tried again", "error", err.Error())
-	default:
+	default: // that it stopped there is told next
 		log.Info("a step was refused", "error", err.Error())
-		c.Recorder.Eventf(on, nil, corev1.EventTypeWarning, "Refused", string(step.Action), "%s", note(fmt.Sprintf(
-			"%s was not written: %v. It is not tried again until it changes. To go on, commit this:\n%s", step.Object, err, manifestOf(step.Manifest))))
 	}
 }
 

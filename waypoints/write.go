@@ -124,9 +124,9 @@ func (w writer) at(ref mesh.Ref) (dynamic.ResourceInterface, error) {
 	return all.Namespace(ref.Namespace), nil
 }
 
-// again is whether a write that failed is as good as not tried: what it was decided by had changed meanwhile, or the API
+// retriable is whether a write that failed is as good as not tried: what it was decided by had changed meanwhile, or the API
 // server is busy. Whatever else it answers is a refusal, which stands until the object changes, or for a while.
-func again(err error) bool {
+func retriable(err error) bool {
 	if apierrors.IsConflict(err) {
 		return !foreign(err)
 	}

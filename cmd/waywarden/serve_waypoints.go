@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,6 +25,8 @@ type waypointFlags struct {
 	urls      []string
 	port      int
 	token     string
+
+	settle, drain time.Duration
 }
 
 func (w *waypointFlags) add(f *pflag.FlagSet) {
@@ -31,6 +34,8 @@ func (w *waypointFlags) add(f *pflag.FlagSet) {
 	f.Var(&w.istiod, "istiod-debug", "whom to ask what proxies run with: none, by the clock; pods, each istiod pod; urls, those of --istiod-url")
 	f.StringSliceVar(&w.urls, "istiod-url", nil, "with --istiod-debug urls: where an istiod answers below /debug, as in http://127.0.0.1:8080; one for each replica")
 	f.IntVar(&w.port, "istiod-port", 8080, "with --istiod-debug pods: the port of istiod's HTTP")
+	f.DurationVar(&w.settle, "istiod-settle", waypoints.Settle, "how long istiod may take to send its proxies what is stored: its PILOT_DEBOUNCE_MAX, and some more")
+	f.DurationVar(&w.drain, "waypoint-drain", 5*time.Minute, "how long connections through a waypoint that goes are waited for")
 	f.StringVar(&w.token, "istiod-token", "", "the file of a token for the audience istio-ca, sent to istiod; empty for none")
 }
 
@@ -42,6 +47,9 @@ func (w *waypointFlags) validate() error {
 		if parsed, err := url.Parse(u); err != nil || parsed.Host == "" {
 			return fmt.Errorf("--istiod-url: %q is not a URL such as http://127.0.0.1:8080", u)
 		}
+	}
+	if w.settle <= 0 || w.drain <= 0 {
+		return errors.New("--istiod-settle and --waypoint-drain are lengths of time, as in 15s, and more than nothing")
 	}
 	return nil
 }
@@ -60,7 +68,7 @@ func (s *server) provisioner(cfg *rest.Config, log logr.Logger) (*waypoints.Cont
 		istiods.URLs = func() []string { return istiodPods(s.live.Snapshot(), s.waypoints.port) }
 	}
 	return waypoints.New(waypoints.Options{Config: cfg, Live: s.live, Cache: s.manager.GetCache(), Client: s.manager.GetClient(),
-		Recorder: s.manager.GetEventRecorder("waywarden"), Istiods: istiods, Log: log, Report: counted.report})
+		Recorder: s.manager.GetEventRecorder("waywarden"), Istiods: istiods, Settle: s.waypoints.settle, Drain: s.waypoints.drain, Log: log, Report: counted.report})
 }
 
 // istiodPods are where the pods of istiod answer, found by the label of Istio's chart in its root namespace.
