@@ -47,6 +47,19 @@ func (a attempts) done(ref mesh.Ref, version string, now time.Time, err error) {
 	a[ref] = t
 }
 
+// repairs are when ConfigMaps were made anew because somebody else had changed them. One that is changed again and again is
+// left alone: that is no slip, but somebody who means it.
+type repairs map[mesh.Ref]time.Time
+
+func (r repairs) may(ref mesh.Ref, now time.Time) bool {
+	at, ok := r[ref]
+	if ok && now.Sub(at) < lastRefusal {
+		return false
+	}
+	r[ref] = now
+	return true
+}
+
 func growing(first, last time.Duration, n int) time.Duration {
 	for ; n > 1 && first < last; n-- {
 		first *= 2

@@ -57,8 +57,10 @@ type Controller struct {
 	follower follower
 	convergence
 	attempts attempts
+	repairs  repairs
 	planned  planned
 	told     told
+	status   time.Time // when the statuses were written last
 }
 
 // planned is the last plan, and what it was made of.
@@ -91,7 +93,7 @@ func New(o Options) (*Controller, error) {
 		o.Clock = clock.RealClock{}
 	}
 	return &Controller{Options: o, writer: writer{c}, journal: newJournal(o.Clock.Now), wake: make(chan struct{}, 1),
-		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, told: told{}}, nil
+		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, repairs: repairs{}, told: told{}}, nil
 }
 
 // NeedLeaderElection is true: two of them would write in turns.
@@ -251,6 +253,9 @@ func (c *Controller) take(ctx context.Context, s *mesh.Snapshot, progress plan.P
 			err := c.writer.take(ctx, course.Step)
 			mu.Lock()
 			defer mu.Unlock()
+			if foreign(err) && course.Step.Row == plan.MakeParameters && c.repairs.may(course.Step.Object, now) {
+				err = c.writer.repair(ctx, course.Step)
+			}
 			if errors.Is(err, context.Canceled) {
 				return // nobody leads any more; whoever does next sees whether it was written
 			}

@@ -26,6 +26,7 @@ const (
 	maxBecause = 10
 	maxMessage = 4 << 10
 	retry      = 10 * time.Second
+	statusPace = time.Second
 )
 
 // tell says how the waypoints are: in the statuses of the profiles, in Events, and to Report. It returns when to try again
@@ -43,13 +44,18 @@ func (c *Controller) tell(ctx context.Context, rules *Rules, missing map[string]
 	if c.Report != nil {
 		c.Report(census)
 	}
+	now := c.Clock.Now()
+	if now.Before(c.status.Add(statusPace)) {
+		return c.status.Add(statusPace) // many waypoints at a time make one status
+	}
+	c.status = now
 	var errs []error
 	for _, p := range rules.Profiles {
 		errs = append(errs, c.write(ctx, p, byProfile[p.Name], missing))
 	}
 	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
 		c.Log.Error(err, "the status of WaypointProfiles is not up to date; it is tried again")
-		return c.Clock.Now().Add(retry)
+		return now.Add(retry)
 	}
 	return time.Time{}
 }

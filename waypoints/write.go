@@ -65,6 +65,16 @@ func (w writer) take(ctx context.Context, step *plan.Step) error {
 	return err
 }
 
+// repair is for a ConfigMap of ours in which somebody else has changed a value and so owns it now: it is deleted, exactly as it
+// was looked at, to be made again. Nobody's field is taken by force.
+func (w writer) repair(ctx context.Context, step *plan.Step) error {
+	objects, err := w.at(step.Object)
+	if err != nil {
+		return err
+	}
+	return w.remove(ctx, objects, step)
+}
+
 // free is nil if an object can be made: where none of its name is stored, or only one of ours that was just made.
 func (w writer) free(ctx context.Context, objects dynamic.ResourceInterface, step *plan.Step) error {
 	stored, err := objects.Get(ctx, step.Object.Name, metav1.GetOptions{})

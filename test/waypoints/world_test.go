@@ -59,14 +59,24 @@ func start(t *testing.T, options ...cluster.Option) *world {
 	return w
 }
 
+// replica is a replica, and what it asks the API server for.
+type replica struct {
+	*serving.Replica
+	*ledger
+}
+
+// hurry are flags of a replica that waits for proxies no longer than a test does: there are none.
+var hurry = []string{"--istiod-settle", "1s", "--waypoint-drain", "1s"}
+
 // replica adds a replica and waits until it is ready.
-func (w *world) replica(flags ...string) *serving.Replica {
+func (w *world) replica(flags ...string) replica {
 	w.t.Helper()
 	file, err := binary()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r, err := serving.Start(file, w.Kubeconfig, w.t.TempDir(), append([]string{"--drain", "0s", "--istiod-debug", "urls", "--istiod-url", w.IstiodURL}, flags...)...)
+	l := ledgerTo(w.t, w.Config)
+	r, err := serving.Start(file, l.kubeconfig, w.t.TempDir(), append([]string{"--drain", "0s"}, flags...)...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -84,12 +94,19 @@ func (w *world) replica(flags ...string) *serving.Replica {
 		w.t.Fatal(err)
 	}
 	w.balancer.Add(r.Addr)
-	return r
+	return replica{r, l}
 }
 
 func (w *world) apply(stream string) {
 	w.t.Helper()
 	if err := w.Apply(w.t.Context(), []byte(stream)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) delete(r schema.GroupVersionResource, ns, name string) {
+	w.t.Helper()
+	if err := w.Dynamic.Resource(r).Namespace(ns).Delete(w.t.Context(), name, metav1.DeleteOptions{}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -136,11 +153,19 @@ spec:
 `
 
 var (
-	gateways       = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}
-	services       = schema.GroupVersionResource{Version: "v1", Resource: "services"}
-	namespaces     = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
-	endpointSlices = schema.GroupVersionResource{Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"}
-	policies       = schema.GroupVersionResource{Group: "security.istio.io", Version: "v1", Resource: "authorizationpolicies"}
+	gateways    = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}
+	configMaps  = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	pods        = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	accounts    = schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
+	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	autoscalers = schema.GroupVersionResource{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}
+	budgets     = schema.GroupVersionResource{Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"}
+	profiles    = schema.GroupVersionResource{Group: "waywarden.dev", Version: "v1alpha1", Resource: "waypointprofiles"}
+	leases      = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
+	events      = schema.GroupVersionResource{Group: "events.k8s.io", Version: "v1", Resource: "events"}
+	services    = schema.GroupVersionResource{Version: "v1", Resource: "services"}
+	namespaces  = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+	policies    = schema.GroupVersionResource{Group: "security.istio.io", Version: "v1", Resource: "authorizationpolicies"}
 )
 
 var all = metav1.ListOptions{}
