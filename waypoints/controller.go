@@ -41,8 +41,9 @@ type Options struct {
 	Drain time.Duration
 	Clock clock.WithTicker // nil is the machine's
 	Log   logr.Logger
-	// Report, where it is set, hears how the waypoints are, each time that was looked at.
+	// Report, where it is set, hears how the waypoints are, each time that was looked at, and Took how long a Phase took.
 	Report func(Census)
+	Took   func(Phase, time.Duration)
 }
 
 // Controller carries the plan out. One replica runs it, the leader.
@@ -62,6 +63,15 @@ type Controller struct {
 	told     told
 	status   time.Time // when the statuses were written last
 }
+
+// Phase is a part of looking, of which it is measured how long it takes.
+type Phase string
+
+// The phases.
+const (
+	Planning Phase = "plan" // what is needed
+	Looking  Phase = "look" // everything: evidence, the plan, the order, what is written and told
+)
 
 // planned is the last plan, and what it was made of.
 type planned struct {
@@ -128,6 +138,7 @@ func (c *Controller) Start(ctx context.Context) error {
 	for ctx.Err() == nil {
 		began := c.Clock.Now()
 		next := c.once(ctx)
+		c.took(Looking, began)
 		now := c.Clock.Now()
 		c.pause(ctx, max(breather, duty*now.Sub(began)))
 		if !next.IsZero() {
@@ -137,6 +148,12 @@ func (c *Controller) Start(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (c *Controller) took(p Phase, began time.Time) {
+	if c.Took != nil {
+		c.Took(p, c.Clock.Since(began))
+	}
 }
 
 // rouse has the controller look again. It never waits.
@@ -191,8 +208,9 @@ func (c *Controller) once(ctx context.Context) time.Time {
 		return c.tell(ctx, rules, missing, snapshot, nil)
 	}
 	if c.planned.snapshot != snapshot || !reflect.DeepEqual(c.planned.settings, settings) || !reflect.DeepEqual(c.planned.managed, managed) {
-		view := policies.NewView(snapshot)
+		view, began := policies.NewView(snapshot), c.Clock.Now()
 		c.planned = planned{snapshot, settings, managed, view, plan.Make(view, settings, managed)}
+		c.took(Planning, began)
 	}
 	evidence := plan.Evidence{Managed: managed, Versions: versions, Waypoints: c.deployed.serving(ctx, snapshot, managed, demands(*rules)),
 		Refused: c.attempts.refusals(versions, now)}

@@ -68,7 +68,7 @@ func (s *server) provisioner(cfg *rest.Config, log logr.Logger) (*waypoints.Cont
 		istiods.URLs = func() []string { return istiodPods(s.live.Snapshot(), s.waypoints.port) }
 	}
 	return waypoints.New(waypoints.Options{Config: cfg, Live: s.live, Cache: s.manager.GetCache(), Client: s.manager.GetClient(),
-		Recorder: s.manager.GetEventRecorder("waywarden"), Istiods: istiods, Settle: s.waypoints.settle, Drain: s.waypoints.drain, Log: log, Report: counted.report})
+		Recorder: s.manager.GetEventRecorder("waywarden"), Istiods: istiods, Settle: s.waypoints.settle, Drain: s.waypoints.drain, Log: log, Report: counted.report, Took: counted.took})
 }
 
 // istiodPods are where the pods of istiod answer, found by the label of Istio's chart in its root namespace.
@@ -88,16 +88,25 @@ func istiodPods(s *mesh.Snapshot, port int) []string {
 }
 
 // waypointGauge is how many waypoints are in which state. Only the leader knows.
-type waypointGauge struct{ states, verified *prometheus.GaugeVec }
+type waypointGauge struct {
+	states, verified *prometheus.GaugeVec
+	seconds          *prometheus.HistogramVec
+}
 
 func newWaypointGauge(r prometheus.Registerer) waypointGauge {
 	g := waypointGauge{
 		states: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "waywarden_waypoints", Help: "Waypoints that are needed or ours, by how far they are. Only the leader knows."}, []string{"state"}),
 		verified: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "waywarden_waypoints_verified",
 			Help: "1 if istiod says what proxies run with; 0 while steps wait for them by the clock. Only the leader knows."}, nil),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "waywarden_waypoints_seconds", Help: "How long it takes to plan waypoints, and to look at all of them.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}}, []string{"phase"}),
 	}
-	r.MustRegister(g.states, g.verified)
+	r.MustRegister(g.states, g.verified, g.seconds)
 	return g
+}
+
+func (g waypointGauge) took(p waypoints.Phase, d time.Duration) {
+	g.seconds.WithLabelValues(string(p)).Observe(d.Seconds())
 }
 
 func (g waypointGauge) report(c waypoints.Census) {

@@ -91,8 +91,8 @@ func (c call) routine() bool {
 		return true
 	case path == "/api" || path == "/apis" || strings.HasPrefix(path, "/openapi") || strings.HasPrefix(path, "/version"):
 		return true
-	case strings.Contains(path, "/namespaces/waywarden-system/"):
-		return true
+	case strings.Contains(path, "/namespaces/waywarden-system/"), strings.Contains(path, "/guardrails/"):
+		return true // the statuses of Guardrails are written when namespaces come
 	}
 	return false
 }

@@ -124,6 +124,33 @@ metadata: {name: copy, namespace: shop, labels: {gateway.networking.k8s.io/gatew
 spec: {minAvailable: 1, selector: {matchLabels: {gateway.networking.k8s.io/gateway-name: waypoint}}}
 `
 
+// taken is what has the names of what we would make, in a namespace without a waypoint.
+const taken = `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: waypoint-parameters, namespace: taken, labels: {app.kubernetes.io/managed-by: waywarden}, annotations: {waywarden.dev/profile: default, waywarden.dev/waypoint: taken/waypoint}}
+data: {color: blue}
+`
+
+// TestNameTaken: what has the name of something that we would make, and is somebody else's, is left as it is; nothing is
+// made beside it, and it is said.
+func TestNameTaken(t *testing.T) {
+	w := start(t)
+	r := w.replica(hurry...)
+	w.apply(fmt.Sprintf(profile, "{replicas: 2}") + "---" + fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "taken") + "---" + taken + "---" + fmt.Sprintf(denyGet, "taken"))
+	w.until("an Event says what is in the way", 30*time.Second, func() bool { return w.says("taken", "Stopped", "waypoint-parameters", "waywarden") })
+	w.still("the ConfigMap", func() *unstructured.Unstructured { return w.get(configMaps, "taken", "waypoint-parameters") })
+	if stored := w.get(configMaps, "taken", "waypoint-parameters"); field(stored, "data") != "map[color:blue]" {
+		t.Errorf("the ConfigMap has become %v", stored.Object)
+	}
+	if w.get(gateways, "taken", "waypoint") != nil {
+		t.Error("a Gateway was made, although its parameters are missing")
+	}
+	if n := len(writes(r.since(time.Now().Add(-3 * time.Second)))); n > 0 {
+		t.Errorf("%d writes in the last three seconds", n)
+	}
+}
+
 // TestLookAlikes: what looks like ours and is not is never touched, while waypoints come and go around it.
 func TestLookAlikes(t *testing.T) {
 	w := start(t)
