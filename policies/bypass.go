@@ -52,7 +52,7 @@ func Bypasses(s *mesh.Snapshot, svc *mesh.Object) []Bypass {
 
 // otherWaypoint is the waypoint that executes a mesh route to svc and is not svc's own.
 func otherWaypoint(s *mesh.Snapshot, route, svc, own *mesh.Object) *mesh.Object {
-	for _, parent := range meshParents(s, route) {
+	for _, parent := range MeshParents(s, route) {
 		if b := s.Binding(parent); parent != svc && b.Bound && b.Gateway != own {
 			return b.Gateway
 		}
@@ -60,8 +60,8 @@ func otherWaypoint(s *mesh.Snapshot, route, svc, own *mesh.Object) *mesh.Object 
 	return nil
 }
 
-// meshParents are the Services and ServiceEntries whose calls a route handles inside the mesh.
-func meshParents(s *mesh.Snapshot, route *mesh.Object) []*mesh.Object {
+// MeshParents are the Services and ServiceEntries whose calls a route handles inside the mesh.
+func MeshParents(s *mesh.Snapshot, route *mesh.Object) []*mesh.Object {
 	var out []*mesh.Object
 	switch r := route.Spec.(type) {
 	case *mesh.Route:

@@ -21,16 +21,18 @@ func (m *maker) check() {
 		if m.restateAll(after) {
 			continue
 		}
-		if m.plan.Nothing() && len(m.plan.Waypoints) == 0 {
+		if len(m.plan.Waypoints) == 0 {
 			m.plan.Changes, m.plan.Notices = []Change{}, []Notice{}
 			return
 		}
+		m.plan.Notices = []Notice{}
 		m.guards(after)
 		m.plan.Changes = changes(m.view, m.plan.Apply(m.snapshot), nil)
 		if m.unexplained(after) {
 			continue
 		}
-		m.plan.Notices = notices(after, m.plan.Labels)
+		m.plan.Notices = append(m.plan.Notices, notices(after, m.plan.Labels)...)
+		sortNotices(m.plan.Notices)
 		return
 	}
 }
@@ -86,6 +88,8 @@ func (m *maker) obstruct(w *Waypoint, svc *mesh.Object, r restated) bool {
 				m.block(n, r.why)
 			}
 		}
+		m.block(Need{Target: targetOf(svc), Policy: refOf(r.of), Field: "spec.rules", Verdict: policies.Enforced, Becomes: policies.Unknown,
+			Reason: "what it says of clients is not said at the waypoint, to which " + svc.String() + " is bound already"}, r.why)
 		return false
 	}
 	m.plan.Labels = slices.Delete(m.plan.Labels, i, i+1)

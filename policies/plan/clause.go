@@ -24,9 +24,6 @@ type clause struct {
 
 type rule []clause
 
-// sourceFields are the conditions on who calls, in the order in which they are written; each has a negation.
-var sourceFields = []string{"principals", "namespaces", "serviceAccounts", "ipBlocks"}
-
 const (
 	portsField        = "ports"
 	destinationsField = "destinationIPs"

@@ -24,6 +24,7 @@ const (
 	ClassServerFirst Class = "server-first" // a port of which the waypoint must guess the protocol
 	ClassNoCatchAll  Class = "no-catch-all" // 404
 	ClassNoSubset    Class = "no-subset"    // 503
+	ClassGuard       Class = "guard"        // a guard is asked for and would close a way that is used
 	ClassDoubleTLS   Class = "double-tls"
 )
 

@@ -63,7 +63,11 @@ func (m *maker) stay() {
 		at := l.Waypoint()
 		w := m.waypoints[at.Namespace+"/"+at.Name]
 		if w == nil {
-			continue // nothing needs it: it is idle
+			w = m.waypoint(at.Namespace, at.Name)
+			w.Idle = true
+			if gw := m.stored.Get(mesh.Gateway, at.Namespace, at.Name); gw != nil {
+				w.For = m.stored.TrafficType(gw)
+			}
 		}
 		w.admit(home(l.On))
 		if !w.Existing && w.For == forWorkloads {

@@ -32,13 +32,9 @@ func (c *course) makeGateway() outcome {
 	return c.ensure(row, c.planned.Manifest, why, c.planned.Needs)
 }
 
-// awaitReady waits for the waypoint before anything more is made for it. For what is bound already nothing may wait: only
-// new bindings do.
+// awaitReady waits for the waypoint before anything is bound to it. What is bound already was looked after before.
 func (c *course) awaitReady() outcome {
-	switch {
-	case c.ready() || len(c.labels) == 0:
-		return settled
-	case slices.ContainsFunc(c.labels, c.has):
+	if c.ready() || !slices.ContainsFunc(c.labels, func(l Label) bool { return !c.has(l) }) {
 		return settled
 	}
 	return c.awaitWaypoint()
@@ -66,8 +62,11 @@ func (c *course) makePolicies(role Role, row Row, for_ func(mesh.Ref) bool) outc
 		if p.Role != role || !slices.ContainsFunc(p.For, for_) {
 			continue
 		}
-		if out := c.ensure(row, p.Manifest, p.Why, c.needsFor(p.For)); out == busy {
+		switch c.ensure(row, p.Manifest, p.Why, c.needsFor(p.For)) {
+		case busy:
 			return busy
+		case stopped:
+			c.cannot = append(c.cannot, p.Ref())
 		}
 	}
 	return settled
@@ -77,17 +76,11 @@ func (c *course) makePolicies(role Role, row Row, for_ func(mesh.Ref) bool) outc
 func (c *course) awaitPolicies(role Role, row Row, for_ func(mesh.Ref) bool) outcome {
 	out := settled
 	for _, p := range c.policies {
-		if p.Role == role && slices.ContainsFunc(p.For, for_) && !c.barred(p) {
+		if p.Role == role && slices.ContainsFunc(p.For, for_) && !slices.Contains(c.cannot, p.Ref()) {
 			out = max(out, c.converged(row, p.Ref()))
 		}
 	}
 	return out
-}
-
-// barred is whether our policy is not there as it has to be, and cannot be written.
-func (c *course) barred(p Policy) bool {
-	stored := find(c.snapshot, p.Ref())
-	return !c.Evidence.Managed.Made(stored) || !applied(stored, sealed(p.Manifest))
 }
 
 func (c *course) needsFor(services []mesh.Ref) []Need {
@@ -151,13 +144,10 @@ func (c *course) bind() outcome {
 }
 
 func (c *course) bindOne(l Label, on *mesh.Object) outcome {
-	if i := slices.IndexFunc(c.policies, func(p Policy) bool {
-		return p.Role != Guarding && c.barred(p) && slices.ContainsFunc(p.For, func(r mesh.Ref) bool { return slices.Contains(l.Binds, r) })
-	}); i >= 0 {
+	if slices.ContainsFunc(c.policies, func(p Policy) bool {
+		return slices.Contains(c.cannot, p.Ref()) && slices.ContainsFunc(p.For, func(r mesh.Ref) bool { return slices.Contains(l.Binds, r) })
+	}) {
 		return stopped // said where the policy was to be written
-	}
-	if !c.ready() {
-		return c.awaitWaypoint()
 	}
 	labels, before := l.labels(), c.before(on)
 	switch {
@@ -229,6 +219,7 @@ func (c *course) ingress() outcome {
 }
 
 // removeOrphans removes policies of ours that nothing asks for any more, when what took their place is in force everywhere.
+// One for what is no longer bound stays until the waypoint is drained: connections that are open still pass it.
 func (c *course) removeOrphans() outcome {
 	planned := map[mesh.Ref]bool{}
 	for _, p := range c.policies {
@@ -236,10 +227,12 @@ func (c *course) removeOrphans() outcome {
 	}
 	for _, o := range c.own {
 		role := Role(o.Annotations[RoleAnnotation])
-		if planned[refOf(o)] || role == Guarding || c.Settings.Of(o.Namespace).Mode != Provision {
+		ns, name, _ := cutKey(o.Annotations[ForAnnotation])
+		svc := RefOf(mesh.Service, ns, name)
+		if planned[refOf(o)] || role == Guarding || c.Settings.Of(o.Namespace).Mode != Provision || c.draining(svc, role) {
 			continue
 		}
-		if on, ok := c.pending(o.Namespace); ok {
+		if on, ok := c.pending(svc); ok {
 			return c.wait(RemoveTwin, on, time.Time{}, fmt.Sprintf("%s is no longer needed, and goes when every proxy knows why", o))
 		}
 		out := settled
@@ -256,15 +249,29 @@ func (c *course) removeOrphans() outcome {
 	return settled
 }
 
-// pending is an AuthorizationPolicy that may decide about a namespace and that not every proxy knows as it is.
-func (c *course) pending(ns string) (mesh.Ref, bool) {
+// draining is whether connections through this waypoint may still rest on a policy of ours for a Service that is no longer bound
+// to it. A twin is at whatever waypoint its Service is bound to.
+func (c *course) draining(svc mesh.Ref, role Role) bool {
+	o := find(c.snapshot, svc)
+	if o == nil || c.asks(svc) {
+		return false
+	}
+	return role == Admission || !c.snapshot.Binding(o).Bound
+}
+
+// pending is something that decides about a Service and that not every proxy knows as it is: its labels, its Namespace's, or an
+// AuthorizationPolicy.
+func (c *course) pending(svc mesh.Ref) (mesh.Ref, bool) {
+	near := []string{svc.Namespace, c.ref.Namespace, c.snapshot.RootNamespace()}
 	for _, ref := range slices.SortedFunc(maps.Keys(c.Evidence.Written), mesh.Ref.Compare) {
-		if ref.Kind == mesh.AuthorizationPolicy.String() && slices.Contains([]string{ns, c.ref.Namespace, c.snapshot.RootNamespace()}, ref.Namespace) && !c.Evidence.Converged(ref) {
+		if ref.Kind == mesh.AuthorizationPolicy.String() && slices.Contains(near, ref.Namespace) && !c.Evidence.Converged(ref) {
 			return ref, true
 		}
 	}
-	if !c.Evidence.Acknowledged.After(c.Evidence.Since) {
-		return c.ref, true
+	for _, ref := range []mesh.Ref{svc, RefOf(mesh.Namespace, "", svc.Namespace)} {
+		if !c.Evidence.Converged(ref) {
+			return ref, true
+		}
 	}
 	return mesh.Ref{}, false
 }

@@ -22,7 +22,7 @@ func Next(w World) Progress {
 			out = append(out, c.out)
 		}
 	}
-	return out
+	return append(out, o.letGo()...)
 }
 
 // order is what belongs to which waypoint.
@@ -30,6 +30,7 @@ type order struct {
 	World
 	snapshot *mesh.Snapshot
 	courses  map[mesh.Ref]*course
+	loose    []*mesh.Object // objects of somebody else's that have our annotation, and no label of ours any more
 }
 
 // course is one waypoint: what is planned, and what of it is stored.
@@ -44,6 +45,7 @@ type course struct {
 	bound      []Label        // labels of ours that are stored and ask for it
 	own        []*mesh.Object // policies of ours that are stored for it
 	parameters []*mesh.Object // ConfigMaps of ours that are stored for it
+	cannot     []mesh.Ref     // planned policies that cannot be written
 	out        Course
 }
 
@@ -90,8 +92,25 @@ func (o *order) take(stored *mesh.Object) {
 		if l, ok := storedLabel(managed, stored); ok {
 			c := o.at(l.Waypoint())
 			c.bound = append(c.bound, l)
+		} else if stored.Annotations[ProfileAnnotation] != "" && !stored.Terminating {
+			o.loose = append(o.loose, stored)
 		}
 	}
+}
+
+// letGo releases objects of which somebody has taken our label off, and that are not to have another.
+func (o *order) letGo() []Course {
+	var out []Course
+	for _, on := range o.loose {
+		if slices.ContainsFunc(o.Plan.Labels, func(l Label) bool { return l.On == on.Ref() }) {
+			continue
+		}
+		c := &course{order: o, ref: refOf(on), out: Course{Waypoint: refOf(on), Removing: true}}
+		c.step(Step{Action: Release, Row: RemoveBinding, Object: c.ref, Manifest: labelsManifest(on.Ref(), "", nil), Preconditions: o.preconditions(on),
+			Why: "its label is gone, and only our note of it is left"})
+		out = append(out, c.out)
+	}
+	return out
 }
 
 func (o *order) takeMade(stored *mesh.Object) {
@@ -116,15 +135,16 @@ func (o *order) takeMade(stored *mesh.Object) {
 func (c *course) ours() bool { return c.Evidence.Managed.Made(c.gateway) }
 
 func (c *course) run() {
-	if c.planned != nil {
+	idle := c.planned == nil || c.planned.Idle
+	if !idle {
 		c.out.Needs = c.planned.Needs
 	}
 	switch {
-	case c.planned == nil && !c.provisioned():
+	case idle && !c.provisioned():
 		if c.ours() || len(c.bound)+len(c.own)+len(c.parameters) > 0 {
 			c.stop(Retain, c.ref, nil, "it stays as it is: nothing needs it, and no Guardrail with mode Provision selects its namespace any more. Delete it, or select the namespace.")
 		}
-	case c.planned == nil:
+	case idle:
 		c.remove()
 	case !c.planned.Existing && c.planned.mode != Provision:
 		c.out.Needs = nil // it is for people to make

@@ -18,7 +18,7 @@ type Notice struct {
 
 // notices are those of what a plan binds.
 func notices(after *mesh.Snapshot, labels []Label) []Notice {
-	out := []Notice{}
+	var out []Notice
 	for _, l := range labels {
 		for _, ref := range l.Binds {
 			o := find(after, ref)
@@ -29,10 +29,13 @@ func notices(after *mesh.Snapshot, labels []Label) []Notice {
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Notice) int {
+	return out
+}
+
+func sortNotices(in []Notice) {
+	slices.SortStableFunc(in, func(a, b Notice) int {
 		return cmp.Or(strings.Compare(a.On.Namespace, b.On.Namespace), a.On.Compare(b.On), strings.Compare(string(a.Class), string(b.Class)), strings.Compare(a.Why, b.Why))
 	})
-	return out
 }
 
 // speaksFirst are ports on which the server usually speaks first. A waypoint that has to find out the protocol of one waits

@@ -22,6 +22,8 @@ const (
 	WaypointAnnotation = "waywarden.dev/waypoint"
 	// OfAnnotation is the policy, as "namespace/name", that a twin repeats, or beside which an admission stands.
 	OfAnnotation = "waywarden.dev/of"
+	// ForAnnotation is the Service, as "namespace/name", that a policy of ours is for.
+	ForAnnotation = "waywarden.dev/for"
 	// UnneededSinceAnnotation, on a Gateway of ours, is since when nothing needs it, and DrainingSinceAnnotation since when
 	// nothing is bound to it; RFC 3339. They are on the object so that a restart does not start the time again.
 	UnneededSinceAnnotation = "waywarden.dev/unneeded-since"

@@ -33,9 +33,12 @@ type Waypoint struct {
 	For string `json:"for"`
 	// Existing is whether it is stored already and somebody else's, so that it stays as it is; Ready, whether it has an
 	// address.
-	Existing bool   `json:"existing"`
-	Ready    bool   `json:"ready"`
-	Needs    []Need `json:"needs"`
+	Existing bool `json:"existing"`
+	Ready    bool `json:"ready"`
+	// Idle is whether nothing needs it any more, and labels of ours still bind to it: until they are gone, what stands beside
+	// them has to be right.
+	Idle  bool   `json:"idle,omitempty"`
+	Needs []Need `json:"needs"`
 	// Manifest is the Gateway to make, and Parameters the ConfigMap that it refers to; nil for an existing one, and where
 	// the profile has no parameters.
 	Manifest   map[string]any `json:"manifest"`
@@ -92,12 +95,14 @@ func (l Label) labels() map[string]string {
 
 // Policy is an AuthorizationPolicy of our own.
 type Policy struct {
-	Role     Role           `json:"role"`
-	Waypoint mesh.Ref       `json:"waypoint"`
-	Of       []mesh.Ref     `json:"of"`  // the policies that a twin repeats, or beside which an admission stands
-	For      []mesh.Ref     `json:"for"` // the Services
-	Manifest map[string]any `json:"manifest"`
-	Why      string         `json:"why"`
+	Role     Role       `json:"role"`
+	Waypoint mesh.Ref   `json:"waypoint"`
+	Of       []mesh.Ref `json:"of"`  // the policies that a twin repeats, or beside which an admission stands
+	For      []mesh.Ref `json:"for"` // the Services
+	// Temporary is whether a guard goes when its Service is bound.
+	Temporary bool           `json:"temporary,omitempty"`
+	Manifest  map[string]any `json:"manifest"`
+	Why       string         `json:"why"`
 }
 
 // Ref names the policy.
@@ -108,7 +113,8 @@ func (p Policy) Ref() mesh.Ref {
 
 // Nothing is whether there is nothing to make.
 func (p *Plan) Nothing() bool {
-	return len(p.Labels) == 0 && !slices.ContainsFunc(p.Waypoints, func(w Waypoint) bool { return !w.Existing })
+	return !slices.ContainsFunc(p.Labels, func(l Label) bool { return !l.Kept }) &&
+		!slices.ContainsFunc(p.Waypoints, func(w Waypoint) bool { return !w.Existing && !w.Idle })
 }
 
 func home(r mesh.Ref) string {

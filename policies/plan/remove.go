@@ -211,11 +211,3 @@ func (c *course) note(row Row, key, why string) outcome {
 	o := c.ledger()
 	return c.ensure(row, noted(manifestOf(o), key, instant(c.Now)), why, nil)
 }
-
-func (c *course) removeGuards() outcome       { return settled }
-func (c *course) awaitGuardsRemoved() outcome { return settled }
-func (c *course) removeStaleGuards() outcome  { return settled }
-func (c *course) hold() outcome               { return settled }
-func (c *course) widenGuards() outcome        { return settled }
-func (c *course) makeGuards() outcome         { return settled }
-func (c *course) awaitGuards() outcome        { return settled }

@@ -199,11 +199,14 @@ func (r *restating) repeatAllows(repeated []*mesh.Object, said []rule) {
 	others := slices.DeleteFunc(policies.OnChain(r.after, mesh.AuthorizationPolicy, r.svc), func(o *mesh.Object) bool {
 		return policies.Action(o.Spec.(*mesh.AuthorizationPolicySpec)) != policies.Allow || policies.Tries(o)
 	})
+	nobody := !slices.ContainsFunc(repeated, func(o *mesh.Object) bool { return len(o.Spec.(*mesh.AuthorizationPolicySpec).Rules) > 0 })
 	switch {
+	case nobody:
+		// They let in nobody, so that others do. So does an ALLOW of nobody at the waypoint: it leaves those there to decide, and
+		// keeps it closed when the last of them goes.
+		r.twin(policies.Allow, nil, repeated, why)
 	case len(others) == 0:
 		r.twin(policies.Allow, said, repeated, why)
-	case !slices.ContainsFunc(repeated, func(o *mesh.Object) bool { return len(o.Spec.(*mesh.AuthorizationPolicySpec).Rules) > 0 }):
-		// They let in nobody, so that others do: so do those at the waypoint, which close it to everybody else.
 	default:
 		rest, ok := complement(said)
 		if !ok {
@@ -242,7 +245,7 @@ func (r *restating) add(p Policy, name string, spec map[string]any) {
 	for _, o := range p.Of {
 		of = append(of, o.Namespace+"/"+o.Name)
 	}
-	annotations := map[string]string{RoleAnnotation: string(p.Role), WaypointAnnotation: r.gateway.Key()}
+	annotations := map[string]string{RoleAnnotation: string(p.Role), WaypointAnnotation: r.gateway.Key(), ForAnnotation: r.svc.Key()}
 	if len(of) > 0 {
 		annotations[OfAnnotation] = strings.Join(of, ",")
 	}

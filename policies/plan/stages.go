@@ -36,6 +36,12 @@ func standard() tables {
 			{"remove left behind", (*course).removeLeftBehind},
 		},
 		removing: []stage{
+			{"remove stale guards", (*course).removeStaleGuards},
+			{"repeat for what is bound", (*course).makeTwinsOfBound},
+			{"await repeated for what is bound", (*course).awaitTwinsOfBound},
+			{"admit for what is bound", (*course).makeAdmissionsOfBound},
+			{"await admitted for what is bound", (*course).awaitAdmissionsOfBound},
+			{"remove orphans", (*course).removeOrphans},
 			{"foreign", (*course).awaitForeign},
 			{"retain", (*course).retain},
 			{"may go", (*course).mayGo},

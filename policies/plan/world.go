@@ -37,6 +37,9 @@ type Evidence struct {
 	// Refused are writes of ours that the API server did not take, and why: a conflict with another field manager, a
 	// webhook, a quota. Leave an entry out once its object has changed; until then the step is not tried again.
 	Refused map[mesh.Ref]string
+	// Direct is when a connection to a Service was last seen that did not come by its waypoint, where ztunnel's metrics are
+	// read; a guard waits until there was none for five minutes.
+	Direct map[mesh.Ref]time.Time
 	Convergence
 }
 

@@ -1,0 +1,145 @@
+package plan
+
+import (
+	"slices"
+	"time"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// quiet is how long no connection may have come round a waypoint before its guard is set, where that is measured.
+const quiet = 5 * time.Minute
+
+// guardsOf are the planned guards.
+func (c *course) guardsOf() []Policy {
+	return slices.DeleteFunc(slices.Clone(c.policies), func(p Policy) bool { return p.Role != Guarding })
+}
+
+// stored is whether a policy of the plan is there, and ours.
+func (c *course) stored(p Policy) bool { return c.Evidence.Managed.Made(find(c.snapshot, p.Ref())) }
+
+// held is whether a Service is closed while it waits: its owner agreed to that.
+func (c *course) held(svc mesh.Ref) bool {
+	o := find(c.snapshot, svc)
+	return o != nil && o.Annotations[HoldAnnotation] != "" && c.Settings.Of(svc.Namespace).Pending == Guard
+}
+
+// knows is whether every proxy knows that a Service is bound to this waypoint.
+func (c *course) knows(svc mesh.Ref) bool {
+	return c.asks(svc) && c.Evidence.Converged(svc) && c.Evidence.Converged(RefOf(mesh.Namespace, "", svc.Namespace))
+}
+
+// removeStaleGuards removes guards that are not planned, of what has lost its binding, and that were to last only until there
+// is one. It comes first: a guard without a binding is an outage.
+func (c *course) removeStaleGuards() outcome {
+	for _, o := range c.own {
+		if Role(o.Annotations[RoleAnnotation]) != Guarding || c.Settings.Of(o.Namespace).Mode != Provision {
+			continue
+		}
+		i := slices.IndexFunc(c.policies, func(p Policy) bool { return p.Ref() == refOf(o) })
+		why := ""
+		switch {
+		case i < 0:
+			why = "it is no longer asked for, or a way is known that it would close"
+		case c.policies[i].Temporary && c.knows(c.policies[i].For[0]):
+			why = "the waypoint serves, and it was to last until then"
+		case !c.bindingOf(c.policies[i].For[0]) && !c.held(c.policies[i].For[0]):
+			why = "nothing is bound that it could guard"
+		default:
+			continue
+		}
+		if out := c.delete(RemoveGuard, o, why); out == busy {
+			return busy
+		}
+	}
+	return settled
+}
+
+// bindingOf is whether a Service is bound to any waypoint.
+func (c *course) bindingOf(svc mesh.Ref) bool {
+	o := find(c.snapshot, svc)
+	return o != nil && c.snapshot.Binding(o).Bound
+}
+
+// hold closes what waits for its waypoint, where its owner agreed. It is the guard itself, so that nothing opens between the two.
+func (c *course) hold() outcome {
+	for _, p := range c.guardsOf() {
+		if c.held(p.For[0]) && !c.bindingOf(p.For[0]) {
+			if out := c.ensure(Hold, p.Manifest, "it waits for its waypoint, and its owner agreed that it is closed until then", c.needsFor(p.For)); out == busy {
+				return busy
+			}
+		}
+	}
+	return settled
+}
+
+// widenGuards lets the waypoint in at guards that are there, before anything is bound to it.
+func (c *course) widenGuards() outcome {
+	for _, p := range c.guardsOf() {
+		if !c.stored(p) || c.asks(p.For[0]) {
+			continue
+		}
+		if out := c.ensure(MakeGuard, p.Manifest, "it has to let the waypoint in to which its Service is to be bound", nil); out == busy {
+			return busy
+		}
+		if out := c.converged(MakeGuard, p.Ref()); out == busy {
+			return busy
+		}
+	}
+	return settled
+}
+
+func (c *course) makeGuards() outcome {
+	for _, p := range c.guardsOf() {
+		if p.Temporary || !c.asks(p.For[0]) {
+			continue
+		}
+		if last := c.Evidence.Direct[p.For[0]]; !c.stored(p) && c.Now.Before(last.Add(quiet)) {
+			return c.wait(MakeGuard, p.For[0], last.Add(quiet), "connections come round the waypoint")
+		}
+		if out := c.ensure(MakeGuard, p.Manifest, p.Why, c.needsFor(p.For)); out == busy {
+			return busy
+		}
+	}
+	return settled
+}
+
+func (c *course) awaitGuards() outcome {
+	for _, p := range c.guardsOf() {
+		if c.stored(p) {
+			if out := c.converged(MakeGuard, p.Ref()); out == busy {
+				return busy
+			}
+		}
+	}
+	return settled
+}
+
+func (c *course) removeGuards() outcome {
+	return c.removeOwn(Guarding, func(o *mesh.Object) outcome { return c.delete(RemoveGuard, o, "its Service is to be released") })
+}
+
+// awaitGuardsRemoved waits until every ztunnel knows that the guards are gone. In one push with the label the label goes first, and
+// everybody is shut out.
+func (c *course) awaitGuardsRemoved() outcome {
+	for _, l := range c.bound {
+		for _, svc := range c.under(l) {
+			if out := c.converged(RemoveGuard, guardOf(svc)); out == busy {
+				return busy
+			}
+		}
+	}
+	return settled
+}
+
+// under are the Services that a label binds as it is stored.
+func (c *course) under(l Label) []mesh.Ref {
+	if l.On.Kind != mesh.Namespace.String() {
+		return []mesh.Ref{RefOf(mesh.Service, l.On.Namespace, l.On.Name)}
+	}
+	var out []mesh.Ref
+	for _, o := range c.snapshot.Inheriting(l.On.Name) {
+		out = append(out, refOf(o))
+	}
+	return out
+}

@@ -1,0 +1,223 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+func yamlOf(text string) map[string]any {
+	out := map[string]any{}
+	if err := yaml.Unmarshal([]byte(text), &out); err != nil {
+		panic(err)
+	}
+	return out
+}
+
+// world is what the controller knows: the mesh as it has seen it, and what can be found out about proxies now.
+func (m *model) world(seen int) World {
+	s := m.states[seen].snapshot
+	e := Evidence{Managed: m.managedIn(s), Versions: map[mesh.Ref]string{}, Waypoints: map[mesh.Ref]Serving{},
+		Convergence: Convergence{Acknowledged: m.acknowledged(), Written: maps.Clone(m.changed), Since: m.began}}
+	for ref, n := range m.rv {
+		e.Versions[ref] = fmt.Sprint(n)
+	}
+	for _, gw := range s.List(mesh.Gateway, "shop") {
+		open := 0
+		for _, c := range m.live {
+			if c.waypoint == gw.Name {
+				open++
+			}
+		}
+		e.Waypoints[refOf(gw)] = Serving{Ready: mesh.Ready(gw) && m.serves(gw.Name), Counted: true, Connections: open}
+	}
+	settings := Settings{Default: m.setting}
+	view := policies.NewView(s)
+	p, ok := m.plans[s]
+	if !ok {
+		p = Make(view, settings, e.Managed)
+		m.plans[s] = p
+	}
+	return World{View: view, Settings: settings, Plan: p, Evidence: e, Now: m.now, order: m.order}
+}
+
+// managedIn is what our field manager owned when the mesh was as s.
+func (m *model) managedIn(s *mesh.Snapshot) Managed {
+	out := Managed{}
+	for ref, labels := range m.managed {
+		if find(s, ref) != nil {
+			out[ref] = labels
+		}
+	}
+	return out
+}
+
+// control is one turn of the controller, which may be killed before it writes. It is whether it wrote.
+func (m *model) control(killed bool) bool {
+	steps := Next(m.world(m.seen)).Steps()
+	if len(steps) == 0 || killed {
+		if killed {
+			m.note("the controller is killed")
+			m.began, m.changed = m.now, map[mesh.Ref]time.Time{}
+			m.seen = len(m.states) - 1
+		}
+		return false
+	}
+	s := steps[m.rand.IntN(len(steps))]
+	return m.write(s)
+}
+
+// write is what an API server does with a step. It is false where a precondition does not hold.
+func (m *model) write(s Step) bool {
+	stored := find(m.latest(), s.Object)
+	if s.Preconditions.UID != "" && (stored == nil || stored.UID != s.Preconditions.UID) ||
+		s.Preconditions.ResourceVersion != "" && s.Preconditions.ResourceVersion != fmt.Sprint(m.rv[s.Object]) ||
+		s.Action == Apply && s.Preconditions.UID == "" && stored != nil {
+		m.note("refused: %s %s", s.Row, s.Object)
+		return false
+	}
+	m.note("%s %s: %s", s.Row, s.Object, s.Why)
+	m.letsIn(s, stored)
+	switch s.Action {
+	case Delete:
+		m.deleted(s.Object)
+		m.store(s.Object, nil)
+	case Apply:
+		m.apply(s, stored)
+	case Bind, Release:
+		m.relabel(s, stored)
+	}
+	return true
+}
+
+// deleted is what follows from a Gateway that goes: its pods go, and with them what is connected through them.
+func (m *model) deleted(ref mesh.Ref) {
+	if ref.Kind == mesh.Gateway.String() {
+		delete(m.pods, ref.Name)
+		delete(m.served, ref.Name)
+	}
+}
+
+func (m *model) apply(s Step, stored *mesh.Object) {
+	content := maps.Clone(s.Manifest)
+	metadata := maps.Clone(content["metadata"].(map[string]any))
+	metadata["uid"] = m.uid()
+	if stored != nil {
+		metadata["uid"] = stored.UID
+		if status := stored.Content["status"]; status != nil {
+			content["status"] = status
+		}
+	} else if s.Object.Kind == mesh.Gateway.String() {
+		content["status"] = map[string]any{"addresses": []any{}}
+	}
+	content["metadata"] = metadata
+	o := *decode(content)
+	o.Live = true
+	m.managed[s.Object] = slices.Sorted(maps.Keys(o.Labels))
+	m.store(s.Object, &o)
+}
+
+// relabel is a server-side apply of labels: what our field manager owned and no longer says goes.
+func (m *model) relabel(s Step, stored *mesh.Object) {
+	metadata := s.Manifest["metadata"].(map[string]any)
+	labels, _ := metadata["labels"].(map[string]any)
+	o := labelled(stored, stringMap(labels), m.managed[s.Object]...)
+	annotated := *o
+	annotated.Annotations = maps.Clone(o.Annotations)
+	if annotated.Annotations == nil {
+		annotated.Annotations = map[string]string{}
+	}
+	delete(annotated.Annotations, ProfileAnnotation)
+	if len(labels) > 0 {
+		annotated.Annotations[ProfileAnnotation] = "default"
+	}
+	for _, svc := range services {
+		if s.Action == Bind && (s.Object.Kind == mesh.Namespace.String() || s.Object.Name == svc) {
+			m.labelled[svc] = m.now
+		}
+	}
+	m.store(s.Object, &annotated)
+	m.serving()
+	delete(m.managed, s.Object)
+	if len(labels) > 0 {
+		m.managed[s.Object] = slices.Sorted(maps.Keys(labels))
+	}
+}
+
+func stringMap(in map[string]any) map[string]string {
+	out := map[string]string{}
+	for k, v := range in {
+		out[k] = v.(string)
+	}
+	return out
+}
+
+// settle lets everything take its course, without anything new. It is false where that does not end.
+func (m *model) settle() bool {
+	for range 300 {
+		m.drift(true)
+		m.seen = len(m.states) - 1
+		w := m.world(m.seen)
+		p := Next(w)
+		switch {
+		case len(p.Steps()) > 0:
+			m.write(p.Steps()[0])
+		case p.Done() && m.everybodyKnows():
+			return true
+		default:
+			m.tick(20 * time.Second)
+		}
+		if m.complain() != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *model) everybodyKnows() bool { return m.acknowledged().Equal(m.now) }
+
+// drift moves istiods and proxies on, all of them or one.
+func (m *model) drift(all bool) {
+	if all {
+		for i := range m.istiods {
+			m.istiods[i] = len(m.states) - 1
+		}
+		for _, p := range m.proxies() {
+			m.push(p)
+		}
+		for _, gw := range m.gateways() {
+			if !m.serves(gw.Name) || !mesh.Ready(gw) {
+				m.readies()
+			}
+		}
+		return
+	}
+	if m.rand.IntN(2) == 0 {
+		i := m.rand.IntN(len(m.istiods))
+		m.istiods[i] += m.rand.IntN(len(m.states) - m.istiods[i])
+		return
+	}
+	ps := m.proxies()
+	m.push(ps[m.rand.IntN(len(ps))])
+}
+
+func (m *model) describeProgress() string {
+	var b strings.Builder
+	for _, c := range Next(m.world(len(m.states) - 1)) {
+		fmt.Fprintf(&b, "%s removing=%v step=%v\n", c.Waypoint, c.Removing, c.Step)
+		for _, w := range c.Waiting {
+			fmt.Fprintf(&b, "  waits %s %s %s\n", w.Row, w.Object, w.Why)
+		}
+		for _, s := range c.Stopped {
+			fmt.Fprintf(&b, "  stopped %s %s %s\n", s.Row, s.Object, s.Why)
+		}
+	}
+	return b.String()
+}

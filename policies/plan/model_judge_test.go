@@ -1,0 +1,187 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// complain says what is wrong now: a call that is let through and that nothing since the last rest allowed, one that is
+// stopped and that everything since allowed, or a connection that we cut. It is "" where nothing is.
+func (m *model) complain() string {
+	if m.lets != "" {
+		return m.lets
+	}
+	for _, p := range apps {
+		for _, c := range clients {
+			for _, method := range methods {
+				for _, via := range m.ways(c, p.app) {
+					answer, gw := m.call(c, p.app, method, p, via)
+					switch {
+					case answer == through && !m.allowed(c, p, method):
+						return fmt.Sprintf("%s may %s %s on %s by waypoint %q, and nothing allowed it", c.name, method, p.app, p.node, gw)
+					case answer != through && m.promised(c, p, method) && !m.excused(p, answer, gw, via):
+						return fmt.Sprintf("%s may not %s %s on %s by waypoint %q (%s), and everything allowed it", c.name, method, p.app, p.node, gw, answer)
+					}
+				}
+			}
+		}
+	}
+	return m.cut()
+}
+
+// since are the states that somebody may still act on, from the last rest on; of those that are alike for people one.
+func (m *model) since() []*state {
+	out := []*state{&m.states[m.calm]}
+	for i := m.calm + 1; i < len(m.states); i++ {
+		if last := out[len(out)-1]; len(last.people) != len(m.states[i].people) || !slices.Equal(last.people, m.states[i].people) {
+			out = append(out, &m.states[i])
+		}
+	}
+	return out
+}
+
+// allowed is whether any of those states allows a call.
+func (m *model) allowed(c client, p pod, method string) bool {
+	if m.byPerson(p.app) {
+		return true
+	}
+	served := m.states[m.calm].bound[p.app]
+	for _, st := range m.since() {
+		ok := atZtunnel(st.people, p, c.principal()) || m.opened(st, c, p, method)
+		// What was enforced at the waypoint stays so, unless a person has seen to that.
+		if served != "" && !m.broke[p.app] {
+			ok = ok && atWaypoint(st.people, p.app, served, c.principal(), method)
+		}
+		if ok {
+			return true
+		}
+	}
+	return false
+}
+
+// opened is whether an ALLOW at the Service lets a call in though no ALLOW at the pods does: where those let in nobody, and so
+// only say that others decide; and where it has been written since the last rest, because ALLOWs add up and its complement takes
+// its time.
+func (m *model) opened(st *state, c client, p pod, method string) bool {
+	name := "l7-allow." + p.app
+	if !has(st.people, name) || method != "GET" || deniedAtPods(st.people, p, c.principal()) {
+		return false
+	}
+	return !has(m.states[m.calm].people, name) || !rulesAtPods(st.people, p)
+}
+
+func has(own []*mesh.Object, name string) bool {
+	return slices.ContainsFunc(own, func(o *mesh.Object) bool { return o.Name == name })
+}
+
+func deniedAtPods(own []*mesh.Object, p pod, principal string) bool {
+	return !atZtunnel(slices.DeleteFunc(slices.Clone(own), func(o *mesh.Object) bool {
+		return o.Spec.(*mesh.AuthorizationPolicySpec).Action != policies.Deny
+	}), p, principal)
+}
+
+// rulesAtPods is whether an ALLOW of people over the pods has a rule.
+func rulesAtPods(own []*mesh.Object, p pod) bool {
+	return slices.ContainsFunc(own, func(o *mesh.Object) bool {
+		return strings.HasPrefix(o.Name, "allow") && o.Spec.(*mesh.AuthorizationPolicySpec).Selector.MatchLabels["app"] == p.app
+	})
+}
+
+// letsIn notes a step of ours that lets clients in at the pods who were kept out, though no person has changed anything.
+// Removing a guard does; it is what a guard is for.
+func (m *model) letsIn(s Step, stored *mesh.Object) {
+	if stored == nil || s.Action != Delete || Role(stored.Annotations[RoleAnnotation]) == Guarding {
+		return
+	}
+	own := m.states[len(m.states)-1].all
+	without := slices.DeleteFunc(slices.Clone(own), func(o *mesh.Object) bool { return o == stored })
+	for _, p := range apps {
+		for _, c := range clients {
+			if !atZtunnel(own, p, c.principal()) && atZtunnel(without, p, c.principal()) {
+				m.lets = fmt.Sprintf("%s %s lets %s in to %s", s.Row, s.Object, c.name, p.app)
+			}
+		}
+	}
+}
+
+// promised is whether all of those states allow a call, at the pods and at the waypoint.
+func (m *model) promised(c client, p pod, method string) bool {
+	for _, st := range m.since() {
+		if !atZtunnel(st.people, p, c.principal()) || !atWaypoint(st.people, p.app, "waypoint", c.principal(), method) {
+			return false
+		}
+	}
+	return true
+}
+
+// excused is whether a call is stopped for a reason that is told, or not ours.
+func (m *model) excused(p pod, answer, gw string, via *waypointPod) bool {
+	switch {
+	case m.broke[p.app], m.told[p.app], m.warned():
+		return true
+	case answer == refused && via != nil:
+		return true // the one push in which a ztunnel knows the binding before the waypoint knows the Service
+	case answer == refused && m.served[gw].After(m.labelled[p.app]):
+		return true // it has served since it was bound, and its pods have gone since
+	}
+	w := m.world(len(m.states) - 1)
+	if slices.ContainsFunc(w.Plan.Blocked, func(b Blocked) bool { return b.Target.Name == p.app }) {
+		return true
+	}
+	for _, c := range Next(w) {
+		if slices.ContainsFunc(c.Stopped, func(s Stop) bool { return s.Row == RemoveAdmit }) {
+			return true
+		}
+	}
+	return false
+}
+
+// byPerson is whether a person has bound the Service to a waypoint, and so answers for what ztunnel sees of its clients.
+func (m *model) byPerson(service string) bool {
+	return slices.ContainsFunc(m.states[m.calm:], func(st state) bool {
+		o := st.snapshot.Get(mesh.Service, "shop", service)
+		name := o.Labels[label.IoIstioUseWaypoint.Name]
+		return name != "" && name != "none" && o.Annotations[ProfileAnnotation] == ""
+	})
+}
+
+// warned is whether a person has written, since the last rest, what shuts a waypoint out at ztunnel. Admission warns of that:
+// for what is bound already there is an outage until we have let the waypoint in.
+func (m *model) warned() bool {
+	shuts := func(own []*mesh.Object) []*mesh.Object {
+		return slices.DeleteFunc(slices.Clone(own), func(o *mesh.Object) bool {
+			return !strings.HasPrefix(o.Name, "allow") && o.Name != "nothing.x" && o.Name != "except.cart"
+		})
+	}
+	calm := shuts(m.states[m.calm].people)
+	return slices.ContainsFunc(m.since(), func(st *state) bool { return !slices.Equal(calm, shuts(st.people)) })
+}
+
+// cut drops the connections that ztunnel cuts, and complains of one that should have stayed.
+func (m *model) cut() string {
+	complaint := ""
+	m.live = slices.DeleteFunc(m.live, func(c connection) bool {
+		if c.waypoint == "" {
+			return false // as long as nothing selects its namespace it stays
+		}
+		dst, known := m.states[m.nodes[c.pod.node].version].all, m.states[c.via.version].all
+		open := atZtunnel(dst, c.pod, identityOf(c.waypoint))
+		for _, method := range methods {
+			if open && atWaypoint(known, c.service, c.waypoint, c.client.principal(), method) && !m.allowed(c.client, c.pod, method) {
+				complaint = fmt.Sprintf("%s may %s %s by a connection that is open, and nothing allowed it", c.client.name, method, c.service)
+			}
+		}
+		gone := len(m.pods[c.waypoint]) == 0 || !open
+		if gone && complaint == "" && m.promised(c.client, c.pod, "GET") && !m.excused(c.pod, denied, c.waypoint, nil) {
+			complaint = fmt.Sprintf("the connection of %s to %s by waypoint %s is cut, and everything allowed it", c.client.name, c.service, c.waypoint)
+		}
+		return gone
+	})
+	return complaint
+}

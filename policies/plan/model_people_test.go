@@ -1,0 +1,175 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// What people do.
+
+// written are the policies that people write, by name; each may be there or not.
+func writtenPolicy(name string, variant int) *mesh.Object {
+	who := [][]string{{"web"}, {"web", "ops"}, {"dev"}, {"ops", "dev"}}[variant%4]
+	var principals []string
+	for _, w := range who {
+		principals = append(principals, "cluster.local/ns/shop/sa/"+w)
+	}
+	from := fmt.Sprintf("from: [{source: {principals: [%s]}}]", join(principals))
+	kind, service, _ := cut(name)
+	spec := map[string]string{
+		"l7-deny":  fmt.Sprintf(`{action: DENY, targetRefs: [{kind: Service, group: "", name: %s}], rules: [{to: [{operation: {methods: [DELETE]}}]}]}`, service),
+		"l7-allow": fmt.Sprintf(`{action: ALLOW, targetRefs: [{kind: Service, group: "", name: %s}], rules: [{to: [{operation: {methods: [GET]}}]}]}`, service),
+		"deny":     fmt.Sprintf(`{action: DENY, selector: {matchLabels: {app: %s}}, rules: [{%s}]}`, service, from),
+		"allow":    fmt.Sprintf(`{action: ALLOW, selector: {matchLabels: {app: %s}}, rules: [{%s}]}`, service, from),
+		"allow2":   fmt.Sprintf(`{action: ALLOW, selector: {matchLabels: {app: %s}}, rules: [{%s}]}`, service, from),
+		"nothing":  `{action: ALLOW}`,
+		"all-deny": fmt.Sprintf(`{action: DENY, rules: [{%s}]}`, from),
+		"except":   fmt.Sprintf(`{action: DENY, selector: {matchLabels: {app: %s}}, rules: [{from: [{source: {notPrincipals: [%s]}}]}]}`, service, join(principals)),
+	}[kind]
+	return parse(fmt.Sprintf("{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: %s, namespace: shop}, spec: %s}", name, spec))
+}
+
+// names are of policies that people write; those that ask for a waypoint are there more often.
+var names = []string{"l7-deny.cart", "l7-deny.cart", "l7-deny.ord", "l7-allow.cart", "deny.cart", "deny.ord", "allow.cart", "allow2.cart", "allow.ord", "nothing.x", "all-deny.x", "except.cart"}
+
+func cut(name string) (string, string, bool) {
+	for i := range name {
+		if name[i] == '.' {
+			return name[:i], name[i+1:], true
+		}
+	}
+	return name, "", false
+}
+
+func join(in []string) string {
+	out := ""
+	for i, s := range in {
+		if i > 0 {
+			out += ", "
+		}
+		out += s
+	}
+	return out
+}
+
+// act is one thing that happens.
+func (m *model) act() {
+	switch n := m.rand.IntN(100); {
+	case n < 12:
+		m.writePolicy()
+	case n < 14:
+		m.edit()
+	case n < 22:
+		m.readies()
+	case n < 50:
+		m.drift(false)
+	case n < 55:
+		m.open()
+	case n < 58:
+		m.close()
+	case n < 60:
+		m.tick(90e9)
+	case n < 63:
+		m.control(true)
+	default:
+		if m.rand.IntN(4) > 0 {
+			m.seen = len(m.states) - 1
+		}
+		m.control(false)
+	}
+	if m.everybodyKnows() {
+		if p := Next(m.world(len(m.states) - 1)); p.Done() {
+			m.atRest()
+		}
+	}
+}
+
+// atRest is the state from which changes are judged.
+func (m *model) atRest() {
+	m.calm = len(m.states) - 1
+	clear(m.broke)
+	clear(m.told)
+	for _, b := range m.world(m.calm).Plan.Blocked {
+		m.told[b.Target.Name] = true
+	}
+	for _, svc := range services {
+		// Whoever binds a Service himself answers for it.
+		o := m.latest().Get(mesh.Service, "shop", svc)
+		if l := o.Labels[label.IoIstioUseWaypoint.Name]; l != "" && len(m.managed[refOf(o)]) == 0 {
+			m.broke[svc] = true
+		}
+	}
+}
+
+func (m *model) writePolicy() {
+	name := names[m.rand.IntN(len(names))]
+	o := writtenPolicy(name, m.rand.IntN(4))
+	if stored := m.latest().Get(mesh.AuthorizationPolicy, "shop", name); stored != nil && m.rand.IntN(2) == 0 {
+		m.note("a person deletes %s", name)
+		m.store(refOf(o), nil)
+		return
+	}
+	m.note("a person writes %s: %v", name, o.Content["spec"])
+	m.store(refOf(o), o)
+}
+
+// edit is a person who changes labels.
+func (m *model) edit() {
+	svc := services[m.rand.IntN(len(services))]
+	o := m.latest().Get(mesh.Service, "shop", svc)
+	key := label.IoIstioUseWaypoint.Name
+	m.broke[svc] = true
+	switch {
+	case o.Labels[key] == "none" || o.Labels[key] != "" && !slices.Contains(m.managed[refOf(o)], key):
+		m.note("a person takes the label off Service %s", svc)
+		m.store(refOf(o), labelled(o, nil, key))
+	case o.Labels[key] != "":
+		m.note("a person takes our label off Service %s", svc)
+		m.store(refOf(o), labelled(o, nil, key))
+	case m.rand.IntN(2) == 0:
+		m.note("a person opts Service %s out", svc)
+		m.store(refOf(o), labelled(o, map[string]string{key: "none"}))
+	default:
+		m.note("a person labels Service %s", svc)
+		m.store(refOf(o), labelled(o, map[string]string{key: "waypoint"}))
+	}
+}
+
+// open opens a connection where one is let through.
+func (m *model) open() {
+	c, p := clients[m.rand.IntN(len(clients))], apps[m.rand.IntN(len(apps))]
+	for _, via := range m.ways(c, p.app) {
+		// A waypoint that denies requests keeps the connection.
+		if answer, gw := m.call(c, p.app, "GET", p, via); answer == through || answer == denied && gw != "" {
+			m.live = append(m.live, connection{c, p.app, p, gw, via})
+			m.note("%s connects to %s by %q", c.name, p.app, gw)
+			return
+		}
+	}
+}
+
+func (m *model) close() {
+	if len(m.live) > 0 {
+		i := m.rand.IntN(len(m.live))
+		m.live = slices.Delete(m.live, i, i+1)
+	}
+}
+
+// ways are the pods of the waypoint that the client's ztunnel sends to; one nil where it sends directly, or there is none.
+func (m *model) ways(c client, service string) []*waypointPod {
+	gw := m.states[m.nodes[c.node].version].bound[service]
+	var out []*waypointPod
+	for _, p := range m.pods[gw] {
+		if p.ready {
+			out = append(out, p)
+		}
+	}
+	if len(out) == 0 {
+		return []*waypointPod{nil}
+	}
+	return out
+}

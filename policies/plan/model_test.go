@@ -1,0 +1,380 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// A model of a mesh with a data plane, because nothing without one can show a gap:
+//
+//   - an API server that keeps every state that it ever had;
+//   - two istiods, each of which has seen some of them;
+//   - a ztunnel on each node and the pods of each waypoint, each of which runs with what its istiod had seen when it took
+//     its last push;
+//   - connections, which keep the path on which they were opened;
+//   - identities: who calls, and behind a waypoint the waypoint.
+//
+// It judges policies by itself, and not by the code that it tests.
+
+// state is the mesh as it was stored at a time.
+type state struct {
+	snapshot *mesh.Snapshot
+	at       time.Time
+
+	// What a proxy takes from it. That of people is the same slice as in the state before where they changed nothing.
+	all, people []*mesh.Object    // AuthorizationPolicies
+	bound       map[string]string // Services to Gateways
+}
+
+// newState is the state that follows one.
+func newState(was state, s *mesh.Snapshot, at time.Time) state {
+	out := state{snapshot: s, at: at, bound: map[string]string{}}
+	for o := range s.All(mesh.AuthorizationPolicy) {
+		out.all = append(out.all, o)
+		if o.Labels[ManagedByLabel] != ManagedBy {
+			out.people = append(out.people, o)
+		}
+	}
+	if slices.Equal(out.people, was.people) {
+		out.people = was.people
+	}
+	for _, svc := range services {
+		out.bound[svc] = binding(s, svc)
+	}
+	return out
+}
+
+// proxy is a ztunnel, or a pod of a waypoint.
+type proxy struct {
+	istiod  int
+	version int // of the state that it runs with
+}
+
+type waypointPod struct {
+	proxy
+	ready bool
+}
+
+// connection is one that was opened. waypoint is "" where it is direct.
+type connection struct {
+	client   client
+	service  string
+	pod      pod
+	waypoint string
+	via      *waypointPod
+}
+
+type client struct{ name, node string }
+
+func (c client) principal() string { return "cluster.local/ns/shop/sa/" + c.name }
+
+type pod struct{ app, node string }
+
+type model struct {
+	rand    *rand.Rand
+	now     time.Time
+	states  []state
+	uids    int
+	rv      map[mesh.Ref]int
+	managed Managed
+	istiods []int                     // how far each has seen
+	nodes   map[string]*proxy         // ztunnels
+	pods    map[string][]*waypointPod // of waypoints
+	live    []connection
+	changed map[mesh.Ref]time.Time // since the controller began
+	began   time.Time
+	seen    int // how far the controller has seen
+
+	calm     int                  // the state at which nothing was left to do, and everybody knew
+	broke    map[string]bool      // Services whose binding a person changed since
+	told     map[string]bool      // Services of which the plan said then that something is in the way
+	served   map[string]time.Time // when a waypoint was last ready
+	labelled map[string]time.Time // when a Service was last bound to something else
+	lets     string               // a step of ours that let somebody in
+	order    *tables
+	profile  Profile
+	setting  Setting
+	log      []string
+	plans    map[*mesh.Snapshot]Plan
+}
+
+var (
+	clients  = []client{{"web", "n1"}, {"dev", "n2"}, {"ops", "n1"}}
+	apps     = []pod{{"cart", "n1"}, {"cart", "n2"}, {"ord", "n2"}}
+	services = []string{"cart", "ord"}
+	methods  = []string{"GET", "DELETE"}
+)
+
+func newModel(seed uint64, order *tables) *model {
+	m := &model{
+		rand: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		rv: map[mesh.Ref]int{}, managed: Managed{}, istiods: []int{0, 0}, nodes: map[string]*proxy{"n1": {}, "n2": {istiod: 1}},
+		pods: map[string][]*waypointPod{}, changed: map[mesh.Ref]time.Time{}, broke: map[string]bool{}, told: map[string]bool{}, served: map[string]time.Time{}, labelled: map[string]time.Time{},
+		order: order, profile: Profile{Name: "default", RetainFor: time.Minute, DrainFor: time.Minute}, plans: map[*mesh.Snapshot]Plan{},
+	}
+	m.setting = Setting{Mode: Provision, Profile: m.profile}
+	if m.rand.IntN(3) == 0 {
+		m.setting.Profile.Granularity = PerService
+	}
+	if m.rand.IntN(2) == 0 {
+		m.setting.Bypass = Guard
+	}
+	objects := []string{`{apiVersion: v1, kind: Namespace, metadata: {name: shop, uid: u1, labels: {istio.io/dataplane-mode: ambient}}}`,
+		`{apiVersion: v1, kind: Namespace, metadata: {name: istio-system, uid: u2}}`}
+	for i, s := range services {
+		objects = append(objects, fmt.Sprintf(`{apiVersion: v1, kind: Service, metadata: {name: %s, namespace: shop, uid: s%d}, spec: {clusterIP: 10.96.0.1%d, selector: {app: %s}, ports: [{name: http, port: 80, targetPort: 8080}]}}`, s, i, i, s))
+		objects = append(objects, fmt.Sprintf(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: %s, namespace: shop, uid: d%d}, spec: {selector: {matchLabels: {app: %s}}, template: {metadata: {labels: {app: %s}}, spec: {containers: [{name: a, image: a, ports: [{containerPort: 8080}]}]}}}}`, s, i, s, s))
+	}
+	var all []*mesh.Object
+	for _, o := range objects {
+		all = append(all, parse(o))
+	}
+	m.states = []state{newState(state{}, mesh.New(mesh.Options{}, all...), m.now)}
+	m.began = m.now
+	m.tick(time.Second)
+	return m
+}
+
+func (m *model) tick(d time.Duration) { m.now = m.now.Add(d) }
+
+func (m *model) latest() *mesh.Snapshot { return m.states[len(m.states)-1].snapshot }
+
+// store writes a state in which one object is different; o is nil where it is deleted.
+func (m *model) store(ref mesh.Ref, o *mesh.Object) {
+	m.tick(time.Millisecond)
+	s := m.latest()
+	if o == nil {
+		s = s.Without(find(s, ref))
+		delete(m.managed, ref)
+	} else {
+		s = s.With(o)
+	}
+	m.rv[ref]++
+	m.changed[ref] = m.now
+	m.states = append(m.states, newState(m.states[len(m.states)-1], s, m.now))
+	m.tick(time.Millisecond)
+}
+
+// acknowledged is up to when every proxy knows what was stored.
+func (m *model) acknowledged() time.Time {
+	slowest := len(m.states) - 1
+	for _, p := range m.proxies() {
+		slowest = min(slowest, p.version)
+	}
+	if slowest == len(m.states)-1 {
+		return m.now
+	}
+	return m.states[slowest+1].at.Add(-1)
+}
+
+func (m *model) proxies() []*proxy {
+	var out []*proxy
+	for _, n := range slices.Sorted(maps.Keys(m.nodes)) {
+		out = append(out, m.nodes[n])
+	}
+	for _, gw := range slices.Sorted(maps.Keys(m.pods)) {
+		for _, p := range m.pods[gw] {
+			if p.ready {
+				out = append(out, &p.proxy)
+			}
+		}
+	}
+	return out
+}
+
+// push is a proxy that takes what its istiod has seen. It never goes back.
+func (m *model) push(p *proxy) { p.version = max(p.version, m.istiods[p.istiod]) }
+
+// readies makes pods of waypoints ready or not, as istiod and the kubelets would. A new one has taken its configuration
+// before it is ready.
+func (m *model) readies() {
+	for _, gw := range m.gateways() {
+		pods := m.pods[gw.Name]
+		if len(pods) == 0 {
+			m.pods[gw.Name] = []*waypointPod{{proxy: proxy{istiod: 0}}, {proxy: proxy{istiod: 1}}}
+			continue
+		}
+		p := pods[m.rand.IntN(len(pods))]
+		if p.ready = !p.ready; p.ready {
+			m.push(&p.proxy)
+			if !mesh.Ready(gw) && p.version >= m.versionOf(gw) {
+				m.address(gw)
+			}
+		} else {
+			m.live = slices.DeleteFunc(m.live, func(c connection) bool { return c.via == p })
+		}
+	}
+	m.serving()
+}
+
+func (m *model) serving() {
+	for name := range m.pods {
+		if m.serves(name) {
+			m.served[name] = m.now
+		}
+	}
+}
+
+func (m *model) gateways() []*mesh.Object {
+	return slices.Clone(m.latest().List(mesh.Gateway, "shop"))
+}
+
+// versionOf is the first state in which the Gateway is there.
+func (m *model) versionOf(gw *mesh.Object) int {
+	for i := len(m.states) - 1; i >= 0; i-- {
+		if o := m.states[i].snapshot.Get(mesh.Gateway, "shop", gw.Name); o == nil || o.UID != gw.UID {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+func (m *model) address(gw *mesh.Object) {
+	content := maps.Clone(gw.Content)
+	content["status"] = map[string]any{"addresses": []any{map[string]any{"type": "Hostname", "value": gw.Name}}}
+	o := *decode(content)
+	o.Live = true
+	m.store(refOf(gw), &o)
+}
+
+func (m *model) serves(gw string) bool {
+	return slices.ContainsFunc(m.pods[gw], func(p *waypointPod) bool { return p.ready })
+}
+
+// binding is the waypoint of a Service as a proxy knows it: by the label of the Service, else of the Namespace, if it has
+// an address.
+func binding(s *mesh.Snapshot, service string) string {
+	svc, ns := s.Get(mesh.Service, "shop", service), s.Get(mesh.Namespace, "", "shop")
+	name, ok := svc.Labels[label.IoIstioUseWaypoint.Name]
+	if !ok {
+		name = ns.Labels[label.IoIstioUseWaypoint.Name]
+	}
+	if gw := s.Get(mesh.Gateway, "shop", name); gw != nil && mesh.Ready(gw) && name != "none" {
+		return name
+	}
+	return ""
+}
+
+// The answers to a call.
+const (
+	through = "let through"
+	denied  = "denied"
+	refused = "refused" // by nothing that judges: the waypoint has no pod, or does not know the Service
+)
+
+// call is what happens to a new connection, with one request, on a path.
+func (m *model) call(c client, service, method string, p pod, via *waypointPod) (string, string) {
+	src, dst := &m.states[m.nodes[c.node].version], &m.states[m.nodes[p.node].version]
+	gw := src.bound[service]
+	if gw == "" {
+		return verdict(atZtunnel(dst.all, p, c.principal())), ""
+	}
+	if via == nil || !via.ready {
+		return refused, gw
+	}
+	known := &m.states[via.version]
+	if known.bound[service] != gw {
+		return refused, gw
+	}
+	if !atWaypoint(known.all, service, gw, c.principal(), method) {
+		return denied, gw
+	}
+	return verdict(atZtunnel(dst.all, p, identityOf(gw))), gw
+}
+
+func identityOf(gw string) string { return "cluster.local/ns/shop/sa/" + gw }
+
+func verdict(ok bool) string {
+	if ok {
+		return through
+	}
+	return denied
+}
+
+// atZtunnel judges who connects to a pod, by the policies without targetRefs.
+func atZtunnel(own []*mesh.Object, p pod, principal string) bool {
+	var allows, allowed bool
+	for _, o := range own {
+		spec := o.Spec.(*mesh.AuthorizationPolicySpec)
+		if len(spec.TargetRefs) > 0 || spec.Selector != nil && spec.Selector.MatchLabels["app"] != p.app {
+			continue
+		}
+		hit := slices.ContainsFunc(spec.Rules, func(r mesh.Rule) bool { return len(r.To) == 0 && fromMatches(r, principal) })
+		switch {
+		case spec.Action == policies.Deny && hit:
+			return false
+		case spec.Action != policies.Deny:
+			allows, allowed = true, allowed || hit
+		}
+	}
+	return !allows || allowed
+}
+
+// atWaypoint judges a request, by the policies that name the Service or the Gateway.
+func atWaypoint(own []*mesh.Object, service, gw, principal, method string) bool {
+	var allows, allowed bool
+	for _, o := range own {
+		spec := o.Spec.(*mesh.AuthorizationPolicySpec)
+		if !slices.ContainsFunc(spec.TargetRefs, func(r mesh.TargetRef) bool {
+			return r.Kind == "Service" && r.Name == service || r.Kind == "Gateway" && r.Name == gw
+		}) {
+			continue
+		}
+		hit := slices.ContainsFunc(spec.Rules, func(r mesh.Rule) bool {
+			return fromMatches(r, principal) && (len(r.To) == 0 || slices.Contains(r.To[0].Operation.Methods, method))
+		})
+		switch {
+		case spec.Action == policies.Deny && hit:
+			return false
+		case spec.Action != policies.Deny:
+			allows, allowed = true, allowed || hit
+		}
+	}
+	return !allows || allowed
+}
+
+func fromMatches(r mesh.Rule, principal string) bool {
+	if len(r.From) == 0 {
+		return true
+	}
+	for _, f := range r.From {
+		src := f.Source
+		if (len(src.Principals) == 0 || slices.Contains(src.Principals, principal)) && !slices.Contains(src.NotPrincipals, principal) {
+			return true
+		}
+	}
+	return false
+}
+
+// parsed are the objects that parse has read. Objects are immutable, and reading takes longer than all the rest.
+var parsed sync.Map
+
+func parse(text string) *mesh.Object {
+	if o, ok := parsed.Load(text); ok {
+		return o.(*mesh.Object)
+	}
+	o := decode(yamlOf(text))
+	parsed.Store(text, o)
+	return o
+}
+
+func (m *model) note(format string, args ...any) {
+	m.log = append(m.log, m.now.Format("15:04:05.000")+" "+fmt.Sprintf(format, args...))
+}
+
+func (m *model) uid() string { m.uids++; return "uid-" + strconv.Itoa(m.uids) }
+
+func (m *model) history() string {
+	return strings.Join(m.log[max(0, len(m.log)-80):], "\n")
+}
