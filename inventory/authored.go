@@ -12,13 +12,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kjson "sigs.k8s.io/json"
 
+	"github.com/waywarden/waywarden/api/parameters"
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/inventory/manifest"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
 // authoredResources are what users write for Waywarden itself, and no part of a mesh.
-var authoredResources = []string{v1alpha1.GuardrailResource, v1alpha1.ExemptionResource}
+var authoredResources = []string{v1alpha1.GuardrailResource, v1alpha1.ExemptionResource, v1alpha1.WaypointProfileResource}
 
 func authoredResource(name string) string { return name + "." + v1alpha1.GroupVersion.Group }
 
@@ -26,12 +27,15 @@ func isAuthoredResource(resource string) bool {
 	return slices.ContainsFunc(authoredResources, func(name string) bool { return authoredResource(name) == resource })
 }
 
-// isAuthored is whether content is a Guardrail or an Exemption, of whatever version.
+// authoredKinds are their kinds.
+var authoredKinds = []string{v1alpha1.GuardrailKind, v1alpha1.ExemptionKind, v1alpha1.WaypointProfileKind}
+
+// isAuthored is whether content is of one of the kinds, of whatever version.
 func isAuthored(content map[string]any) bool {
 	apiVersion, _ := content["apiVersion"].(string)
 	group, _, _ := strings.Cut(apiVersion, "/")
 	kind, _ := content["kind"].(string)
-	return group == v1alpha1.GroupVersion.Group && (kind == v1alpha1.GuardrailKind || kind == v1alpha1.ExemptionKind)
+	return group == v1alpha1.GroupVersion.Group && slices.Contains(authoredKinds, kind)
 }
 
 func unversioned(ref mesh.Ref) mesh.Ref {
@@ -39,13 +43,13 @@ func unversioned(ref mesh.Ref) mesh.Ref {
 	return ref
 }
 
-// authored is what Guardrail and Exemption have in common.
+// authored is what the kinds have in common.
 type authored interface {
 	metav1.Object
 	Validate() []v1alpha1.FieldError
 }
 
-// fault is what keeps a Guardrail or an Exemption from being applied: cause. remedy.
+// fault is what keeps one of them from being applied: cause. remedy.
 type fault struct{ field, message string }
 
 // decodeAuthored reads content as strictly as an API server does, and more strictly than it stores: a field that nobody
@@ -54,12 +58,18 @@ func decodeAuthored(content map[string]any) (authored, []fault) {
 	if version := content["apiVersion"]; version != v1alpha1.GroupVersion.String() {
 		return nil, []fault{{"apiVersion", fmt.Sprintf("apiVersion must be %s and is %v. Correct it.", v1alpha1.GroupVersion, version)}}
 	}
-	var o authored = &v1alpha1.Guardrail{}
-	if content["kind"] == v1alpha1.ExemptionKind {
-		o = &v1alpha1.Exemption{}
-		if bad := badTime(content); bad != nil {
-			return nil, []fault{*bad}
-		}
+	var o authored
+	var bad *fault
+	switch content["kind"] {
+	case v1alpha1.ExemptionKind:
+		o, bad = &v1alpha1.Exemption{}, badTime(content)
+	case v1alpha1.WaypointProfileKind:
+		o, bad = &v1alpha1.WaypointProfile{}, badDuration(content)
+	default:
+		o = &v1alpha1.Guardrail{}
+	}
+	if bad != nil {
+		return nil, []fault{*bad}
 	}
 	data, err := json.Marshal(content)
 	if err != nil {
@@ -79,10 +89,35 @@ func decodeAuthored(content map[string]any) (authored, []fault) {
 			faults = append(faults, fault{at.FieldPath(), fmt.Sprintf("there is no field %s in it. Correct its name, or remove it.", at.FieldPath())})
 		}
 	}
-	for _, f := range o.Validate() {
+	for _, f := range validate(o) {
 		faults = append(faults, fault{f.Field, f.Error() + ". Correct it."})
 	}
 	return o, faults
+}
+
+// validate says what is wrong with the fields; of a profile that is well formed, what istiod would make of it.
+func validate(o authored) []v1alpha1.FieldError {
+	wrong := o.Validate()
+	if p, ok := o.(*v1alpha1.WaypointProfile); ok && len(wrong) == 0 {
+		return parameters.Check(p)
+	}
+	return wrong
+}
+
+// badDuration finds a length of time that is none, which the decoder would report without saying where.
+func badDuration(content map[string]any) *fault {
+	spec, _ := content["spec"].(map[string]any)
+	value := spec["retainFor"]
+	if value == nil {
+		return nil
+	}
+	if s, ok := value.(string); ok {
+		if _, err := time.ParseDuration(s); err == nil {
+			return nil
+		}
+		value = fmt.Sprintf("%q", s)
+	}
+	return &fault{"spec.retainFor", fmt.Sprintf("spec.retainFor must be a length of time, as in 1h, and is %v. Correct it.", value)}
 }
 
 // badTime finds a time that is none, which the decoder would report without saying where.
@@ -136,7 +171,7 @@ func jsonName(value string) string {
 	return "a " + value
 }
 
-// author takes a Guardrail or an Exemption of a file.
+// author takes one of the kinds of a file.
 func (r *fileReader) author(d *manifest.Document) {
 	o, faults := decodeAuthored(d.Content)
 	ref := authoredRef(d.Content, r.namespace)
@@ -179,12 +214,18 @@ func (i *Inventory) keepAuthored(o authored) {
 		i.Guardrails = append(i.Guardrails, o)
 	case *v1alpha1.Exemption:
 		i.Exemptions = append(i.Exemptions, o)
+	case *v1alpha1.WaypointProfile:
+		i.Profiles = append(i.Profiles, o)
 	}
 }
 
 func (i *Inventory) without(ref mesh.Ref) {
-	if ref.Kind == v1alpha1.GuardrailKind {
+	switch ref.Kind {
+	case v1alpha1.GuardrailKind:
 		i.Guardrails = slices.DeleteFunc(i.Guardrails, func(g *v1alpha1.Guardrail) bool { return g.Name == ref.Name })
+		return
+	case v1alpha1.WaypointProfileKind:
+		i.Profiles = slices.DeleteFunc(i.Profiles, func(p *v1alpha1.WaypointProfile) bool { return p.Name == ref.Name })
 		return
 	}
 	i.Exemptions = slices.DeleteFunc(i.Exemptions, func(e *v1alpha1.Exemption) bool { return e.Namespace == ref.Namespace && e.Name == ref.Name })

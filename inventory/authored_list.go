@@ -13,7 +13,7 @@ import (
 	"github.com/waywarden/waywarden/inventory/manifest"
 )
 
-// author lists the Guardrails and Exemptions of a cluster. Nothing of the mesh depends on them: where they may not be
+// author lists what users wrote for Waywarden itself. Nothing of the mesh depends on them: where they may not be
 // listed, everything else stands, and findings are judged without them.
 func (l *lister) author(ctx context.Context, out *Inventory, resources []schema.GroupVersionResource) {
 	for _, resource := range resources {
@@ -33,8 +33,11 @@ func (l *lister) author(ctx context.Context, out *Inventory, resources []schema.
 func authoredUnread(resource, why string) Unread {
 	u := Unread{Kind: v1alpha1.GuardrailKind, Resource: authoredResource(resource), Why: why,
 		Leaves: "Which Guardrails are in force is not known: findings are warned about as if there were none."}
-	if resource == v1alpha1.ExemptionResource {
+	switch resource {
+	case v1alpha1.ExemptionResource:
 		u.Kind, u.Leaves = v1alpha1.ExemptionKind, "Which Exemptions are in force is not known: no finding is exempt by them."
+	case v1alpha1.WaypointProfileResource:
+		u.Kind, u.Leaves = v1alpha1.WaypointProfileKind, "How waypoints are to be made is not known: they are planned as istiod makes them unasked."
 	}
 	return u
 }

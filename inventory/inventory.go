@@ -14,9 +14,10 @@ import (
 type Inventory struct {
 	// Objects are in the order in which they were found; none twice.
 	Objects []*mesh.Object
-	// Guardrails and Exemptions are what users wrote for Waywarden itself; well formed, and none twice.
+	// Guardrails, Exemptions and Profiles are what users wrote for Waywarden itself; well formed, and none twice.
 	Guardrails []*v1alpha1.Guardrail
 	Exemptions []*v1alpha1.Exemption
+	Profiles   []*v1alpha1.WaypointProfile
 	// Problems are what could not be read. Everything else was, all the same.
 	Problems []manifest.Problem
 	// Ignored counts objects that decide nothing in a mesh, as in "v1/ConfigMap": 3.
@@ -28,7 +29,7 @@ type Inventory struct {
 
 	read      []string // files that hold objects, in order
 	documents map[id]*manifest.Document
-	authored  map[mesh.Ref]*manifest.Document // of Guardrails and Exemptions, without their version
+	authored  map[mesh.Ref]*manifest.Document // of what users wrote for Waywarden itself, without its version
 	managed   map[id]managed
 }
 
@@ -111,8 +112,9 @@ func sortUnread(unread []Unread) {
 	for i, k := range mesh.Kinds() {
 		order[resourceName(k, k.Group())] = i
 	}
-	order[authoredResource(v1alpha1.GuardrailResource)] = len(order)
-	order[authoredResource(v1alpha1.ExemptionResource)] = len(order)
+	for _, name := range authoredResources {
+		order[authoredResource(name)] = len(order)
+	}
 	slices.SortStableFunc(unread, func(a, b Unread) int { return order[a.Resource] - order[b.Resource] })
 }
 

@@ -13,6 +13,7 @@ type reading struct {
 	object   *mesh.Object
 	ignored  bool
 	problems []manifest.Problem
+	mark     *Mark // nil where nobody asks for it
 }
 
 // read strips and decodes an object of the resource, which nobody else has seen.

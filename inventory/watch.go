@@ -30,6 +30,9 @@ type WatchOptions struct {
 	Mesh mesh.Options
 	// Rediscover is how long a kind may be installed before it is seen; 0 means ten seconds.
 	Rediscover time.Duration
+	// Manager is the field manager of whoever writes to the cluster by what is watched: Marked says what it owns. "" keeps
+	// no marks.
+	Manager string
 	// Log is where client-go tells what it retries. The zero value is nowhere: Status says what does not work.
 	Log logr.Logger
 	// Clock tells the time of what is heard, and paces rediscovery and retries; nil is the machine's.

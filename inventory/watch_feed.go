@@ -39,6 +39,8 @@ type feed struct {
 	client dynamic.ResourceInterface
 	alike  *alike
 	again  chan<- struct{} // asks for rediscovery
+
+	manager string // of the marks
 }
 
 // follow watches a resource until ctx ends or the mirror stops the source.
@@ -47,7 +49,7 @@ func (l *Live) follow(ctx context.Context, s *source) {
 	l.mu.Lock()
 	s.stop = cancel
 	l.mu.Unlock()
-	f := feed{mirror: l.mirror, source: s, client: l.client.Resource(s.GroupVersionResource), alike: newAlike(), again: l.again}
+	f := feed{mirror: l.mirror, source: s, client: l.client.Resource(s.GroupVersionResource), alike: newAlike(), again: l.again, manager: l.options.Manager}
 	r := cache.NewReflectorWithOptions(f.listWatch(), nil, f, cache.ReflectorOptions{
 		Name: resourceName(s.kind, s.Group), TypeDescription: s.GroupVersionResource.String(), Logger: &l.options.Log, Clock: l.options.Clock,
 		// A quarter of what client-go waits at most, so that the mesh is not long out of date when an API server returns.
@@ -117,7 +119,9 @@ func (f feed) watch(ctx context.Context, opts metav1.ListOptions) (watch.Interfa
 // decode turns what the API server sent into an item. content is nobody else's, and is kept as far as it is needed.
 func (f feed) decode(u *unstructured.Unstructured) *item {
 	i := &item{ObjectMeta: metav1.ObjectMeta{Namespace: u.GetNamespace(), Name: u.GetName(), ResourceVersion: u.GetResourceVersion()}}
+	mark := markOf(f.manager, f.source.kind, u)
 	i.reading = f.source.read(u.Object)
+	i.mark = mark
 	if o := i.object; o != nil {
 		f.alike.share(o)
 		i.Namespace, i.Name = o.Namespace, o.Name // the same memory

@@ -50,6 +50,7 @@ type source struct {
 	objects  map[name]*mesh.Object
 	ignored  map[name]struct{}
 	problems map[name]reading
+	marks    map[name]*Mark
 
 	settled  bool    // listed, or known to be unreadable
 	failures int     // since it was last listed
@@ -62,11 +63,14 @@ type source struct {
 }
 
 func newSource(r resource) *source {
-	return &source{resource: r, objects: map[name]*mesh.Object{}, ignored: map[name]struct{}{}, problems: map[name]reading{}, stop: func() {}}
+	return &source{resource: r, objects: map[name]*mesh.Object{}, ignored: map[name]struct{}{}, problems: map[name]reading{}, marks: map[name]*Mark{}, stop: func() {}}
 }
 
 // put is whether that makes a difference to the mesh: most of what a cluster says of its pods does not.
 func (s *source) put(n name, r reading) bool {
+	if r.mark != nil {
+		s.marks[n] = r.mark
+	}
 	delete(s.ignored, n)
 	delete(s.problems, n)
 	switch {
@@ -92,6 +96,7 @@ func (s *source) remove(n name) bool {
 	delete(s.objects, n)
 	delete(s.ignored, n)
 	delete(s.problems, n)
+	delete(s.marks, n)
 	return was
 }
 
@@ -114,6 +119,7 @@ func (s *source) replace(list []*item) []name {
 	}
 	keep(s.ignored, seen)
 	keep(s.problems, seen)
+	keep(s.marks, seen)
 	return changed
 }
 

@@ -34,6 +34,7 @@ func (m *mirror) serve(now served) []*source {
 				old.clearFor(m)
 			}
 			next.objects, next.ignored, next.problems, next.settled, next.unread = old.objects, old.ignored, old.problems, old.settled, old.unread
+			next.marks = old.marks
 		}
 		m.sources[r.GroupResource()] = next
 		follow = append(follow, next)

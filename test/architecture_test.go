@@ -26,6 +26,7 @@ type layer struct{ ours, others []string }
 // layers are found by the longest path that a package is at or below.
 var layers = map[string]layer{
 	"api":               {nil, []string{"k8s.io/api", "k8s.io/apimachinery"}},
+	"api/parameters":    {[]string{"api/*"}, append(pure, "sigs.k8s.io/json")},
 	"policies":          {[]string{"policies/mesh"}, pure},
 	"policies/mesh":     {nil, append(pure, "github.com/hashicorp/go-immutable-radix/v2")},
 	"policies/plan":     {[]string{"policies", "policies/mesh", "api/*"}, pure},

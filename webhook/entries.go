@@ -40,7 +40,7 @@ const (
 func ValidatingEntries() []Entry {
 	return []Entry{
 		{Name: PoliciesEntry, Path: ValidatePath, TimeoutSeconds: validateTimeout, Managed: true, Conditions: conditions(),
-			Rules: slices.Concat(rules(written, policyKinds()), ownRules(written, v1alpha1.GuardrailResource, v1alpha1.ExemptionResource))},
+			Rules: slices.Concat(rules(written, policyKinds()), ownRules(written, v1alpha1.GuardrailResource, v1alpha1.ExemptionResource, v1alpha1.WaypointProfileResource))},
 		{Name: MeshEntry, Path: ValidatePath, TimeoutSeconds: validateTimeout, Conditions: conditions(),
 			Rules: slices.Concat(rules(written, meshKinds), rules([]admissionregistrationv1.OperationType{admissionregistrationv1.Delete}, slices.Concat(meshKinds, policyKinds())))},
 	}

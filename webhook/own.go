@@ -13,16 +13,17 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/waywarden/waywarden/api/parameters"
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies"
 )
 
 // isOwn is whether a kind is one of Waywarden's own.
 func isOwn(group, kind string) bool {
-	return group == v1alpha1.GroupVersion.Group && (kind == v1alpha1.GuardrailKind || kind == v1alpha1.ExemptionKind)
+	return group == v1alpha1.GroupVersion.Group && slices.Contains([]string{v1alpha1.GuardrailKind, v1alpha1.ExemptionKind, v1alpha1.WaypointProfileKind}, kind)
 }
 
-// validateOwn judges a Guardrail or an Exemption: what their CRDs cannot say.
+// validateOwn judges a Guardrail, an Exemption or a WaypointProfile: what their CRDs cannot say.
 func (a *Admission) validateOwn(r *ctrladmission.Request, record *Record) ctrladmission.Response {
 	record.Outcome = Admitted
 	if deletes(r) {
@@ -41,17 +42,29 @@ func (a *Admission) validateOwn(r *ctrladmission.Request, record *Record) ctrlad
 	return response
 }
 
-// ownFaults are what keeps a Guardrail or an Exemption from being stored, and what its author is told although it is.
+// ownFaults are what keeps one of them from being stored, and what its author is told although it is.
 func (a *Admission) ownFaults(r *ctrladmission.Request) (causes []metav1.StatusCause, warned []string) {
 	unread := func(err error) []metav1.StatusCause {
 		return []metav1.StatusCause{cause("spec", oneLine(fmt.Sprintf("this %s cannot be read: %v. Correct it.", r.Kind.Kind, err)))}
 	}
-	if r.Kind.Kind == v1alpha1.GuardrailKind {
+	var w warnings
+	switch r.Kind.Kind {
+	case v1alpha1.WaypointProfileKind:
+		p := &v1alpha1.WaypointProfile{}
+		if err := json.Unmarshal(r.Object.Raw, p); err != nil {
+			return unread(err), nil
+		}
+		causes = causesOf(p.Validate())
+		if len(causes) == 0 {
+			causes = causesOf(parameters.Check(p))
+		}
+		drains(p, &w)
+		return causes, w.list()
+	case v1alpha1.GuardrailKind:
 		g := &v1alpha1.Guardrail{}
 		if err := json.Unmarshal(r.Object.Raw, g); err != nil {
 			return unread(err), nil
 		}
-		var w warnings
 		a.unknownChecks(g, &w)
 		return causesOf(g.Validate()), w.list()
 	}
@@ -60,6 +73,13 @@ func (a *Admission) ownFaults(r *ctrladmission.Request) (causes []metav1.StatusC
 		return unread(err), nil
 	}
 	return append(causesOf(e.Validate()), a.exemption(r, e, was)...), nil
+}
+
+// drains warns about a disruption budget that no node can be drained under: it is well formed, and seldom meant.
+func drains(p *v1alpha1.WaypointProfile, w *warnings) {
+	if n := parameters.Spare(&p.Spec); n == 0 {
+		w.add("spec.disruptionBudget lets no node be drained that a waypoint runs on: it keeps as many pods as there are at least. Ask for more replicas, or keep fewer.")
+	}
 }
 
 func causesOf(wrong []v1alpha1.FieldError) []metav1.StatusCause {

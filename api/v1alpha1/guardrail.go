@@ -65,7 +65,73 @@ type GuardrailSpec struct {
 	// +optional
 	// +default="Never"
 	Fix Fix `json:"fix,omitempty"`
+	// waypoints is what is done about policies that need a waypoint to take effect. Left out, this Guardrail says nothing
+	// about them; where no Guardrail does, they are reported, and Waywarden makes no waypoint.
+	// +optional
+	Waypoints *GuardrailWaypoints `json:"waypoints,omitempty"`
 }
+
+// GuardrailWaypoints is what is done about policies that need a waypoint.
+type GuardrailWaypoints struct {
+	// mode is who makes waypoints.
+	//
+	// Observe: nobody. What needs one is reported, with the manifests that would make it.
+	// Require: their owners. A policy that no waypoint can ever put in force is denied; one that only waits for its
+	// waypoint is admitted and reported until it is in force.
+	// Provision: Waywarden. A policy that needs a waypoint is admitted with a warning that names it, and the waypoint is
+	// made once the policy is stored. It is taken away when nothing needs it any more.
+	// +optional
+	// +default="Observe"
+	Mode WaypointMode `json:"mode,omitempty"`
+	// pending is what holds while a target waits for its waypoint.
+	//
+	// Open: it is called as before.
+	// Guard: nobody but the waypoint may call it, so nobody at all until the waypoint serves. It is a planned outage, and
+	// is done only where the target asks for it, or has no ready endpoint.
+	// +optional
+	// +default="Open"
+	Pending WaypointGuard `json:"pending,omitempty"`
+	// bypass is what holds once a target has its waypoint.
+	//
+	// Open: who calls its pods directly passes no waypoint.
+	// Guard: a policy at ztunnel lets only the waypoint in, and those that are known to call it directly.
+	// +optional
+	// +default="Open"
+	Bypass WaypointGuard `json:"bypass,omitempty"`
+	// profile is the WaypointProfile by which waypoints are made. Of several Guardrails that select a namespace and are
+	// equally strict about mode, the first by name decides.
+	// +optional
+	// +default="default"
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="the name of a WaypointProfile consists of lower-case letters, digits, dashes and dots"
+	Profile string `json:"profile,omitempty"`
+}
+
+// WaypointMode is who makes waypoints.
+//
+// +kubebuilder:validation:Enum=Observe;Require;Provision
+type WaypointMode string
+
+// Who makes waypoints.
+const (
+	ObserveWaypoints   WaypointMode = "Observe"
+	RequireWaypoints   WaypointMode = "Require"
+	ProvisionWaypoints WaypointMode = "Provision"
+)
+
+// WaypointGuard is whether a target is closed to whoever does not come through its waypoint.
+//
+// +kubebuilder:validation:Enum=Open;Guard
+type WaypointGuard string
+
+// Whether a target is closed.
+const (
+	GuardOpen   WaypointGuard = "Open"
+	GuardClosed WaypointGuard = "Guard"
+)
+
+// DefaultProfile is the WaypointProfile that a Guardrail means where it names none.
+const DefaultProfile = "default"
 
 // CheckEntry says what is done about the findings of some checks.
 type CheckEntry struct {

@@ -11,10 +11,12 @@ var GroupVersion = schema.GroupVersion{Group: "waywarden.dev", Version: "v1alpha
 
 // The kinds, and the resources under which an API server serves them.
 const (
-	GuardrailKind     = "Guardrail"
-	GuardrailResource = "guardrails"
-	ExemptionKind     = "Exemption"
-	ExemptionResource = "exemptions"
+	GuardrailKind           = "Guardrail"
+	GuardrailResource       = "guardrails"
+	ExemptionKind           = "Exemption"
+	ExemptionResource       = "exemptions"
+	WaypointProfileKind     = "WaypointProfile"
+	WaypointProfileResource = "waypointprofiles"
 )
 
 // schemeBuilder is filled in where a scheme asks for it, and by nothing else.
@@ -24,7 +26,7 @@ var schemeBuilder = runtime.NewSchemeBuilder(addKnownTypes)
 var AddToScheme = schemeBuilder.AddToScheme
 
 func addKnownTypes(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &Guardrail{}, &GuardrailList{}, &Exemption{}, &ExemptionList{})
+	scheme.AddKnownTypes(GroupVersion, &Guardrail{}, &GuardrailList{}, &Exemption{}, &ExemptionList{}, &WaypointProfile{}, &WaypointProfileList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

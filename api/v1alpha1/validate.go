@@ -55,6 +55,7 @@ func (g *Guardrail) Validate() []FieldError {
 	if g.Spec.Fix != "" {
 		oneOf(&v, "spec.fix", g.Spec.Fix, []Fix{FixNever, FixAdmission})
 	}
+	v.waypoints("spec.waypoints", g.Spec.Waypoints)
 	return v.errs
 }
 

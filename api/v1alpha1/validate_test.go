@@ -12,8 +12,11 @@ import (
 func validate(t *testing.T, manifest []byte) []FieldError {
 	t.Helper()
 	var o interface{ Validate() []FieldError } = &Guardrail{}
-	if strings.Contains(string(manifest), "kind: "+ExemptionKind) {
+	switch {
+	case strings.Contains(string(manifest), "kind: "+ExemptionKind):
 		o = &Exemption{}
+	case strings.Contains(string(manifest), "kind: "+WaypointProfileKind):
+		o = &WaypointProfile{}
 	}
 	if err := yaml.UnmarshalStrict(manifest, o); err != nil {
 		return []FieldError{{Field: "spec.expiresAt", Want: "a time", Got: err.Error()}} // the only field that cannot be read

@@ -37,6 +37,7 @@ type serve struct {
 	drain        time.Duration
 	logLevel     choice
 	rulesets
+	waypoints waypointFlags
 }
 
 func newServe(e *env) *cobra.Command {
@@ -44,13 +45,15 @@ func newServe(e *env) *cobra.Command {
 		kube:          genericclioptions.NewConfigFlags(true),
 		cert:          choice{value: "self-signed", allowed: []string{"self-signed", "files"}},
 		failurePolicy: choice{value: "managed", allowed: []string{"managed", "Ignore", "Fail"}},
+		waypoints:     waypointFlags{istiod: choice{value: "none", allowed: []string{"none", "pods", "urls"}}},
 		logLevel:      choice{value: "info", allowed: []string{"debug", "info", "warn", "error"}},
 	}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Answer admission webhooks in a cluster",
 		Long: `Answer admission webhooks in a cluster: judge every policy before it is stored, on the mesh as it would be, and what
-would break stored policies; repair where a Guardrail says so.
+would break stored policies; repair where a Guardrail says so. The replica that leads makes the waypoints that policies
+need, and takes away what nothing needs any more, where a Guardrail says Provision.
 
 It is what the Helm chart runs. It follows the whole mesh, and needs no storage of its own.`,
 		Args: cobra.NoArgs,
@@ -94,6 +97,8 @@ func (s *serve) addFlags(cmd *cobra.Command) {
 	f.StringVar(&s.istioVersion, "istio-version", "", "judge by this version of Istio; else by istiod's image tag")
 	f.IntVar(&s.concurrency, "concurrency", 0, "how many requests are judged at a time; 0 for 64")
 	f.DurationVar(&s.drain, "drain", 10*time.Second, "how long to go on answering after SIGTERM, until no API server calls this replica any more")
+	s.waypoints.add(f)
+	mustComplete(cmd, "istiod-debug", s.waypoints.istiod.complete)
 	f.Var(&s.logLevel, "log-level", "what is logged, as JSON on stderr: debug, info, warn, error")
 	mustComplete(cmd, "log-level", s.logLevel.complete)
 }
@@ -145,7 +150,7 @@ func (s *serve) validate() error {
 	if s.drain < 0 || s.maxExemption <= 0 {
 		return errors.New("--drain and --max-exemption are lengths of time, as in 10s or 2160h, and the latter is more than nothing")
 	}
-	return nil
+	return s.waypoints.validate()
 }
 
 func (s *serve) level() slog.Level {

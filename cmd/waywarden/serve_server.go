@@ -31,6 +31,7 @@ import (
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/waypoints"
 	"github.com/waywarden/waywarden/webhook"
 )
 
@@ -70,7 +71,8 @@ func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time,
 		return nil, err
 	}
 	logger := logr.FromSlogHandler(log.Handler())
-	if out.live, err = inventory.Watch(cfg, inventory.WatchOptions{Mesh: mesh.Options{IstioVersion: s.istioVersion}, Log: logger.WithName("watch")}); err != nil {
+	if out.live, err = inventory.Watch(cfg, inventory.WatchOptions{Mesh: mesh.Options{IstioVersion: s.istioVersion}, Manager: waypoints.FieldManager,
+		Log: logger.WithName("watch")}); err != nil {
 		return nil, err
 	}
 	out.rules = audit.FollowRules(out.manager.GetCache(), decide.Options{MaxDuration: s.maxExemption}, logger.WithName("rules"))
@@ -182,6 +184,12 @@ func (s *server) add(cfg *rest.Config) error {
 	})}
 	if own, ok := s.certificate.(*certs.SelfSigned); ok {
 		runnables = append(runnables, own.Writer())
+	}
+	switch provisioner, err := s.provisioner(cfg, logr.FromSlogHandler(s.log.Handler()).WithName("waypoints")); {
+	case err != nil:
+		return err
+	case provisioner != nil:
+		runnables = append(runnables, provisioner)
 	}
 	canary, err := certs.NewCanary(certs.CanaryOptions{
 		Config: cfg, Namespace: s.namespace, Configuration: s.validating, Webhook: webhook.PoliciesEntry, Refusal: webhook.CanaryMessage,

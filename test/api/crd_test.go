@@ -56,7 +56,10 @@ func decode(t *testing.T, f txtar.File) *unstructured.Unstructured {
 }
 
 func at(c *cluster.Cluster, o *unstructured.Unstructured) dynamic.ResourceInterface {
-	if o.GetKind() == v1alpha1.GuardrailKind {
+	switch o.GetKind() {
+	case v1alpha1.WaypointProfileKind:
+		return c.Dynamic.Resource(v1alpha1.GroupVersion.WithResource(v1alpha1.WaypointProfileResource))
+	case v1alpha1.GuardrailKind:
 		return c.Dynamic.Resource(v1alpha1.GroupVersion.WithResource(v1alpha1.GuardrailResource))
 	}
 	return c.Dynamic.Resource(v1alpha1.GroupVersion.WithResource(v1alpha1.ExemptionResource)).Namespace(o.GetNamespace())
@@ -100,6 +103,9 @@ func taken(t *testing.T, c *cluster.Cluster) {
 		if err != nil {
 			t.Errorf("%s: %v", f.Name, err)
 			continue
+		}
+		if class, _, _ := unstructured.NestedString(got.Object, "spec", "gatewayClassName"); got.GetKind() == v1alpha1.WaypointProfileKind && class == "" {
+			t.Errorf("%s: spec.gatewayClassName has no default", f.Name)
 		}
 		if fix, _, _ := unstructured.NestedString(got.Object, "spec", "fix"); got.GetKind() == v1alpha1.GuardrailKind && fix == "" {
 			t.Errorf("%s: spec.fix has no default", f.Name)
@@ -155,8 +161,8 @@ func listed(t *testing.T, c *cluster.Cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(live.Guardrails) != 2 || len(live.Exemptions) != 2 || len(live.Problems) > 0 {
-		t.Errorf("%d Guardrails, %d Exemptions, problems %v; want 2, 2 and none", len(live.Guardrails), len(live.Exemptions), live.Problems)
+	if len(live.Guardrails) != 2 || len(live.Exemptions) != 2 || len(live.Profiles) != 3 || len(live.Problems) > 0 {
+		t.Errorf("%d Guardrails, %d Exemptions, %d WaypointProfiles, problems %v; want 2, 2, 3 and none", len(live.Guardrails), len(live.Exemptions), len(live.Profiles), live.Problems)
 	}
 	dir := t.TempDir()
 	for _, f := range read(t, "taken.txtar") {
@@ -168,7 +174,7 @@ func listed(t *testing.T, c *cluster.Cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if both := files.CompletedBy(live); len(both.Guardrails) != 2 || len(both.Exemptions) != 2 {
-		t.Errorf("files completed from the cluster: %d Guardrails, %d Exemptions; want 2 and 2", len(both.Guardrails), len(both.Exemptions))
+	if both := files.CompletedBy(live); len(both.Guardrails) != 2 || len(both.Exemptions) != 2 || len(both.Profiles) != 3 {
+		t.Errorf("files completed from the cluster: %d Guardrails, %d Exemptions, %d WaypointProfiles; want 2, 2 and 3", len(both.Guardrails), len(both.Exemptions), len(both.Profiles))
 	}
 }

@@ -55,11 +55,25 @@ func read() map[string]bool {
 const everywhere = `
 waywarden.dev/guardrails[]: get list watch
 waywarden.dev/exemptions[]: get list watch
+waywarden.dev/waypointprofiles[]: get list watch
 waywarden.dev/guardrails/status[]: patch
 waywarden.dev/exemptions/status[]: patch
+waywarden.dev/waypointprofiles/status[]: patch
 authorization.k8s.io/subjectaccessreviews[]: create
 /events[]: create patch
 events.k8s.io/events[]: create patch
+`
+
+// provisions is what making waypoints needs besides.
+const provisions = `
+gateway.networking.k8s.io/gateways[]: create patch delete
+/configmaps[]: create patch delete
+security.istio.io/authorizationpolicies[]: create patch delete
+/namespaces[]: patch
+/services[]: patch
+networking.istio.io/serviceentries[]: patch
+autoscaling/horizontalpodautoscalers[]: list watch delete
+policy/poddisruptionbudgets[]: list watch delete
 `
 
 const atHome = `
@@ -86,11 +100,13 @@ func TestPermissionsAreTheTable(t *testing.T) {
 		ourMutating   = "admissionregistration.k8s.io/mutatingwebhookconfigurations[waywarden]: "
 		ourSecret     = "/secrets[]: create\n/secrets[waywarden-tls]: get list watch update"
 	)
+	const webhooks = ourValidating + "get list watch patch\n" + ourMutating + "get list watch patch"
 	for values, want := range map[string]struct{ cluster, home string }{
-		"":                                    {ourValidating + "get list watch patch\n" + ourMutating + "get list watch patch", ourSecret},
-		"failurePolicy: Ignore":               {ourValidating + "get list watch patch\n" + ourMutating + "get list watch patch", ourSecret},
-		"certificate: {source: cert-manager}": {ourValidating + "get patch", ""},
-		"{certificate: {source: cert-manager}, failurePolicy: Fail}": {"", ""},
+		"":                                    {provisions + webhooks, ourSecret},
+		"waypoints: {provision: false}":       {webhooks, ourSecret},
+		"failurePolicy: Ignore":               {provisions + webhooks, ourSecret},
+		"certificate: {source: cert-manager}": {provisions + ourValidating + "get patch", ""},
+		"{certificate: {source: cert-manager}, failurePolicy: Fail}": {provisions, ""},
 	} {
 		t.Run(values, func(t *testing.T) {
 			all := render(t, values)

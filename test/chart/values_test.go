@@ -20,6 +20,8 @@ var variants = map[string]string{
 	"cert-manager": "certificate: {source: cert-manager}",
 	"own issuer":   "certificate: {source: cert-manager, certManager: {issuerRef: {name: corp, kind: ClusterIssuer}}}",
 	"pinned":       "failurePolicy: Fail",
+	"asking":       "waypoints: {istiod: {debug: true}}",
+	"reporting":    "waypoints: {provision: false}",
 	"monitored":    "{serviceMonitor: {enabled: true, labels: {team: mesh}}, prometheusRule: {enabled: true}}",
 	"small": `{replicas: 1, crds: {install: false}, podDisruptionBudget: {enabled: false}, networkPolicy: {enabled: false},
 		webhooks: {mutate: false, excludedNamespaces: []}, priorityClassName: "", resources: {limits: null}, failurePolicy: Ignore}`,

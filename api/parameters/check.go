@@ -1,0 +1,187 @@
+package parameters
+
+import (
+	_ "embed" // base.yaml
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+	"sigs.k8s.io/yaml"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+)
+
+//go:embed base.yaml
+var base string
+
+// kinds are the objects that istiod renders, by the key of their overlay.
+var kinds = map[string]struct {
+	kind string
+	new  func() any
+}{
+	Deployment:              {"Deployment", func() any { return &appsv1.Deployment{} }},
+	Service:                 {"Service", func() any { return &corev1.Service{} }},
+	ServiceAccount:          {"ServiceAccount", func() any { return &corev1.ServiceAccount{} }},
+	HorizontalPodAutoscaler: {"HorizontalPodAutoscaler", func() any { return &autoscalingv2.HorizontalPodAutoscaler{} }},
+	PodDisruptionBudget:     {"PodDisruptionBudget", func() any { return &policyv1.PodDisruptionBudget{} }},
+}
+
+// Check says what of a profile istiod would refuse, or the API server of what istiod makes of it. It is to be asked of
+// what Validate finds nothing wrong with. It judges by the resources that a default installation of Istio gives a
+// waypoint: where another one gives others, requests and limits can still contradict one another.
+func Check(p *v1alpha1.WaypointProfile) []v1alpha1.FieldError {
+	var c checker
+	c.patchOfOthers(&p.Spec)
+	c.reserved("spec.labels", p.Spec.Labels)
+	c.reserved("spec.annotations", p.Spec.Annotations)
+	data, err := Render(&p.Spec)
+	if err != nil {
+		c.fail("spec.patch", "a strategic merge patch of a Deployment", err.Error())
+	}
+	if len(c.errs) > 0 {
+		return c.errs
+	}
+	was, objects := rendered(), rendered() // merging changes what is merged into
+	for _, key := range slices.Sorted(maps.Keys(data)) {
+		merged, err := merge(objects[key], data[key], key)
+		if err != nil {
+			c.fail(fieldOf(key, &p.Spec), "what istiod can merge over a "+kinds[key].kind, err.Error())
+			continue
+		}
+		c.object(key, was[key], merged, &p.Spec)
+	}
+	return c.errs
+}
+
+// baseName is what the waypoint of base.yaml is called.
+const baseName = "waypoint"
+
+// rendered are the objects of base.yaml by key.
+func rendered() map[string]object {
+	out := map[string]object{}
+	for _, doc := range strings.Split(base, "\n---\n") {
+		o := object{}
+		if err := yaml.Unmarshal([]byte(doc), &o); err != nil {
+			panic("parameters: base.yaml: " + err.Error())
+		}
+		for key, k := range kinds {
+			if k.kind == o["kind"] {
+				out[key] = o
+			}
+		}
+	}
+	return out
+}
+
+// merge does what istiod does (deploymentcontroller.go strategicMergePatchYAML).
+func merge(o object, overlay, key string) (object, error) {
+	schema, err := strategicpatch.NewPatchMetaFromStruct(kinds[key].new())
+	if err != nil {
+		return nil, err
+	}
+	over := object{}
+	if err := yaml.Unmarshal([]byte(overlay), &over); err != nil {
+		return nil, err
+	}
+	return strategicpatch.StrategicMergeMapPatchUsingLookupPatchMeta(o, over, schema)
+}
+
+type checker struct{ errs []v1alpha1.FieldError }
+
+func (c *checker) fail(at, want, got string) {
+	c.errs = append(c.errs, v1alpha1.FieldError{Field: at, Want: want, Got: got})
+}
+
+// reserved labels and annotations say whose a thing is and what captures it; istiod, ztunnel and we go by them.
+func (c *checker) reserved(at string, m map[string]string) {
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		for _, prefix := range []string{"gateway.networking.k8s.io/", "gateway.istio.io/", "istio.io/", "sidecar.istio.io/", "ambient.istio.io/", "waywarden.dev/"} {
+			if strings.HasPrefix(key, prefix) {
+				c.fail(at, "without "+prefix+"…, by which a waypoint is found and captured,", fmt.Sprintf("%q", key))
+			}
+		}
+	}
+}
+
+// patchOfOthers finds fields of the patch that other fields of the profile are for, or that nobody may change.
+func (c *checker) patchOfOthers(s *v1alpha1.WaypointProfileSpec) {
+	if s.Patch == nil || len(s.Patch.Raw) == 0 {
+		return
+	}
+	patch := object{}
+	if err := json.Unmarshal(s.Patch.Raw, &patch); err != nil {
+		c.fail("spec.patch", "a mapping", "something else")
+		return
+	}
+	spec, _ := patch["spec"].(object)
+	if _, ok := spec["replicas"]; ok && s.Autoscaling != nil {
+		c.fail("spec.patch.spec.replicas", "left out where autoscaling is set, which decides how many there are,", fmt.Sprint(spec["replicas"]))
+	}
+}
+
+// object judges one merged object: as istiod does (applyOverlay: metadata that must stay), and then as the API server
+// does when istiod applies it.
+func (c *checker) object(key string, was, is object, s *v1alpha1.WaypointProfileSpec) {
+	at := fieldOf(key, s)
+	if !reflect.DeepEqual(identity(was), identity(is)) {
+		c.fail("spec.patch.metadata", "without name, namespace, owners and finalizers, which are istiod's,", "changed")
+		return
+	}
+	if was["kind"] != is["kind"] || was["apiVersion"] != is["apiVersion"] {
+		c.fail("spec.patch", "a patch of an apps/v1 Deployment", fmt.Sprintf("one of %v %v", is["apiVersion"], is["kind"]))
+		return
+	}
+	raw, err := json.Marshal(is)
+	if err != nil {
+		c.fail(at, "what can be written as JSON", err.Error())
+		return
+	}
+	typed := kinds[key].new()
+	for _, wrong := range decode(raw, typed) {
+		c.fail(at, "made of fields that a "+kinds[key].kind+" has", wrong)
+	}
+	if d, ok := typed.(*appsv1.Deployment); ok && len(c.errs) == 0 {
+		c.deployment(d)
+	}
+}
+
+// identity is what istiod refuses to have changed.
+func identity(o object) metav1.ObjectMeta {
+	var out struct {
+		Metadata metav1.ObjectMeta `json:"metadata"`
+	}
+	raw, err := json.Marshal(o)
+	if err == nil {
+		err = json.Unmarshal(raw, &out)
+	}
+	if err != nil { // then it is no metadata any more
+		return metav1.ObjectMeta{Name: err.Error()}
+	}
+	out.Metadata.Labels, out.Metadata.Annotations = nil, nil
+	return out.Metadata
+}
+
+// fieldOf is where in a profile an overlay comes from.
+func fieldOf(key string, s *v1alpha1.WaypointProfileSpec) string {
+	switch key {
+	case HorizontalPodAutoscaler:
+		return "spec.autoscaling"
+	case PodDisruptionBudget:
+		return "spec.disruptionBudget"
+	case Deployment:
+		if s.Patch != nil {
+			return "spec.patch"
+		}
+		return "spec"
+	}
+	return "spec.labels"
+}

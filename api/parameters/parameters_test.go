@@ -1,0 +1,86 @@
+package parameters_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+	"sigs.k8s.io/yaml"
+
+	"github.com/waywarden/waywarden/api/parameters"
+	"github.com/waywarden/waywarden/api/v1alpha1"
+)
+
+func files(t *testing.T, name string) []txtar.File {
+	t.Helper()
+	a, err := txtar.ParseFile("testdata/" + name)
+	if err != nil || len(a.Files) == 0 {
+		t.Fatalf("%s: %v, %d files", name, err, len(a.Files))
+	}
+	return a.Files
+}
+
+func profile(t *testing.T, spec string) *v1alpha1.WaypointProfile {
+	t.Helper()
+	p := &v1alpha1.WaypointProfile{}
+	if err := yaml.UnmarshalStrict([]byte(spec), &p.Spec); err != nil {
+		t.Fatal(err)
+	}
+	if wrong := p.Validate(); len(wrong) > 0 {
+		t.Fatalf("the profile is not well formed: %v", wrong)
+	}
+	return p
+}
+
+// TestRender: each profile with the data that it gives, below it.
+func TestRender(t *testing.T) {
+	for _, f := range files(t, "render.txtar") {
+		spec, want, _ := strings.Cut(string(f.Data), "=>\n")
+		p := profile(t, spec)
+		if wrong := parameters.Check(p); len(wrong) > 0 {
+			t.Errorf("%s: %v", f.Name, wrong)
+		}
+		got, err := parameters.Render(&p.Spec)
+		if err != nil {
+			t.Fatalf("%s: %v", f.Name, err)
+		}
+		wanted := map[string]string{}
+		if err := yaml.Unmarshal([]byte(want), &wanted); err != nil {
+			t.Fatalf("%s: %v", f.Name, err)
+		}
+		if diff := cmp.Diff(wanted, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", f.Name, diff)
+		}
+	}
+}
+
+// TestRefused: what istiod or the API server would refuse is found at the field that the first line names, and
+// nothing else is.
+func TestRefused(t *testing.T) {
+	for _, f := range files(t, "refused.txtar") {
+		first, spec, _ := strings.Cut(string(f.Data), "\n")
+		want := strings.TrimPrefix(first, "# ")
+		got := parameters.Check(profile(t, spec))
+		if len(got) != 1 || got[0].Field != want {
+			t.Errorf("%s: %v, want one error at %s", f.Name, got, want)
+		}
+	}
+}
+
+func TestMinAvailable(t *testing.T) {
+	for spec, want := range map[string]int{
+		"{}":          1,
+		"replicas: 3": 1,
+		"{replicas: 3, disruptionBudget: {minAvailable: 2}}":                                       2,
+		"{replicas: 3, disruptionBudget: {minAvailable: 50%}}":                                     2,
+		"{replicas: 3, disruptionBudget: {maxUnavailable: 1}}":                                     2,
+		"{replicas: 3, disruptionBudget: {minAvailable: 0}}":                                       1,
+		"{replicas: 2, disruptionBudget: {minAvailable: 5}}":                                       2, // more there will never be
+		"{autoscaling: {minReplicas: 4, maxReplicas: 9}, disruptionBudget: {maxUnavailable: 25%}}": 3,
+	} {
+		if got := parameters.MinAvailable(&profile(t, spec).Spec); got != want {
+			t.Errorf("%s: %d, want %d", spec, got, want)
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/waypoints"
+)
+
+// waypointFlags are the flags of serve about waypoints.
+type waypointFlags struct {
+	provision bool
+	istiod    choice
+	urls      []string
+	port      int
+	token     string
+
+	settle, drain time.Duration
+}
+
+func (w *waypointFlags) add(f *pflag.FlagSet) {
+	f.BoolVar(&w.provision, "waypoints", true, "make waypoints where a Guardrail says Provision")
+	f.Var(&w.istiod, "istiod-debug", "whom to ask what proxies run with: none, by the clock; pods, each istiod pod; urls, those of --istiod-url")
+	f.StringSliceVar(&w.urls, "istiod-url", nil, "with --istiod-debug urls: where an istiod answers below /debug, as in http://127.0.0.1:8080; one for each replica")
+	f.IntVar(&w.port, "istiod-port", 8080, "with --istiod-debug pods: the port of istiod's HTTP")
+	f.DurationVar(&w.settle, "istiod-settle", waypoints.Settle, "how long istiod may take to send its proxies what is stored: its PILOT_DEBOUNCE_MAX, and some more")
+	f.DurationVar(&w.drain, "waypoint-drain", 5*time.Minute, "how long connections through a waypoint that goes are waited for")
+	f.StringVar(&w.token, "istiod-token", "", "the file of a token for the audience istio-ca, sent to istiod; empty for none")
+}
+
+func (w *waypointFlags) validate() error {
+	if (w.istiod.value == "urls") != (len(w.urls) > 0) {
+		return errors.New("--istiod-url is for --istiod-debug urls, which needs at least one")
+	}
+	for _, u := range w.urls {
+		if parsed, err := url.Parse(u); err != nil || parsed.Host == "" {
+			return fmt.Errorf("--istiod-url: %q is not a URL such as http://127.0.0.1:8080", u)
+		}
+	}
+	if w.settle <= 0 || w.drain <= 0 {
+		return errors.New("--istiod-settle and --waypoint-drain are lengths of time, as in 15s, and more than nothing")
+	}
+	return nil
+}
+
+// provisioner is the controller that makes waypoints; nil where none is wanted.
+func (s *server) provisioner(cfg *rest.Config, log logr.Logger) (*waypoints.Controller, error) {
+	if !s.waypoints.provision {
+		return nil, nil
+	}
+	counted := newWaypointGauge(metrics.Registry)
+	istiods := waypoints.Istiods{TokenFile: s.waypoints.token}
+	switch s.waypoints.istiod.value {
+	case "urls":
+		istiods.URLs = func() []string { return s.waypoints.urls }
+	case "pods":
+		istiods.URLs = func() []string { return istiodPods(s.live.Snapshot(), s.waypoints.port) }
+	}
+	return waypoints.New(waypoints.Options{Config: cfg, Live: s.live, Cache: s.manager.GetCache(), Client: s.manager.GetClient(),
+		Recorder: s.manager.GetEventRecorder("waywarden"), Istiods: istiods, Settle: s.waypoints.settle, Drain: s.waypoints.drain, Log: log, Report: counted.report, Took: counted.took})
+}
+
+// istiodPods are where the pods of istiod answer, found by the label of Istio's chart in its root namespace.
+func istiodPods(s *mesh.Snapshot, port int) []string {
+	var out []string
+	for _, o := range s.List(mesh.Pod, s.RootNamespace()) {
+		pod, ok := o.Spec.(*mesh.PodBody)
+		if !ok || o.Labels["app"] != "istiod" || pod.Status.Phase != "Running" || o.Terminating {
+			continue
+		}
+		if ip, err := netip.ParseAddr(pod.Status.PodIP); err == nil {
+			out = append(out, "http://"+netip.AddrPortFrom(ip, uint16(port)).String())
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// waypointGauge is how many waypoints are in which state. Only the leader knows.
+type waypointGauge struct {
+	states, verified *prometheus.GaugeVec
+	seconds          *prometheus.HistogramVec
+}
+
+func newWaypointGauge(r prometheus.Registerer) waypointGauge {
+	g := waypointGauge{
+		states: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "waywarden_waypoints", Help: "Waypoints that are needed or ours, by how far they are. Only the leader knows."}, []string{"state"}),
+		verified: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "waywarden_waypoints_verified",
+			Help: "1 if istiod says what proxies run with; 0 while steps wait for them by the clock. Only the leader knows."}, nil),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "waywarden_waypoints_seconds", Help: "How long it takes to plan waypoints, and to look at all of them.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}}, []string{"phase"}),
+	}
+	r.MustRegister(g.states, g.verified, g.seconds)
+	return g
+}
+
+func (g waypointGauge) took(p waypoints.Phase, d time.Duration) {
+	g.seconds.WithLabelValues(string(p)).Observe(d.Seconds())
+}
+
+func (g waypointGauge) report(c waypoints.Census) {
+	for _, state := range waypoints.States {
+		g.states.WithLabelValues(state).Set(float64(c.States[state]))
+	}
+	verified := 1.0
+	if c.Unverified != "" {
+		verified = 0
+	}
+	g.verified.WithLabelValues().Set(verified)
+}

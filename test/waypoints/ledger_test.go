@@ -1,0 +1,113 @@
+//go:build cluster
+
+package waypoints
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// ledger stands between one replica and the API server, and takes down what the replica asks for.
+type ledger struct {
+	kubeconfig string
+
+	mu    sync.Mutex
+	calls []call
+}
+
+// call is one request of a replica.
+type call struct {
+	at           time.Time
+	method, path string
+	status       int
+}
+
+// ledgerTo makes a ledger, and a kubeconfig for a replica that goes through it.
+func ledgerTo(t *testing.T, config *rest.Config) *ledger {
+	t.Helper()
+	transport, err := rest.TransportFor(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := url.Parse(config.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &ledger{kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
+	proxy := &httputil.ReverseProxy{Transport: transport, FlushInterval: -1, ErrorLog: log.New(io.Discard, "", 0),
+		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(to) },
+		ModifyResponse: func(r *http.Response) error { l.enter(r); return nil },
+	}
+	server := httptest.NewServer(proxy)
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],
+clusters: [{name: c, cluster: {server: "%s"}}], users: [{name: u, user: {}}]}`, server.URL)
+	if err := os.WriteFile(l.kubeconfig, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (l *ledger) enter(r *http.Response) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.calls = append(l.calls, call{time.Now(), r.Request.Method, r.Request.URL.Path + "?" + r.Request.URL.RawQuery, r.StatusCode})
+}
+
+// since are the calls after a time, without those that any replica makes all the time: its lease, its canary, its
+// certificate, discovery and watches.
+func (l *ledger) since(at time.Time) []call {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []call
+	for _, c := range l.calls {
+		if c.at.After(at) && !c.routine() {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func (c call) routine() bool {
+	path, query, _ := strings.Cut(c.path, "?")
+	switch {
+	case strings.Contains(query, "watch=true"), strings.HasPrefix(path, "/apis/coordination.k8s.io/"), strings.HasPrefix(path, "/apis/admissionregistration.k8s.io/"):
+		return true
+	case path == "/api" || path == "/apis" || strings.HasPrefix(path, "/openapi") || strings.HasPrefix(path, "/version"):
+		return true
+	case strings.Contains(path, "/namespaces/waywarden-system/"), strings.Contains(path, "/guardrails/"):
+		return true // the statuses of Guardrails are written when namespaces come
+	}
+	return false
+}
+
+// writes are the calls that change something, Events left out.
+func writes(calls []call) []call {
+	var out []call
+	for _, c := range calls {
+		if c.method != http.MethodGet && !strings.Contains(c.path, "/events") && !strings.Contains(c.path, "subjectaccessreviews") {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func (c call) String() string {
+	return fmt.Sprintf("%s %s %s: %d", c.at.Format("15:04:05.000"), c.method, c.path, c.status)
+}

@@ -1,0 +1,188 @@
+//go:build cluster
+
+package waypoints
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/test/cluster"
+)
+
+// as applies an object as another field manager, by force: what GitOps does.
+func (w *world) as(manager string, r schema.GroupVersionResource, text string) {
+	w.t.Helper()
+	objects, err := cluster.Objects([]byte(text))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, o := range objects {
+		if _, err := w.Dynamic.Resource(r).Namespace(o.GetNamespace()).Apply(w.t.Context(), o.GetName(), o, metav1.ApplyOptions{FieldManager: manager, Force: true}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// says is whether an Event about a waypoint says something.
+func (w *world) says(ns, reason string, words ...string) bool {
+	list, err := w.Dynamic.Resource(events).Namespace(ns).List(w.t.Context(), all)
+	if err != nil {
+		return false
+	}
+	for i := range list.Items {
+		text := field(&list.Items[i], "note")
+		found := field(&list.Items[i], "reason") == reason
+		for _, word := range words {
+			found = found && strings.Contains(text, word)
+		}
+		if found {
+			return true
+		}
+	}
+	return false
+}
+
+// still is that an object is not written for a while.
+func (w *world) still(what string, o func() *unstructured.Unstructured) {
+	w.t.Helper()
+	before := o()
+	time.Sleep(4 * time.Second)
+	if after := o(); after == nil || after.GetResourceVersion() != before.GetResourceVersion() {
+		w.t.Errorf("%s is written again and again", what)
+	}
+}
+
+// TestNoFight: where another field manager says otherwise about what we made, or about a label of ours, it stays as that
+// one says. An Event says what to commit.
+func TestNoFight(t *testing.T) {
+	w, r := served(t, "{}")
+	began := time.Now()
+	gateway := func() *unstructured.Unstructured { return w.get(gateways, "shop", "waypoint") }
+	w.as("argocd", gateways, `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: waypoint, namespace: shop, labels: {istio.io/waypoint-for: all}}}`)
+	w.until("an Event says what to commit", 20*time.Second, func() bool {
+		return w.says("shop", "Stopped", "argocd", "kind: Gateway")
+	})
+	w.still("the Gateway", gateway)
+	if gateway().GetLabels()[label.IoIstioWaypointFor.Name] != "all" {
+		t.Error("what the other one said was taken back")
+	}
+	w.until("the profile says it", 10*time.Second, func() bool {
+		p := w.get(profiles, "", "default")
+		return condition(p, "Ready") == "False" && strings.Contains(field(p, "status.needed"), "argocd")
+	})
+
+	// The label of a namespace that GitOps owns.
+	w.apply(fmt.Sprintf(shop, "owned"))
+	w.as("argocd", namespaces, `{apiVersion: v1, kind: Namespace, metadata: {name: owned, annotations: {waywarden.dev/profile: mine}}}`)
+	w.apply(fmt.Sprintf(denyGet, "owned"))
+	w.until("an Event has the label to commit", 20*time.Second, func() bool {
+		return w.says("owned", "Stopped", "argocd", "istio.io/use-waypoint: waypoint")
+	})
+	w.still("the Namespace", func() *unstructured.Unstructured { return w.get(namespaces, "", "owned") })
+	if l := w.get(namespaces, "", "owned").GetLabels(); l[label.IoIstioUseWaypoint.Name] != "" {
+		t.Errorf("the Namespace has labels %v", l)
+	}
+	conflicts := 0
+	for _, c := range writes(r.since(began)) {
+		if c.status == 409 {
+			conflicts++
+		}
+	}
+	if conflicts > 4 {
+		t.Errorf("%d writes conflicted", conflicts)
+	}
+}
+
+// lookAlikes have the labels, annotations and names of what is ours, and were written by somebody else.
+const lookAlikes = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: copy, namespace: shop, labels: {app.kubernetes.io/managed-by: waywarden}, annotations: {waywarden.dev/profile: default, waywarden.dev/unneeded-since: "2020-01-01T00:00:00Z"}}
+spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: waypoint-parameters, namespace: shop, labels: {app.kubernetes.io/managed-by: waywarden}, annotations: {waywarden.dev/profile: default, waywarden.dev/waypoint: shop/waypoint}}
+data: {color: blue}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: copy, namespace: shop, labels: {app.kubernetes.io/managed-by: waywarden}, annotations: {waywarden.dev/profile: default, waywarden.dev/role: twin, waywarden.dev/waypoint: shop/copy}}
+spec: {action: DENY, rules: [{to: [{operation: {ports: ["9999"]}}]}]}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: copy, namespace: shop, labels: {gateway.networking.k8s.io/gateway-name: waypoint, app.kubernetes.io/managed-by: waywarden}}
+spec: {minAvailable: 1, selector: {matchLabels: {gateway.networking.k8s.io/gateway-name: waypoint}}}
+`
+
+// taken is what has the names of what we would make, in a namespace without a waypoint.
+const taken = `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: waypoint-parameters, namespace: taken, labels: {app.kubernetes.io/managed-by: waywarden}, annotations: {waywarden.dev/profile: default, waywarden.dev/waypoint: taken/waypoint}}
+data: {color: blue}
+`
+
+// TestNameTaken: what has the name of something that we would make, and is somebody else's, is left as it is; nothing is
+// made beside it, and it is said.
+func TestNameTaken(t *testing.T) {
+	w := start(t)
+	r := w.replica(hurry...)
+	w.apply(fmt.Sprintf(profile, "{replicas: 2}") + "---" + fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "taken") + "---" + taken + "---" + fmt.Sprintf(denyGet, "taken"))
+	w.until("an Event says what is in the way", 30*time.Second, func() bool { return w.says("taken", "Stopped", "waypoint-parameters", "waywarden") })
+	w.still("the ConfigMap", func() *unstructured.Unstructured { return w.get(configMaps, "taken", "waypoint-parameters") })
+	if stored := w.get(configMaps, "taken", "waypoint-parameters"); field(stored, "data") != "map[color:blue]" {
+		t.Errorf("the ConfigMap has become %v", stored.Object)
+	}
+	if w.get(gateways, "taken", "waypoint") != nil {
+		t.Error("a Gateway was made, although its parameters are missing")
+	}
+	if n := len(writes(r.since(time.Now().Add(-3 * time.Second)))); n > 0 {
+		t.Errorf("%d writes in the last three seconds", n)
+	}
+}
+
+// TestLookAlikes: what looks like ours and is not is never touched, while waypoints come and go around it.
+func TestLookAlikes(t *testing.T) {
+	w := start(t)
+	r := w.replica(hurry...)
+	w.apply(fmt.Sprintf(profile, "{retainFor: 0s, replicas: 2}") + "---" + fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "shop") + "---" + lookAlikes)
+	theirs := []struct {
+		r    schema.GroupVersionResource
+		name string
+	}{{configMaps, "waypoint-parameters"}, {policies, "copy"}, {budgets, "copy"}}
+	specs := func() string {
+		out := field(w.get(gateways, "shop", "copy"), "spec") + fmt.Sprint(w.get(gateways, "shop", "copy").GetAnnotations()["waywarden.dev/unneeded-since"])
+		for _, o := range theirs {
+			if stored := w.get(o.r, "shop", o.name); stored != nil {
+				out += fmt.Sprint(stored.GetUID(), stored.GetGeneration(), stored.GetLabels(), field(stored, "spec"), field(stored, "data"))
+			}
+		}
+		return out
+	}
+	time.Sleep(2 * time.Second)
+	before := specs()
+	w.apply(fmt.Sprintf(denyGet, "shop"))
+	w.until("an existing waypoint is used, or it is said what is in the way", 30*time.Second, func() bool {
+		return condition(w.get(policies, "shop", "deny-get"), "WaypointAccepted") == "True" || w.says("shop", "Stopped", "waypoint-parameters")
+	})
+	w.delete(policies, "shop", "deny-get")
+	time.Sleep(5 * time.Second)
+	if after := specs(); after != before {
+		t.Errorf("look-alikes were touched:\n%s\n%s", before, after)
+	}
+	for _, c := range writes(r.since(time.Time{})) {
+		if strings.Contains(c.path, "/copy") || strings.Contains(c.path, "waypoint-parameters") {
+			t.Errorf("a look-alike was written: %s", c)
+		}
+	}
+}

@@ -1,0 +1,164 @@
+//go:build cluster
+
+package waypoints
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"istio.io/api/label"
+)
+
+// moments are when something was first seen to hold.
+type moments map[string]time.Time
+
+// watch takes down when each of some things holds, for objects of a resource in a namespace, until the test ends.
+func (m moments) watch(w *world, r schema.GroupVersionResource, ns string, holds map[string]func(*unstructured.Unstructured) bool) func() {
+	w.t.Helper()
+	watcher, err := w.Dynamic.Resource(r).Namespace(ns).Watch(w.t.Context(), metav1.ListOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	done := make(chan struct{})
+	seen := moments{}
+	go func() {
+		defer close(done)
+		for e := range watcher.ResultChan() {
+			o, ok := e.Object.(*unstructured.Unstructured)
+			for what, f := range holds {
+				if _, already := seen[what]; ok && !already && f(o) {
+					seen[what] = time.Now()
+				}
+			}
+		}
+	}()
+	return func() {
+		watcher.Stop()
+		<-done
+		maps.Copy(m, seen)
+	}
+}
+
+func named(name string, holds func(*unstructured.Unstructured) bool) func(*unstructured.Unstructured) bool {
+	return func(o *unstructured.Unstructured) bool { return o.GetName() == name && holds(o) }
+}
+
+// ready is the pod of a waypoint that is ready.
+func readyWaypoint(o *unstructured.Unstructured) bool {
+	return o.GetLabels()[label.IoK8sNetworkingGatewayGatewayName.Name] != "" && condition(o, "Ready") == "True"
+}
+
+// TestFromPolicyToEffect: a policy is applied, and takes effect, with nobody doing anything else. Of the time that it takes
+// less than a second is ours: from the policy to the Gateway, and from the ready waypoint to the label.
+func TestFromPolicyToEffect(t *testing.T) {
+	w := start(t)
+	w.replica()
+	w.apply(fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "shop"))
+	w.until("the pod of the shop is ready", 30*time.Second, func() bool {
+		list, err := w.Dynamic.Resource(pods).Namespace("shop").List(t.Context(), all)
+		return err == nil && len(list.Items) == 1 && condition(&list.Items[0], "Ready") == "True"
+	})
+	seen := moments{}
+	stops := []func(){
+		seen.watch(w, policies, "shop", map[string]func(*unstructured.Unstructured) bool{
+			"policy": func(*unstructured.Unstructured) bool { return true }, "accepted": func(o *unstructured.Unstructured) bool { return condition(o, "WaypointAccepted") == "True" }}),
+		seen.watch(w, gateways, "shop", map[string]func(*unstructured.Unstructured) bool{
+			"gateway": func(*unstructured.Unstructured) bool { return true }, "programmed": func(o *unstructured.Unstructured) bool { return condition(o, "Programmed") == "True" }}),
+		seen.watch(w, pods, "shop", map[string]func(*unstructured.Unstructured) bool{"pod": readyWaypoint}),
+		seen.watch(w, namespaces, "", map[string]func(*unstructured.Unstructured) bool{
+			"label": named("shop", func(o *unstructured.Unstructured) bool {
+				return o.GetLabels()[label.IoIstioUseWaypoint.Name] == "waypoint"
+			})}),
+		seen.watch(w, services, "shop", map[string]func(*unstructured.Unstructured) bool{
+			"bound": named("cart", func(o *unstructured.Unstructured) bool { return condition(o, "istio.io/WaypointBound") == "True" })}),
+	}
+	w.apply(fmt.Sprintf(denyGet, "shop"))
+	w.until("the policy is accepted at its waypoint, and the Service bound", time.Minute, func() bool {
+		return condition(w.get(policies, "shop", "deny-get"), "WaypointAccepted") == "True" && condition(w.get(services, "shop", "cart"), "istio.io/WaypointBound") == "True"
+	})
+	for _, stop := range stops {
+		stop()
+	}
+	ready := seen["programmed"]
+	if seen["pod"].After(ready) {
+		ready = seen["pod"]
+	}
+	total := seen["accepted"].Sub(seen["policy"])
+	ours := seen["gateway"].Sub(seen["policy"]) + max(0, seen["label"].Sub(ready))
+	t.Logf("policy → Gateway %s (ours) → waypoint ready %s (istiod, pod) → label %s (ours) → WaypointAccepted %s (istiod): %s, of which %s ours",
+		seen["gateway"].Sub(seen["policy"]), ready.Sub(seen["gateway"]), seen["label"].Sub(ready), seen["accepted"].Sub(seen["label"]), total, ours)
+	if total > 15*time.Second || ours > time.Second {
+		t.Errorf("it took %s, of which %s are ours", total, ours)
+	}
+}
+
+// kinds are all in which something could be left behind.
+var kinds = []schema.GroupVersionResource{gateways, configMaps, services, accounts, deployments, policies, autoscalers, budgets}
+
+// inventory is what is in a namespace, with labels and annotations, and whether our field manager owns any of it.
+func (w *world) inventory(ns string) map[string]string {
+	w.t.Helper()
+	out := map[string]string{}
+	enter := func(o *unstructured.Unstructured) {
+		annotations := maps.Clone(o.GetAnnotations())
+		delete(annotations, "deployment.kubernetes.io/revision")
+		mine := slices.ContainsFunc(o.GetManagedFields(), func(f metav1.ManagedFieldsEntry) bool { return f.Manager == "waywarden-waypoints" })
+		out[o.GetKind()+" "+o.GetName()] = fmt.Sprint(o.GetLabels(), annotations, mine)
+	}
+	for _, r := range kinds {
+		list, err := w.Dynamic.Resource(r).Namespace(ns).List(w.t.Context(), all)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for i := range list.Items {
+			enter(&list.Items[i])
+		}
+	}
+	enter(w.get(namespaces, "", ns))
+	return out
+}
+
+// TestWhatIsOursGoes: when nothing needs a waypoint any more it goes after retainFor, with all that was made for it and
+// nothing else.
+func TestWhatIsOursGoes(t *testing.T) {
+	w := start(t)
+	r := w.replica(hurry...)
+	w.apply(`{apiVersion: waywarden.dev/v1alpha1, kind: WaypointProfile, metadata: {name: default}, spec: {retainFor: 3s, replicas: 2, disruptionBudget: {minAvailable: 1}}}`)
+	w.apply(fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "shop") + `---
+{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: theirs, namespace: shop}, spec: {action: DENY, rules: [{to: [{operation: {ports: ["9999"]}}]}]}}`)
+	w.until("the pod of the shop is there", 30*time.Second, func() bool {
+		list, err := w.Dynamic.Resource(pods).Namespace("shop").List(t.Context(), all)
+		return err == nil && len(list.Items) == 1
+	})
+	time.Sleep(time.Second) // for the ServiceAccount and ConfigMap that controllers make in each namespace
+	before := w.inventory("shop")
+	w.apply(fmt.Sprintf(denyGet, "shop"))
+	w.until("the policy takes effect", time.Minute, func() bool {
+		return condition(w.get(policies, "shop", "deny-get"), "WaypointAccepted") == "True"
+	})
+	if w.get(configMaps, "shop", "waypoint-parameters") == nil || w.get(budgets, "shop", "waypoint") == nil {
+		t.Error("the waypoint has no parameters, or istiod made no PodDisruptionBudget of them")
+	}
+	w.delete(policies, "shop", "deny-get")
+	deleted := time.Now()
+	w.until("the Gateway is gone", time.Minute, func() bool { return w.get(gateways, "shop", "waypoint") == nil })
+	if kept := time.Since(deleted); kept < 3*time.Second {
+		t.Errorf("the waypoint was kept for %s, and not for 3s", kept)
+	}
+	w.until("what istiod and we made is gone", time.Minute, func() bool { return cmp.Equal(before, w.inventory("shop")) || time.Since(deleted) > 50*time.Second })
+	if diff := cmp.Diff(before, w.inventory("shop")); diff != "" {
+		t.Errorf("what is left, or gone too (-before +after):\n%s", diff)
+	}
+	t.Logf("gone %s after the policy", time.Since(deleted))
+	for _, c := range writes(r.since(deleted)) {
+		t.Log(c)
+	}
+}

@@ -1,0 +1,59 @@
+//go:build cluster
+
+package waypoints
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/test/cluster"
+)
+
+// TestNeverReady: a waypoint whose pods find no node. Nothing is labelled, so that nobody is sent to it; the policy stays
+// pending, it is said why, and the API server is not asked again and again. When the pods run at last, it goes on.
+func TestNeverReady(t *testing.T) {
+	var held atomic.Bool
+	held.Store(true)
+	w := start(t, cluster.Hold(func(pod *unstructured.Unstructured) bool {
+		return held.Load() && pod.GetLabels()[label.IoK8sNetworkingGatewayGatewayName.Name] != ""
+	}))
+	r := w.replica(hurry...)
+	w.apply(fmt.Sprintf(profile, "{}") + "---" + fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "shop") + "---" + fmt.Sprintf(denyGet, "shop"))
+	w.until("the profile says what is waited for", 30*time.Second, func() bool {
+		p := w.get(profiles, "", "default")
+		return condition(p, "Ready") == "False" && strings.Contains(field(p, "status.needed"), "state:Waiting") && strings.Contains(field(p, "status.needed"), "AuthorizationPolicy shop/deny-get for Service shop/cart")
+	})
+	t.Log(field(w.get(profiles, "", "default"), "status.needed"))
+	time.Sleep(3 * time.Second)
+	began := time.Now()
+	time.Sleep(15 * time.Second)
+	if calls := r.since(began); len(calls) > 0 {
+		t.Errorf("%d requests in 15s while nothing happens, as in %s", len(calls), calls[0])
+	}
+	if l := w.get(namespaces, "", "shop").GetLabels(); l[label.IoIstioUseWaypoint.Name] != "" {
+		t.Errorf("the namespace was labelled: %v", l)
+	}
+	if condition(w.get(policies, "shop", "deny-get"), "WaypointAccepted") == "True" {
+		t.Error("the policy is accepted at a waypoint that does not run")
+	}
+	held.Store(false)
+	list, err := w.Dynamic.Resource(pods).Namespace("shop").List(t.Context(), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range list.Items {
+		if field(&p, "spec.nodeName") == "<nil>" {
+			if err := w.Bind(t.Context(), "shop", p.GetName()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.takesEffect("shop")
+}

@@ -1,0 +1,93 @@
+package waypoints
+
+import (
+	"time"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// attempts keep a write from being tried again too soon: one that was taken, before the watch shows it; one that failed,
+// for a while that grows; one that was refused, until its object changes, or for a longer while, because the webhook or
+// quota that refused it can be gone without a trace on the object.
+type attempts map[mesh.Ref]attempt
+
+type attempt struct {
+	failures int
+	until    time.Time
+	version  string // of the object, when it was tried
+	refused  string // why; "" where it was not
+	taken    bool
+}
+
+const (
+	shown        = 5 * time.Second // how long the watch may take to show a write
+	firstRetry   = time.Second
+	lastRetry    = time.Minute
+	firstRefusal = 30 * time.Second
+	lastRefusal  = 15 * time.Minute
+)
+
+// may is whether to try now.
+func (a attempts) may(ref mesh.Ref, version string, now time.Time) bool {
+	t, ok := a[ref]
+	return !ok || (t.taken || t.refused != "") && t.version != version || !now.Before(t.until)
+}
+
+// done takes down how a write went.
+func (a attempts) done(ref mesh.Ref, version string, now time.Time, err error) {
+	t := attempt{failures: a[ref].failures + 1, version: version}
+	switch {
+	case err == nil:
+		t = attempt{version: version, taken: true, until: now.Add(shown)}
+	case retriable(err):
+		t.until = now.Add(growing(firstRetry, lastRetry, t.failures))
+	default:
+		t.refused, t.until = err.Error(), now.Add(growing(firstRefusal, lastRefusal, t.failures))
+	}
+	a[ref] = t
+}
+
+// repairs are when ConfigMaps were made anew because somebody else had changed them. One that is changed again and again is
+// left alone: that is no slip, but somebody who means it.
+type repairs map[mesh.Ref]time.Time
+
+func (r repairs) may(ref mesh.Ref, now time.Time) bool {
+	at, ok := r[ref]
+	if ok && now.Sub(at) < lastRefusal {
+		return false
+	}
+	r[ref] = now
+	return true
+}
+
+func growing(first, last time.Duration, n int) time.Duration {
+	for ; n > 1 && first < last; n-- {
+		first *= 2
+	}
+	return min(first, last)
+}
+
+// refusals are the writes that are refused and not to be tried again yet. What no longer matters is forgotten.
+func (a attempts) refusals(versions map[mesh.Ref]string, now time.Time) map[mesh.Ref]string {
+	out := map[mesh.Ref]string{}
+	for ref, t := range a {
+		switch {
+		case t.refused != "" && t.version == versions[ref] && now.Before(t.until):
+			out[ref] = t.refused
+		case now.Sub(t.until) > lastRefusal:
+			delete(a, ref)
+		}
+	}
+	return out
+}
+
+// next is when the first of them may be tried again; zero where none waits.
+func (a attempts) next(now time.Time) time.Time {
+	var out time.Time
+	for _, t := range a {
+		if now.Before(t.until) && (out.IsZero() || t.until.Before(out)) {
+			out = t.until
+		}
+	}
+	return out
+}

@@ -1,0 +1,299 @@
+package waypoints
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/plan"
+)
+
+// Options say what a Controller works with.
+type Options struct {
+	Config *rest.Config
+	// Live is the mesh, watched with FieldManager as its Manager.
+	Live *inventory.Live
+	// Cache is where Guardrails and WaypointProfiles are read; its scheme knows them.
+	Cache cache.Cache
+	// Client writes statuses.
+	Client   client.Client
+	Recorder events.EventRecorder
+	Istiods  Istiods
+	// Settle is how long istiod may take to send its proxies what is stored; 0 means Settle.
+	Settle time.Duration
+	// Drain is how long connections through a waypoint that goes are waited for; 0 means five minutes.
+	Drain time.Duration
+	Clock clock.WithTicker // nil is the machine's
+	Log   logr.Logger
+	// Report, where it is set, hears how the waypoints are, each time that was looked at, and Took how long a Phase took.
+	Report func(Census)
+	Took   func(Phase, time.Duration)
+}
+
+// Controller carries the plan out. One replica runs it, the leader.
+type Controller struct {
+	Options
+	writer  writer
+	journal *journal
+	wake    chan struct{}
+
+	// What follows belongs to the one goroutine of Start.
+	deployed *deployed
+	follower follower
+	convergence
+	attempts attempts
+	repairs  repairs
+	planned  planned
+	told     told
+	status   time.Time // when the statuses were written last
+}
+
+// Phase is a part of looking, of which it is measured how long it takes.
+type Phase string
+
+// The phases.
+const (
+	Planning Phase = "plan" // what is needed
+	Looking  Phase = "look" // everything: evidence, the plan, the order, what is written and told
+)
+
+// planned is the last plan, and what it was made of.
+type planned struct {
+	snapshot *mesh.Snapshot
+	settings plan.Settings
+	managed  plan.Managed
+	view     *policies.View
+	plan     plan.Plan
+}
+
+const (
+	// breather is how long the controller at least does nothing after it has looked, and duty how many times as long as it looked:
+	// a mesh that changes all the time must not keep a core busy.
+	breather = 20 * time.Millisecond
+	duty     = 4
+	// patience is how long nothing is looked at where nothing happens. It costs no request.
+	patience = 30 * time.Second
+	// parallel is how many writes are under way at a time.
+	parallel = 8
+)
+
+// New prepares a Controller.
+func New(o Options) (*Controller, error) {
+	c, err := dynamic.NewForConfig(o.Config)
+	if err != nil {
+		return nil, fmt.Errorf("make a client for %s: %w", o.Config.Host, err)
+	}
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	return &Controller{Options: o, writer: writer{c}, journal: newJournal(o.Clock.Now), wake: make(chan struct{}, 1),
+		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, repairs: repairs{}, told: told{}}, nil
+}
+
+// NeedLeaderElection is true: two of them would write in turns.
+func (c *Controller) NeedLeaderElection() bool { return true }
+
+// Start carries the plan out until ctx ends.
+func (c *Controller) Start(ctx context.Context) error {
+	if c.Live.WaitForSync(ctx) != nil {
+		return nil
+	}
+	var err error
+	if c.deployed, err = followDeployed(c.Config, c.rouse); err != nil {
+		return err
+	}
+	if err := c.follower.start(ctx, c.rouse); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() { c.follow(ctx) })
+	running.Go(func() {
+		if err := c.deployed.Start(ctx); err != nil && ctx.Err() == nil {
+			c.Log.Error(err, "what istiod deploys cannot be followed, so no waypoint is taken to be ready")
+		}
+	})
+	if !c.deployed.WaitForCacheSync(ctx) {
+		return nil
+	}
+	for ctx.Err() == nil {
+		began := c.Clock.Now()
+		next := c.once(ctx)
+		c.took(Looking, began)
+		now := c.Clock.Now()
+		c.pause(ctx, max(breather, duty*now.Sub(began)))
+		if !next.IsZero() {
+			c.await(ctx, min(patience, max(0, next.Sub(c.Clock.Now()))))
+		} else {
+			c.await(ctx, patience)
+		}
+	}
+	return nil
+}
+
+func (c *Controller) took(p Phase, began time.Time) {
+	if c.Took != nil {
+		c.Took(p, c.Clock.Since(began))
+	}
+}
+
+// rouse has the controller look again. It never waits.
+func (c *Controller) rouse() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// follow takes down every change of the mesh.
+func (c *Controller) follow(ctx context.Context) {
+	changes := c.Live.Subscribe()
+	defer changes.Close()
+	for {
+		change, err := changes.Next(ctx)
+		if err != nil {
+			return
+		}
+		c.journal.enter(change)
+		c.rouse()
+	}
+}
+
+func (c *Controller) pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-c.Clock.After(d):
+	}
+}
+
+func (c *Controller) await(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-c.wake:
+	case <-c.Clock.After(d):
+	}
+}
+
+// once looks at everything and takes the steps that can be taken now. It returns when to look again at the latest; zero
+// where something has to happen first.
+func (c *Controller) once(ctx context.Context) time.Time {
+	now := c.Clock.Now()
+	rules, err := c.follower.rules(ctx)
+	snapshot, marks := c.Live.Marked()
+	if err != nil || !snapshot.Whole() {
+		return time.Time{} // what is not known is not taken for what is not there
+	}
+	settings, missing := Settings(*rules, snapshot, c.Drain)
+	managed, versions := ours(marks)
+	if !provisions(settings) && len(managed) == 0 {
+		return c.tell(ctx, rules, missing, snapshot, nil)
+	}
+	if c.planned.snapshot != snapshot || !reflect.DeepEqual(c.planned.settings, settings) || !reflect.DeepEqual(c.planned.managed, managed) {
+		view, began := policies.NewView(snapshot), c.Clock.Now()
+		c.planned = planned{snapshot, settings, managed, view, plan.Make(view, settings, managed)}
+		c.took(Planning, began)
+	}
+	evidence := plan.Evidence{Managed: managed, Versions: versions, Waypoints: c.deployed.serving(ctx, snapshot, managed, demands(*rules)),
+		Refused: c.attempts.refusals(versions, now)}
+	evidence.Written, evidence.Since = c.journal.read()
+	evidence.Acknowledged = c.at
+	world := plan.World{View: c.planned.view, Settings: settings, Plan: c.planned.plan, Evidence: evidence, Now: now}
+	progress := plan.Next(world)
+	if waitForProxies(progress) && c.due(now) {
+		// Only where somebody waits for the proxies istiod is asked, and more seldom the longer that takes.
+		c.look(ctx, c.expected(ctx, snapshot), now)
+		world.Evidence.Acknowledged = c.at
+		progress = plan.Next(world)
+	}
+	c.take(ctx, snapshot, progress, versions, now)
+	next := earliest(c.tell(ctx, rules, missing, snapshot, progress), progress.Next(), c.attempts.next(now))
+	if waitForProxies(progress) {
+		return earliest(next, c.again)
+	}
+	c.rest()
+	return next
+}
+
+// waitForProxies is whether a waypoint waits for something that no event tells of: what the proxies run with.
+func waitForProxies(progress plan.Progress) bool {
+	return slices.ContainsFunc(progress, func(course plan.Course) bool {
+		return slices.ContainsFunc(course.Waiting, func(w plan.Wait) bool { return w.Until.IsZero() && w.Row != plan.MakeGateway })
+	})
+}
+
+// expected are the proxies that have to be connected: every ztunnel, and every ready pod of a waypoint.
+func (c *Controller) expected(ctx context.Context, s *mesh.Snapshot) []string {
+	out := ztunnels(s)
+	for gw := range s.All(mesh.Gateway) {
+		if s.ClassOf(gw) != mesh.ClassWaypoint {
+			continue
+		}
+		if pods, err := c.deployed.readyPods(ctx, gw.Namespace, gw.Name); err == nil {
+			out = append(out, pods...)
+		}
+	}
+	return out
+}
+
+// take takes the steps, some at a time. No two of them depend on each other.
+func (c *Controller) take(ctx context.Context, s *mesh.Snapshot, progress plan.Progress, versions map[mesh.Ref]string, now time.Time) {
+	var (
+		mu    sync.Mutex
+		group sync.WaitGroup
+		slots = make(chan struct{}, parallel)
+	)
+	for _, course := range progress {
+		if course.Step == nil || !c.attempts.may(course.Step.Object, versions[course.Step.Object], now) {
+			continue
+		}
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			err := c.writer.take(ctx, course.Step)
+			mu.Lock()
+			defer mu.Unlock()
+			if foreign(err) && course.Step.Row == plan.MakeParameters && c.repairs.may(course.Step.Object, now) {
+				err = c.writer.repair(ctx, course.Step)
+			}
+			if errors.Is(err, context.Canceled) {
+				return // nobody leads any more; whoever does next sees whether it was written
+			}
+			c.attempts.done(course.Step.Object, versions[course.Step.Object], now, err)
+			c.announce(s, &course, err)
+			if err != nil && !retriable(err) {
+				c.rouse() // what it stopped is to be told
+			}
+		})
+	}
+	group.Wait()
+}
+
+// earliest is the first of some times, those left out that are zero.
+func earliest(times ...time.Time) time.Time {
+	var out time.Time
+	for _, t := range times {
+		if !t.IsZero() && (out.IsZero() || t.Before(out)) {
+			out = t
+		}
+	}
+	return out
+}

@@ -1,0 +1,141 @@
+package waypoints
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/plan"
+)
+
+// Settle is how long istiod may take to send its proxies what is stored, where it is not told otherwise:
+// PILOT_DEBOUNCE_MAX, and half as long for the way.
+const Settle = 15 * time.Second
+
+// remembered is how long it is remembered when an object was changed.
+const remembered = 10 * time.Minute
+
+// journal is when objects were seen to change.
+type journal struct {
+	now func() time.Time
+
+	mu      sync.Mutex
+	since   time.Time
+	written map[mesh.Ref]time.Time
+}
+
+func newJournal(now func() time.Time) *journal {
+	return &journal{now: now, written: map[mesh.Ref]time.Time{}}
+}
+
+// enter takes down a change. The first one is what was there before anybody looked.
+func (j *journal) enter(c inventory.Change) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	now := j.now()
+	if c.Before == nil {
+		j.since = now
+		return
+	}
+	for was, is := range c.Objects() {
+		o := is
+		if o == nil {
+			o = was
+		}
+		if !slices.Contains(restless, o.Kind) {
+			j.written[plan.RefOf(o.Kind, o.Namespace, o.Name)] = now
+		}
+	}
+}
+
+// restless are kinds that change all the time, and that no step waits for.
+var restless = []mesh.Kind{mesh.Pod, mesh.ReplicaSet, mesh.Job, mesh.EndpointSlice, mesh.Deployment, mesh.StatefulSet, mesh.DaemonSet}
+
+// read is a copy of what is known. What lies long back is forgotten: that it has not changed since is still true.
+func (j *journal) read() (map[mesh.Ref]time.Time, time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if limit := j.now().Add(-remembered); j.since.Before(limit) {
+		j.since = limit
+	}
+	out := make(map[mesh.Ref]time.Time, len(j.written))
+	for ref, at := range j.written {
+		if at.Before(j.since) {
+			delete(j.written, ref)
+			continue
+		}
+		out[ref] = at
+	}
+	return out, j.since
+}
+
+// convergence is what is known of what proxies run with.
+type convergence struct {
+	istiods Istiods
+	settle  time.Duration
+
+	at         time.Time // up to when all is acknowledged
+	unverified string    // why that is only by the clock; "" where istiod was asked
+	behind     string    // who is behind; "" for nobody
+
+	again time.Time     // when to ask again
+	pace  time.Duration // how long after that
+}
+
+const (
+	firstAsk = time.Second
+	lastAsk  = 30 * time.Second
+)
+
+// due is whether it is time to ask, and then sets the next one.
+func (c *convergence) due(now time.Time) bool {
+	if now.Before(c.again) {
+		return false
+	}
+	c.pace = min(max(firstAsk, c.pace*3/2), lastAsk)
+	c.again = now.Add(c.pace)
+	return true
+}
+
+// rest has the next one who waits ask soon.
+func (c *convergence) rest() { c.again, c.pace = time.Time{}, 0 }
+
+// look brings it up to date. Where istiod cannot be asked it goes by the clock, and unverified says so.
+func (c *convergence) look(ctx context.Context, expected []string, now time.Time) {
+	proxies, err := c.istiods.read(ctx)
+	if err != nil {
+		c.unverified, c.behind = err.Error(), ""
+		c.at = later(c.at, now.Add(-c.settle))
+		c.pace = 0
+		return
+	}
+	c.unverified, c.behind = "", ""
+	at, err := acknowledged(proxies, expected, now, c.settle)
+	if err != nil {
+		c.behind = err.Error()
+		return
+	}
+	c.at = later(c.at, at)
+	c.pace = 0 // somebody got on
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// ztunnels are the pods of all ztunnels, as istiod names them. They are found by the label of Istio's chart.
+func ztunnels(s *mesh.Snapshot) []string {
+	var out []string
+	for o := range s.All(mesh.Pod) {
+		if pod, ok := o.Spec.(*mesh.PodBody); ok && o.Labels["app"] == ztunnelType && pod.Status.Phase == "Running" && !o.Terminating {
+			out = append(out, o.Name+"."+o.Namespace)
+		}
+	}
+	return out
+}

@@ -1,0 +1,152 @@
+package waypoints
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/waywarden/waywarden/api/parameters"
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/plan"
+)
+
+const (
+	maxNeeded  = 100
+	maxBecause = 10
+	maxMessage = 4 << 10
+	retry      = 10 * time.Second
+	statusPace = time.Second
+)
+
+// tell says how the waypoints are: in the statuses of the profiles, in Events, and to Report. It returns when to try again
+// what could not be written.
+func (c *Controller) tell(ctx context.Context, rules *Rules, missing map[string]string, s *mesh.Snapshot, progress plan.Progress) time.Time {
+	c.stops(s, progress)
+	byProfile := map[string][]*plan.Course{}
+	census := Census{States: map[string]int{}, Unverified: c.unverified}
+	for i := range progress {
+		course := &progress[i]
+		name := c.profileOf(s, course)
+		byProfile[name] = append(byProfile[name], course)
+		census.States[stateOf(course)]++
+	}
+	if c.Report != nil {
+		c.Report(census)
+	}
+	now := c.Clock.Now()
+	if now.Before(c.status.Add(statusPace)) {
+		return c.status.Add(statusPace) // many waypoints at a time make one status
+	}
+	c.status = now
+	var errs []error
+	for _, p := range rules.Profiles {
+		errs = append(errs, c.write(ctx, p, byProfile[p.Name], missing))
+	}
+	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
+		c.Log.Error(err, "the status of WaypointProfiles is not up to date; it is tried again")
+		return now.Add(retry)
+	}
+	return time.Time{}
+}
+
+// profileOf is the profile by which a waypoint was made, or is to be made.
+func (c *Controller) profileOf(s *mesh.Snapshot, course *plan.Course) string {
+	if gw := s.Get(mesh.Gateway, course.Waypoint.Namespace, course.Waypoint.Name); gw != nil && gw.Annotations[plan.ProfileAnnotation] != "" {
+		return gw.Annotations[plan.ProfileAnnotation]
+	}
+	return c.planned.settings.Of(course.Waypoint.Namespace).Profile.Name
+}
+
+// write patches the status of a profile where it is another one than is stored.
+func (c *Controller) write(ctx context.Context, p *v1alpha1.WaypointProfile, courses []*plan.Course, missing map[string]string) error {
+	after := p.DeepCopy()
+	statusOf(after, courses)
+	condition := metav1.Condition{Type: "Verified", Status: metav1.ConditionTrue, Reason: "Acknowledged", ObservedGeneration: p.Generation,
+		Message: "istiod says what its proxies run with."}
+	if c.unverified != "" {
+		condition.Status, condition.Reason = metav1.ConditionFalse, "ByTheClock"
+		condition.Message = fmt.Sprintf("What proxies run with is not read, so each step waits %s for them: %s.", c.settle, c.unverified)
+	}
+	if c.unverified != "" || !c.at.IsZero() { // before anything was waited for there is nothing to say
+		apimeta.SetStatusCondition(&after.Status.Conditions, condition)
+	}
+	if equality.Semantic.DeepEqual(p.Status, after.Status) {
+		return nil
+	}
+	err := c.Client.Status().Patch(ctx, after, client.MergeFromWithOptions(p, client.MergeFromWithOptimisticLock{}))
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil // it changed meanwhile, which wakes us
+	}
+	if err != nil {
+		return fmt.Errorf("write the status of WaypointProfile %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+// statusOf fills in a status.
+func statusOf(p *v1alpha1.WaypointProfile, courses []*plan.Course) {
+	status := &p.Status
+	status.Waypoints, status.Needs, status.Needed = int32(len(courses)), 0, nil
+	states := map[string]int{}
+	var worst *plan.Course
+	for _, course := range courses {
+		state := stateOf(course)
+		states[state]++
+		if state == Stopped && worst == nil {
+			worst = course
+		}
+		reasons := because(course.Needs)
+		status.Needs += int32(len(reasons))
+		if len(status.Needed) < maxNeeded {
+			status.Needed = append(status.Needed, v1alpha1.NeededWaypoint{Namespace: course.Waypoint.Namespace, Name: course.Waypoint.Name, State: state,
+				Message: cut(messageOf(course)), Needs: int32(len(reasons)), Because: reasons[:min(len(reasons), maxBecause)]})
+		}
+	}
+	ready := metav1.Condition{Type: "Ready", Status: metav1.ConditionTrue, Reason: "AsPlanned", ObservedGeneration: p.Generation, Message: count(states)}
+	wrong := append(p.Validate(), parametersOfProfile(p)...)
+	switch {
+	case len(wrong) > 0:
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, "Invalid", "No waypoint is made by it: "+wrong[0].Error()+"."
+	case worst != nil:
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, Stopped, cut(fmt.Sprintf("%s %s: %s", count(states), worst.Waypoint, messageOf(worst)))
+	case states[Working]+states[Waiting]+states[Removing] > 0:
+		ready.Status, ready.Reason = metav1.ConditionFalse, "Progressing"
+	}
+	apimeta.SetStatusCondition(&status.Conditions, ready)
+}
+
+func parametersOfProfile(p *v1alpha1.WaypointProfile) []v1alpha1.FieldError {
+	if len(p.Validate()) > 0 {
+		return nil
+	}
+	return parameters.Check(p)
+}
+
+func count(states map[string]int) string {
+	if len(states) == 0 {
+		return "Nothing needs a waypoint."
+	}
+	var parts []string
+	for _, state := range slices.Sorted(maps.Keys(states)) {
+		parts = append(parts, fmt.Sprintf("%d %s", states[state], strings.ToLower(state)))
+	}
+	return "Waypoints: " + strings.Join(parts, ", ") + "."
+}
+
+func cut(text string) string {
+	if len(text) <= maxMessage {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxMessage], "") + "…"
+}

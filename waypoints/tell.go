@@ -1,0 +1,158 @@
+package waypoints
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/yaml"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/plan"
+)
+
+// The states of a waypoint, a closed set: they are a label of a metric, and stand in statuses.
+const (
+	Serving  = "Serving"  // it is as planned
+	Working  = "Working"  // a step is being taken
+	Waiting  = "Waiting"  // something has to happen first
+	Stopped  = "Stopped"  // somebody has to decide first
+	Removing = "Removing" // nothing needs it any more
+)
+
+// States are all of them.
+var States = []string{Serving, Working, Waiting, Stopped, Removing}
+
+func stateOf(c *plan.Course) string {
+	switch {
+	case len(c.Stopped) > 0:
+		return Stopped
+	case c.Removing:
+		return Removing
+	case c.Step != nil:
+		return Working
+	case len(c.Waiting) > 0:
+		return Waiting
+	}
+	return Serving
+}
+
+// messageOf says what is waited for, or what stops it.
+func messageOf(c *plan.Course) string {
+	switch {
+	case len(c.Stopped) > 0:
+		return c.Stopped[0].Why
+	case c.Step != nil:
+		return c.Step.Why
+	case len(c.Waiting) > 0:
+		return c.Waiting[0].Why
+	}
+	return ""
+}
+
+// Census is how many waypoints are in which state, and by what it is known what proxies run with.
+type Census struct {
+	States map[string]int
+	// Unverified is why it is not known what proxies run with, so that it is waited for by the clock; "" where istiod is asked,
+	// or nobody waits.
+	Unverified string
+}
+
+// told is what was said last about each waypoint, so that it is said once.
+type told map[mesh.Ref]string
+
+// announce says on the waypoint what was written, or that it was not.
+func (c *Controller) announce(s *mesh.Snapshot, course *plan.Course, err error) {
+	step := course.Step
+	log := c.Log.WithValues("row", string(step.Row), "object", step.Object.String(), "waypoint", course.Waypoint.String())
+	on := reference(s, course.Waypoint)
+	switch {
+	case err == nil:
+		log.Info("a step was taken", "action", string(step.Action), "why", step.Why)
+		c.Recorder.Eventf(on, nil, corev1.EventTypeNormal, reasonOf(step), string(step.Action), "%s", note(fmt.Sprintf("%s: %s", step.Object, step.Why)))
+	case retriable(err):
+		log.Info("a step is tried again", "error", err.Error())
+	default: // that it stopped there is told next
+		log.Info("a step was refused", "error", err.Error())
+	}
+}
+
+// stops says once on each waypoint what has stopped it.
+func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress) {
+	seen := map[mesh.Ref]bool{}
+	for i := range progress {
+		course := &progress[i]
+		if len(course.Stopped) == 0 {
+			continue
+		}
+		stop := course.Stopped[0]
+		seen[course.Waypoint] = true
+		if c.told[course.Waypoint] == stop.Why {
+			continue
+		}
+		c.told[course.Waypoint] = stop.Why
+		text := stop.Why
+		if stop.Manifest != nil {
+			text += " To go on, commit this:\n" + manifestOf(stop.Manifest)
+		}
+		c.Log.Info("a waypoint does not go on", "row", string(stop.Row), "object", stop.Object.String(), "waypoint", course.Waypoint.String(), "why", stop.Why)
+		c.Recorder.Eventf(reference(s, course.Waypoint), nil, corev1.EventTypeWarning, "Stopped", string(stop.Row), "%s", note(text))
+	}
+	maps.DeleteFunc(c.told, func(ref mesh.Ref, _ string) bool { return !seen[ref] })
+}
+
+// reference is the object of an Event about a waypoint: the Gateway, be it made or not, else its Namespace.
+func reference(s *mesh.Snapshot, ref mesh.Ref) *corev1.ObjectReference {
+	out := &corev1.ObjectReference{APIVersion: cmp.Or(ref.APIVersion, mesh.Gateway.APIVersion()), Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name}
+	if gw := s.Get(mesh.Gateway, ref.Namespace, ref.Name); gw != nil {
+		out.UID = types.UID(gw.UID)
+	}
+	return out
+}
+
+// reasonOf is a row as the reason of an Event: "make-binding" is MakeBinding.
+func reasonOf(step *plan.Step) string {
+	out := ""
+	for _, word := range strings.Split(string(step.Row), "-") {
+		if word != "" {
+			out += strings.ToUpper(word[:1]) + word[1:]
+		}
+	}
+	return out
+}
+
+func manifestOf(manifest map[string]any) string {
+	if manifest == nil {
+		return ""
+	}
+	text, err := yaml.Marshal(manifest)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// maxNote is how many bytes an Event's note may hold (k8s.io/kubernetes pkg/apis/core/validation NoteLengthLimit).
+const maxNote = 1024
+
+// note is a text as an Event's note: the API server would refuse one that is too long.
+func note(text string) string {
+	if len(text) <= maxNote {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxNote-len("…")], "") + "…"
+}
+
+// because are the reasons for a waypoint, for people.
+func because(needs []plan.Need) []string {
+	var out []string
+	for _, n := range needs {
+		out = append(out, fmt.Sprintf("%s for %s", n.Policy, n.Target))
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
