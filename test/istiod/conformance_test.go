@@ -53,7 +53,7 @@ func TestConformance(t *testing.T) {
 		return
 	}
 	for _, k := range known {
-		if used[k.name] == 0 {
+		if used[k.name] == 0 && !k.seldom {
 			t.Errorf("the known difference %q has not been seen: remove it, or choose seeds that show it", k.name)
 		}
 	}

@@ -1,6 +1,7 @@
 package istiod
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,8 @@ type difference struct {
 	line, says string
 	why        string
 	explains   func(found) bool
+	// seldom is whether generated meshes show it by chance only, so that a test of its own does.
+	seldom bool
 }
 
 // found is a difference with what it was found in.
@@ -54,6 +57,13 @@ var known = []difference{
 		why:      "a Gateway of which the class or the parameters change keeps its address, one that is made again at once gets that of its former life, and what is bound to it stays bound, while Programmed says that nothing answers there",
 		explains: keepsAddress,
 	},
+	{
+		name: sharedHost,
+		line: "pilot/pkg/networking/core/waypoint.go:84", says: `waypointServices.services[hostName] = svc`,
+		why:      "the Services of a waypoint are kept by host, in the order of a Go map, so of those of one host in several namespaces one has a chain, another one after the next push perhaps, and the others are told that they are bound",
+		explains: losesHost,
+		seldom:   true,
+	},
 }
 
 // keepsAddress is a Gateway that was changed, or made again, and has an address where istiod finds no Service.
@@ -64,6 +74,34 @@ func keepsAddress(f found) bool {
 	}
 	c, _ := f.Condition(f.Object, oracle.Programmed)
 	return c.Reason == "AddressNotUsable" || c.Reason == "AddressNotAssigned"
+}
+
+const sharedHost = "one of several hosts of the same name at a waypoint"
+
+// losesHost is a ServiceEntry for which a waypoint lacks chains, each of a host that another object has which is bound to the same
+// waypoint.
+func losesHost(f found) bool {
+	at, ok := strings.CutPrefix(f.About, "chains at waypoint ")
+	ns, name, _ := strings.Cut(at, "/")
+	theirs := strings.Fields(f.Istiod)
+	if f.Istiod == oracle.Nothing {
+		theirs = nil
+	}
+	lost := 0
+	for _, chain := range strings.Fields(f.Ours) {
+		if i := slices.Index(theirs, chain); i >= 0 {
+			theirs = slices.Delete(theirs, i, i+1)
+			continue
+		}
+		lost++
+		host := chain[:max(0, strings.LastIndex(chain, ":"))]
+		if !slices.ContainsFunc(f.Snapshot.BoundTo(f.Snapshot.Get(mesh.Gateway, ns, name)), func(o *mesh.Object) bool {
+			return o != f.Object && slices.Contains(f.Snapshot.HostsOf(o), host)
+		}) {
+			return false
+		}
+	}
+	return ok && lost > 0 && len(theirs) == 0
 }
 
 // sharesCondition is a policy of which ztunnel gets nothing, and that is not the one to get the condition.

@@ -153,7 +153,8 @@ func (w *world) debug(ctx context.Context, path string) ([]byte, error) {
 
 // record is what Waywarden reads from the cluster, and what istiod says.
 func (w *world) record(ctx context.Context) (oracle.Recording, error) {
-	r := oracle.Recording{Conditions: map[string][]oracle.Condition{}, Parents: map[string][]oracle.Parent{}, Listeners: map[string][]oracle.Listener{}}
+	r := oracle.Recording{Conditions: map[string][]oracle.Condition{}, Parents: map[string][]oracle.Parent{}, Listeners: map[string][]oracle.Listener{},
+		Addresses: map[string][]string{}}
 	inv, err := inventory.List(ctx, w.Config, inventory.ListOptions{})
 	if err != nil {
 		return r, err
@@ -197,6 +198,9 @@ func readStatus(r *oracle.Recording, o *unstructured.Unstructured) {
 			Conditions     []oracle.Condition `json:"conditions"`
 		} `json:"parents"`
 		Listeners []oracle.Listener `json:"listeners"`
+		Addresses []struct {
+			Value string `json:"value"`
+		} `json:"addresses"`
 	}
 	raw, err := json.Marshal(o.Object["status"])
 	if err != nil || json.Unmarshal(raw, &status) != nil {
@@ -212,6 +216,9 @@ func readStatus(r *oracle.Recording, o *unstructured.Unstructured) {
 	}
 	if len(status.Listeners) > 0 {
 		r.Listeners[name] = status.Listeners
+	}
+	for _, a := range status.Addresses {
+		r.Addresses[name] = append(r.Addresses[name], a.Value)
 	}
 	for _, p := range status.Parents {
 		if p.ControllerName == routeController {

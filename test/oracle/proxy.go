@@ -3,6 +3,7 @@ package oracle
 import (
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,10 +75,10 @@ func (r Recording) lines() []line {
 	var out []line
 	for _, p := range r.Proxies {
 		gw := r.Snapshot.Get(mesh.Gateway, p.Namespace, p.Name)
-		hosts := map[string]*mesh.Object{}
+		hosts := map[string][]*mesh.Object{}
 		for _, svc := range r.Snapshot.BoundTo(gw) {
 			for _, h := range r.Snapshot.HostsOf(svc) {
-				hosts[h] = svc
+				hosts[h] = append(hosts[h], svc)
 			}
 		}
 		for _, c := range p.Chains {
@@ -87,7 +88,7 @@ func (r Recording) lines() []line {
 			}
 			if part := strings.Split(c.Name, "|"); len(part) == 4 {
 				n, _ := strconv.ParseUint(part[1], 10, 16)
-				l.port, l.http, l.host, l.service = uint16(n), part[2] == "http", part[3], hosts[part[3]]
+				l.port, l.http, l.host, l.service = uint16(n), part[2] == "http", part[3], r.reachedAt(hosts[part[3]], l.addresses)
 				if l.service == nil {
 					l.service = &mesh.Object{Kind: mesh.Service, Name: l.host} // of nothing that we know to be bound here
 				}
@@ -98,6 +99,31 @@ func (r Recording) lines() []line {
 		}
 	}
 	return out
+}
+
+// reachedAt is which of the objects of one host has one of the addresses, the first where that is not known; nil
+// where there are none.
+func (r Recording) reachedAt(objects []*mesh.Object, addresses []netip.Prefix) *mesh.Object {
+	if len(objects) == 0 {
+		return nil
+	}
+	for _, o := range objects {
+		own := r.Addresses[key(o)]
+		switch b := o.Spec.(type) {
+		case *mesh.ServiceSpec:
+			own = []string{b.ClusterIP}
+		case *mesh.ServiceEntrySpec:
+			if len(b.Addresses) > 0 {
+				own = b.Addresses
+			}
+		}
+		for _, text := range own {
+			if a, err := netip.ParseAddr(text); err == nil && slices.ContainsFunc(addresses, func(p netip.Prefix) bool { return p.Contains(a) }) {
+				return o
+			}
+		}
+	}
+	return objects[0]
 }
 
 // CountChains is how many chains of all waypoints calls reach.

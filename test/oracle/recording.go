@@ -16,6 +16,8 @@ type Recording struct {
 	Parents map[string][]Parent
 	// Listeners are what istiod says of the listeners of a Gateway, by "Gateway namespace/name".
 	Listeners map[string][]Listener
+	// Addresses are those that istiod chose for a ServiceEntry, by "ServiceEntry namespace/name".
+	Addresses map[string][]string
 	Ambient   Ambient
 	// Proxies are what istiod sends to waypoints.
 	Proxies []Proxy
