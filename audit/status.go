@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -32,10 +33,16 @@ type StatusOptions struct {
 	Labels func(namespace string) map[string]string
 	// Interval is how often it looks whether something has changed; 0 means ten seconds.
 	Interval time.Duration
-	Clock    clock.WithTicker // nil is the machine's
+	// InForce, where it is set, is the condition of that name for every Guardrail; nil while nobody knows.
+	InForce func() *metav1.Condition
+	Clock   clock.WithTicker // nil is the machine's
 	// Report, where it is set, hears what was found of everything that is stored, each time that was asked anew.
 	Report func(Stock)
 }
+
+// ConditionInForce is the condition of Guardrails that says whether admission was shown to be in force: without that they
+// demand nothing of anybody.
+const ConditionInForce = "AdmissionInForce"
 
 // Stock is what is found of everything that is stored.
 type Stock struct {
@@ -51,9 +58,10 @@ type Stock struct {
 // time, and at most once an interval. Time alone, with which Exemptions end, costs nothing of that.
 type Statuses struct {
 	StatusOptions
-	seen  *mesh.Snapshot
-	rules *Authored
-	tally decide.Tally
+	seen      *mesh.Snapshot
+	rules     *Authored
+	found     []policies.Finding // of everything in seen
+	standings []decide.Standing  // as last reported
 }
 
 const defaultStatusInterval = 10 * time.Second
@@ -95,13 +103,14 @@ func (s *Statuses) once(ctx context.Context) error {
 		return nil
 	}
 	snapshot := s.Snapshot()
-	if snapshot != s.seen || rules != s.rules {
-		s.judge(snapshot, rules)
+	standings := s.judge(snapshot, rules)
+	var inForce *metav1.Condition
+	if s.InForce != nil {
+		inForce = s.InForce()
 	}
-	standings := rules.Rulebook.Standings(s.tally, s.Clock.Now())
 	var errs []error
 	for _, g := range rules.Guardrails {
-		errs = append(errs, s.write(ctx, g.DeepCopy(), guardrailStatus(g, rules, snapshot)))
+		errs = append(errs, s.write(ctx, g.DeepCopy(), guardrailStatus(g, rules, snapshot, inForce)))
 	}
 	byName := map[client.ObjectKey]decide.Standing{}
 	for _, st := range standings {
@@ -114,23 +123,38 @@ func (s *Statuses) once(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// judge asks everything of everything, and keeps what was found.
-func (s *Statuses) judge(snapshot *mesh.Snapshot, rules *Authored) {
-	s.seen, s.rules, s.tally = snapshot, rules, decide.Tally{}
-	var found []policies.Finding
-	var objects []*mesh.Object
-	for o := range snapshot.Objects() {
-		objects = append(objects, o)
+// judge says what has become of Exemptions. Where the mesh or the rules have changed it asks everything of everything, and
+// where time alone has ended one it rules anew on what was found.
+func (s *Statuses) judge(snapshot *mesh.Snapshot, rules *Authored) []decide.Standing {
+	anew := snapshot != s.seen || rules != s.rules
+	if snapshot != s.seen {
+		s.found = nil
+		for _, a := range Evaluate(snapshot, slices.Collect(snapshot.Objects()), policies.AboutObjects(policies.Checks()), nil) {
+			s.found = append(s.found, a.Findings...)
+		}
 	}
-	for _, a := range Evaluate(snapshot, objects, policies.AboutObjects(policies.Checks()), nil) {
-		found = append(found, a.Findings...)
-	}
+	s.seen, s.rules = snapshot, rules
 	now := s.Clock.Now()
-	d := rules.Rulebook.Judge(decide.Request{Mesh: snapshot, Labels: s.Labels}, found, now)
-	s.tally.Add(d)
-	if s.Report != nil {
-		s.Report(Stock{Findings: found, Rulings: d.Rulings, Exemptions: rules.Rulebook.Standings(s.tally, now)})
+	if !anew && !lapsed(rules.Rulebook, s.standings, now) {
+		return s.standings
 	}
+	d := rules.Rulebook.Judge(decide.Request{Mesh: snapshot, Labels: s.Labels}, s.found, now)
+	tally := decide.Tally{}
+	tally.Add(d)
+	s.standings = rules.Rulebook.Standings(tally, now)
+	if s.Report != nil {
+		s.Report(Stock{Findings: s.found, Rulings: d.Rulings, Exemptions: s.standings})
+	}
+	return s.standings
+}
+
+// lapsed is whether by now an Exemption ends, or ends early enough, that did not when it was last looked at.
+func lapsed(r *decide.Rulebook, before []decide.Standing, now time.Time) bool {
+	matched := decide.Tally{}
+	for _, st := range before {
+		matched[st.Exemption] = st.Matched
+	}
+	return !slices.EqualFunc(before, r.Standings(matched, now), func(a, b decide.Standing) bool { return a.State == b.State })
 }
 
 // write patches a status where it is another one than is stored; change makes it.
@@ -151,7 +175,7 @@ func (s *Statuses) write(ctx context.Context, o client.Object, change func(clien
 	return nil
 }
 
-func guardrailStatus(g *v1alpha1.Guardrail, rules *Authored, snapshot *mesh.Snapshot) func(client.Object) {
+func guardrailStatus(g *v1alpha1.Guardrail, rules *Authored, snapshot *mesh.Snapshot, inForce *metav1.Condition) func(client.Object) {
 	ids := []string{}
 	for _, c := range policies.Checks() {
 		ids = append(ids, c.ID)
@@ -166,6 +190,11 @@ func guardrailStatus(g *v1alpha1.Guardrail, rules *Authored, snapshot *mesh.Snap
 		}
 		status.Checks, status.Namespaces = int32(checks), int32(namespaces)
 		apimeta.SetStatusCondition(&status.Conditions, condition)
+		if inForce != nil {
+			condition := *inForce
+			condition.ObservedGeneration = g.Generation
+			apimeta.SetStatusCondition(&status.Conditions, condition)
+		}
 	}
 }
 

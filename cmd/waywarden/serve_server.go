@@ -169,18 +169,19 @@ func (s *server) whileDraining(next http.Handler) http.Handler {
 
 // add hands everything that runs to the manager, with the probes.
 func (s *server) add(cfg *rest.Config) error {
-	gauges := newGauges(s)
+	watchman := &watchman{server: s, events: s.manager.GetEventRecorder("waywarden")}
+	gauges := newGauges(s, watchman)
 	metrics.Registry.MustRegister(gauges)
 	runnables := []manager.Runnable{s.certificate, s.live, s.rules, audit.NewStatuses(audit.StatusOptions{
 		Client: s.manager.GetClient(), Authored: s.rules.Current, Snapshot: s.live.Snapshot, Labels: s.live.NamespaceLabels, Known: s.live.Ready,
-		Report: gauges.audited,
+		InForce: watchman.condition, Report: gauges.audited,
 	})}
 	if own, ok := s.certificate.(*certs.SelfSigned); ok {
 		runnables = append(runnables, own.Writer())
 	}
 	canary, err := certs.NewCanary(certs.CanaryOptions{
-		Config: cfg, Namespace: s.namespace, Configuration: s.validating, Webhook: webhook.PoliciesEntry, Refusal: webhook.CanaryMessage,
-		Pinned: s.failurePolicy.value != "managed", Interval: s.canaryInterval, Report: gauges.canary,
+		Config: cfg, Namespace: s.namespace, Configuration: s.validating, Webhook: webhook.PoliciesEntry, Label: webhook.CanaryLabel, Refusal: webhook.CanaryMessage,
+		Pinned: s.failurePolicy.value != "managed", Interval: s.canaryInterval, Report: watchman.measured,
 	})
 	if err != nil {
 		return err
