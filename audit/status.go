@@ -110,7 +110,7 @@ func (s *Statuses) once(ctx context.Context) error {
 	}
 	var errs []error
 	for _, g := range rules.Guardrails {
-		errs = append(errs, s.write(ctx, g.DeepCopy(), guardrailStatus(g, rules, snapshot, inForce)))
+		errs = append(errs, s.write(ctx, g, guardrailStatus(g, rules, snapshot, inForce)))
 	}
 	byName := map[client.ObjectKey]decide.Standing{}
 	for _, st := range standings {
@@ -118,7 +118,7 @@ func (s *Statuses) once(ctx context.Context) error {
 	}
 	for _, e := range rules.Exemptions {
 		st, ok := byName[client.ObjectKeyFromObject(e)]
-		errs = append(errs, s.write(ctx, e.DeepCopy(), exemptionStatus(e, rules, st, ok)))
+		errs = append(errs, s.write(ctx, e, exemptionStatus(e, rules, st, ok)))
 	}
 	return errors.Join(errs...)
 }
@@ -157,8 +157,16 @@ func lapsed(r *decide.Rulebook, before []decide.Standing, now time.Time) bool {
 	return !slices.EqualFunc(before, r.Standings(matched, now), func(a, b decide.Standing) bool { return a.State == b.State })
 }
 
-// write patches a status where it is another one than is stored; change makes it.
-func (s *Statuses) write(ctx context.Context, o client.Object, change func(client.Object)) error {
+// write patches a status where it is another one than is stored; change makes it. judged is the object as it was judged:
+// its status is older than what was written since, which makes no other Rulebook.
+func (s *Statuses) write(ctx context.Context, judged client.Object, change func(client.Object)) error {
+	o := judged.DeepCopyObject().(client.Object)
+	if err := s.Client.Get(ctx, client.ObjectKeyFromObject(judged), o); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if o.GetGeneration() != judged.GetGeneration() {
+		return nil // it changed meanwhile; the next round sees it
+	}
 	before := o.DeepCopyObject().(client.Object)
 	change(o)
 	if equality.Semantic.DeepEqual(before, o) {
