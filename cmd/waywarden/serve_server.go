@@ -52,6 +52,7 @@ type server struct {
 	live        *inventory.Live
 	rules       *audit.Rulebooks
 	certificate certificate
+	callers     *callers // nil where everybody is answered
 	draining    atomic.Bool
 }
 
@@ -60,6 +61,11 @@ func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time,
 	var err error
 	if out.certificate, err = s.certificate(cfg, now); err != nil {
 		return nil, err
+	}
+	if s.clientCA != "" {
+		if out.callers, err = onlyCallers(s.clientCA, s.clientName); err != nil {
+			return nil, err
+		}
 	}
 	if out.manager, err = out.newManager(cfg); err != nil {
 		return nil, err
@@ -106,7 +112,12 @@ func (s *server) newManager(cfg *rest.Config) (manager.Manager, error) {
 		LeaderElection: true, LeaderElectionID: "waywarden", LeaderElectionNamespace: s.namespace, LeaderElectionReleaseOnCancel: true,
 		Metrics: metricsserver.Options{BindAddress: s.metricsAddr}, HealthProbeBindAddress: s.healthAddr, PprofBindAddress: s.pprofAddr,
 		WebhookServer: ctrlwebhook.NewServer(ctrlwebhook.Options{Host: host, Port: port, TLSOpts: []func(*tls.Config){
-			func(c *tls.Config) { c.GetCertificate = s.certificate.GetCertificate }}}),
+			func(c *tls.Config) {
+				c.GetCertificate = s.certificate.GetCertificate
+				if s.callers != nil {
+					s.callers.configure(c)
+				}
+			}}}),
 	})
 }
 
@@ -151,8 +162,13 @@ func (s *server) admission(cfg *rest.Config, log logr.Logger) error {
 		},
 	})
 	hooks := s.manager.GetWebhookServer()
-	hooks.Register(webhook.ValidatePath, s.whileDraining(s.spans.handler(a.Validating(), "validate")))
-	hooks.Register(webhook.MutatePath, s.whileDraining(s.spans.handler(a.Mutating(), "mutate")))
+	for path, h := range map[string]http.Handler{webhook.ValidatePath: a.Validating(), webhook.MutatePath: a.Mutating()} {
+		h = s.spans.handler(h, path[1:])
+		if s.callers != nil {
+			h = s.callers.only(h, counted.Dropped)
+		}
+		hooks.Register(path, s.whileDraining(h))
+	}
 	return nil
 }
 
