@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -34,10 +35,16 @@ type StatusOptions struct {
 	Checks []*policies.Check
 	// Interval is how often it looks whether something has changed; 0 means ten seconds.
 	Interval time.Duration
-	Clock    clock.WithTicker // nil is the machine's
+	// InForce, where it is set, is the condition of that name for every Guardrail; nil while nobody knows.
+	InForce func() *metav1.Condition
+	Clock   clock.WithTicker // nil is the machine's
 	// Report, where it is set, hears what was found of everything that is stored, each time that was asked anew.
 	Report func(Stock)
 }
+
+// ConditionInForce is the condition of Guardrails that says whether admission was shown to be in force: without that they
+// demand nothing of anybody.
+const ConditionInForce = "AdmissionInForce"
 
 // Stock is what is found of everything that is stored.
 type Stock struct {
@@ -53,9 +60,10 @@ type Stock struct {
 // time, and at most once an interval. Time alone, with which Exemptions end, costs nothing of that.
 type Statuses struct {
 	StatusOptions
-	seen  *mesh.Snapshot
-	rules *Authored
-	tally decide.Tally
+	seen      *mesh.Snapshot
+	rules     *Authored
+	found     []policies.Finding // of everything in seen
+	standings []decide.Standing  // as last reported
 }
 
 const defaultStatusInterval = 10 * time.Second
@@ -100,13 +108,14 @@ func (s *Statuses) once(ctx context.Context) error {
 		return nil
 	}
 	snapshot := s.Snapshot()
-	if snapshot != s.seen || rules != s.rules {
-		s.judge(snapshot, rules)
+	standings := s.judge(snapshot, rules)
+	var inForce *metav1.Condition
+	if s.InForce != nil {
+		inForce = s.InForce()
 	}
-	standings := rules.Rulebook.Standings(s.tally, s.Clock.Now())
 	var errs []error
 	for _, g := range rules.Guardrails {
-		errs = append(errs, s.write(ctx, g.DeepCopy(), s.guardrailStatus(g, rules, snapshot)))
+		errs = append(errs, s.write(ctx, g, s.guardrailStatus(g, rules, snapshot, inForce)))
 	}
 	byName := map[client.ObjectKey]decide.Standing{}
 	for _, st := range standings {
@@ -114,33 +123,56 @@ func (s *Statuses) once(ctx context.Context) error {
 	}
 	for _, e := range rules.Exemptions {
 		st, ok := byName[client.ObjectKeyFromObject(e)]
-		errs = append(errs, s.write(ctx, e.DeepCopy(), exemptionStatus(e, rules, st, ok)))
+		errs = append(errs, s.write(ctx, e, exemptionStatus(e, rules, st, ok)))
 	}
 	return errors.Join(errs...)
 }
 
-// judge asks everything of everything, and keeps what was found.
-func (s *Statuses) judge(snapshot *mesh.Snapshot, rules *Authored) {
-	s.seen, s.rules, s.tally = snapshot, rules, decide.Tally{}
-	var found []policies.Finding
-	var objects []*mesh.Object
-	for o := range snapshot.Objects() {
-		objects = append(objects, o)
-	}
+// judge says what has become of Exemptions. Where the mesh or the rules have changed it asks everything of everything, and
+// where time alone has ended one it rules anew on what was found.
+func (s *Statuses) judge(snapshot *mesh.Snapshot, rules *Authored) []decide.Standing {
+	anew := snapshot != s.seen || rules != s.rules
 	now := s.Clock.Now()
-	occasion := policies.Occasion{Phase: policies.AtAudit, Now: now}
-	for _, a := range EvaluateOn(occasion, snapshot, objects, policies.AboutObjects(s.Checks), nil) {
-		found = append(found, a.Findings...)
+	if snapshot != s.seen {
+		s.found = nil
+		occasion := policies.Occasion{Phase: policies.AtAudit, Now: now}
+		for _, a := range EvaluateOn(occasion, snapshot, slices.Collect(snapshot.Objects()), policies.AboutObjects(s.Checks), nil) {
+			s.found = append(s.found, a.Findings...)
+		}
 	}
-	d := rules.Rulebook.Judge(decide.Request{Mesh: snapshot, Labels: s.Labels}, found, now)
-	s.tally.Add(d)
+	s.seen, s.rules = snapshot, rules
+	if !anew && !lapsed(rules.Rulebook, s.standings, now) {
+		return s.standings
+	}
+	d := rules.Rulebook.Judge(decide.Request{Mesh: snapshot, Labels: s.Labels}, s.found, now)
+	tally := decide.Tally{}
+	tally.Add(d)
+	s.standings = rules.Rulebook.Standings(tally, now)
 	if s.Report != nil {
-		s.Report(Stock{Findings: found, Rulings: d.Rulings, Exemptions: rules.Rulebook.Standings(s.tally, now)})
+		s.Report(Stock{Findings: s.found, Rulings: d.Rulings, Exemptions: s.standings})
 	}
+	return s.standings
 }
 
-// write patches a status where it is another one than is stored; change makes it.
-func (s *Statuses) write(ctx context.Context, o client.Object, change func(client.Object)) error {
+// lapsed is whether by now an Exemption ends, or ends early enough, that did not when it was last looked at.
+func lapsed(r *decide.Rulebook, before []decide.Standing, now time.Time) bool {
+	matched := decide.Tally{}
+	for _, st := range before {
+		matched[st.Exemption] = st.Matched
+	}
+	return !slices.EqualFunc(before, r.Standings(matched, now), func(a, b decide.Standing) bool { return a.State == b.State })
+}
+
+// write patches a status where it is another one than is stored; change makes it. judged is the object as it was judged:
+// its status is older than what was written since, which makes no other Rulebook.
+func (s *Statuses) write(ctx context.Context, judged client.Object, change func(client.Object)) error {
+	o := judged.DeepCopyObject().(client.Object)
+	if err := s.Client.Get(ctx, client.ObjectKeyFromObject(judged), o); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if o.GetGeneration() != judged.GetGeneration() {
+		return nil // it changed meanwhile; the next round sees it
+	}
 	before := o.DeepCopyObject().(client.Object)
 	change(o)
 	if equality.Semantic.DeepEqual(before, o) {
@@ -157,7 +189,7 @@ func (s *Statuses) write(ctx context.Context, o client.Object, change func(clien
 	return nil
 }
 
-func (s *Statuses) guardrailStatus(g *v1alpha1.Guardrail, rules *Authored, snapshot *mesh.Snapshot) func(client.Object) {
+func (s *Statuses) guardrailStatus(g *v1alpha1.Guardrail, rules *Authored, snapshot *mesh.Snapshot, inForce *metav1.Condition) func(client.Object) {
 	ids := []string{}
 	for _, c := range s.Checks {
 		ids = append(ids, c.ID)
@@ -172,6 +204,11 @@ func (s *Statuses) guardrailStatus(g *v1alpha1.Guardrail, rules *Authored, snaps
 		}
 		status.Checks, status.Namespaces = int32(checks), int32(namespaces)
 		apimeta.SetStatusCondition(&status.Conditions, condition)
+		if inForce != nil {
+			condition := *inForce
+			condition.ObservedGeneration = g.Generation
+			apimeta.SetStatusCondition(&status.Conditions, condition)
+		}
 	}
 }
 

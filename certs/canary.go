@@ -16,11 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// CanaryLabel marks the policy that is refused whatever Guardrails say, in our own namespace; CanaryName is its name.
-const (
-	CanaryLabel = "waywarden.dev/canary"
-	CanaryName  = "waywarden-canary"
-)
+// CanaryName is that of the policy that is refused whatever Guardrails say, in our own namespace.
+const CanaryName = "waywarden-canary"
 
 // Outcome is what became of the canary.
 type Outcome string
@@ -50,6 +47,8 @@ type CanaryOptions struct {
 	// Configuration and Webhook name the entry of a ValidatingWebhookConfiguration that has to refuse the canary, and
 	// whose failurePolicy is raised.
 	Configuration, Webhook string
+	// Label marks a canary, for our webhook to know it by.
+	Label string
 	// Refusal is what our webhook says in refusing a canary, or part of it. Another refusal of ours, of overload say,
 	// proves that we are called and not that we judge.
 	Refusal string
@@ -73,8 +72,8 @@ func NewCanary(o CanaryOptions) (*Canary, error) {
 	if o.Interval == 0 {
 		o.Interval = time.Minute
 	}
-	if o.Config == nil || o.Namespace == "" || o.Configuration == "" || o.Webhook == "" || o.Refusal == "" || o.Report == nil || o.Interval < 0 {
-		return nil, errors.New("the canary cannot fly: Config, Namespace, Configuration, Webhook, Refusal and Report are needed, and an Interval that is not negative. Set them")
+	if o.Config == nil || o.Namespace == "" || o.Configuration == "" || o.Webhook == "" || o.Label == "" || o.Refusal == "" || o.Report == nil || o.Interval < 0 {
+		return nil, errors.New("the canary cannot fly: Config, Namespace, Configuration, Webhook, Label, Refusal and Report are needed, and an Interval that is not negative. Set them")
 	}
 	c, err := client.New(o.Config, client.Options{})
 	if err != nil {
@@ -118,13 +117,13 @@ func (c *Canary) Start(ctx context.Context) error {
 func (c *Canary) Measure(ctx context.Context) Measurement {
 	ctx, cancel := context.WithTimeout(ctx, 40*time.Second) // more than a webhook's timeout may be
 	defer cancel()
-	return c.o.judge(c.client.Create(ctx, canary(c.o.Namespace), client.DryRunAll))
+	return c.o.judge(c.client.Create(ctx, canary(c.o.Namespace, c.o.Label), client.DryRunAll))
 }
 
 // canary is a policy that cannot work in ambient mode: ztunnel cannot compare methods, and nothing binds it to a
 // waypoint. Were it ever stored, it would select no workload.
-func canary(namespace string) *unstructured.Unstructured {
-	label := map[string]any{CanaryLabel: "true"}
+func canary(namespace, name string) *unstructured.Unstructured {
+	label := map[string]any{name: "true"}
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
 		"metadata": map[string]any{"name": CanaryName, "namespace": namespace, "labels": label},

@@ -57,10 +57,11 @@ func TestJudge(t *testing.T) {
 }
 
 func TestCanaryOptionsAreChecked(t *testing.T) {
-	good := CanaryOptions{Config: &rest.Config{}, Namespace: "n", Configuration: "c", Webhook: "w", Refusal: "r", Report: func(Measurement) {}}
+	good := CanaryOptions{Config: &rest.Config{}, Namespace: "n", Configuration: "c", Webhook: "w", Label: "l", Refusal: "r", Report: func(Measurement) {}}
 	for name, spoil := range map[string]func(*CanaryOptions){
 		"no client":    func(o *CanaryOptions) { o.Config = nil },
 		"no webhook":   func(o *CanaryOptions) { o.Webhook = "" },
+		"any label":    func(o *CanaryOptions) { o.Label = "" },
 		"any refusal":  func(o *CanaryOptions) { o.Refusal = "" },
 		"nobody hears": func(o *CanaryOptions) { o.Report = nil },
 	} {

@@ -86,7 +86,7 @@ func (a *Admission) evaluate(ctx context.Context, c *change, before *mesh.Snapsh
 	judged := c.old == nil || c.new == nil || decides(c)
 	if c.new != nil && judged {
 		v.findings = ask(a.objects[kind], to, c.new)
-		if c.old != nil && !kind.IsPolicy() {
+		if c.old != nil && slices.Contains(meshKinds, kind) {
 			v.findings = a.newly(from, c.old, v.findings)
 		}
 	}
@@ -171,7 +171,7 @@ func (a *Admission) rule(c *change, before, after *mesh.Snapshot, findings []pol
 	return a.Rulebook().Judge(r, findings, a.Now())
 }
 
-// newly leaves of the findings about an object that is no policy those that it did not have before: Services and
+// newly leaves of the findings about one of meshKinds those that it did not have before: Services and
 // Namespaces are updated by many, and most of them cannot do anything about what was there.
 func (a *Admission) newly(before *policies.View, old *mesh.Object, findings []policies.Finding) []policies.Finding {
 	if len(findings) == 0 {

@@ -191,7 +191,7 @@ func reportingAbsent() []*policies.Check {
 // TestBreakGlass goes through who asks to be let through, and how.
 func TestBreakGlass(t *testing.T) {
 	annotated := func(o map[string]any, reason string) map[string]any {
-		return set(o, "annotations", map[string]any{BreakGlassAnnotation: reason})
+		return set(o, "annotations", map[string]any{policies.BreakGlassAnnotation: reason})
 	}
 	long := strings.Repeat("why ", 5000)
 	for name, c := range map[string]struct {

@@ -93,7 +93,7 @@ func TestPanic(t *testing.T) {
 func TestSilentAPIServer(t *testing.T) {
 	o := options(with(t, defaultDeny), rulebook(t, []*v1alpha1.Guardrail{{ObjectMeta: metav1.ObjectMeta{Name: "all"}, Spec: v1alpha1.GuardrailSpec{
 		Checks: []v1alpha1.CheckEntry{{IDs: []v1alpha1.CheckGlob{"*"}, Action: v1alpha1.Deny}}}}}))
-	stored := set(content(t, defaultDeny), "annotations", map[string]any{BreakGlassAnnotation: "INC-7"})
+	stored := set(content(t, defaultDeny), "annotations", map[string]any{policies.BreakGlassAnnotation: "INC-7"})
 	body := bodyOf(t, request(t, admissionv1.Delete, nil, stored))
 	synctest.Test(t, func(t *testing.T) {
 		o.Get = func(ctx context.Context, _ mesh.Kind, _, _ string) (*mesh.Object, error) {

@@ -37,6 +37,11 @@ func (a *Admission) mutate(ctx context.Context, r *ctrladmission.Request, record
 	m := repairer{Admission: a, change: c, before: a.Snapshot(), occasion: a.occasion(ctx, c)}
 	m.run()
 	var w warnings
+	if m.back && len(m.fixes) == 0 {
+		const what = "took back what an earlier repair had added, because the object was applied as it was before"
+		w.add("waywarden "+what+".", "It is stored as it was applied, and judged so.")
+		record.Repairs = append(record.Repairs, what)
+	}
 	for _, x := range m.fixes {
 		w.add("waywarden repaired this: " + x.Message + ".")
 		record.Repairs = append(record.Repairs, x.Message)
@@ -47,7 +52,7 @@ func (a *Admission) mutate(ctx context.Context, r *ctrladmission.Request, record
 	for _, left := range m.left {
 		w.add(left...)
 	}
-	if len(m.fixes) > 0 {
+	if len(m.ops) > 0 {
 		record.Outcome = Repaired
 		response.AuditAnnotations = map[string]string{"decision": Repaired}
 	}
@@ -65,13 +70,14 @@ type repairer struct {
 	occasion policies.Occasion
 	ops      []policies.Op // all of them, in order
 	fixes    []policies.Fix
+	back     bool       // whether ops begin with undoing an earlier repair
 	left     [][]string // what could be repaired and is not, each in a few sentences
 }
 
 func (m *repairer) run() {
 	if back := takenBack(m.new); len(back) > 0 {
 		if next := patched(m.new, back); next != nil {
-			m.new, m.ops = next, back
+			m.new, m.ops, m.back = next, back, true
 		}
 	}
 	for range maxRepairs {

@@ -144,7 +144,7 @@ func TestEvents(t *testing.T) {
 	unnamed := content(t, strings.Replace(noOp, "name: no-op", "generateName: no-op-", 1))
 	named := request(t, admissionv1.Create, content(t, noOp), nil)
 	named.Name = ""
-	glass := request(t, admissionv1.Create, set(content(t, noOp), "annotations", map[string]any{BreakGlassAnnotation: "INC-7"}), nil)
+	glass := request(t, admissionv1.Create, set(content(t, noOp), "annotations", map[string]any{policies.BreakGlassAnnotation: "INC-7"}), nil)
 	const said = "it does 100% nothing. Do better. [test/reports]"
 	denied := "Warning Denied Admission AuthorizationPolicy shop/no-op: " + said
 	for name, c := range map[string]struct {

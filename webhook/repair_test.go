@@ -177,6 +177,34 @@ func TestNoRepair(t *testing.T) {
 	}
 }
 
+// TestTakenBack: where an object is applied as it was before its repair, and no longer is what would be repaired, whoever
+// applies it hears what was taken from it.
+func TestTakenBack(t *testing.T) {
+	o := set(content(t, `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: deny-front, namespace: shop}
+spec:
+  action: DENY
+  selector: {matchLabels: {app: other}}
+  targetRefs: [{group: "", kind: Service, name: cart}]
+  rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/front]}}]}]
+`), "annotations", map[string]any{RepairedAnnotation: `{"added":["/spec/targetRefs"],"removed":["/spec/selector"]}`})
+	options := repairing(t)
+	var records []Record
+	options.Observe = func(r Record) { records = append(records, r) }
+	got := answer(t, New(options).Mutating(), request(t, admissionv1.Create, o, nil))
+	if want := `[{"op":"remove","path":"/spec/targetRefs"},{"op":"remove","path":"/metadata/annotations/waywarden.dev~1repaired"}]`; string(got.Patch) != want {
+		t.Errorf("patch %s", got.Patch)
+	}
+	if !strings.Contains(strings.Join(got.Warnings, "\n"), "waywarden took back what an earlier repair had added") {
+		t.Errorf("warnings %q", got.Warnings)
+	}
+	if len(records) != 1 || records[0].Outcome != Repaired || len(records[0].Repairs) != 1 {
+		t.Errorf("recorded %+v", records)
+	}
+}
+
 // TestFirstPatch: of several ways out only the first is taken.
 func TestFirstPatch(t *testing.T) {
 	o := repairing(t)

@@ -220,6 +220,8 @@ const (
 type GuardrailStatus struct {
 	// conditions say whether the Guardrail is in force. Ready is True once the replica that leads judges by it
 	// as it stands, and the others are a moment away; where it is False, its message says what to correct.
+	// AdmissionInForce is True while the API server is shown to ask Waywarden, and False where it is shown not to, so that
+	// nobody is held to the Guardrail.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -28,6 +28,7 @@ type serve struct {
 	service              string
 	validating, mutating string
 	certDelay            time.Duration
+	clientCA, clientName string
 	failurePolicy        choice
 	canaryInterval       time.Duration
 
@@ -87,6 +88,8 @@ func (s *serve) addFlags(cmd *cobra.Command) {
 	f.StringVar(&s.certDir, "cert-dir", "/tls", "with --cert files: the folder of tls.crt and tls.key")
 	f.StringVar(&s.certSecret, "cert-secret", "waywarden-tls", "with --cert self-signed: the Secret that the replicas share")
 	f.DurationVar(&s.certDelay, "cert-delay", 0, "with --cert self-signed: after how long every API server has seen a change of the CA; 0 for 5 minutes")
+	f.StringVar(&s.clientCA, "client-ca", "", "answer only callers with a certificate of the CA in this file, which the API server has to be given; empty: everybody who reaches the port")
+	f.StringVar(&s.clientName, "client-name", "", "with --client-ca: the common name, or a DNS name, of the certificate; empty for any")
 	f.StringVar(&s.service, "service", "waywarden", "the Service by which the API server calls the webhooks, or their host where it calls a URL")
 	f.StringVar(&s.validating, "validating-config", "waywarden", "the ValidatingWebhookConfiguration")
 	f.StringVar(&s.mutating, "mutating-config", "waywarden", "the MutatingWebhookConfiguration")
@@ -146,6 +149,9 @@ func (s *serve) validate() error {
 	}
 	if err := onLoopback(s.pprofAddr); err != nil {
 		return fmt.Errorf("--pprof-addr: %w", err)
+	}
+	if s.clientName != "" && s.clientCA == "" {
+		return errors.New("--client-name says whose certificate counts, and --client-ca is missing, which says by whom it is signed")
 	}
 	if s.drain < 0 || s.maxExemption <= 0 {
 		return errors.New("--drain and --max-exemption are lengths of time, as in 10s or 2160h, and the latter is more than nothing")

@@ -13,14 +13,14 @@ import (
 // gauges are what is read off when Prometheus asks, and not counted.
 type gauges struct {
 	*server
-	refused atomic.Pointer[bool]  // what the last canary showed; nil before there was one
-	stock   atomic.Pointer[stock] // what is found of everything that is stored; nil but for the leader
+	watchman *watchman
+	stock    atomic.Pointer[stock] // what is found of everything that is stored; nil but for the leader
 
 	objects, unread, age, expiry, success, findings, exemptions *prometheus.Desc
 }
 
-func newGauges(s *server) *gauges {
-	return &gauges{server: s,
+func newGauges(s *server, w *watchman) *gauges {
+	return &gauges{server: s, watchman: w,
 		objects: prometheus.NewDesc("waywarden_snapshot_objects", "Objects by which policies are judged.", []string{"kind"}, nil),
 		unread:  prometheus.NewDesc("waywarden_snapshot_unread", "Kinds that cannot be read. While it is not 0 little is known, and less is denied: grant list and watch.", nil, nil),
 		age:     prometheus.NewDesc("waywarden_snapshot_age_seconds", "How long the API server has sent nothing; it says something about once a minute.", nil, nil),
@@ -29,17 +29,6 @@ func newGauges(s *server) *gauges {
 			[]string{"check", "severity", "action"}, nil),
 		exemptions: prometheus.NewDesc("waywarden_exemptions", "Exemptions, by what they amount to. Only the leader knows.", []string{"state"}, nil),
 		success:    prometheus.NewDesc("waywarden_canary_success", "1 if the API server refused the last canary, so that admission is in force. Only the leader knows.", nil, nil),
-	}
-}
-
-// canary hears what became of a canary.
-func (g *gauges) canary(m certs.Measurement) {
-	refused := m.Outcome == certs.Refused
-	g.refused.Store(&refused)
-	if !refused {
-		g.log.Warn("admission is not shown to be in force", "outcome", string(m.Outcome), "message", m.Message)
-	} else if m.Raised {
-		g.log.Info("admission is in force: failurePolicy was raised to Fail", "webhook", g.validating)
 	}
 }
 
@@ -70,9 +59,9 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 	if until, ok := g.certificate.Expiry(); ok {
 		gauge(g.expiry, until.Sub(g.now()).Seconds())
 	}
-	if refused := g.refused.Load(); refused != nil {
+	if last := g.watchman.last.Load(); last != nil {
 		value := 0.0
-		if *refused {
+		if last.Outcome == certs.Refused {
 			value = 1
 		}
 		gauge(g.success, value)

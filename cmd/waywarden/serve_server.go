@@ -54,6 +54,7 @@ type server struct {
 	live        *inventory.Live
 	rules       *audit.Rulebooks
 	certificate certificate
+	callers     *callers // nil where everybody is answered
 	draining    atomic.Bool
 	checks      []*policies.Check
 }
@@ -66,6 +67,11 @@ func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time,
 	}
 	if out.certificate, err = s.certificate(cfg, now); err != nil {
 		return nil, err
+	}
+	if s.clientCA != "" {
+		if out.callers, err = onlyCallers(s.clientCA, s.clientName); err != nil {
+			return nil, err
+		}
 	}
 	if out.manager, err = out.newManager(cfg); err != nil {
 		return nil, err
@@ -113,7 +119,12 @@ func (s *server) newManager(cfg *rest.Config) (manager.Manager, error) {
 		LeaderElection: true, LeaderElectionID: "waywarden", LeaderElectionNamespace: s.namespace, LeaderElectionReleaseOnCancel: true,
 		Metrics: metricsserver.Options{BindAddress: s.metricsAddr}, HealthProbeBindAddress: s.healthAddr, PprofBindAddress: s.pprofAddr,
 		WebhookServer: ctrlwebhook.NewServer(ctrlwebhook.Options{Host: host, Port: port, TLSOpts: []func(*tls.Config){
-			func(c *tls.Config) { c.GetCertificate = s.certificate.GetCertificate }}}),
+			func(c *tls.Config) {
+				c.GetCertificate = s.certificate.GetCertificate
+				if s.callers != nil {
+					s.callers.configure(c)
+				}
+			}}}),
 	})
 }
 
@@ -158,8 +169,13 @@ func (s *server) admission(cfg *rest.Config, log logr.Logger) error {
 		},
 	})
 	hooks := s.manager.GetWebhookServer()
-	hooks.Register(webhook.ValidatePath, s.whileDraining(s.spans.handler(a.Validating(), "validate")))
-	hooks.Register(webhook.MutatePath, s.whileDraining(s.spans.handler(a.Mutating(), "mutate")))
+	for path, h := range map[string]http.Handler{webhook.ValidatePath: a.Validating(), webhook.MutatePath: a.Mutating()} {
+		h = s.spans.handler(h, path[1:])
+		if s.callers != nil {
+			h = s.callers.only(h, counted.Dropped)
+		}
+		hooks.Register(path, s.whileDraining(h))
+	}
 	return nil
 }
 
@@ -176,11 +192,12 @@ func (s *server) whileDraining(next http.Handler) http.Handler {
 
 // add hands everything that runs to the manager, with the probes.
 func (s *server) add(cfg *rest.Config) error {
-	gauges := newGauges(s)
+	watchman := &watchman{server: s, events: s.manager.GetEventRecorder("waywarden")}
+	gauges := newGauges(s, watchman)
 	metrics.Registry.MustRegister(gauges)
 	runnables := []manager.Runnable{s.certificate, s.live, s.rules, audit.NewStatuses(audit.StatusOptions{
 		Client: s.manager.GetClient(), Authored: s.rules.Current, Snapshot: s.live.Snapshot, Labels: s.live.NamespaceLabels, Known: s.live.Ready, Checks: s.checks,
-		Report: gauges.audited,
+		InForce: watchman.condition, Report: gauges.audited,
 	})}
 	if own, ok := s.certificate.(*certs.SelfSigned); ok {
 		runnables = append(runnables, own.Writer())
@@ -192,8 +209,8 @@ func (s *server) add(cfg *rest.Config) error {
 		runnables = append(runnables, provisioner)
 	}
 	canary, err := certs.NewCanary(certs.CanaryOptions{
-		Config: cfg, Namespace: s.namespace, Configuration: s.validating, Webhook: webhook.PoliciesEntry, Refusal: webhook.CanaryMessage,
-		Pinned: s.failurePolicy.value != "managed", Interval: s.canaryInterval, Report: gauges.canary,
+		Config: cfg, Namespace: s.namespace, Configuration: s.validating, Webhook: webhook.PoliciesEntry, Label: webhook.CanaryLabel, Refusal: webhook.CanaryMessage,
+		Pinned: s.failurePolicy.value != "managed", Interval: s.canaryInterval, Report: watchman.measured,
 	})
 	if err != nil {
 		return err

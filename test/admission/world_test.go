@@ -66,11 +66,17 @@ func installed(t *testing.T) *world {
 func start(t *testing.T, replicas int, flags ...string) *world {
 	t.Helper()
 	t.Setenv(cluster.KubeconfigEnv, "")
+	return startIn(t, cluster.Start(t), replicas, flags...)
+}
+
+// startIn starts replicas in a cluster of the test's own.
+func startIn(t *testing.T, c *cluster.Cluster, replicas int, flags ...string) *world {
+	t.Helper()
 	file, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{Cluster: cluster.Start(t), t: t}
+	w := &world{Cluster: c, t: t}
 	if w.balancer, err = serving.Balance(); err != nil {
 		t.Fatal(err)
 	}

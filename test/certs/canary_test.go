@@ -85,7 +85,7 @@ func newAviary(t *testing.T) *aviary {
 
 func (a *aviary) options() certs.CanaryOptions {
 	return certs.CanaryOptions{
-		Config: a.cfg, Namespace: namespace, Configuration: hooks, Webhook: "validate.waywarden.dev", Refusal: refusal,
+		Config: a.cfg, Namespace: namespace, Configuration: hooks, Webhook: "validate.waywarden.dev", Label: "waywarden.dev/canary", Refusal: refusal,
 		Interval: 240 * time.Millisecond, Report: func(m certs.Measurement) { a.measured <- m },
 	}
 }
@@ -161,7 +161,7 @@ func (a *aviary) patch(patch string) {
 
 func because(why string) func(*admissionv1.AdmissionRequest) string {
 	return func(r *admissionv1.AdmissionRequest) string {
-		if r.Name == certs.CanaryName && r.DryRun != nil && *r.DryRun && strings.Contains(string(r.Object.Raw), `"`+certs.CanaryLabel+`":"true"`) {
+		if r.Name == certs.CanaryName && r.DryRun != nil && *r.DryRun && strings.Contains(string(r.Object.Raw), `"waywarden.dev/canary":"true"`) {
 			return why
 		}
 		return ""

@@ -137,6 +137,27 @@ func TestCertManager(t *testing.T) {
 	}
 }
 
+// TestClientCertificate: the CA by which callers are told is mounted where it is read, beside the serving certificate or alone.
+func TestClientCertificate(t *testing.T) {
+	const asked = "clientCertificate: {configMap: api-server, key: bundle.pem, name: kube-apiserver}"
+	for variant, values := range map[string]string{"self-signed": asked, "cert-manager": variants["cert-manager"] + "\n" + asked} {
+		pod := into[appsv1.Deployment](t, render(t, values), deployment).Spec.Template.Spec
+		args := pod.Containers[0].Args
+		if !slices.Contains(args, "--client-ca=/client-ca/ca.crt") || !slices.Contains(args, "--client-name=kube-apiserver") {
+			t.Errorf("%s: arguments %v", variant, args)
+		}
+		v, m := pod.Volumes[len(pod.Volumes)-1], pod.Containers[0].VolumeMounts[len(pod.Volumes)-1]
+		if v.ConfigMap == nil || v.ConfigMap.Name != "api-server" || v.ConfigMap.Items[0].Key != "bundle.pem" || v.ConfigMap.Items[0].Path != "ca.crt" || m.Name != v.Name || m.MountPath != "/client-ca" {
+			t.Errorf("%s: volume %v at %v", variant, v, m)
+		}
+	}
+	for _, arg := range into[appsv1.Deployment](t, render(t, ""), deployment).Spec.Template.Spec.Containers[0].Args {
+		if strings.HasPrefix(arg, "--client") {
+			t.Errorf("nobody asked for %s", arg)
+		}
+	}
+}
+
 // TestAlerts: the rules that promtool tests are those that are rendered, with Prometheus' own templates untouched.
 func TestAlerts(t *testing.T) {
 	all := render(t, variants["monitored"])

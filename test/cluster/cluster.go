@@ -43,6 +43,7 @@ type options struct {
 	istioEnv []string
 	hold     func(pod *unstructured.Unstructured) bool
 	capture  bool
+	flags    map[string]string // of the API server
 }
 
 // Option changes what Start starts.
@@ -67,6 +68,12 @@ func Hold(pod func(*unstructured.Unstructured) bool) Option {
 // Capture marks the pods of namespaces in ambient mode as captured, as istio-cni does on a real node.
 func Capture() Option {
 	return func(o *options) { o.capture = true }
+}
+
+// WithAPIServerFlag sets a flag of the API server, as in "admission-control-config-file". A cluster that was given has the flags
+// that it has.
+func WithAPIServerFlag(name, value string) Option {
+	return func(o *options) { o.flags[name] = value }
 }
 
 // Start gives a test a cluster of its own, on free ports, and takes it down with the test. Where
@@ -95,7 +102,7 @@ func Start(t testing.TB, opts ...Option) *Cluster {
 
 // Run starts a cluster, or connects to the one that KubeconfigEnv names. The caller stops it.
 func Run(ctx context.Context, opts ...Option) (*Cluster, error) {
-	var o options
+	o := options{flags: map[string]string{}}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -122,7 +129,7 @@ func Run(ctx context.Context, opts ...Option) (*Cluster, error) {
 }
 
 func (c *Cluster) start(ctx context.Context, o options) error {
-	if err := c.controlPlane(); err != nil {
+	if err := c.controlPlane(o.flags); err != nil {
 		return err
 	}
 	if err := c.connect(); err != nil {
@@ -143,7 +150,7 @@ func (c *Cluster) start(ctx context.Context, o options) error {
 	return c.istiod(ctx, o.istioEnv)
 }
 
-func (c *Cluster) controlPlane() error {
+func (c *Cluster) controlPlane(flags map[string]string) error {
 	ctrllog.SetLogger(logr.Discard()) // envtest says through it what its errors say too
 	c.env = &envtest.Environment{
 		BinaryAssetsDirectory:    envtestDir(c.bin),
@@ -167,6 +174,9 @@ func (c *Cluster) controlPlane() error {
 		}
 	}
 	api.Configure().Set("service-cluster-ip-range", "10.96.0.0/16")
+	for name, value := range flags {
+		api.Configure().Set(name, value)
+	}
 	if c.Config, err = c.env.Start(); err != nil {
 		return fmt.Errorf("start etcd and the API server: %w", err)
 	}
