@@ -74,11 +74,14 @@ func (c *Controller) write(ctx context.Context, p *v1alpha1.WaypointProfile, cou
 	statusOf(after, courses)
 	condition := metav1.Condition{Type: "Verified", Status: metav1.ConditionTrue, Reason: "Acknowledged", ObservedGeneration: p.Generation,
 		Message: "istiod says what its proxies run with."}
+	if c.behind != "" {
+		condition.Reason, condition.Message = "Behind", cut("Steps wait for a proxy: "+c.behind+".")
+	}
 	if c.unverified != "" {
 		condition.Status, condition.Reason = metav1.ConditionFalse, "ByTheClock"
 		condition.Message = fmt.Sprintf("What proxies run with is not read, so each step waits %s for them: %s.", c.settle, c.unverified)
 	}
-	if c.unverified != "" || !c.at.IsZero() { // before anything was waited for there is nothing to say
+	if c.unverified+c.behind != "" || !c.at.IsZero() { // before anything was waited for there is nothing to say
 		apimeta.SetStatusCondition(&after.Status.Conditions, condition)
 	}
 	if equality.Semantic.DeepEqual(p.Status, after.Status) {
