@@ -187,7 +187,7 @@ func (m *model) everybodyKnows() bool { return m.acknowledged().Equal(m.now) }
 func (m *model) drift(all bool) {
 	if all {
 		for i := range m.istiods {
-			m.istiods[i] = len(m.states) - 1
+			m.istiods[i] = versions{len(m.states) - 1, len(m.states) - 1}
 		}
 		for _, p := range m.proxies() {
 			m.push(p)
@@ -200,8 +200,9 @@ func (m *model) drift(all bool) {
 		return
 	}
 	if m.rand.IntN(2) == 0 {
-		i := m.rand.IntN(len(m.istiods))
-		m.istiods[i] += m.rand.IntN(len(m.states) - m.istiods[i])
+		of := &m.istiods[m.rand.IntN(len(m.istiods))]
+		of.policies += m.rand.IntN(len(m.states) - of.policies)
+		of.rest += m.rand.IntN(len(m.states) - of.rest)
 		return
 	}
 	ps := m.proxies()

@@ -170,7 +170,7 @@ func (m *model) cut() string {
 		if c.waypoint == "" {
 			return false // as long as nothing selects its namespace it stays
 		}
-		dst, known := m.states[m.nodes[c.pod.node].version].all, m.states[c.via.version].all
+		dst, known := m.states[m.nodes[c.pod.node].policies].all, m.states[c.via.policies].all
 		open := atZtunnel(dst, c.pod, identityOf(c.waypoint))
 		for _, method := range methods {
 			if open && atWaypoint(known, c.service, c.waypoint, c.client.principal(), method) && !m.allowed(c.client, c.pod, method) {

@@ -161,7 +161,7 @@ func (m *model) close() {
 
 // ways are the pods of the waypoint that the client's ztunnel sends to; one nil where it sends directly, or there is none.
 func (m *model) ways(c client, service string) []*waypointPod {
-	gw := m.states[m.nodes[c.node].version].bound[service]
+	gw := m.states[m.nodes[c.node].rest].bound[service]
 	var out []*waypointPod
 	for _, p := range m.pods[gw] {
 		if p.ready {

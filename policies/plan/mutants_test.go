@@ -71,7 +71,9 @@ var mutants = []mutant{
 	{"removed although the last ALLOW is ours", func(t *tables) { t.removing = without(t.removing, "may go") }},
 	{"removed although somebody else asks for it", func(t *tables) { t.removing = without(t.removing, "foreign") }},
 	{"guard before the label is known", func(t *tables) { t.making = before(t.making, "make guards", "bind") }},
-	{"label before the guard is gone", func(t *tables) { t.removing = before(before(t.removing, "release", "remove guards"), "await released", "remove guards") }},
+	{"label before the guard is gone", func(t *tables) {
+		t.removing = before(before(t.removing, "release", "remove guards"), "await released", "remove guards")
+	}},
 	{"unlabelled before every ztunnel knows that the guard is gone", func(t *tables) { t.removing = without(t.removing, "await guards removed") }},
 	{"a guard stays without its binding", func(t *tables) {
 		t.making, t.removing = without(t.making, "remove stale guards"), without(t.removing, "remove stale guards")
