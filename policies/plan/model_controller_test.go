@@ -138,12 +138,13 @@ func (m *model) relabel(s Step, stored *mesh.Object) {
 	if len(labels) > 0 {
 		annotated.Annotations[ProfileAnnotation] = "default"
 	}
-	for _, svc := range services {
-		if s.Action == Bind && (s.Object.Kind == mesh.Namespace.String() || s.Object.Name == svc) {
-			m.labelled[svc] = m.now
+	was, at := m.states[len(m.states)-1].bound, m.now
+	m.store(s.Object, &annotated)
+	for svc, gw := range m.states[len(m.states)-1].bound {
+		if gw != "" && gw != was[svc] {
+			m.labelled[svc+" "+gw] = at
 		}
 	}
-	m.store(s.Object, &annotated)
 	m.serving()
 	delete(m.managed, s.Object)
 	if len(labels) > 0 {

@@ -127,7 +127,7 @@ func (m *model) excused(p pod, answer, gw string, via *waypointPod) bool {
 		return true
 	case answer == refused && via != nil:
 		return true // the one push in which a ztunnel knows the binding before the waypoint knows the Service
-	case answer == refused && m.served[gw].After(m.labelled[p.app]):
+	case answer == refused && m.served[gw].After(m.labelled[p.app+" "+gw]):
 		return true // it has served since it was bound, and its pods have gone since
 	}
 	w := m.world(len(m.states) - 1)

@@ -104,7 +104,7 @@ type model struct {
 	broke    map[string]bool      // Services whose binding a person changed since
 	told     map[string]bool      // Services of which the plan said then that something is in the way
 	served   map[string]time.Time // when a waypoint was last ready
-	labelled map[string]time.Time // when a Service was last bound to something else
+	labelled map[string]time.Time // when a Service was last bound to a waypoint, by both
 	lets     string               // a step of ours that let somebody in
 	order    *tables
 	profile  Profile

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"istio.io/api/label"
-
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -74,7 +72,7 @@ func (m *model) life() string {
 	for range 1 + m.rand.IntN(3) {
 		m.writePolicy()
 	}
-	for _, part := range []func() string{m.rest, m.made, m.changes, m.rest, m.tampered, m.rest, m.leaves} {
+	for _, part := range []func() string{m.rest, m.made, m.changes, m.rest, m.tampered, m.rest, m.moved, m.rest, m.optsOut, m.rest, m.leaves} {
 		if why := part(); why != "" {
 			return why
 		}
@@ -132,14 +130,38 @@ func (m *model) tampered() string {
 	return m.random(40, (*model).proceed)
 }
 
+// moved is a profile that asks for other waypoints, so that what is bound moves.
+func (m *model) moved() string {
+	if m.rand.IntN(3) > 0 {
+		return ""
+	}
+	to := PerService
+	if m.setting.Profile.Granularity == PerService {
+		to = PerNamespace
+	}
+	m.note("the profile asks for a waypoint for each %s", to)
+	m.setting.Profile.Granularity = to
+	clear(m.plans)
+	for range m.rand.IntN(4) {
+		m.open()
+	}
+	return m.random(80, (*model).proceed)
+}
+
+// optsOut is one Service leaving a waypoint that others need.
+func (m *model) optsOut() string {
+	if m.rand.IntN(3) > 0 {
+		return ""
+	}
+	m.optOut(services[m.rand.IntN(len(services))])
+	return m.random(40, (*model).proceed)
+}
+
 // leaves is the last need going, and with it the waypoint.
 func (m *model) leaves() string {
 	if m.rand.IntN(4) == 0 {
 		for _, svc := range services {
-			o := m.latest().Get(mesh.Service, "shop", svc)
-			m.note("a person opts Service %s out", svc)
-			m.broke[svc] = true
-			m.store(refOf(o), labelled(o, map[string]string{label.IoIstioUseWaypoint.Name: "none"}))
+			m.optOut(svc)
 		}
 	}
 	for _, o := range slices.Clone(m.latest().List(mesh.AuthorizationPolicy, "shop")) {
