@@ -31,6 +31,7 @@ type Rulebooks struct {
 type Authored struct {
 	Guardrails []*v1alpha1.Guardrail
 	Exemptions []*v1alpha1.Exemption
+	Profiles   []*v1alpha1.WaypointProfile
 	Rulebook   *decide.Rulebook
 	Problems   []decide.Problem
 }
@@ -46,13 +47,13 @@ func (r *Rulebooks) NeedLeaderElection() bool { return false }
 // Start follows until ctx ends. The error is for a cache that cannot watch what it should.
 func (r *Rulebooks) Start(ctx context.Context) error {
 	var registered []toolscache.ResourceEventHandlerRegistration
-	for _, o := range []client.Object{&v1alpha1.Guardrail{}, &v1alpha1.Exemption{}} {
+	for _, o := range []client.Object{&v1alpha1.Guardrail{}, &v1alpha1.Exemption{}, &v1alpha1.WaypointProfile{}} {
 		informer, err := r.cache.GetInformer(ctx, o)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
-			return fmt.Errorf("watch Guardrails and Exemptions: %w. Install the CRDs of the chart", err)
+			return fmt.Errorf("watch what users write for Waywarden: %w. Install the CRDs of the chart", err)
 		}
 		changed := func() { r.compile(ctx) }
 		handler, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
@@ -85,7 +86,8 @@ func (r *Rulebooks) compile(ctx context.Context) {
 	defer r.mu.Unlock()
 	var guardrails v1alpha1.GuardrailList
 	var exemptions v1alpha1.ExemptionList
-	if err := errors.Join(r.cache.List(ctx, &guardrails), r.cache.List(ctx, &exemptions)); err != nil {
+	var profiles v1alpha1.WaypointProfileList
+	if err := errors.Join(r.cache.List(ctx, &guardrails), r.cache.List(ctx, &exemptions), r.cache.List(ctx, &profiles)); err != nil {
 		if ctx.Err() == nil {
 			r.log.Error(err, "Guardrails and Exemptions cannot be read, so those that were read before stay in force")
 		}
@@ -97,6 +99,9 @@ func (r *Rulebooks) compile(ctx context.Context) {
 	}
 	for i := range exemptions.Items {
 		next.Exemptions = append(next.Exemptions, &exemptions.Items[i])
+	}
+	for i := range profiles.Items {
+		next.Profiles = append(next.Profiles, &profiles.Items[i])
 	}
 	next.Rulebook, next.Problems = decide.New(r.options, next.Guardrails, next.Exemptions)
 	r.current.Store(next)

@@ -41,6 +41,7 @@ func (sub *subject) ofGateway(s *mesh.Snapshot) {
 	if bound := s.WorkloadsBoundTo(o); len(bound) > 0 {
 		sub.facts = append(sub.facts, fmt.Sprintf("Calls addressed to %s pass it.", namesOf(bound)))
 	}
+	sub.needed(s)
 }
 
 func (sub *subject) ofNamespace(s *mesh.Snapshot) {

@@ -32,7 +32,7 @@ const (
 // tell says how the waypoints are: in the statuses of the profiles, in Events, and to Report. It returns when to try again
 // what could not be written.
 func (c *Controller) tell(ctx context.Context, rules *Rules, missing map[string]string, s *mesh.Snapshot, progress plan.Progress) time.Time {
-	c.stops(s, progress)
+	c.stops(s, progress, missing)
 	byProfile := map[string][]*plan.Course{}
 	census := Census{States: map[string]int{}, Unverified: c.unverified}
 	for i := range progress {
@@ -51,7 +51,7 @@ func (c *Controller) tell(ctx context.Context, rules *Rules, missing map[string]
 	c.status = now
 	var errs []error
 	for _, p := range rules.Profiles {
-		errs = append(errs, c.write(ctx, p, byProfile[p.Name], missing))
+		errs = append(errs, c.write(ctx, p, byProfile[p.Name]))
 	}
 	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
 		c.Log.Error(err, "the status of WaypointProfiles is not up to date; it is tried again")
@@ -69,16 +69,19 @@ func (c *Controller) profileOf(s *mesh.Snapshot, course *plan.Course) string {
 }
 
 // write patches the status of a profile where it is another one than is stored.
-func (c *Controller) write(ctx context.Context, p *v1alpha1.WaypointProfile, courses []*plan.Course, missing map[string]string) error {
+func (c *Controller) write(ctx context.Context, p *v1alpha1.WaypointProfile, courses []*plan.Course) error {
 	after := p.DeepCopy()
 	statusOf(after, courses)
 	condition := metav1.Condition{Type: "Verified", Status: metav1.ConditionTrue, Reason: "Acknowledged", ObservedGeneration: p.Generation,
 		Message: "istiod says what its proxies run with."}
+	if c.behind != "" {
+		condition.Reason, condition.Message = "Behind", cut("Steps wait for a proxy: "+c.behind+".")
+	}
 	if c.unverified != "" {
 		condition.Status, condition.Reason = metav1.ConditionFalse, "ByTheClock"
 		condition.Message = fmt.Sprintf("What proxies run with is not read, so each step waits %s for them: %s.", c.settle, c.unverified)
 	}
-	if c.unverified != "" || !c.at.IsZero() { // before anything was waited for there is nothing to say
+	if c.unverified+c.behind != "" || !c.at.IsZero() { // before anything was waited for there is nothing to say
 		apimeta.SetStatusCondition(&after.Status.Conditions, condition)
 	}
 	if equality.Semantic.DeepEqual(p.Status, after.Status) {
@@ -114,7 +117,10 @@ func statusOf(p *v1alpha1.WaypointProfile, courses []*plan.Course) {
 		}
 	}
 	ready := metav1.Condition{Type: "Ready", Status: metav1.ConditionTrue, Reason: "AsPlanned", ObservedGeneration: p.Generation, Message: count(states)}
-	wrong := append(p.Validate(), parametersOfProfile(p)...)
+	wrong := p.Validate()
+	if len(wrong) == 0 {
+		wrong = parameters.Check(p)
+	}
 	switch {
 	case len(wrong) > 0:
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, "Invalid", "No waypoint is made by it: "+wrong[0].Error()+"."
@@ -124,13 +130,6 @@ func statusOf(p *v1alpha1.WaypointProfile, courses []*plan.Course) {
 		ready.Status, ready.Reason = metav1.ConditionFalse, "Progressing"
 	}
 	apimeta.SetStatusCondition(&status.Conditions, ready)
-}
-
-func parametersOfProfile(p *v1alpha1.WaypointProfile) []v1alpha1.FieldError {
-	if len(p.Validate()) > 0 {
-		return nil
-	}
-	return parameters.Check(p)
 }
 
 func count(states map[string]int) string {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
+	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/plan"
 )
@@ -81,9 +82,18 @@ func (c *Controller) announce(s *mesh.Snapshot, course *plan.Course, err error) 
 	}
 }
 
-// stops says once on each waypoint what has stopped it.
-func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress) {
+// stops says once on each waypoint what has stopped it, and on each Guardrail that its profile is missing, by its name.
+func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress, missing map[string]string) {
 	seen := map[mesh.Ref]bool{}
+	for _, name := range slices.Sorted(maps.Keys(missing)) {
+		ref := mesh.Ref{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.GuardrailKind, Name: name}
+		seen[ref] = true
+		if why := fmt.Sprintf("It says nothing about waypoints: WaypointProfile %s is not there, or not well formed. Make it, or name another.", missing[name]); c.told[ref] != why {
+			c.told[ref] = why
+			c.Log.Info("a Guardrail names a profile that cannot be used", "guardrail", name, "profile", missing[name])
+			c.Recorder.Eventf(reference(s, ref), nil, corev1.EventTypeWarning, "ProfileMissing", "Provision", "%s", why)
+		}
+	}
 	for i := range progress {
 		course := &progress[i]
 		if len(course.Stopped) == 0 {
@@ -105,10 +115,10 @@ func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress) {
 	maps.DeleteFunc(c.told, func(ref mesh.Ref, _ string) bool { return !seen[ref] })
 }
 
-// reference is the object of an Event about a waypoint: the Gateway, be it made or not, else its Namespace.
+// reference is the object of an Event: a Gateway, be it made or not, or a Guardrail.
 func reference(s *mesh.Snapshot, ref mesh.Ref) *corev1.ObjectReference {
 	out := &corev1.ObjectReference{APIVersion: cmp.Or(ref.APIVersion, mesh.Gateway.APIVersion()), Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name}
-	if gw := s.Get(mesh.Gateway, ref.Namespace, ref.Name); gw != nil {
+	if gw := s.Get(mesh.Gateway, ref.Namespace, ref.Name); gw != nil && ref.Kind == mesh.Gateway.String() {
 		out.UID = types.UID(gw.UID)
 	}
 	return out

@@ -13,6 +13,7 @@ import (
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/plan"
 )
 
 // Source is where what a request is judged by comes from. Each of the first four is called for every request, so it
@@ -33,6 +34,8 @@ type Source struct {
 	// MayBreakGlass is whether a user has the verb break-glass on guardrails.waywarden.dev. It is asked only where the
 	// object would be denied and asks for it.
 	MayBreakGlass func(context.Context, authenticationv1.UserInfo) (bool, error)
+	// Waypoints is what is asked of the namespaces of a mesh about waypoints; nil where none are made.
+	Waypoints func(*mesh.Snapshot) plan.Settings
 }
 
 // Options say how requests are judged. The zero value is useful but for Source.
@@ -163,6 +166,7 @@ func (a *Admission) validate(ctx context.Context, r *ctrladmission.Request, reco
 	if err := v.undecided(); err != nil {
 		return ctrladmission.Response{}, err
 	}
+	v.notes = append(v.notes, a.foretell(c, v)...)
 	record.take(c, v)
 	return v.response(r), nil
 }

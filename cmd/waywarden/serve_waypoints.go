@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/plan"
 	"github.com/waywarden/waywarden/waypoints"
 )
 
@@ -69,6 +70,21 @@ func (s *server) provisioner(cfg *rest.Config, log logr.Logger) (*waypoints.Cont
 	}
 	return waypoints.New(waypoints.Options{Config: cfg, Live: s.live, Cache: s.manager.GetCache(), Client: s.manager.GetClient(),
 		Recorder: s.manager.GetEventRecorder("waywarden"), Istiods: istiods, Settle: s.waypoints.settle, Drain: s.waypoints.drain, Log: log, Report: counted.report, Took: counted.took})
+}
+
+// foreseen is what the rules in force ask of namespaces about waypoints, for admission to tell of those that will be made.
+func (s *server) foreseen() func(*mesh.Snapshot) plan.Settings {
+	if !s.waypoints.provision {
+		return nil
+	}
+	return func(m *mesh.Snapshot) plan.Settings {
+		current := s.rules.Current()
+		if current == nil {
+			return plan.Settings{}
+		}
+		settings, _ := waypoints.Settings(waypoints.Rules{Guardrails: current.Guardrails, Profiles: current.Profiles}, m, s.waypoints.drain)
+		return settings
+	}
 }
 
 // istiodPods are where the pods of istiod answer, found by the label of Istio's chart in its root namespace.

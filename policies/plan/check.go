@@ -25,7 +25,6 @@ func (m *maker) check() {
 			m.plan.Changes, m.plan.Notices = []Change{}, []Notice{}
 			return
 		}
-		m.plan.Notices = []Notice{}
 		m.guards(after)
 		m.plan.Changes = changes(m.view, m.plan.Apply(m.snapshot), nil)
 		if m.unexplained(after) {
@@ -40,7 +39,7 @@ func (m *maker) check() {
 // restateAll finds the policies of ours for all that the plan binds. It is true where it took something out of the plan, so
 // that all has to be looked at again.
 func (m *maker) restateAll(after *mesh.Snapshot) bool {
-	m.plan.Policies = nil
+	m.plan.Policies, m.plan.Notices = nil, []Notice{}
 	for _, w := range slices.Clone(m.plan.Waypoints) {
 		gw := after.Get(mesh.Gateway, w.Namespace, w.Name)
 		for _, svc := range after.BoundTo(gw) {
@@ -52,8 +51,10 @@ func (m *maker) restateAll(after *mesh.Snapshot) bool {
 				return true
 			}
 			m.plan.Policies = append(m.plan.Policies, r.policies...)
+			m.plan.Notices = append(m.plan.Notices, r.notices...)
 		}
 	}
+	m.leaving()
 	sortPolicies(m.plan.Policies)
 	return false
 }

@@ -25,6 +25,7 @@ const (
 	ClassNoCatchAll  Class = "no-catch-all" // 404
 	ClassNoSubset    Class = "no-subset"    // 503
 	ClassGuard       Class = "guard"        // a guard is asked for and would close a way that is used
+	ClassOpens       Class = "opens"        // an ALLOW at the waypoint decides where nobody was let in
 	ClassDoubleTLS   Class = "double-tls"
 )
 

@@ -39,11 +39,13 @@ func (c *course) removeStaleGuards() outcome {
 		i := slices.IndexFunc(c.policies, func(p Policy) bool { return p.Ref() == refOf(o) })
 		why := ""
 		switch {
+		case i < 0 && c.order.planned[refOf(o)]:
+			continue // another waypoint takes it over
 		case i < 0:
 			why = "it is no longer asked for, or a way is known that it would close"
 		case c.policies[i].Temporary && c.knows(c.policies[i].For[0]):
 			why = "the waypoint serves, and it was to last until then"
-		case !c.bindingOf(c.policies[i].For[0]) && !c.held(c.policies[i].For[0]):
+		case !c.boundAt(c.policies[i].For[0]) && !c.held(c.policies[i].For[0]):
 			why = "nothing is bound that it could guard"
 		default:
 			continue
@@ -55,8 +57,14 @@ func (c *course) removeStaleGuards() outcome {
 	return settled
 }
 
-// bindingOf is whether a Service is bound to any waypoint.
+// bindingOf is whether a Service is bound to any waypoint, or asks for this one.
 func (c *course) bindingOf(svc mesh.Ref) bool {
+	o := find(c.snapshot, svc)
+	return o != nil && (c.snapshot.Binding(o).Bound || c.asks(svc))
+}
+
+// boundAt is whether a Service is bound to a waypoint that is there.
+func (c *course) boundAt(svc mesh.Ref) bool {
 	o := find(c.snapshot, svc)
 	return o != nil && c.snapshot.Binding(o).Bound
 }

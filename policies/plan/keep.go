@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 
+	"istio.io/api/label"
+
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -62,6 +64,10 @@ func (m *maker) stay() {
 		}
 		at := l.Waypoint()
 		w := m.waypoints[at.Namespace+"/"+at.Name]
+		if next := m.follows(l); w == nil && next != nil {
+			m.plan.Labels = append(m.plan.Labels, m.newLabel(l.On, next, []Need{}, "it is bound already, and moves with its Namespace"))
+			continue
+		}
 		if w == nil {
 			w = m.waypoint(at.Namespace, at.Name)
 			w.Idle = true
@@ -74,6 +80,49 @@ func (m *maker) stay() {
 			w.For = forAll
 		}
 		m.plan.Labels = append(m.plan.Labels, l)
+	}
+}
+
+// follows is the waypoint of the Namespace's new label, for an object with a label of its own that nothing needs any more: taken
+// off, it would be bound to the other waypoint before that is let in.
+func (m *maker) follows(l Label) *Waypoint {
+	if l.On.Kind == mesh.Namespace.String() {
+		return nil
+	}
+	i := slices.IndexFunc(m.plan.Labels, func(p Label) bool {
+		return !p.Kept && p.On.Kind == mesh.Namespace.String() && p.On.Name == l.On.Namespace
+	})
+	if i < 0 {
+		return nil
+	}
+	at := m.plan.Labels[i].Waypoint()
+	return m.waypoints[at.Namespace+"/"+at.Name]
+}
+
+// leaving are the admissions at waypoints that the plan moves Services away from: until those have moved they need them.
+func (m *maker) leaving() {
+	for _, ref := range slices.SortedFunc(maps.Keys(m.managed), mesh.Ref.Compare) {
+		on := find(m.stored, ref)
+		l, ok := m.storedLabel(on)
+		if !ok {
+			continue
+		}
+		at := l.Waypoint()
+		gw := m.stored.Get(mesh.Gateway, at.Namespace, at.Name)
+		if gw == nil {
+			continue
+		}
+		left := m.snapshot.With(gw).With(labelled(on, nil, label.IoIstioIngressUseWaypoint.Name))
+		for _, svc := range left.BoundTo(gw) {
+			if !slices.ContainsFunc(m.plan.Labels, func(p Label) bool { return p.Waypoint() != at && slices.Contains(p.Binds, svc.Ref()) }) {
+				continue
+			}
+			for _, p := range restate(left, svc, m.signer(svc.Namespace)).policies {
+				if p.Role == Admission {
+					m.plan.Policies = append(m.plan.Policies, p)
+				}
+			}
+		}
 	}
 }
 

@@ -106,10 +106,9 @@ func (c *course) asks(svc mesh.Ref) bool {
 	return b.Opt == mesh.Asks && b.Namespace == c.ref.Namespace && b.Name == c.ref.Name
 }
 
-func (c *course) makeTwinsOfBound() outcome { return c.makePolicies(Twin, MakeTwin, c.asks) }
-func (c *course) awaitTwinsOfBound() outcome {
-	return c.awaitPolicies(Twin, MakeTwin, c.asks)
-}
+// A twin is at whatever waypoint its Service is bound to, and so comes first also where that is another one still.
+func (c *course) makeTwinsOfBound() outcome  { return c.makePolicies(Twin, MakeTwin, c.bindingOf) }
+func (c *course) awaitTwinsOfBound() outcome { return c.awaitPolicies(Twin, MakeTwin, c.bindingOf) }
 func (c *course) makeAdmissionsOfBound() outcome {
 	return c.makePolicies(Admission, MakeAdmission, c.asks)
 }
@@ -221,15 +220,11 @@ func (c *course) ingress() outcome {
 // removeOrphans removes policies of ours that nothing asks for any more, when what took their place is in force everywhere.
 // One for what is no longer bound stays until the waypoint is drained: connections that are open still pass it.
 func (c *course) removeOrphans() outcome {
-	planned := map[mesh.Ref]bool{}
-	for _, p := range c.policies {
-		planned[p.Ref()] = true
-	}
 	for _, o := range c.own {
 		role := Role(o.Annotations[RoleAnnotation])
 		ns, name, _ := cutKey(o.Annotations[ForAnnotation])
 		svc := RefOf(mesh.Service, ns, name)
-		if planned[refOf(o)] || role == Guarding || c.Settings.Of(o.Namespace).Mode != Provision || c.draining(svc, role) {
+		if c.order.planned[refOf(o)] || role == Guarding || c.Settings.Of(o.Namespace).Mode != Provision || c.draining(svc, role) {
 			continue
 		}
 		if on, ok := c.pending(svc); ok {
@@ -238,7 +233,7 @@ func (c *course) removeOrphans() outcome {
 		out := settled
 		switch role {
 		case Twin:
-			out = c.delete(RemoveTwin, o, "what it repeats is gone, or said otherwise")
+			out = c.removeTwin(o, "what it repeats is gone, or said otherwise")
 		case Admission:
 			out = c.removeAdmission(o)
 		}

@@ -138,12 +138,13 @@ func (m *model) relabel(s Step, stored *mesh.Object) {
 	if len(labels) > 0 {
 		annotated.Annotations[ProfileAnnotation] = "default"
 	}
-	for _, svc := range services {
-		if s.Action == Bind && (s.Object.Kind == mesh.Namespace.String() || s.Object.Name == svc) {
-			m.labelled[svc] = m.now
+	was, at := m.states[len(m.states)-1].bound, m.now
+	m.store(s.Object, &annotated)
+	for svc, gw := range m.states[len(m.states)-1].bound {
+		if gw != "" && gw != was[svc] {
+			m.labelled[svc+" "+gw] = at
 		}
 	}
-	m.store(s.Object, &annotated)
 	m.serving()
 	delete(m.managed, s.Object)
 	if len(labels) > 0 {
@@ -187,7 +188,7 @@ func (m *model) everybodyKnows() bool { return m.acknowledged().Equal(m.now) }
 func (m *model) drift(all bool) {
 	if all {
 		for i := range m.istiods {
-			m.istiods[i] = len(m.states) - 1
+			m.istiods[i] = versions{len(m.states) - 1, len(m.states) - 1}
 		}
 		for _, p := range m.proxies() {
 			m.push(p)
@@ -200,8 +201,9 @@ func (m *model) drift(all bool) {
 		return
 	}
 	if m.rand.IntN(2) == 0 {
-		i := m.rand.IntN(len(m.istiods))
-		m.istiods[i] += m.rand.IntN(len(m.states) - m.istiods[i])
+		of := &m.istiods[m.rand.IntN(len(m.istiods))]
+		of.policies += m.rand.IntN(len(m.states) - of.policies)
+		of.rest += m.rand.IntN(len(m.states) - of.rest)
 		return
 	}
 	ps := m.proxies()

@@ -127,7 +127,7 @@ func (m *model) excused(p pod, answer, gw string, via *waypointPod) bool {
 		return true
 	case answer == refused && via != nil:
 		return true // the one push in which a ztunnel knows the binding before the waypoint knows the Service
-	case answer == refused && m.served[gw].After(m.labelled[p.app]):
+	case answer == refused && m.served[gw].After(m.labelled[p.app+" "+gw]):
 		return true // it has served since it was bound, and its pods have gone since
 	}
 	w := m.world(len(m.states) - 1)
@@ -170,7 +170,7 @@ func (m *model) cut() string {
 		if c.waypoint == "" {
 			return false // as long as nothing selects its namespace it stays
 		}
-		dst, known := m.states[m.nodes[c.pod.node].version].all, m.states[c.via.version].all
+		dst, known := m.states[m.nodes[c.pod.node].policies].all, m.states[c.via.policies].all
 		open := atZtunnel(dst, c.pod, identityOf(c.waypoint))
 		for _, method := range methods {
 			if open && atWaypoint(known, c.service, c.waypoint, c.client.principal(), method) && !m.allowed(c.client, c.pod, method) {

@@ -123,6 +123,7 @@ func (m *model) edit() {
 	o := m.latest().Get(mesh.Service, "shop", svc)
 	key := label.IoIstioUseWaypoint.Name
 	m.broke[svc] = true
+	defer m.disown(refOf(o), key)
 	switch {
 	case o.Labels[key] == "none" || o.Labels[key] != "" && !slices.Contains(m.managed[refOf(o)], key):
 		m.note("a person takes the label off Service %s", svc)
@@ -137,6 +138,22 @@ func (m *model) edit() {
 		m.note("a person labels Service %s", svc)
 		m.store(refOf(o), labelled(o, map[string]string{key: "waypoint"}))
 	}
+}
+
+// disown is what an API server does when somebody else changes a field: it is no longer our field manager's.
+func (m *model) disown(ref mesh.Ref, key string) {
+	if keys, ok := m.managed[ref]; ok {
+		m.managed[ref] = slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return k == key })
+	}
+}
+
+// optOut is a person who takes a Service out of its Namespace's waypoint.
+func (m *model) optOut(svc string) {
+	o := m.latest().Get(mesh.Service, "shop", svc)
+	m.note("a person opts Service %s out", svc)
+	m.broke[svc] = true
+	m.store(refOf(o), labelled(o, map[string]string{label.IoIstioUseWaypoint.Name: "none"}))
+	m.disown(refOf(o), label.IoIstioUseWaypoint.Name)
 }
 
 // open opens a connection where one is let through.
@@ -161,7 +178,7 @@ func (m *model) close() {
 
 // ways are the pods of the waypoint that the client's ztunnel sends to; one nil where it sends directly, or there is none.
 func (m *model) ways(c client, service string) []*waypointPod {
-	gw := m.states[m.nodes[c.node].version].bound[service]
+	gw := m.states[m.nodes[c.node].rest].bound[service]
 	var out []*waypointPod
 	for _, p := range m.pods[gw] {
 		if p.ready {

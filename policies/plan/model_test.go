@@ -19,7 +19,8 @@ import (
 // A model of a mesh with a data plane, because nothing without one can show a gap:
 //
 //   - an API server that keeps every state that it ever had;
-//   - two istiods, each of which has seen some of them;
+//   - two istiods, each of which has seen some of them, of AuthorizationPolicies others than of the rest, because between
+//     kinds there is no order;
 //   - a ztunnel on each node and the pods of each waypoint, each of which runs with what its istiod had seen when it took
 //     its last push;
 //   - connections, which keep the path on which they were opened;
@@ -55,10 +56,13 @@ func newState(was state, s *mesh.Snapshot, at time.Time) state {
 	return out
 }
 
+// versions are of states: of AuthorizationPolicies, and of the rest.
+type versions struct{ policies, rest int }
+
 // proxy is a ztunnel, or a pod of a waypoint.
 type proxy struct {
-	istiod  int
-	version int // of the state that it runs with
+	istiod int
+	versions
 }
 
 type waypointPod struct {
@@ -88,7 +92,7 @@ type model struct {
 	uids    int
 	rv      map[mesh.Ref]int
 	managed Managed
-	istiods []int                     // how far each has seen
+	istiods []versions                // how far each has seen
 	nodes   map[string]*proxy         // ztunnels
 	pods    map[string][]*waypointPod // of waypoints
 	live    []connection
@@ -100,7 +104,7 @@ type model struct {
 	broke    map[string]bool      // Services whose binding a person changed since
 	told     map[string]bool      // Services of which the plan said then that something is in the way
 	served   map[string]time.Time // when a waypoint was last ready
-	labelled map[string]time.Time // when a Service was last bound to something else
+	labelled map[string]time.Time // when a Service was last bound to a waypoint, by both
 	lets     string               // a step of ours that let somebody in
 	order    *tables
 	profile  Profile
@@ -119,7 +123,7 @@ var (
 func newModel(seed uint64, order *tables) *model {
 	m := &model{
 		rand: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
-		rv: map[mesh.Ref]int{}, managed: Managed{}, istiods: []int{0, 0}, nodes: map[string]*proxy{"n1": {}, "n2": {istiod: 1}},
+		rv: map[mesh.Ref]int{}, managed: Managed{}, istiods: make([]versions, 2), nodes: map[string]*proxy{"n1": {}, "n2": {istiod: 1}},
 		pods: map[string][]*waypointPod{}, changed: map[mesh.Ref]time.Time{}, broke: map[string]bool{}, told: map[string]bool{}, served: map[string]time.Time{}, labelled: map[string]time.Time{},
 		order: order, profile: Profile{Name: "default", RetainFor: time.Minute, DrainFor: time.Minute}, plans: map[*mesh.Snapshot]Plan{},
 	}
@@ -170,7 +174,7 @@ func (m *model) store(ref mesh.Ref, o *mesh.Object) {
 func (m *model) acknowledged() time.Time {
 	slowest := len(m.states) - 1
 	for _, p := range m.proxies() {
-		slowest = min(slowest, p.version)
+		slowest = min(slowest, p.policies, p.rest)
 	}
 	if slowest == len(m.states)-1 {
 		return m.now
@@ -194,7 +198,10 @@ func (m *model) proxies() []*proxy {
 }
 
 // push is a proxy that takes what its istiod has seen. It never goes back.
-func (m *model) push(p *proxy) { p.version = max(p.version, m.istiods[p.istiod]) }
+func (m *model) push(p *proxy) {
+	of := m.istiods[p.istiod]
+	p.policies, p.rest = max(p.policies, of.policies), max(p.rest, of.rest)
+}
 
 // readies makes pods of waypoints ready or not, as istiod and the kubelets would. A new one has taken its configuration
 // before it is ready.
@@ -208,7 +215,7 @@ func (m *model) readies() {
 		p := pods[m.rand.IntN(len(pods))]
 		if p.ready = !p.ready; p.ready {
 			m.push(&p.proxy)
-			if !mesh.Ready(gw) && p.version >= m.versionOf(gw) {
+			if !mesh.Ready(gw) && p.rest >= m.versionOf(gw) {
 				m.address(gw)
 			}
 		} else {
@@ -275,7 +282,7 @@ const (
 
 // call is what happens to a new connection, with one request, on a path.
 func (m *model) call(c client, service, method string, p pod, via *waypointPod) (string, string) {
-	src, dst := &m.states[m.nodes[c.node].version], &m.states[m.nodes[p.node].version]
+	src, dst := &m.states[m.nodes[c.node].rest], &m.states[m.nodes[p.node].policies]
 	gw := src.bound[service]
 	if gw == "" {
 		return verdict(atZtunnel(dst.all, p, c.principal())), ""
@@ -283,11 +290,10 @@ func (m *model) call(c client, service, method string, p pod, via *waypointPod) 
 	if via == nil || !via.ready {
 		return refused, gw
 	}
-	known := &m.states[via.version]
-	if known.bound[service] != gw {
+	if m.states[via.rest].bound[service] != gw {
 		return refused, gw
 	}
-	if !atWaypoint(known.all, service, gw, c.principal(), method) {
+	if !atWaypoint(m.states[via.policies].all, service, gw, c.principal(), method) {
 		return denied, gw
 	}
 	return verdict(atZtunnel(dst.all, p, identityOf(gw))), gw

@@ -12,6 +12,10 @@ type mutant struct {
 	change func(*tables)
 }
 
+// seeds are sequences that tell a mutant from our order, so that not all have to be tried each time. They change with the
+// model; the test searches again, and says what to write here.
+var seeds = map[string]uint64{}
+
 // without leaves stages out of a table.
 func without(stages []stage, names ...string) []stage {
 	out := slices.DeleteFunc(slices.Clone(stages), func(s stage) bool { return slices.Contains(names, s.name) })
@@ -87,11 +91,14 @@ func TestMutants(t *testing.T) {
 		t.Run(mu.name, func(t *testing.T) {
 			order, start := standard(), time.Now()
 			mu.change(&order)
+			if _, why := run(seeds[mu.name], &order); why != "" {
+				return
+			}
 			seed, _, why := each(4000, &order)
 			if why == "" {
 				t.Fatal("4000 sequences do not tell it from ours")
 			}
-			t.Logf("sequence %d, %s: %s", seed, time.Since(start).Round(time.Millisecond), why)
+			t.Logf("%q: %d, // %s: %s", mu.name, seed, time.Since(start).Round(time.Millisecond), why)
 		})
 	}
 }

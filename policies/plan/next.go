@@ -30,7 +30,8 @@ type order struct {
 	World
 	snapshot *mesh.Snapshot
 	courses  map[mesh.Ref]*course
-	loose    []*mesh.Object // objects of somebody else's that have our annotation, and no label of ours any more
+	planned  map[mesh.Ref]bool // policies of the plan, whichever waypoint they are for
+	loose    []*mesh.Object    // objects of somebody else's that have our annotation, and no label of ours any more
 }
 
 // course is one waypoint: what is planned, and what of it is stored.
@@ -50,7 +51,7 @@ type course struct {
 }
 
 func gather(w World) *order {
-	o := &order{World: w, snapshot: w.View.Snapshot, courses: map[mesh.Ref]*course{}}
+	o := &order{World: w, snapshot: w.View.Snapshot, courses: map[mesh.Ref]*course{}, planned: map[mesh.Ref]bool{}}
 	for i := range w.Plan.Waypoints {
 		o.at(w.Plan.Waypoints[i].Ref()).planned = &w.Plan.Waypoints[i]
 	}
@@ -61,6 +62,7 @@ func gather(w World) *order {
 		}
 	}
 	for _, p := range w.Plan.Policies {
+		o.planned[p.Ref()] = true
 		if w.Settings.Of(p.Ref().Namespace).Mode == Provision {
 			c := o.at(p.Waypoint)
 			c.policies = append(c.policies, p)

@@ -57,6 +57,14 @@ func RefOf(kind mesh.Kind, ns, name string) mesh.Ref {
 	return mesh.Ref{APIVersion: kind.APIVersion(), Kind: kind.String(), Namespace: ns, Name: name}
 }
 
+// canonical is the name of an object by the preferred version.
+func canonical(ref mesh.Ref) mesh.Ref {
+	if kind, ok := mesh.KindOf(ref.APIVersion, ref.Kind); ok {
+		return RefOf(kind, ref.Namespace, ref.Name)
+	}
+	return ref
+}
+
 func refOf(o *mesh.Object) mesh.Ref { return RefOf(o.Kind, o.Namespace, o.Name) }
 
 // Made is whether an object is ours. A look-alike is not, and is never touched.

@@ -72,29 +72,100 @@ func (m *model) life() string {
 	for range 1 + m.rand.IntN(3) {
 		m.writePolicy()
 	}
+	for _, part := range []func() string{m.rest, m.made, m.changes, m.rest, m.tampered, m.rest, m.moved, m.rest, m.optsOut, m.rest, m.leaves} {
+		if why := part(); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// rest lets everything come to rest.
+func (m *model) rest() string {
 	m.drift(true)
 	if !m.settle() {
 		return "it does not come to rest:\n" + m.describeProgress()
 	}
 	m.atRest()
-	need := names[m.rand.IntN(4)]
-	m.note("a person writes %s", need)
-	m.store(refOf(writtenPolicy(need, 0)), writtenPolicy(need, 0))
-	if why := m.random(20+m.rand.IntN(40), (*model).proceed); why != "" {
-		return why
-	}
+	return m.complain()
+}
+
+// made is a need that comes up.
+func (m *model) made() string {
+	need := writtenPolicy(names[m.rand.IntN(4)], 0)
+	m.note("a person writes %s", need.Name)
+	m.store(refOf(need), need)
+	return m.random(20+m.rand.IntN(40), (*model).proceed)
+}
+
+// changes are of policies while that is under way.
+func (m *model) changes() string {
 	if m.rand.IntN(2) == 0 {
-		m.writePolicy()
-		if why := m.random(20, (*model).proceed); why != "" {
-			return why
+		return ""
+	}
+	m.writePolicy()
+	return m.random(20, (*model).proceed)
+}
+
+// tampered is a person who deletes what is ours, in an order in which nobody gets in: first what lets the waypoint in. How it is
+// repaired is another matter.
+func (m *model) tampered() string {
+	if m.rand.IntN(3) > 0 {
+		return ""
+	}
+	for _, svc := range services {
+		m.told[svc] = true
+	}
+	closed := map[string]bool{}
+	for _, role := range []Role{Admission, Twin} {
+		for _, o := range slices.Clone(m.latest().List(mesh.AuthorizationPolicy, "shop")) {
+			if of := o.Annotations[ForAnnotation]; Role(o.Annotations[RoleAnnotation]) == role && (role == Admission || closed[of]) {
+				closed[of] = true
+				m.note("a person deletes %s", o.Name)
+				m.store(refOf(o), nil)
+			}
+		}
+		m.drift(true)
+	}
+	return m.random(40, (*model).proceed)
+}
+
+// moved is a profile that asks for other waypoints, so that what is bound moves.
+func (m *model) moved() string {
+	if m.rand.IntN(3) > 0 {
+		return ""
+	}
+	to := PerService
+	if m.setting.Profile.Granularity == PerService {
+		to = PerNamespace
+	}
+	m.note("the profile asks for a waypoint for each %s", to)
+	m.setting.Profile.Granularity = to
+	clear(m.plans)
+	for range m.rand.IntN(4) {
+		m.open()
+	}
+	return m.random(80, (*model).proceed)
+}
+
+// optsOut is one Service leaving a waypoint that others need.
+func (m *model) optsOut() string {
+	if m.rand.IntN(3) > 0 {
+		return ""
+	}
+	m.optOut(services[m.rand.IntN(len(services))])
+	return m.random(40, (*model).proceed)
+}
+
+// leaves is the last need going, and with it the waypoint.
+func (m *model) leaves() string {
+	if m.rand.IntN(4) == 0 {
+		for _, svc := range services {
+			m.optOut(svc)
 		}
 	}
-	if !m.settle() {
-		return "it does not come to rest:\n" + m.describeProgress()
-	}
-	m.atRest()
 	for _, o := range slices.Clone(m.latest().List(mesh.AuthorizationPolicy, "shop")) {
-		if _, _, l7 := strings.Cut(o.Name, "l7-"); l7 {
+		if strings.HasPrefix(o.Name, "l7-") {
 			m.note("a person deletes %s", o.Name)
 			m.store(refOf(o), nil)
 		}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -35,6 +36,23 @@ func (c *course) awaitForeign() outcome {
 
 // asking are the objects with a label that names the waypoint.
 func (c *course) asking() []*mesh.Object { return c.snapshot.AskingFor(c.gateway) }
+
+// awaitMoves waits until what is bound here has moved to the waypoint that is planned for it.
+func (c *course) awaitMoves() outcome {
+	for _, l := range c.bound {
+		for _, p := range c.Plan.Labels {
+			if p.Waypoint() == c.ref {
+				continue
+			}
+			if p.On == l.On || slices.ContainsFunc(c.under(l), func(svc mesh.Ref) bool {
+				return c.asks(svc) && slices.ContainsFunc(p.Binds, func(b mesh.Ref) bool { return canonical(b) == svc })
+			}) {
+				return c.wait(MakeBinding, canonical(p.On), time.Time{}, fmt.Sprintf("%s moves to waypoint %s first", p.On, p.Value))
+			}
+		}
+	}
+	return settled
+}
 
 // retain writes down since when nothing needs the waypoint, and waits. Where nothing is bound any more, as after a move, it is
 // over.
@@ -83,6 +101,9 @@ func (c *course) release() outcome {
 		if on == nil || on.Terminating || c.Settings.Of(on.Home()).Mode != Provision {
 			continue
 		}
+		if next := c.fallsTo(on); next != "" {
+			return c.stop(RemoveBinding, refOf(on), nil, fmt.Sprintf("%s keeps its label: without it the label of its Namespace would bind it to waypoint %s, which is not let in at its pods. It goes when that label does.", on, next))
+		}
 		out := c.step(Step{Action: Release, Row: RemoveBinding, Object: refOf(on), Manifest: labelsManifest(l.On, "", nil),
 			Preconditions: c.preconditions(on), Why: "nothing needs the waypoint any more"})
 		if out == busy {
@@ -90,6 +111,23 @@ func (c *course) release() outcome {
 		}
 	}
 	return settled
+}
+
+// fallsTo is another waypoint to which an object would be bound without its own label.
+func (c *course) fallsTo(on *mesh.Object) string {
+	if on.Kind == mesh.Namespace {
+		return ""
+	}
+	labels := c.snapshot.NamespaceLabels(on.Namespace)
+	name := labels[label.IoIstioUseWaypoint.Name]
+	ns, ok := labels[label.IoIstioUseWaypointNamespace.Name]
+	if !ok {
+		ns = on.Namespace
+	}
+	if name == "" || name == "none" || ns == c.ref.Namespace && name == c.ref.Name {
+		return ""
+	}
+	return ns + "/" + name
 }
 
 // awaitReleased writes down since when nothing is bound, and waits until every proxy knows: whatever was released was
@@ -108,13 +146,23 @@ func (c *course) awaitReleased() outcome {
 	return settled
 }
 
+// drained is whether no connection goes through the waypoint any more, or none can be counted and their time is up.
+func (c *course) drained() (ok bool, until time.Time) {
+	at, _ := c.noted(DrainingSinceAnnotation)
+	until = at.Add(c.Settings.Of(c.ref.Namespace).Profile.limit())
+	serving := c.Evidence.Waypoints[c.ref]
+	if serving.Counted {
+		return serving.Connections == 0 || c.gateway == nil, until
+	}
+	return c.gateway == nil || !c.Now.Before(until), until
+}
+
 // drain waits for the connections that go through the waypoint: without our ALLOW ztunnel cuts them.
 func (c *course) drain() outcome {
-	at, _ := c.noted(DrainingSinceAnnotation)
-	until := at.Add(c.Settings.Of(c.ref.Namespace).Profile.limit())
+	ok, until := c.drained()
 	serving := c.Evidence.Waypoints[c.ref]
 	switch {
-	case c.gateway == nil || serving.Counted && serving.Connections == 0:
+	case ok:
 		return settled
 	case c.Now.Before(until):
 		return c.wait(Drain, c.ref, until, "connections through it are open, or cannot be counted")
@@ -129,7 +177,21 @@ func (c *course) removeAdmissions() outcome {
 }
 
 func (c *course) removeTwins() outcome {
-	return c.removeOwn(Twin, func(o *mesh.Object) outcome { return c.delete(RemoveTwin, o, "nothing passes the waypoint any more") })
+	return c.removeOwn(Twin, func(o *mesh.Object) outcome { return c.removeTwin(o, "nothing passes the waypoint any more") })
+}
+
+// removeTwin removes a twin when no other waypoint that its Service has left still has connections: they pass it too.
+func (c *course) removeTwin(o *mesh.Object, why string) outcome {
+	for _, ref := range slices.SortedFunc(maps.Keys(c.courses), mesh.Ref.Compare) {
+		other := c.courses[ref]
+		if other == c || !other.ours() || other.planned != nil && !other.planned.Idle {
+			continue
+		}
+		if ok, until := other.drained(); !ok {
+			return c.wait(RemoveTwin, refOf(o), until, fmt.Sprintf("connections through waypoint %s may rest on it", other.gateway.Key()))
+		}
+	}
+	return c.delete(RemoveTwin, o, why)
 }
 
 // removeOwn removes our policies of a role. One that has to stay keeps what comes after it.

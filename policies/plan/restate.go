@@ -19,6 +19,8 @@ type restated struct {
 	// why the Service cannot be bound, "" where it can, and the policy that is in the way.
 	why string
 	of  *mesh.Object
+	// notices are what is to be said first.
+	notices []Notice
 }
 
 // restating finds what it takes for one Service.
@@ -205,6 +207,9 @@ func (r *restating) repeatAllows(repeated []*mesh.Object, said []rule) {
 		// They let in nobody, so that others do. So does an ALLOW of nobody at the waypoint: it leaves those there to decide, and
 		// keeps it closed when the last of them goes.
 		r.twin(policies.Allow, nil, repeated, why)
+		if len(others) > 0 {
+			r.notices = append(r.notices, Notice{r.svc.Ref(), ClassOpens, fmt.Sprintf("calls that %s lets in get to the pods: %s lets in nobody itself, and leaves it to other ALLOWs who gets in. Delete that ALLOW if they must not.", others[0], repeated[0])})
+		}
 	case len(others) == 0:
 		r.twin(policies.Allow, said, repeated, why)
 	default:

@@ -43,6 +43,7 @@ func standard() tables {
 			{"await admitted for what is bound", (*course).awaitAdmissionsOfBound},
 			{"remove orphans", (*course).removeOrphans},
 			{"foreign", (*course).awaitForeign},
+			{"await moves", (*course).awaitMoves},
 			{"retain", (*course).retain},
 			{"may go", (*course).mayGo},
 			{"remove guards", (*course).removeGuards},

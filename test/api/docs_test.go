@@ -71,9 +71,17 @@ func (s schema) explained(t *testing.T, path string) int {
 	return n
 }
 
-// TestDocumentedManifests: what docs/guardrails.md shows can be applied.
+// TestDocumentedManifests: what the documentation shows can be applied.
 func TestDocumentedManifests(t *testing.T) {
-	text, err := os.ReadFile("../../docs/guardrails.md")
+	for file, want := range map[string][3]int{"guardrails.md": {1, 1, 0}, "provisioning.md": {1, 0, 1}} {
+		t.Run(file, func(t *testing.T) { documented(t, file, want) })
+	}
+}
+
+// documented: so many Guardrails, Exemptions and WaypointProfiles.
+func documented(t *testing.T, file string, want [3]int) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +96,7 @@ func TestDocumentedManifests(t *testing.T) {
 	for _, p := range inv.Problems {
 		t.Error(p)
 	}
-	if len(inv.Guardrails) != 1 || len(inv.Exemptions) != 1 || len(docs) != 2 {
-		t.Errorf("%d manifests, %d Guardrails, %d Exemptions", len(docs), len(inv.Guardrails), len(inv.Exemptions))
+	if got := [3]int{len(inv.Guardrails), len(inv.Exemptions), len(inv.Profiles)}; got != want || len(docs) != 2 {
+		t.Errorf("%d manifests, %v Guardrails, Exemptions and WaypointProfiles; want %v", len(docs), got, want)
 	}
 }

@@ -1,0 +1,221 @@
+package plan
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// The proof of twins: for random policies without targetRefs, every caller and every port gets the same answer before the Service
+// is bound, from ztunnel, and after it, from the waypoint and from ztunnel that sees the waypoint. Answers come from an evaluator
+// of policies as they are written, which knows nothing of how twins are made.
+
+// hop is a call as one enforcement point sees it.
+type hop struct {
+	principal string
+	ip        string
+	port      string
+}
+
+// holds is whether a rule of people's writing holds of a call.
+func holds(r *mesh.Rule, h hop, ns string) bool {
+	to := len(r.To) == 0 || slices.ContainsFunc(r.To, func(t struct {
+		Operation mesh.Operation `json:"operation"`
+		Unknown   []string       `json:",unknown"`
+	}) bool {
+		return is(t.Operation.Ports, h.port) && not(t.Operation.NotPorts, h.port)
+	})
+	from := len(r.From) == 0
+	for i := range r.From {
+		s := &r.From[i].Source
+		id := identity{h.principal}
+		from = from || is(s.Principals, h.principal) && not(s.NotPrincipals, h.principal) && is(s.Namespaces, id.namespace()) && not(s.NotNamespaces, id.namespace()) &&
+			isAccount(s.ServiceAccounts, id.account(), ns) && !(len(s.NotServiceAccounts) > 0 && isAccount(s.NotServiceAccounts, id.account(), ns)) &&
+			isPrefix(s.IPBlocks, h.ip) && !(len(s.NotIPBlocks) > 0 && isPrefix(s.NotIPBlocks, h.ip))
+	}
+	when := !slices.ContainsFunc(r.When, func(w mesh.Condition) bool {
+		subject := map[string]string{"source.principal": h.principal, "source.namespace": identity{h.principal}.namespace(), "destination.port": h.port}[w.Key]
+		return !is(w.Values, subject) || !not(w.NotValues, subject)
+	})
+	return to && from && when
+}
+
+func is(values []string, subject string) bool {
+	return len(values) == 0 || slices.ContainsFunc(values, func(v string) bool { return glob(v, subject) })
+}
+
+func not(values []string, subject string) bool {
+	return !slices.ContainsFunc(values, func(v string) bool { return glob(v, subject) })
+}
+
+func glob(pattern, s string) bool {
+	if rest, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(s, rest)
+	}
+	if rest, ok := strings.CutPrefix(pattern, "*"); ok {
+		return strings.HasSuffix(s, rest)
+	}
+	return pattern == s
+}
+
+func isAccount(values []string, account, ns string) bool {
+	return len(values) == 0 || slices.ContainsFunc(values, func(v string) bool {
+		if !strings.Contains(v, "/") {
+			v = ns + "/" + v
+		}
+		return v == account
+	})
+}
+
+func isPrefix(values []string, ip string) bool {
+	return len(values) == 0 || slices.ContainsFunc(values, func(v string) bool {
+		return strings.HasPrefix(ip, strings.TrimSuffix(v, "0/24"))
+	})
+}
+
+// judge is the answer of one enforcement point to a call.
+func judge(own []*mesh.Object, h hop) bool {
+	var allows, allowed bool
+	for _, o := range own {
+		spec := o.Spec.(*mesh.AuthorizationPolicySpec)
+		hit := slices.ContainsFunc(spec.Rules, func(r mesh.Rule) bool { return holds(&r, h, o.Namespace) })
+		switch {
+		case policies.Action(spec) == policies.Deny && hit:
+			return false
+		case policies.Action(spec) == policies.Allow:
+			allows, allowed = true, allowed || hit
+		}
+	}
+	return !allows || allowed
+}
+
+// randomRules are rules on clients and ports as YAML.
+func randomRules(r *rand.Rand) string {
+	var rules []string
+	for len(rules) == 0 || r.IntN(2) == 0 { // an ALLOW of nobody is another matter: it leaves it to others who gets in
+		var parts []string
+		if r.IntN(5) > 0 {
+			var sources []string
+			for range 1 + r.IntN(2) {
+				sources = append(sources, "{source: {"+strings.Join(randomFields(r), ", ")+"}}")
+			}
+			parts = append(parts, "from: ["+strings.Join(sources, ", ")+"]")
+		}
+		if r.IntN(3) == 0 {
+			parts = append(parts, fmt.Sprintf(`to: [{operation: {%s: ["%s"]}}]`, pick(r, "ports", "notPorts"), pick(r, "8080", "9090", "7070")))
+		}
+		if r.IntN(5) == 0 {
+			parts = append(parts, fmt.Sprintf(`when: [{key: source.namespace, %s: [%s]}]`, pick(r, "values", "notValues"), pick(r, "a", "b")))
+		}
+		if len(parts) > 0 {
+			rules = append(rules, "{"+strings.Join(parts, ", ")+"}")
+		}
+	}
+	return "[" + strings.Join(rules, ", ") + "]"
+}
+
+func randomFields(r *rand.Rand) []string {
+	all := []string{
+		"principals: [" + pick(r, "cluster.local/ns/a/sa/x", "cluster.local/ns/b/sa/x, cluster.local/ns/a/sa/y", "cluster.local/ns/a/*", `"*/sa/x"`) + "]",
+		"notPrincipals: [" + pick(r, "cluster.local/ns/a/sa/x", "cluster.local/ns/shop/sa/waypoint, cluster.local/ns/a/sa/y") + "]",
+		"namespaces: [" + pick(r, "a", "b", "a, b") + "]",
+		"notNamespaces: [" + pick(r, "b", "shop, b") + "]",
+		"serviceAccounts: [" + pick(r, "a/x", "b/x, a/y") + "]",
+		`ipBlocks: ["203.0.113.0/24"]`,
+		`notIpBlocks: ["203.0.113.0/24"]`,
+	}
+	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	seen, out := map[string]bool{}, []string{}
+	for _, f := range all[:1+r.IntN(2)] {
+		key := strings.TrimPrefix(strings.ToLower(strings.SplitN(f, ":", 2)[0]), "not")
+		if !seen[key] {
+			seen[key] = true
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func pick(r *rand.Rand, of ...string) string { return of[r.IntN(len(of))] }
+
+var twinMesh = []string{
+	`{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {istio.io/dataplane-mode: ambient}}}`,
+	`{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop, labels: {istio.io/use-waypoint: waypoint}}, spec: {clusterIP: 10.96.0.10, selector: {app: cart}, ports: [{name: http, port: 80, targetPort: 8080}, {name: http-b, port: 81, targetPort: 9090}]}}`,
+	`{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: a, image: a}]}}}}`,
+	`{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: waypoint, namespace: shop}, spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}}`,
+}
+
+// TestTwins: see above.
+func TestTwins(t *testing.T) {
+	exact, stopped, compared := 0, 0, 0
+	for seed := range uint64(1500) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		var own, objects, atWaypoint []*mesh.Object
+		for i := range 1 + r.IntN(3) {
+			own = append(own, parse(fmt.Sprintf(`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: p%d, namespace: shop}, spec: {action: %s, selector: {matchLabels: {app: cart}}, rules: %s}}`,
+				i, pick(r, "ALLOW", "DENY"), randomRules(r))))
+		}
+		if r.IntN(3) == 0 { // an ALLOW at the waypoint, of everybody, so that only a complement can say who is let in
+			atWaypoint = append(atWaypoint, parse(`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: others, namespace: shop}, spec: {action: ALLOW, targetRefs: [{group: "", kind: Service, name: cart}], rules: [{}]}}`))
+		}
+		for _, text := range twinMesh {
+			objects = append(objects, parse(text))
+		}
+		s := mesh.New(mesh.Options{}, slices.Concat(objects, own, atWaypoint)...)
+		got := restate(s, s.Get(mesh.Service, "shop", "cart"), func(map[string]any, map[string]string) {})
+		if got.why != "" {
+			stopped++
+			continue
+		}
+		exact++
+		if namesWaypoint(own) {
+			continue // whoever names it answers for it
+		}
+		atPods := slices.Clone(own)
+		for _, p := range got.policies {
+			if o := decode(p.Manifest); p.Role == Twin {
+				atWaypoint = append(atWaypoint, o)
+			} else {
+				atPods = append(atPods, o)
+			}
+		}
+		for _, principal := range []string{"cluster.local/ns/a/sa/x", "cluster.local/ns/a/sa/y", "cluster.local/ns/b/sa/x", "cluster.local/ns/c/sa/z"} {
+			for _, ip := range []string{"203.0.113.7", "198.51.100.7"} {
+				for port, target := range map[string]string{"80": "8080", "81": "9090"} {
+					was := judge(own, hop{principal, ip, target})
+					is := judge(atWaypoint, hop{principal, ip, port}) && judge(atPods, hop{"cluster.local/ns/shop/sa/waypoint", "198.51.100.99", target})
+					compared++
+					if was != is {
+						t.Fatalf("seed %d: %s from %s to port %s: %v before, %v after\n%s", seed, principal, ip, port, was, is, specsOf(own, atWaypoint, atPods))
+					}
+				}
+			}
+		}
+	}
+	if exact < 500 || stopped < 100 || compared < 5000 {
+		t.Errorf("%d exact, %d stopped, %d calls compared: too few to tell anything", exact, stopped, compared)
+	}
+	t.Logf("%d exact, %d stopped, %d calls compared", exact, stopped, compared)
+}
+
+func namesWaypoint(own []*mesh.Object) bool {
+	return slices.ContainsFunc(own, func(o *mesh.Object) bool {
+		return slices.ContainsFunc(rulesOf(o), func(r rule) bool { return r.names(identity{"cluster.local/ns/shop/sa/waypoint"}) })
+	})
+}
+
+func specsOf(lists ...[]*mesh.Object) string {
+	var out []string
+	for _, l := range lists {
+		for _, o := range l {
+			out = append(out, fmt.Sprint(o.Name, " ", o.Content["spec"]))
+		}
+		out = append(out, "--")
+	}
+	return strings.Join(out, "\n")
+}

@@ -1,0 +1,99 @@
+package waypoints
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/plan"
+)
+
+var thing = plan.RefOf(mesh.Gateway, "shop", "waypoint")
+
+func manager(name string) error {
+	return apierrors.NewApplyConflict([]metav1.StatusCause{{Type: metav1.CauseTypeFieldManagerConflict, Message: `conflict with "` + name + `"`, Field: ".spec"}}, "conflict")
+}
+
+// TestRetriable: what is tried again by itself, and what is a refusal.
+func TestRetriable(t *testing.T) {
+	r := schema.GroupResource{Resource: "gateways"}
+	for name, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"another version":       {apierrors.NewConflict(r, "a", errors.New("changed")), true},
+		"another field manager": {manager("argocd"), false},
+		"busy":                  {apierrors.NewTooManyRequests("busy", 1), true},
+		"away":                  {apierrors.NewServiceUnavailable("away"), true},
+		"no connection":         {errors.New("connection refused"), true},
+		"gone":                  {apierrors.NewNotFound(r, "a"), true},
+		"not allowed":           {apierrors.NewForbidden(r, "a", errors.New("quota")), false},
+		"not valid":             {apierrors.NewInvalid(schema.GroupKind{}, "a", nil), false},
+		"a webhook":             {&apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusBadRequest, Reason: metav1.StatusReasonBadRequest}}, false},
+		"the name is taken":     {errTaken{thing}, false},
+	} {
+		if got := retriable(c.err); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// TestAttempts: when a write may be tried again.
+func TestAttempts(t *testing.T) {
+	for name, c := range map[string]struct {
+		err     error
+		times   int           // it went so
+		version string        // of the object afterwards; it was "1"
+		after   time.Duration // since the last time
+		want    bool
+		refused bool
+	}{
+		"taken, and not shown yet":   {times: 1, version: "1", after: time.Second},
+		"taken, and shown":           {times: 1, version: "2", after: time.Millisecond, want: true},
+		"taken, and lost":            {times: 1, version: "1", after: shown, want: true},
+		"failed":                     {err: errors.New("away"), times: 1, version: "1", after: firstRetry / 2},
+		"failed a while ago":         {err: errors.New("away"), times: 1, version: "1", after: firstRetry, want: true},
+		"failed again and again":     {err: errors.New("away"), times: 20, version: "1", after: lastRetry - 1},
+		"failed long ago":            {err: errors.New("away"), times: 20, version: "1", after: lastRetry, want: true},
+		"refused":                    {err: manager("argocd"), times: 1, version: "1", after: firstRefusal - 1, refused: true},
+		"refused, and changed":       {err: manager("argocd"), times: 1, version: "2", after: time.Millisecond, want: true},
+		"refused a while ago":        {err: manager("argocd"), times: 1, version: "1", after: firstRefusal, want: true},
+		"refused again and again":    {err: manager("argocd"), times: 20, version: "1", after: lastRefusal - 1, refused: true},
+		"refused, and never existed": {err: manager("argocd"), times: 1, version: "1", after: time.Minute, want: true},
+	} {
+		a := attempts{}
+		for range c.times {
+			a.done(thing, "1", noon, c.err)
+		}
+		now := noon.Add(c.after)
+		if got := a.may(thing, c.version, now); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+		if _, refused := a.refusals(map[mesh.Ref]string{thing: c.version}, now)[thing]; refused != c.refused {
+			t.Errorf("%s: refused: %v", name, refused)
+		}
+		if next := a.next(now); c.want && c.version == "1" != next.IsZero() && !next.IsZero() {
+			t.Errorf("%s: next at %s", name, next)
+		}
+	}
+	a := attempts{}
+	a.done(thing, "1", noon, manager("argocd"))
+	a.refusals(nil, noon.Add(2*lastRefusal))
+	if len(a) > 0 {
+		t.Error("what no longer matters is remembered")
+	}
+}
+
+// TestRepairs: a ConfigMap that somebody changes is made anew once, and not again and again.
+func TestRepairs(t *testing.T) {
+	r := repairs{}
+	if !r.may(thing, noon) || r.may(thing, noon.Add(time.Minute)) || !r.may(thing, noon.Add(lastRefusal)) {
+		t.Error("it is not once in a while")
+	}
+}

@@ -1,0 +1,58 @@
+package webhook
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/plan"
+)
+
+// bare is the shop without a waypoint.
+func bare() string {
+	docs := slices.DeleteFunc(strings.Split(shop, "---\n"), func(doc string) bool { return strings.Contains(doc, "kind: Gateway\n") })
+	return strings.ReplaceAll(strings.Join(docs, "---\n"), ", istio.io/use-waypoint: waypoint", "")
+}
+
+// TestForetell: what is said of a waypoint that is to come, by who makes it.
+func TestForetell(t *testing.T) {
+	provision := plan.Setting{Mode: plan.Provision, Profile: plan.Profile{Name: "default"}}
+	const made = "Gateway shop/waypoint will be made for it by WaypointProfile default when this is stored, and Namespace shop is bound to it once it is ready. Until then calls pass as before."
+	for name, c := range map[string]struct {
+		mesh, policy string
+		setting      plan.Setting
+		action       v1alpha1.Action
+		want         []string
+	}{
+		"provisioned":                 {mesh: bare(), policy: bound, setting: provision, want: []string{made}},
+		"although it would be denied": {mesh: bare(), policy: bound, setting: provision, action: v1alpha1.Deny, want: []string{made}}, // what waits is never denied
+		"by its owner":                {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Require}},
+		"by nobody":                   {mesh: bare(), policy: bound},
+		"in effect":                   {mesh: shop, policy: bound, setting: provision},
+		"never in effect":             {mesh: bare(), policy: noOp, setting: provision},
+		"in a shared namespace": {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Provision, Profile: plan.Profile{Name: "s", Granularity: plan.Shared, SharedNamespace: "istio-system"}},
+			want: []string{strings.NewReplacer("shop/waypoint", "istio-system/waypoint", "Profile default", "Profile s").Replace(made)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.action == "" {
+				c.action = v1alpha1.Warn
+			}
+			o := options(snapshot(t, c.mesh), rulebook(t, []*v1alpha1.Guardrail{guardrail(c.action, "")}))
+			o.Waypoints = func(*mesh.Snapshot) plan.Settings { return plan.Settings{Default: c.setting} }
+			got := answer(t, New(o).Validating(), creates(t, c.policy))
+			var said []string
+			for _, w := range got.Warnings {
+				if strings.HasPrefix(w, "Gateway ") {
+					said = append(said, w)
+				}
+			}
+			if diff := cmp.Diff(c.want, said); diff != "" || !got.Allowed {
+				t.Errorf("allowed: %v (-want +said):\n%s\nall: %q", got.Allowed, diff, got.Warnings)
+			}
+		})
+	}
+}
