@@ -25,6 +25,7 @@ type Pack struct {
 	// Tests are the modules of the files that end in _test.rego.
 	Tests []*ast.Module
 
+	shared   []*ast.Module // of folders called lib, as written
 	compiler *ast.Compiler
 	plans    map[slot]*plan
 	params   ast.Value // input.params: the defaults, by ID
@@ -32,6 +33,7 @@ type Pack struct {
 	budget time.Duration
 	store  storage.Store
 	txn    storage.Transaction
+	watch  Watch
 }
 
 // slot is when rules are asked: of a kind, in a phase, and at admission about an operation.
@@ -82,7 +84,7 @@ func (l *loader) compile() *Pack {
 		return nil
 	}
 	slices.SortFunc(l.rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
-	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, compiler: compiler, budget: defaultBudget}
+	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, shared: l.shared, compiler: compiler, budget: defaultBudget}
 	p.store = inmem.New()
 	p.txn = storage.NewTransactionOrDie(noContext, p.store)
 	var params [][2]*ast.Term

@@ -51,7 +51,11 @@ func (p *Pack) ask(s *session, o *mesh.Object) *answers {
 		return out
 	}
 	input := p.input(s, o, plan.needs)
-	all, errs, err := p.run(s, plan.all, input)
+	if len(plan.asked) == 1 {
+		out.of[plan.asked[0].rule] = p.askAlone(s, plan.asked[0], o, input)
+		return out
+	}
+	all, errs, err := p.run(s, plan.all, o, input)
 	if err == nil && len(errs) == 0 {
 		for _, q := range plan.asked {
 			out.of[q.rule] = q.answer(all)
@@ -60,7 +64,7 @@ func (p *Pack) ask(s *session, o *mesh.Object) *answers {
 	}
 	// One of them went wrong, and nobody knows which: the others must not fall silent for it.
 	for _, q := range plan.asked {
-		out.of[q.rule] = p.askAlone(s, q, input)
+		out.of[q.rule] = p.askAlone(s, q, o, input)
 	}
 	return out
 }
@@ -69,11 +73,11 @@ func (q *probe) answer(r topdown.QueryResult) answer {
 	return answer{deny: r[q.deny], skip: r[q.skip]}
 }
 
-func (p *Pack) askAlone(s *session, q *probe, input *ast.Term) answer {
+func (p *Pack) askAlone(s *session, q *probe, o *mesh.Object, input *ast.Term) answer {
 	if s.spent[q.rule] >= patience {
 		return answer{failure: fmt.Sprintf("it ran out of time %d times and is not asked any more. Make it faster: `waywarden rules bench` shows what it takes.", patience)}
 	}
-	r, errs, err := p.run(s, q.alone, input)
+	r, errs, err := p.run(s, q.alone, o, input)
 	if topdown.IsCancel(err) {
 		s.spent[q.rule]++
 	}
@@ -110,11 +114,11 @@ func located(err error) string {
 }
 
 // run evaluates a query. There is one result: whatever is asked for is defined.
-func (p *Pack) run(s *session, query ast.Body, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
+func (p *Pack) run(s *session, query ast.Body, o *mesh.Object, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
 	q := topdown.NewQuery(query).WithCompiler(p.compiler).WithStore(p.store).WithTransaction(p.txn).WithInput(input).
 		WithBuiltins(questions).WithBuiltinErrorList(&errs).WithMetrics(metrics.NoOp()).WithTime(s.view.Occasion.Now).
 		WithCancel(&stop{over: s.view.Occasion.Over, deadline: time.Now().Add(p.budget)})
-	err = q.Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
+	err = p.watch.traced(q, o).Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
 		result = r
 		return nil
 	})
