@@ -29,7 +29,7 @@ type Watch struct {
 func (p *Pack) Single(r *Rule, module *ast.Module, w Watch) (*Pack, error) {
 	one := *r
 	one.module = module.Copy()
-	bindParams(&one)
+	bindParams(&one, one.module)
 	modules := map[string]*ast.Module{r.File: one.module}
 	for _, m := range p.shared {
 		modules[m.Package.Location.File] = m

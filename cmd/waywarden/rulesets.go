@@ -38,7 +38,7 @@ func (r *rulesets) addFolders(cmd *cobra.Command) {
 func (r *rulesets) checks() ([]*policies.Check, error) {
 	out := slices.Concat(policies.Checks(), zerotrust.Pack().Checks())
 	for _, dir := range r.dirs {
-		pack, err := loadRules(dir)
+		pack, err := loadRules(dir, false)
 		if err != nil {
 			return nil, fmt.Errorf("--rules %s:\n%w", dir, err)
 		}
@@ -74,8 +74,8 @@ func (r *rulesets) asked(globs []string) (known, asked []*policies.Check, err er
 	return slices.DeleteFunc(known, of), slices.DeleteFunc(asked, of), nil
 }
 
-// loadRules loads the rules of a folder.
-func loadRules(dir string) (*rules.Pack, error) {
+// loadRules loads the rules of a folder; library allows the names that are reserved for those of this program.
+func loadRules(dir string, library bool) (*rules.Pack, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil, err
@@ -87,5 +87,5 @@ func loadRules(dir string) (*rules.Pack, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rules.Load(os.DirFS(dir), rules.Options{Root: filepath.Base(absolute), Show: func(p string) string { return filepath.Join(dir, filepath.FromSlash(p)) }})
+	return rules.Load(os.DirFS(dir), rules.Options{Root: filepath.Base(absolute), Library: library, Show: func(p string) string { return filepath.Join(dir, filepath.FromSlash(p)) }})
 }

@@ -1,6 +1,9 @@
 package trial
 
 import (
+	"fmt"
+	"strconv"
+
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/cover"
 )
@@ -15,6 +18,14 @@ type Coverage struct {
 
 // Span are lines of a file, both included.
 type Span struct{ From, To int }
+
+// String is the line, or the first and the last.
+func (s Span) String() string {
+	if s.From == s.To {
+		return strconv.Itoa(s.From)
+	}
+	return fmt.Sprintf("%d-%d", s.From, s.To)
+}
 
 // Percent is how much is reached; all of nothing is 100.
 func (c Coverage) Percent() float64 {
