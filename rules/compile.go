@@ -9,7 +9,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -32,6 +31,8 @@ type Pack struct {
 	budget time.Duration
 	store  storage.Store
 	txn    storage.Transaction
+	shared []*ast.Module
+	watch  Watch
 }
 
 // slot is when rules are asked: of a kind, in a phase, and at admission about an operation.
@@ -64,7 +65,7 @@ func (l *loader) compile() *Pack {
 		l.lint(r)
 		bindParams(r, r.module)
 	}
-	compiler := newCompiler()
+	compiler := newCompiler().WithEnablePrintStatements(l.Print)
 	modules := map[string]*ast.Module{}
 	for _, m := range l.shared {
 		modules[m.Package.Location.File] = m
@@ -83,7 +84,7 @@ func (l *loader) compile() *Pack {
 		return nil
 	}
 	slices.SortFunc(l.rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
-	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, compiler: compiler, budget: defaultBudget}
+	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, compiler: compiler, budget: defaultBudget, shared: l.shared}
 	p.store = inmem.New()
 	p.txn = storage.NewTransactionOrDie(noContext, p.store)
 	var params [][2]*ast.Term
@@ -208,5 +209,3 @@ func (n *needs) of(r *Rule) {
 		return false
 	})
 }
-
-var _ topdown.Cancel = (*stop)(nil)

@@ -114,6 +114,12 @@ func (p *Pack) run(s *session, query ast.Body, input *ast.Term) (result topdown.
 	q := topdown.NewQuery(query).WithCompiler(p.compiler).WithStore(p.store).WithTransaction(p.txn).WithInput(input).
 		WithBuiltins(questions).WithBuiltinErrorList(&errs).WithMetrics(metrics.NoOp()).WithTime(s.view.Occasion.Now).
 		WithCancel(&stop{over: s.view.Occasion.Over, deadline: time.Now().Add(p.budget)})
+	if p.watch.Tracer != nil {
+		q = q.WithQueryTracer(p.watch.Tracer)
+	}
+	if p.watch.Print != nil {
+		q = q.WithPrintHook(p.watch.Print)
+	}
 	err = q.Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
 		result = r
 		return nil

@@ -27,6 +27,8 @@ type Options struct {
 	Show func(path string) string
 	// Library allows packages below zerotrust, which are reserved for the rules that come with this program.
 	Library bool
+	// Print keeps print(…), which is otherwise left out.
+	Print bool
 	// Trusted leaves out what costs time and what a test has found right: the types.
 	Trusted bool
 	// MaxBytes bounds all files together; 0 means DefaultMaxBytes.
