@@ -9,7 +9,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -25,7 +24,6 @@ type Pack struct {
 	// Tests are the modules of the files that end in _test.rego.
 	Tests []*ast.Module
 
-	shared   []*ast.Module // of folders called lib, as written
 	compiler *ast.Compiler
 	plans    map[slot]*plan
 	params   ast.Value // input.params: the defaults, by ID
@@ -33,6 +31,7 @@ type Pack struct {
 	budget time.Duration
 	store  storage.Store
 	txn    storage.Transaction
+	shared []*ast.Module // of folders called lib, as written
 	watch  Watch
 }
 
@@ -85,7 +84,7 @@ func (l *loader) compile() *Pack {
 		return nil
 	}
 	slices.SortFunc(l.rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
-	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, shared: l.shared, compiler: compiler, budget: defaultBudget}
+	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, compiler: compiler, budget: defaultBudget, shared: l.shared}
 	p.store = inmem.New()
 	p.txn = storage.NewTransactionOrDie(noContext, p.store)
 	var params [][2]*ast.Term
@@ -210,5 +209,3 @@ func (n *needs) of(r *Rule) {
 		return false
 	})
 }
-
-var _ topdown.Cancel = (*stop)(nil)

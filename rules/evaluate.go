@@ -118,7 +118,7 @@ func (p *Pack) run(s *session, query ast.Body, o *mesh.Object, input *ast.Term) 
 	q := topdown.NewQuery(query).WithCompiler(p.compiler).WithStore(p.store).WithTransaction(p.txn).WithInput(input).
 		WithBuiltins(questions).WithBuiltinErrorList(&errs).WithMetrics(metrics.NoOp()).WithTime(s.view.Occasion.Now).
 		WithCancel(&stop{over: s.view.Occasion.Over, deadline: time.Now().Add(p.budget)})
-	err = p.watch.traced(q, o).Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
+	err = p.watch.watched(q, o).Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
 		result = r
 		return nil
 	})

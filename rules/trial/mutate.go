@@ -67,7 +67,7 @@ func mutate(pack *rules.Pack, r *rules.Rule) Mutation {
 
 // tell is whether some case says something else of a mutant than of the rule; born is false where it does not compile.
 func tell(pack *rules.Pack, r *rules.Rule, m Mutant) (killed, born bool) {
-	module, err := rules.ParseModule(r.File, m.source)
+	module, err := rules.Parse(r.File, []byte(m.source))
 	if err != nil {
 		return false, false
 	}

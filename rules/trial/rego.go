@@ -40,13 +40,7 @@ const patience = 10 * time.Second
 // mesh, and can answer in its place (`with mesh.namespace as …`). In a test input.params are what the test says they are. The
 // error is that of the compiler.
 func RunRego(ctx context.Context, pack *rules.Pack, only func(id string) bool) ([]Test, error) {
-	modules := map[string]*ast.Module{}
-	for _, m := range pack.Shared() {
-		modules[m.Package.Location.File] = m
-	}
-	for _, r := range pack.Rules {
-		modules[r.File] = r.Parse()
-	}
+	modules := pack.Modules()
 	asked := map[string]bool{}
 	for _, m := range pack.Tests {
 		modules[m.Package.Location.File] = m
@@ -61,7 +55,7 @@ func RunRego(ctx context.Context, pack *rules.Pack, only func(id string) bool) (
 	runner := tester.NewRunner().SetStore(store).SetModules(modules).SetTimeout(patience).AddCustomBuiltins(builtins()).
 		SetCompiler(ast.NewCompiler().WithCapabilities(rules.Capabilities()).WithEnablePrintStatements(true)).
 		CapturePrintOutput(true).EnableTracing(true).RaiseBuiltinErrors(true).SetParallel(1) // they share a View
-	results, err := runner.RunTests(rules.Asking(ctx, policies.NewView(mesh.New(mesh.Options{}))), txn)
+	results, err := runner.RunTests(rules.InView(ctx, policies.NewView(mesh.New(mesh.Options{}))), txn)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +104,7 @@ func whyNot(r *tester.Result) string {
 // builtins are the questions to the mesh as the test runner wants them.
 func builtins() []*tester.Builtin {
 	var out []*tester.Builtin
-	for _, q := range rules.Questions() {
+	for _, q := range rules.Builtins() {
 		decl := &rego.Function{Name: q.Decl.Name, Decl: q.Decl.Decl, Nondeterministic: true}
 		out = append(out, &tester.Builtin{Decl: q.Decl, Func: rego.FunctionDyn(decl, func(b rego.BuiltinContext, terms []*ast.Term) (*ast.Term, error) {
 			var answer *ast.Term

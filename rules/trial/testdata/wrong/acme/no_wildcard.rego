@@ -16,7 +16,7 @@ deny contains v if {
 	v := {"msg": sprintf("callers get in that nobody has named: %s %q.", [field, value]), "path": sprintf("spec.rules[%d]", [i])}
 }
 
-allows if input.object.spec.action == "ALOW"
+allows if input.object.spec.action == "DENY"
 
 allows if {
 	count(input.object.spec.rules) > 5
