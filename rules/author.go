@@ -103,3 +103,12 @@ func Builtins() map[string]*topdown.Builtin { return questions }
 func InView(ctx context.Context, view *policies.View) context.Context {
 	return asking{ctx, sessionOf(view)}
 }
+
+// PackagePath is the package of the rule with an ID, as a path: "zero-trust/authz/deny-enforced" is
+// zerotrust/authz/deny_enforced.
+func PackagePath(id string) string {
+	if rest, ok := strings.CutPrefix(id, reserved+"/"); ok {
+		id = library + "/" + rest
+	}
+	return strings.ReplaceAll(id, "-", "_")
+}

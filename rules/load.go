@@ -98,20 +98,8 @@ type loader struct {
 func (l *loader) read() error {
 	l.files = map[string][]byte{}
 	total := 0
-	err := fs.WalkDir(l.fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if base := d.Name(); name != "." && (base == "testdata" || strings.HasPrefix(base, ".")) {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if ext := path.Ext(name); ext != ".rego" && ext != ".txtar" {
-			return nil
-		}
-		info, err := d.Info()
+	err := EachFile(l.fsys, func(name string) error {
+		info, err := fs.Stat(l.fsys, name)
 		if err != nil {
 			return err
 		}

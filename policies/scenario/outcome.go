@@ -35,6 +35,19 @@ func (c Case) Ask(check *policies.Check) Outcome {
 	if check.Change != nil {
 		out.changes(check, c)
 	}
+	out.describe(effects)
+	return out
+}
+
+// AskOne asks a check of one object of a View. The Text has what the check says, and no effects.
+func AskOne(check *policies.Check, view *policies.View, o *mesh.Object) Outcome {
+	out := Outcome{Findings: policies.Evaluate([]*policies.Check{check}, view, o), Failures: view.TakeFailures(), Skips: view.TakeSkips()}
+	out.describe(nil)
+	return out
+}
+
+// describe writes the Text.
+func (out *Outcome) describe(effects []policies.Effect) {
 	slices.SortFunc(out.Findings, policies.CompareFindings)
 	out.Text = Describe(effects, out.Findings)
 	var b strings.Builder
@@ -47,7 +60,6 @@ func (c Case) Ask(check *policies.Check) Outcome {
 	if b.Len() > 0 {
 		out.Text = strings.TrimPrefix(out.Text, "nothing\n") + b.String()
 	}
-	return out
 }
 
 // changes asks about the changes of a case, one after another: its objects, then what it deletes.
