@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -29,11 +30,13 @@ var noContext = context.Background()
 // answers are those of the rules of a Pack about one object.
 type answers struct {
 	object *mesh.Object
-	of     map[*Rule]answer
+	// of are the answers of a rule: that with the defaults, and one for each set of parameters that Guardrails give.
+	of map[*Rule][]answer
 }
 
 // answer is what one rule says of one object.
 type answer struct {
+	params     string    // the key of the parameters; "" for the defaults
 	deny, skip *ast.Term // sets; nil where there is none
 	failure    string    // why there is no answer
 }
@@ -43,26 +46,43 @@ func (p *Pack) ask(s *session, o *mesh.Object) *answers {
 	if last := s.last[p]; last != nil && last.object == o {
 		return last
 	}
-	out := &answers{object: o, of: map[*Rule]answer{}}
+	out := &answers{object: o, of: map[*Rule][]answer{}}
 	s.last[p] = out
 	occasion := &s.view.Occasion
 	plan := p.plans[slot{o.Kind, occasion.PhaseOr(), occasion.Operation}]
 	if plan == nil {
 		return out
 	}
-	input := p.input(s, o, plan.needs)
+	in := p.input(s, o, plan.needs)
+	input := ast.NewTerm(ast.LazyObject(in))
 	all, errs, err := p.run(s, plan.all, input)
-	if err == nil && len(errs) == 0 {
-		for _, q := range plan.asked {
-			out.of[q.rule] = q.answer(all)
-		}
-		return out
-	}
-	// One of them went wrong, and nobody knows which: the others must not fall silent for it.
 	for _, q := range plan.asked {
-		out.of[q.rule] = p.askAlone(s, q, input)
+		if err == nil && len(errs) == 0 {
+			out.of[q.rule] = []answer{q.answer(all)}
+		} else { // one of them went wrong, and nobody knows which: the others must not fall silent for it
+			out.of[q.rule] = []answer{p.askAlone(s, q, input)}
+		}
+	}
+	if occasion.Parameters != nil {
+		p.askWith(s, plan, in, out)
 	}
 	return out
+}
+
+// askWith asks again those rules to which Guardrails give parameters.
+func (p *Pack) askWith(s *session, plan *plan, in map[string]any, out *answers) {
+	for _, q := range plan.asked {
+		if q.rule.Params == nil {
+			continue
+		}
+		for _, given := range s.view.Occasion.Parameters.Of(q.rule.ID) {
+			with := maps.Clone(in)
+			with["params"] = map[string]any{q.rule.ID: plain(q.rule.withDefaults(given.Values))}
+			a := p.askAlone(s, q, ast.NewTerm(ast.LazyObject(with)))
+			a.params = given.Key
+			out.of[q.rule] = append(out.of[q.rule], a)
+		}
+	}
 }
 
 func (q *probe) answer(r topdown.QueryResult) answer {
@@ -149,7 +169,7 @@ func (s *stop) Cancelled() bool {
 }
 
 // input is what the rules are asked about. Of the objects only that becomes terms which a rule looks at.
-func (p *Pack) input(s *session, o *mesh.Object, needs needs) *ast.Term {
+func (p *Pack) input(s *session, o *mesh.Object, needs needs) map[string]any {
 	occasion := &s.view.Occasion
 	in := map[string]any{"phase": string(occasion.PhaseOr()), "object": o.Content, "params": p.params}
 	if needs.mesh {
@@ -169,7 +189,7 @@ func (p *Pack) input(s *session, o *mesh.Object, needs needs) *ast.Term {
 	if occasion.PhaseOr() == policies.AtAdmission {
 		admissionInput(in, occasion, needs)
 	}
-	return ast.NewTerm(ast.LazyObject(in))
+	return in
 }
 
 func admissionInput(in map[string]any, o *policies.Occasion, needs needs) {
