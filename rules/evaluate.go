@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -29,11 +30,13 @@ var noContext = context.Background()
 // answers are those of the rules of a Pack about one object.
 type answers struct {
 	object *mesh.Object
-	of     map[*Rule]answer
+	// of are the answers of a rule: that with the defaults, and one for each set of parameters that Guardrails give.
+	of map[*Rule][]answer
 }
 
 // answer is what one rule says of one object.
 type answer struct {
+	params     string    // the key of the parameters; "" for the defaults
 	deny, skip *ast.Term // sets; nil where there is none
 	failure    string    // why there is no answer
 }
@@ -43,41 +46,54 @@ func (p *Pack) ask(s *session, o *mesh.Object) *answers {
 	if last := s.last[p]; last != nil && last.object == o {
 		return last
 	}
-	out := &answers{object: o, of: map[*Rule]answer{}}
+	out := &answers{object: o, of: map[*Rule][]answer{}}
 	s.last[p] = out
 	occasion := &s.view.Occasion
 	plan := p.plans[slot{o.Kind, occasion.PhaseOr(), occasion.Operation}]
 	if plan == nil {
 		return out
 	}
-	input := p.input(s, o, plan.needs)
-	if len(plan.asked) == 1 {
-		out.of[plan.asked[0].rule] = p.askAlone(s, plan.asked[0], o, input)
-		return out
-	}
-	all, errs, err := p.run(s, plan.all, o, input)
-	if err == nil && len(errs) == 0 {
-		for _, q := range plan.asked {
-			out.of[q.rule] = q.answer(all)
-		}
-		return out
-	}
-	// One of them went wrong, and nobody knows which: the others must not fall silent for it.
+	in := p.input(s, o, plan.needs)
+	input := ast.NewTerm(ast.LazyObject(in))
+	all, errs, err := p.run(s, plan.all, input)
 	for _, q := range plan.asked {
-		out.of[q.rule] = p.askAlone(s, q, o, input)
+		if err == nil && len(errs) == 0 {
+			out.of[q.rule] = []answer{q.answer(all)}
+		} else { // one of them went wrong, and nobody knows which: the others must not fall silent for it
+			out.of[q.rule] = []answer{p.askAlone(s, q, input)}
+		}
+	}
+	if occasion.Parameters != nil {
+		p.askWith(s, plan, in, out)
 	}
 	return out
+}
+
+// askWith asks again those rules to which Guardrails give parameters.
+func (p *Pack) askWith(s *session, plan *plan, in map[string]any, out *answers) {
+	for _, q := range plan.asked {
+		if q.rule.Params == nil {
+			continue
+		}
+		for _, given := range s.view.Occasion.Parameters.Of(q.rule.ID) {
+			with := maps.Clone(in)
+			with["params"] = map[string]any{q.rule.ID: plain(q.rule.withDefaults(given.Values))}
+			a := p.askAlone(s, q, ast.NewTerm(ast.LazyObject(with)))
+			a.params = given.Key
+			out.of[q.rule] = append(out.of[q.rule], a)
+		}
+	}
 }
 
 func (q *probe) answer(r topdown.QueryResult) answer {
 	return answer{deny: r[q.deny], skip: r[q.skip]}
 }
 
-func (p *Pack) askAlone(s *session, q *probe, o *mesh.Object, input *ast.Term) answer {
+func (p *Pack) askAlone(s *session, q *probe, input *ast.Term) answer {
 	if s.spent[q.rule] >= patience {
 		return answer{failure: fmt.Sprintf("it ran out of time %d times and is not asked any more. Make it faster: `waywarden rules bench` shows what it takes.", patience)}
 	}
-	r, errs, err := p.run(s, q.alone, o, input)
+	r, errs, err := p.run(s, q.alone, input)
 	if topdown.IsCancel(err) {
 		s.spent[q.rule]++
 	}
@@ -114,11 +130,11 @@ func located(err error) string {
 }
 
 // run evaluates a query. There is one result: whatever is asked for is defined.
-func (p *Pack) run(s *session, query ast.Body, o *mesh.Object, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
+func (p *Pack) run(s *session, query ast.Body, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
 	q := topdown.NewQuery(query).WithCompiler(p.compiler).WithStore(p.store).WithTransaction(p.txn).WithInput(input).
 		WithBuiltins(questions).WithBuiltinErrorList(&errs).WithMetrics(metrics.NoOp()).WithTime(s.view.Occasion.Now).
 		WithCancel(&stop{over: s.view.Occasion.Over, deadline: time.Now().Add(p.budget)})
-	err = p.watch.watched(q, o).Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
+	err = p.watch.watched(q, s.last[p].object).Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
 		result = r
 		return nil
 	})
@@ -147,7 +163,7 @@ func (s *stop) Cancelled() bool {
 }
 
 // input is what the rules are asked about. Of the objects only that becomes terms which a rule looks at.
-func (p *Pack) input(s *session, o *mesh.Object, needs needs) *ast.Term {
+func (p *Pack) input(s *session, o *mesh.Object, needs needs) map[string]any {
 	occasion := &s.view.Occasion
 	in := map[string]any{"phase": string(occasion.PhaseOr()), "object": o.Content, "params": p.params}
 	if needs.mesh {
@@ -167,7 +183,7 @@ func (p *Pack) input(s *session, o *mesh.Object, needs needs) *ast.Term {
 	if occasion.PhaseOr() == policies.AtAdmission {
 		admissionInput(in, occasion, needs)
 	}
-	return ast.NewTerm(ast.LazyObject(in))
+	return in
 }
 
 func admissionInput(in map[string]any, o *policies.Occasion, needs needs) {

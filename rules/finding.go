@@ -29,6 +29,9 @@ func (p *Pack) check(r *Rule) *policies.Check {
 		ID: r.ID, Title: r.Title, Severity: r.Severity, Kinds: r.Kinds, Doc: r.doc(), Remedy: r.Remediation, Controls: r.Controls,
 		Revision: p.Revision, Example: r.example(),
 	}
+	if r.Params != nil {
+		c.Takes = func(given map[string]any) []string { return wrongParams(r.Params, r.withDefaults(given)) }
+	}
 	c.Run = func(pass *policies.Pass) {
 		p.answer(r, pass)
 	}
@@ -59,29 +62,67 @@ func (r *Rule) example() string {
 
 // answer reports what the rule says of the object of a pass.
 func (p *Pack) answer(r *Rule, pass *policies.Pass) {
-	a, ok := p.ask(sessionOf(pass.View), pass.Object).of[r]
-	if !ok {
-		return // it is not asked on this occasion
+	c := collected{rule: r, object: pass.Object}
+	answers := p.ask(sessionOf(pass.View), pass.Object).of[r] // none on an occasion on which it is not asked
+	for _, a := range answers {
+		if wrong := c.add(a); wrong != "" {
+			pass.Fail(wrong)
+			return
+		}
 	}
-	if a.failure != "" {
-		pass.Fail(a.failure)
-		return
+	if len(c.findings) == 0 && len(c.reasons) > 0 {
+		pass.Skip(strings.Join(c.reasons, "; "))
 	}
-	if reasons, wrong := skips(a.skip); wrong != "" {
-		pass.Fail(r.malformed("skip", wrong))
-		return
-	} else if len(reasons) > 0 {
-		pass.Skip(strings.Join(reasons, "; "))
-		return
-	}
-	findings, wrong := r.findings(a.deny, pass.Object)
-	if wrong != "" {
-		pass.Fail(r.malformed("deny", wrong))
-		return
-	}
-	for _, f := range findings {
+	for _, f := range c.findings {
 		pass.Report(f)
 	}
+}
+
+// collected is what a rule says of an object, over all sets of parameters.
+type collected struct {
+	rule     *Rule
+	object   *mesh.Object
+	findings []policies.Finding
+	reasons  []string // why it does not apply
+}
+
+// add enters one answer, and says what is wrong with it.
+func (c *collected) add(a answer) string {
+	if a.failure != "" {
+		return a.failure
+	}
+	reasons, wrong := skips(a.skip)
+	if wrong != "" {
+		return c.rule.malformed("skip", wrong)
+	}
+	if len(reasons) > 0 {
+		c.reasons = reasons
+		return ""
+	}
+	findings, wrong := c.rule.findings(a.deny, c.object)
+	if wrong != "" {
+		return c.rule.malformed("deny", wrong)
+	}
+	if c.rule.Params == nil {
+		c.findings = findings
+		return ""
+	}
+	for _, f := range findings {
+		c.with(f, a.params)
+	}
+	return ""
+}
+
+// with enters a finding, once: what is found with several sets of parameters says with which.
+func (c *collected) with(f policies.Finding, params string) {
+	for i := range c.findings {
+		if was := &c.findings[i]; was.Object == f.Object && was.Field == f.Field && was.Message == f.Message && was.Severity == f.Severity && was.Remedy == f.Remedy {
+			was.Params = append(was.Params, params)
+			return
+		}
+	}
+	f.Params = []string{params}
+	c.findings = append(c.findings, f)
 }
 
 func (r *Rule) malformed(name, wrong string) string {
