@@ -53,7 +53,8 @@ type plan struct {
 type probe struct {
 	rule       *Rule
 	alone      ast.Body
-	deny, skip ast.Var // of the query; skip is "" where the rule has none
+	deny, skip ast.Var  // of the query; skip is "" where the rule has none
+	patch      ast.Body // asks for what repairs it; nil where the rule has none
 }
 
 // needs are the parts of the input that cost something and that some rule of a plan looks at.
@@ -167,6 +168,9 @@ func (p *Pack) planOf(rules []*Rule) *plan {
 			together.Append(e.Copy())
 		}
 		q.alone = p.query(own)
+		if r.patches {
+			q.patch = p.query(ast.NewBody(r.equals(patchVar, "patch")))
+		}
 		out.asked = append(out.asked, q)
 		out.needs.of(r)
 	}
@@ -178,6 +182,9 @@ func (p *Pack) planOf(rules []*Rule) *plan {
 func (r *Rule) equals(v ast.Var, name string) *ast.Expr {
 	return ast.Equality.Expr(ast.NewTerm(v), ast.NewTerm(slices.Concat(r.pkg, ast.Ref{ast.StringTerm(name)})))
 }
+
+// patchVar is what the answer to a query for patches is called.
+const patchVar = ast.Var("patch")
 
 func (p *Pack) query(body ast.Body) ast.Body {
 	compiled, err := p.compiler.QueryCompiler().Compile(body)

@@ -33,9 +33,24 @@ func (p *Pack) check(r *Rule) *policies.Check {
 		c.Takes = func(given map[string]any) []string { return wrongParams(r.Params, r.withDefaults(given)) }
 	}
 	c.Run = func(pass *policies.Pass) {
-		p.answer(r, pass)
+		for _, reason := range p.answer(r, pass.View, pass.Object, pass) {
+			pass.Skip(reason)
+		}
+	}
+	if slices.Contains(r.Operations, "DELETE") {
+		c.Change = func(pass *policies.ChangePass) {
+			if pass.New == nil { // anything else is asked of the object as it would be
+				p.answer(r, pass.After, pass.Old, pass)
+			}
+		}
 	}
 	return c
+}
+
+// reporter is a pass, about an object or about a change.
+type reporter interface {
+	Report(policies.Finding)
+	Fail(message string)
 }
 
 // doc is the description, and where to read on.
@@ -60,21 +75,40 @@ func (r *Rule) example() string {
 	return ""
 }
 
-// answer reports what the rule says of the object of a pass.
-func (p *Pack) answer(r *Rule, pass *policies.Pass) {
-	c := collected{rule: r, object: pass.Object}
-	answers := p.ask(sessionOf(pass.View), pass.Object).of[r] // none on an occasion on which it is not asked
-	for _, a := range answers {
+// answer reports what the rule says of an object, and returns why it does not apply.
+func (p *Pack) answer(r *Rule, view *policies.View, o *mesh.Object, to reporter) (skipped []string) {
+	s := sessionOf(view)
+	c := collected{rule: r, object: o}
+	for _, a := range p.ask(s, o).of[r] { // none on an occasion on which it is not asked
 		if wrong := c.add(a); wrong != "" {
-			pass.Fail(wrong)
-			return
+			to.Fail(wrong)
+			return nil
+		}
+		if a.patch == nil {
+			continue
+		}
+		fix, wrong := p.proof(s, a, o)
+		if wrong != "" {
+			to.Fail(fmt.Sprintf("%s: its patch is not offered: %s. Correct the rule.", r.File, wrong))
+		} else if len(fix.Patch) > 0 {
+			c.repair(a.params.Key, fix)
 		}
 	}
-	if len(c.findings) == 0 && len(c.reasons) > 0 {
-		pass.Skip(strings.Join(c.reasons, "; "))
-	}
 	for _, f := range c.findings {
-		pass.Report(f)
+		to.Report(f)
+	}
+	if len(c.findings) == 0 {
+		return c.reasons
+	}
+	return nil
+}
+
+// repair offers a fix for what was found with some parameters.
+func (c *collected) repair(params string, fix policies.Fix) {
+	for i := range c.findings {
+		if f := &c.findings[i]; len(f.Fixes) == 0 && (f.Params == nil || slices.Contains(f.Params, params)) {
+			f.Fixes = []policies.Fix{fix}
+		}
 	}
 }
 
@@ -108,7 +142,7 @@ func (c *collected) add(a answer) string {
 		return ""
 	}
 	for _, f := range findings {
-		c.with(f, a.params)
+		c.with(f, a.params.Key)
 	}
 	return ""
 }
