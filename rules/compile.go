@@ -31,7 +31,7 @@ type Pack struct {
 	budget time.Duration
 	store  storage.Store
 	txn    storage.Transaction
-	shared []*ast.Module
+	shared []*ast.Module // of folders called lib, as written
 	watch  Watch
 }
 
@@ -66,7 +66,7 @@ func (l *loader) compile() *Pack {
 		l.lint(r)
 		bindParams(r, r.module)
 	}
-	compiler := newCompiler().WithEnablePrintStatements(l.Print)
+	compiler := newCompiler()
 	modules := map[string]*ast.Module{}
 	for _, m := range l.shared {
 		modules[m.Package.Location.File] = m

@@ -56,12 +56,19 @@ func (p *Pack) ask(s *session, o *mesh.Object) *answers {
 	}
 	in := p.input(s, o, plan.needs)
 	input := ast.NewTerm(ast.LazyObject(in))
-	all, errs, err := p.run(s, plan.all, input)
+	var all topdown.QueryResult
+	together := len(plan.asked) > 1
+	if together {
+		var errs []topdown.Error
+		var err error
+		all, errs, err = p.run(s, plan.all, o, input)
+		together = err == nil && len(errs) == 0
+	}
 	for _, q := range plan.asked {
-		if err == nil && len(errs) == 0 {
-			out.of[q.rule] = []answer{p.withPatch(s, q.answer(all), input)}
-		} else { // one of them went wrong, and nobody knows which: the others must not fall silent for it
-			out.of[q.rule] = []answer{p.askAlone(s, q, input)}
+		if together {
+			out.of[q.rule] = []answer{p.withPatch(s, q.answer(all), o, input)}
+		} else { // alone, or one of them went wrong and nobody knows which: the others must not fall silent for it
+			out.of[q.rule] = []answer{p.askAlone(s, q, o, input)}
 		}
 	}
 	if occasion.Parameters != nil {
@@ -77,7 +84,7 @@ func (p *Pack) askWith(s *session, plan *plan, in map[string]any, out *answers) 
 			continue
 		}
 		for _, given := range s.view.Occasion.Parameters.Of(q.rule.ID) {
-			a := p.askAlone(s, q, withParams(in, q.rule, given))
+			a := p.askAlone(s, q, out.object, withParams(in, q.rule, given))
 			a.params = given
 			out.of[q.rule] = append(out.of[q.rule], a)
 		}
@@ -107,11 +114,11 @@ func (q *probe) answer(r topdown.QueryResult) answer {
 }
 
 // withPatch is an answer with what repairs it: that is asked only where something is found.
-func (p *Pack) withPatch(s *session, a answer, input *ast.Term) answer {
+func (p *Pack) withPatch(s *session, a answer, o *mesh.Object, input *ast.Term) answer {
 	if a.probe.patch == nil || len(members(a.deny)) == 0 {
 		return a
 	}
-	r, errs, err := p.run(s, a.probe.patch, input)
+	r, errs, err := p.run(s, a.probe.patch, o, input)
 	if why := failure(errs, err); why != "" {
 		a.failure = why
 		return a
@@ -120,18 +127,18 @@ func (p *Pack) withPatch(s *session, a answer, input *ast.Term) answer {
 	return a
 }
 
-func (p *Pack) askAlone(s *session, q *probe, input *ast.Term) answer {
+func (p *Pack) askAlone(s *session, q *probe, o *mesh.Object, input *ast.Term) answer {
 	if s.spent[q.rule] >= patience {
 		return answer{probe: q, failure: fmt.Sprintf("it ran out of time %d times and is not asked any more. Make it faster: `waywarden rules bench` shows what it takes.", patience)}
 	}
-	r, errs, err := p.run(s, q.alone, input)
+	r, errs, err := p.run(s, q.alone, o, input)
 	if topdown.IsCancel(err) {
 		s.spent[q.rule]++
 	}
 	if why := failure(errs, err); why != "" {
 		return answer{probe: q, failure: why}
 	}
-	return p.withPatch(s, q.answer(r), input)
+	return p.withPatch(s, q.answer(r), o, input)
 }
 
 // failure is what went wrong in an evaluation; "" where nothing did. A built-in that fails leaves its expression
@@ -161,17 +168,11 @@ func located(err error) string {
 }
 
 // run evaluates a query. There is one result: whatever is asked for is defined.
-func (p *Pack) run(s *session, query ast.Body, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
+func (p *Pack) run(s *session, query ast.Body, o *mesh.Object, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
 	q := topdown.NewQuery(query).WithCompiler(p.compiler).WithStore(p.store).WithTransaction(p.txn).WithInput(input).
 		WithBuiltins(questions).WithBuiltinErrorList(&errs).WithMetrics(metrics.NoOp()).WithTime(s.view.Occasion.Now).
 		WithCancel(&stop{over: s.view.Occasion.Over, deadline: time.Now().Add(p.budget)})
-	if p.watch.Tracer != nil {
-		q = q.WithQueryTracer(p.watch.Tracer)
-	}
-	if p.watch.Print != nil {
-		q = q.WithPrintHook(p.watch.Print)
-	}
-	err = q.Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
+	err = p.watch.watched(q, o).Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
 		result = r
 		return nil
 	})

@@ -27,8 +27,6 @@ type Options struct {
 	Show func(path string) string
 	// Library allows packages below zerotrust, which are reserved for the rules that come with this program.
 	Library bool
-	// Print keeps print(…), which is otherwise left out.
-	Print bool
 	// Trusted leaves out what costs time and what a test has found right: the types.
 	Trusted bool
 	// MaxBytes bounds all files together; 0 means DefaultMaxBytes.
@@ -100,20 +98,8 @@ type loader struct {
 func (l *loader) read() error {
 	l.files = map[string][]byte{}
 	total := 0
-	err := fs.WalkDir(l.fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if base := d.Name(); name != "." && (base == "testdata" || strings.HasPrefix(base, ".")) {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if ext := path.Ext(name); ext != ".rego" && ext != ".txtar" {
-			return nil
-		}
-		info, err := d.Info()
+	err := EachFile(l.fsys, func(name string) error {
+		info, err := fs.Stat(l.fsys, name)
 		if err != nil {
 			return err
 		}

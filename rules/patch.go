@@ -105,7 +105,7 @@ func (p *Pack) proof(s *session, a answer, o *mesh.Object) (fix policies.Fix, wr
 	view.Occasion = s.view.Occasion
 	again := sessionOf(view)
 	input := p.inputWith(again, next, a)
-	after := p.askAlone(again, a.probe, input)
+	after := p.askAlone(again, a.probe, next, input)
 	switch {
 	case after.failure != "":
 		return fix, "of the object that it makes " + after.failure
@@ -124,7 +124,7 @@ func (p *Pack) proof(s *session, a answer, o *mesh.Object) (fix policies.Fix, wr
 
 // changesAgain is whether the rule would patch what its own patch has made.
 func (p *Pack) changesAgain(s *session, a answer, input *ast.Term, o *mesh.Object) bool {
-	r, errs, err := p.run(s, a.probe.patch, input)
+	r, errs, err := p.run(s, a.probe.patch, o, input)
 	if failure(errs, err) != "" {
 		return true
 	}

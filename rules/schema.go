@@ -63,7 +63,7 @@ func listSchema(items any) map[string]any { return map[string]any{"type": "array
 
 // schemaOf is the JSON schema of a kind.
 func schemaOf(k mesh.Kind) map[string]any {
-	raw, err := Schemas.ReadFile("schemas/" + strings.ToLower(kindName(k)) + ".json")
+	raw, err := Schemas.ReadFile("schemas/" + strings.ToLower(KindName(k)) + ".json")
 	if err != nil {
 		panic("rules: a kind has no schema: " + err.Error())
 	}

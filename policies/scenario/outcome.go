@@ -87,7 +87,8 @@ func (c Case) Ask(check *policies.Check) Outcome {
 	if c.Asked.Params != nil {
 		out.Findings = slices.DeleteFunc(out.Findings, func(f policies.Finding) bool { return f.Params != nil && !slices.Contains(f.Params, given) })
 	}
-	return out.described(effects)
+	out.describe(effects)
+	return out
 }
 
 // request asks about an object as admission does.
@@ -106,8 +107,16 @@ func (out *Outcome) take(view *policies.View) {
 	out.Failures, out.Skips = append(out.Failures, view.TakeFailures()...), append(out.Skips, view.TakeSkips()...)
 }
 
-// described enters the text.
-func (out Outcome) described(effects []policies.Effect) Outcome {
+// AskOne asks a check of one object of a View. The Text has what the check says, and no effects.
+func AskOne(check *policies.Check, view *policies.View, o *mesh.Object) Outcome {
+	out := Outcome{Findings: policies.Evaluate([]*policies.Check{check}, view, o)}
+	out.take(view)
+	out.describe(nil)
+	return out
+}
+
+// describe writes the Text.
+func (out *Outcome) describe(effects []policies.Effect) {
 	slices.SortFunc(out.Findings, policies.CompareFindings)
 	out.Text = Describe(effects, out.Findings)
 	var b strings.Builder
@@ -120,7 +129,6 @@ func (out Outcome) described(effects []policies.Effect) Outcome {
 	if b.Len() > 0 {
 		out.Text = strings.TrimPrefix(out.Text, "nothing\n") + b.String()
 	}
-	return out
 }
 
 // changes asks about the changes of a case, one after another: its objects, then what it deletes.
