@@ -28,6 +28,8 @@ type StatusOptions struct {
 	// Snapshot is the mesh as it is stored, and Known whether that is whole.
 	Snapshot func() *mesh.Snapshot
 	Known    func() error
+	// Checks are all checks there are; nil means the built-in ones.
+	Checks []*policies.Check
 	// Interval is how often it looks whether something has changed; 0 means ten seconds.
 	Interval time.Duration
 	Clock    clock.WithTicker // nil is the machine's
@@ -64,6 +66,9 @@ func NewStatuses(o StatusOptions) *Statuses {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
+	if o.Checks == nil {
+		o.Checks = policies.Checks()
+	}
 	return &Statuses{StatusOptions: o}
 }
 
@@ -99,7 +104,7 @@ func (s *Statuses) once(ctx context.Context) error {
 	standings := rules.Rulebook.Standings(s.tally, s.Clock.Now())
 	var errs []error
 	for _, g := range rules.Guardrails {
-		errs = append(errs, s.write(ctx, g.DeepCopy(), guardrailStatus(g, rules, snapshot)))
+		errs = append(errs, s.write(ctx, g.DeepCopy(), s.guardrailStatus(g, rules, snapshot)))
 	}
 	byName := map[client.ObjectKey]decide.Standing{}
 	for _, st := range standings {
@@ -120,10 +125,11 @@ func (s *Statuses) judge(snapshot *mesh.Snapshot, rules *Authored) {
 	for o := range snapshot.Objects() {
 		objects = append(objects, o)
 	}
-	for _, a := range Evaluate(snapshot, objects, policies.AboutObjects(policies.Checks()), nil) {
+	now := s.Clock.Now()
+	occasion := policies.Occasion{Phase: policies.AtAudit, Now: now}
+	for _, a := range EvaluateOn(occasion, snapshot, objects, policies.AboutObjects(s.Checks), nil) {
 		found = append(found, a.Findings...)
 	}
-	now := s.Clock.Now()
 	d := rules.Rulebook.Judge(decide.Request{Mesh: snapshot}, found, now)
 	s.tally.Add(d)
 	if s.Report != nil {
@@ -149,9 +155,9 @@ func (s *Statuses) write(ctx context.Context, o client.Object, change func(clien
 	return nil
 }
 
-func guardrailStatus(g *v1alpha1.Guardrail, rules *Authored, snapshot *mesh.Snapshot) func(client.Object) {
+func (s *Statuses) guardrailStatus(g *v1alpha1.Guardrail, rules *Authored, snapshot *mesh.Snapshot) func(client.Object) {
 	ids := []string{}
-	for _, c := range policies.Checks() {
+	for _, c := range s.Checks {
 		ids = append(ids, c.ID)
 	}
 	checks, namespaces, ok := rules.Rulebook.Reach(g.Name, snapshot, ids)

@@ -61,6 +61,9 @@ type Failure struct {
 	Object mesh.Ref
 	// Message says in whole sentences what went wrong and what to do.
 	Message string
+	// Finding is the failure as a finding, for whoever must decide about it: a question that was not answered may not let
+	// through what the answer would have kept out.
+	Finding Finding
 }
 
 // Skip is a question that does not apply to an object, and why: so that "nothing found" means something.
@@ -72,7 +75,16 @@ type Skip struct {
 
 // Fail says that the check could not be asked of the object.
 func (p *Pass) Fail(message string) {
-	p.failures = append(p.failures, Failure{Check: p.Check.ID, Object: p.Object.Ref(), Message: message})
+	f := failed(p.Check, p.Object, message)
+	p.rest(&f.Finding)
+	p.failures = append(p.failures, f)
+}
+
+func failed(c *Check, o *mesh.Object, message string) Failure {
+	f := Finding{Failed: true, Message: "it is not known whether anything is wrong: check " + c.ID + " could not be asked: " + message}
+	f.Remedy = "Correct the rule, or have it corrected."
+	f.fill(c, o)
+	return Failure{Check: c.ID, Object: o.Ref(), Message: message, Finding: f}
 }
 
 // Skip says that the check does not apply to the object.
@@ -82,7 +94,9 @@ func (p *Pass) Skip(reason string) {
 
 // Fail says that the check could not be asked of the change.
 func (p *ChangePass) Fail(message string) {
-	p.After.failures = append(p.After.failures, Failure{Check: p.Check.ID, Object: p.Object().Ref(), Message: message})
+	f := failed(p.Check, p.Object(), message)
+	p.place(&f.Finding)
+	p.After.failures = append(p.After.failures, f)
 }
 
 // TakeFailures are the questions that could not be answered since it was last called.

@@ -9,7 +9,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -32,6 +31,8 @@ type Pack struct {
 	budget time.Duration
 	store  storage.Store
 	txn    storage.Transaction
+	shared []*ast.Module
+	watch  Watch
 }
 
 // slot is when rules are asked: of a kind, in a phase, and at admission about an operation.
@@ -56,15 +57,15 @@ type probe struct {
 }
 
 // needs are the parts of the input that cost something and that some rule of a plan looks at.
-type needs struct{ effects, namespace, old bool }
+type needs struct{ effects, namespace, mesh, now, user, old bool }
 
 // compile compiles what was read. It returns nil, and refuses, where that does not work.
 func (l *loader) compile() *Pack {
 	for _, r := range l.rules {
-		bindParams(r)
-		annotate(r)
+		l.lint(r)
+		bindParams(r, r.module)
 	}
-	compiler := newCompiler()
+	compiler := newCompiler().WithEnablePrintStatements(l.Print)
 	modules := map[string]*ast.Module{}
 	for _, m := range l.shared {
 		modules[m.Package.Location.File] = m
@@ -73,16 +74,17 @@ func (l *loader) compile() *Pack {
 		modules[r.File] = r.module
 	}
 	compiler.Compile(modules)
-	if compiler.Failed() {
+	if !l.Trusted {
+		l.types()
+	}
+	if compiler.Failed() && len(l.refusals) == 0 {
 		l.refusals.wrong("", compiler.Errors)
-		l.eachAlone()
-		return nil
 	}
 	if len(l.refusals) > 0 {
 		return nil
 	}
 	slices.SortFunc(l.rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
-	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, compiler: compiler, budget: defaultBudget}
+	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, compiler: compiler, budget: defaultBudget, shared: l.shared}
 	p.store = inmem.New()
 	p.txn = storage.NewTransactionOrDie(noContext, p.store)
 	var params [][2]*ast.Term
@@ -95,36 +97,13 @@ func (l *loader) compile() *Pack {
 }
 
 func newCompiler() *ast.Compiler {
-	return ast.NewCompiler().WithCapabilities(Capabilities()).WithStrict(true).WithUseTypeCheckAnnotations(true).SetErrorLimit(0)
-}
-
-// eachAlone compiles each rule by itself, with what all share: the compiler stops at the first stage at which any of them is
-// wrong, and would not say what is wrong with the others.
-func (l *loader) eachAlone() {
-	for _, r := range l.rules {
-		again, err := ast.ParseModuleWithOpts(r.File, string(r.Source), ast.ParserOptions{ProcessAnnotation: true, RegoVersion: ast.RegoV1, Capabilities: Capabilities()})
-		if err != nil {
-			continue // was read before, and is refused already
-		}
-		one := *r
-		one.module = again
-		bindParams(&one)
-		annotate(&one)
-		modules := map[string]*ast.Module{r.File: again}
-		for _, m := range l.shared {
-			modules[m.Package.Location.File] = m.Copy()
-		}
-		c := newCompiler()
-		if c.Compile(modules); c.Failed() {
-			l.refusals.wrong(r.File, c.Errors)
-		}
-	}
+	return ast.NewCompiler().WithCapabilities(Capabilities()).WithStrict(true).SetErrorLimit(0)
 }
 
 // bindParams makes input.params of a rule its own: rules are asked together, of one input.
-func bindParams(r *Rule) {
+func bindParams(r *Rule, module *ast.Module) {
 	own := ast.StringTerm(r.ID)
-	_, err := ast.TransformRefs(r.module, func(ref ast.Ref) (ast.Value, error) {
+	_, err := ast.TransformRefs(module, func(ref ast.Ref) (ast.Value, error) {
 		if len(ref) < 2 || !ref[0].Equal(ast.InputRootDocument) || !ref[1].Equal(paramsTerm) {
 			return ref, nil
 		}
@@ -217,6 +196,12 @@ func (n *needs) of(r *Rule) {
 				n.effects = true
 			case "namespace":
 				n.namespace = true
+			case "mesh":
+				n.mesh = true
+			case "now":
+				n.now = true
+			case "user":
+				n.user = true
 			case "old":
 				n.old = true
 			}
@@ -224,5 +209,3 @@ func (n *needs) of(r *Rule) {
 		return false
 	})
 }
-
-var _ topdown.Cancel = (*stop)(nil)

@@ -114,6 +114,12 @@ func (p *Pack) run(s *session, query ast.Body, input *ast.Term) (result topdown.
 	q := topdown.NewQuery(query).WithCompiler(p.compiler).WithStore(p.store).WithTransaction(p.txn).WithInput(input).
 		WithBuiltins(questions).WithBuiltinErrorList(&errs).WithMetrics(metrics.NoOp()).WithTime(s.view.Occasion.Now).
 		WithCancel(&stop{over: s.view.Occasion.Over, deadline: time.Now().Add(p.budget)})
+	if p.watch.Tracer != nil {
+		q = q.WithQueryTracer(p.watch.Tracer)
+	}
+	if p.watch.Print != nil {
+		q = q.WithPrintHook(p.watch.Print)
+	}
 	err = q.Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
 		result = r
 		return nil
@@ -145,8 +151,11 @@ func (s *stop) Cancelled() bool {
 // input is what the rules are asked about. Of the objects only that becomes terms which a rule looks at.
 func (p *Pack) input(s *session, o *mesh.Object, needs needs) *ast.Term {
 	occasion := &s.view.Occasion
-	in := map[string]any{"phase": string(occasion.PhaseOr()), "object": o.Content, "params": p.params, "mesh": s.mesh.Value}
-	if !occasion.Now.IsZero() {
+	in := map[string]any{"phase": string(occasion.PhaseOr()), "object": o.Content, "params": p.params}
+	if needs.mesh {
+		in["mesh"] = meshTerm(s.view.Snapshot).Value
+	}
+	if needs.now && !occasion.Now.IsZero() {
 		in["now"] = occasion.Now.UTC().Format(time.RFC3339)
 	}
 	if needs.effects {
@@ -158,21 +167,21 @@ func (p *Pack) input(s *session, o *mesh.Object, needs needs) *ast.Term {
 		}
 	}
 	if occasion.PhaseOr() == policies.AtAdmission {
-		admissionInput(in, occasion)
+		admissionInput(in, occasion, needs)
 	}
 	return ast.NewTerm(ast.LazyObject(in))
 }
 
-func admissionInput(in map[string]any, o *policies.Occasion) {
+func admissionInput(in map[string]any, o *policies.Occasion, needs needs) {
 	in["operation"], in["dryRun"] = o.Operation, o.DryRun
-	user := map[string]any{"username": o.User.Username, "uid": o.User.UID, "groups": o.User.Groups}
-	extra := map[string]any{}
-	for k, v := range o.User.Extra {
-		extra[k] = v
+	if needs.user {
+		extra := map[string]any{}
+		for k, v := range o.User.Extra {
+			extra[k] = v
+		}
+		in["user"] = map[string]any{"username": o.User.Username, "uid": o.User.UID, "groups": o.User.Groups, "extra": extra}
 	}
-	user["extra"] = extra
-	in["user"] = user
-	if o.Old != nil {
+	if needs.old && o.Old != nil {
 		in["old"] = o.Old.Content
 	}
 	if o.Operation == "DELETE" {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -170,7 +171,7 @@ func (r *Rule) field(f *policies.Finding, key string, v *ast.Term, o *mesh.Objec
 		f.Field = fieldPath(text, o.Content)
 	case "verdict":
 		f.Verdict = policies.Verdict(text)
-		if !isVerdict(f.Verdict) {
+		if !slices.Contains(verdicts(), text) {
 			return fmt.Errorf("there is no verdict %q", text)
 		}
 	case "severity":
@@ -187,12 +188,14 @@ func (r *Rule) field(f *policies.Finding, key string, v *ast.Term, o *mesh.Objec
 	return nil
 }
 
-func isVerdict(v policies.Verdict) bool {
-	switch v {
-	case policies.Enforced, policies.PartiallyEnforced, policies.NotEnforced, policies.DeniesAll, policies.OverDenies, policies.Pending, policies.Bypassable, policies.Unknown:
-		return true
+// verdicts are all of them.
+func verdicts() []string {
+	var out []string
+	for _, v := range []policies.Verdict{policies.Enforced, policies.PartiallyEnforced, policies.NotEnforced, policies.DeniesAll, policies.OverDenies,
+		policies.Pending, policies.Bypassable, policies.Unknown} {
+		out = append(out, string(v))
 	}
-	return false
+	return out
 }
 
 // subject makes the finding one about another object than the one asked about.

@@ -27,6 +27,10 @@ type Options struct {
 	Show func(path string) string
 	// Library allows packages below zerotrust, which are reserved for the rules that come with this program.
 	Library bool
+	// Print keeps print(…), which is otherwise left out.
+	Print bool
+	// Trusted leaves out what costs time and what a test has found right: the types.
+	Trusted bool
 	// MaxBytes bounds all files together; 0 means DefaultMaxBytes.
 	MaxBytes int
 }
@@ -59,7 +63,7 @@ const (
 // that of the file system. Files whose name ends in _test.rego hold tests in Rego, and files in a folder called lib hold what
 // rules share; folders called testdata, and those that begin with a dot, are passed over.
 func Load(fsys fs.FS, o Options) (*Pack, error) {
-	l := &loader{Options: o, fsys: fsys}
+	l := &loader{Options: o, fsys: fsys, unread: map[string]bool{}}
 	if l.Show == nil {
 		l.Show = func(p string) string { return p }
 	}
@@ -90,6 +94,7 @@ type loader struct {
 	rules    []*Rule
 	shared   []*ast.Module // of lib
 	tests    []*ast.Module
+	unread   map[string]bool // files of Rego that cannot be read
 }
 
 func (l *loader) read() error {
@@ -143,13 +148,10 @@ func (l *loader) names(ext string) []string {
 // module reads one file of Rego.
 func (l *loader) module(name string) {
 	shown, source := l.Show(name), l.files[name]
-	module, err := ast.ParseModuleWithOpts(shown, string(source), ast.ParserOptions{ProcessAnnotation: true, RegoVersion: ast.RegoV1, Capabilities: Capabilities()})
+	module, err := parse(shown, source)
 	if err != nil {
 		l.refusals.wrong(shown, err)
-		return
-	}
-	if module == nil {
-		l.refusals.add(position{shown, 1, 1}, "the rule is not read: the file is empty. Begin it with # METADATA and package.")
+		l.unread[name] = true
 		return
 	}
 	l.packageIsPath(name, module)
@@ -161,6 +163,10 @@ func (l *loader) module(name string) {
 	default:
 		l.rule(name, module, source)
 	}
+}
+
+func parse(file string, source []byte) (*ast.Module, error) {
+	return ast.ParseModuleWithOpts(file, string(source), ast.ParserOptions{ProcessAnnotation: true, RegoVersion: ast.RegoV1, Capabilities: Capabilities()})
 }
 
 // packageIsPath holds a package to the path of its file, with the name of the folder before it or without.
@@ -198,7 +204,7 @@ func locate(file string, l *ast.Location) position {
 	if l.File != "" {
 		file = l.File
 	}
-	return position{file, l.Row, l.Col}
+	return position{file, l.Row, max(l.Col, 1)}
 }
 
 var wellFormed = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*(/[a-z][a-z0-9]*(_[a-z0-9]+)*)+$`)
@@ -292,7 +298,7 @@ func (l *loader) scenarios() {
 		r.Scenarios, r.ScenarioFile = f, shown
 	}
 	for _, name := range l.names(".txtar") {
-		if !known[name] {
+		if !known[name] && !l.unread[strings.TrimSuffix(name, ".txtar")+".rego"] {
 			l.refusals.add(position{file: l.Show(name)}, "the scenarios show nothing: there is no rule beside them. Call the file as the rule, or remove it.")
 		}
 	}
@@ -322,15 +328,21 @@ func (r *Refusals) wrong(file string, err error) {
 		}
 	}
 	for _, e := range errs {
+		if strings.HasPrefix(e.Message, "package annotation redeclared") {
+			continue // two rules have one ID, which is told
+		}
 		r.add(locate(file, e.Location), "%s", explain(e))
 	}
 }
 
 // explain is an error of OPA in our words, where we have better ones.
 func explain(e *ast.Error) string {
-	text := strings.TrimSpace(e.Message)
+	text := strings.Join(strings.Fields(e.Message), " ")
 	if e.Details != nil {
 		text += ": " + strings.Join(trimmed(e.Details.Lines()), " ")
+	}
+	if strings.HasPrefix(e.Message, "invalid schema reference") {
+		return "the types are not known: a schema lies elsewhere, and none is fetched. Leave schemas out: the types follow from match.kinds."
 	}
 	if name, ok := strings.CutPrefix(e.Message, "undefined function "); ok {
 		if why, known := outside[name]; known {
@@ -350,7 +362,7 @@ func explain(e *ast.Error) string {
 func trimmed(lines []string) []string {
 	var out []string
 	for _, l := range lines {
-		if l = strings.TrimSpace(l); l != "" {
+		if l = strings.TrimSpace(l); l != "" && l != "^" {
 			out = append(out, l)
 		}
 	}

@@ -38,7 +38,9 @@ type metadataReader struct {
 	refusals *Refusals
 	// line is that of "# METADATA", to which lines of the YAML below are relative.
 	line int
-	out  Metadata
+	// matches is whether kinds were named, rightly or not.
+	matches bool
+	out     Metadata
 }
 
 // readMetadata reads the block that starts at a line of a file.
@@ -177,6 +179,7 @@ func (r *metadataReader) severity(n *yaml.Node) {
 func (r *metadataReader) match(n *yaml.Node) {
 	r.fields(n, "match", map[string]func(*yaml.Node){
 		"kinds": r.eachOf("kinds", func(n *yaml.Node) {
+			r.matches = true
 			kind, ok := KindNamed(n.Value)
 			if !ok {
 				r.refuse(n, "it would be asked of nothing: there is no kind %q. Write the kind with its group, as in AuthorizationPolicy.security.istio.io, or Namespace%s.", n.Value, similar(n.Value))
@@ -247,9 +250,12 @@ func (r *metadataReader) params(n *yaml.Node) {
 		r.refuse(n, "the parameters cannot be read: %v. Write a JSON schema of an object.", err)
 		return
 	}
-	r.out.Params = schema
-	for _, why := range checkParams(schema) {
+	wrong, usable := checkParams(schema)
+	for _, why := range wrong {
 		r.refuse(n, "%s", why)
+	}
+	if usable {
+		r.out.Params = schema
 	}
 }
 
@@ -266,7 +272,7 @@ func (r *metadataReader) complete() {
 	if m.Severity == "" {
 		missing("severity", "Say in custom.severity how bad it is: critical, high, medium, low or info.")
 	}
-	if m.Kinds == nil {
+	if !r.matches {
 		missing("kinds", "Say in custom.match.kinds of what it is asked, as in AuthorizationPolicy.security.istio.io.")
 	}
 	if m.Remediation == "" && (m.Severity == policies.Critical || m.Severity == policies.High) {

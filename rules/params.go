@@ -2,6 +2,7 @@ package rules
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,25 +13,24 @@ import (
 	"golang.org/x/text/message"
 )
 
-// checkParams says what is wrong with a schema of parameters.
-func checkParams(schema map[string]any) []string {
-	var out []string
+// checkParams says what is wrong with a schema of parameters, and whether it can be used all the same.
+func checkParams(schema map[string]any) (out []string, usable bool) {
 	if schema["type"] != "object" || schema["additionalProperties"] != false {
 		out = append(out, "a misspelt parameter would go unseen: params is not closed. Say type: object and additionalProperties: false.")
 	}
 	if _, err := compileParams(schema); err != nil {
-		return append(out, fmt.Sprintf("the parameters cannot be checked: %s. Write a JSON schema.", oneLine(err)))
+		return append(out, fmt.Sprintf("the parameters cannot be checked: %s. Write a JSON schema.", strings.Join(complaints(err), "; "))), false
 	}
 	if wrong := wrongParams(schema, defaults(schema)); len(wrong) > 0 {
 		out = append(out, fmt.Sprintf("the rule cannot be asked as it is: of the defaults, %s. Give each parameter a default that its schema allows, or do not require it.", strings.Join(wrong, "; ")))
 	}
-	return out
+	return out, true
 }
 
 func compileParams(schema map[string]any) (*jsonschema.Schema, error) {
 	c := jsonschema.NewCompiler()
 	c.UseLoader(noLoader{})
-	const here = "params.json"
+	const here = "urn:params"
 	if err := c.AddResource(here, plain(schema)); err != nil {
 		return nil, err
 	}
@@ -47,26 +47,32 @@ func (noLoader) Load(url string) (any, error) {
 // wrongParams says which parameters a schema does not allow; the schema compiles.
 func wrongParams(schema, given map[string]any) []string {
 	s, err := compileParams(schema)
-	if err != nil {
-		return []string{oneLine(err)}
+	if err == nil {
+		err = s.Validate(plain(given))
 	}
-	err = s.Validate(plain(given))
+	return complaints(err)
+}
+
+// complaints are what a schema, or the schema of schemas, says of a value; none where it says nothing.
+func complaints(err error) []string {
 	if err == nil {
 		return nil
 	}
-	if v, ok := err.(*jsonschema.ValidationError); ok {
-		var out []string
-		leaves(v, func(e *jsonschema.ValidationError) {
-			at := "params"
-			if len(e.InstanceLocation) > 0 {
-				at += "." + strings.Join(e.InstanceLocation, ".")
-			}
-			out = append(out, at+": "+e.ErrorKind.LocalizedString(message.NewPrinter(language.English)))
-		})
-		slices.Sort(out)
-		return out
+	var s *jsonschema.SchemaValidationError
+	if errors.As(err, &s) {
+		err = s.Err
 	}
-	return []string{oneLine(err)}
+	var v *jsonschema.ValidationError
+	if !errors.As(err, &v) {
+		return []string{oneLine(err)}
+	}
+	var out []string
+	leaves(v, func(e *jsonschema.ValidationError) {
+		at := strings.Join(append([]string{"params"}, e.InstanceLocation...), ".")
+		out = append(out, at+": "+e.ErrorKind.LocalizedString(message.NewPrinter(language.English)))
+	})
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func leaves(e *jsonschema.ValidationError, do func(*jsonschema.ValidationError)) {

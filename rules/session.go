@@ -18,8 +18,6 @@ type session struct {
 	// objects are stored objects as terms, and answers those to questions, by name and arguments.
 	objects map[*mesh.Object]*ast.Term
 	answers map[string]*ast.Term
-	// mesh is input.mesh, and now input.now.
-	mesh *ast.Term
 	// last holds for each pack what its rules answered about the object that was asked about last: checks are asked one by
 	// one, and rules answer together.
 	last map[*Pack]*answers
@@ -28,8 +26,8 @@ type session struct {
 }
 
 func sessionOf(view *policies.View) *session {
-	return policies.Once(view, "what rules in Rego found out", func(s *mesh.Snapshot) *session {
-		return &session{view: view, objects: map[*mesh.Object]*ast.Term{}, answers: map[string]*ast.Term{}, mesh: meshTerm(s),
+	return policies.Once(view, "what rules in Rego found out", func(*mesh.Snapshot) *session {
+		return &session{view: view, objects: map[*mesh.Object]*ast.Term{}, answers: map[string]*ast.Term{},
 			last: map[*Pack]*answers{}, spent: map[*Rule]int{}}
 	})
 }

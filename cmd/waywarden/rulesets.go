@@ -55,6 +55,9 @@ func (r *rulesets) checks() ([]*policies.Check, error) {
 
 // asked are the checks that are asked where globs name none, and those that are asked.
 func (r *rulesets) asked(globs []string) (known, asked []*policies.Check, err error) {
+	if len(globs)+len(r.dirs) == 0 && !r.zeroTrust {
+		return policies.Checks(), policies.Checks(), nil // without compiling a rule
+	}
 	known, err = r.checks()
 	if err != nil {
 		return nil, nil, err

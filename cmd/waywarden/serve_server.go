@@ -29,6 +29,7 @@ import (
 	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/certs"
 	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/webhook"
@@ -54,11 +55,15 @@ type server struct {
 	rules       *audit.Rulebooks
 	certificate certificate
 	draining    atomic.Bool
+	checks      []*policies.Check
 }
 
 func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time, spans *tracing) (*server, error) {
 	out := &server{serve: s, log: log, now: now, spans: spans}
 	var err error
+	if out.checks, _, err = s.asked(nil); err != nil {
+		return nil, err
+	}
 	if out.certificate, err = s.certificate(cfg, now); err != nil {
 		return nil, err
 	}
@@ -144,7 +149,7 @@ func (s *server) admission(cfg *rest.Config, log logr.Logger) error {
 	observers := []func(webhook.Record){counted.Observe, webhook.LogTo(s.log), webhook.EventTo(s.manager.GetEventRecorder("waywarden"))}
 	a := webhook.New(webhook.Options{
 		Source:    webhook.Source{Snapshot: s.live.Known, Rulebook: s.rules.Rulebook, Now: s.now, Get: asker.Get, MayBreakGlass: asker.MayBreakGlass},
-		Namespace: s.namespace, MaxExemption: s.maxExemption, Concurrency: s.concurrency, Log: log, Dropped: counted.Dropped,
+		Checks: s.checks, Namespace: s.namespace, MaxExemption: s.maxExemption, Concurrency: s.concurrency, Log: log, Dropped: counted.Dropped,
 		Observe: func(r webhook.Record) {
 			for _, observe := range observers {
 				observe(r)
@@ -173,7 +178,7 @@ func (s *server) add(cfg *rest.Config) error {
 	gauges := newGauges(s)
 	metrics.Registry.MustRegister(gauges)
 	runnables := []manager.Runnable{s.certificate, s.live, s.rules, audit.NewStatuses(audit.StatusOptions{
-		Client: s.manager.GetClient(), Authored: s.rules.Current, Snapshot: s.live.Snapshot, Known: s.live.Ready,
+		Client: s.manager.GetClient(), Authored: s.rules.Current, Snapshot: s.live.Snapshot, Known: s.live.Ready, Checks: s.checks,
 		Report: gauges.audited,
 	})}
 	if own, ok := s.certificate.(*certs.SelfSigned); ok {

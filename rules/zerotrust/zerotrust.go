@@ -23,7 +23,7 @@ const (
 
 // Pack is the library, compiled once. It panics where a rule is refused, which is a mistake in the program.
 var Pack = sync.OnceValue(func() *rules.Pack {
-	p, err := rules.Load(Files, rules.Options{Root: Root, Library: true})
+	p, err := rules.Load(Files, rules.Options{Root: Root, Library: true, Trusted: true})
 	if err != nil {
 		panic("zerotrust: the library is refused:\n" + err.Error())
 	}
