@@ -46,6 +46,8 @@
 //	                       remedy    in place of remediation
 //	                       severity  downwards only
 //	                       verdict   of the effect that it is about: then what only waits for other objects is not denied
+//	                       waitsFor  {kind, namespace} of another object that would end it: then it is not denied, whatever the order
+//	                                 in which things are applied
 //	                       subject   {kind, namespace, name}, where it is about another object
 //	                       details   an object, for programs
 //	skip contains reason why the rule does not apply, so that "nothing found" means something
