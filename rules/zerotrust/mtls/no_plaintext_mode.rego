@@ -29,17 +29,12 @@ deny contains v if {
 	mode := input.object.spec.mtls.mode
 	mode in {"PERMISSIVE", "DISABLE"}
 	not input.object.metadata.namespace in input.params.namespaces
-	not for_the_mesh
+	input.object.metadata.namespace != mesh.root_namespace()
 	in_force
 	v := {
 		"msg": sprintf("whoever has no certificate gets in: the mode is %s, which takes plaintext.", [mode]),
 		"path": "spec.mtls.mode",
 	}
-}
-
-for_the_mesh if {
-	input.object.metadata.namespace == mesh.root_namespace()
-	not input.object.spec.selector
 }
 
 in_force if {
