@@ -38,9 +38,8 @@ deny contains v if {
 	is_object(config)
 	how := object.get(config, ["pathNormalization", "normalization"], "DEFAULT")
 	strength[how] < strength[input.params.atLeast]
-	count(by_path) > 0
 	v := {
-		"msg": sprintf("a path can be written so that policies do not recognise it and its server does: the mesh normalises paths by %s, and %d policies go by paths, %s among them.", [how, count(by_path), min(by_path)]),
+		"msg": sprintf("a path can be written so that a policy does not recognise it and its server does: the mesh normalises paths by %s, and AuthorizationPolicy %s goes by paths.", [how, min(by_path)]),
 		"path": "data.mesh",
 	}
 }

@@ -24,6 +24,5 @@ deny contains v if {
 		"msg": sprintf("this %s guards nothing: no workload has the labels that it selects.", [input.object.kind]),
 		"path": "spec.selector",
 		"verdict": e.verdict,
-		"waitsFor": {"kind": "Pod", "namespace": input.object.metadata.namespace},
 	}
 }
