@@ -101,18 +101,17 @@ func newCompiler() *ast.Compiler {
 	return ast.NewCompiler().WithCapabilities(Capabilities()).WithStrict(true).SetErrorLimit(0)
 }
 
-// bindParams makes input.params of a rule its own: rules are asked together, of one input.
+// bindParams makes input.params of a rule its own: rules are asked together, of one input. ast.TransformRefs would not do: it
+// passes over what stands in `some x in …`.
 func bindParams(r *Rule, module *ast.Module) {
 	own := ast.StringTerm(r.ID)
-	_, err := ast.TransformRefs(module, func(ref ast.Ref) (ast.Value, error) {
-		if len(ref) < 2 || !ref[0].Equal(ast.InputRootDocument) || !ref[1].Equal(paramsTerm) {
-			return ref, nil
+	ast.WalkTerms(module, func(t *ast.Term) bool {
+		ref, ok := t.Value.(ast.Ref)
+		if ok && len(ref) > 1 && ref[0].Equal(ast.InputRootDocument) && ref[1].Equal(paramsTerm) && (len(ref) == 2 || !ref[2].Equal(own)) {
+			t.Value = slices.Concat(ref[:2], ast.Ref{own}, ref[2:])
 		}
-		return slices.Concat(ref[:2], ast.Ref{own}, ref[2:]), nil
+		return false
 	})
-	if err != nil {
-		panic("rules: a reference could not be replaced by a reference: " + err.Error())
-	}
 }
 
 var paramsTerm = ast.StringTerm("params")

@@ -46,6 +46,8 @@
 //	                       remedy    in place of remediation
 //	                       severity  downwards only
 //	                       verdict   of the effect that it is about: then what only waits for other objects is not denied
+//	                       waitsFor  {kind, namespace} of another object that would end it: then it is not denied, whatever the order
+//	                                 in which things are applied
 //	                       subject   {kind, namespace, name}, where it is about another object
 //	                       details   an object, for programs
 //	patch contains op    an operation of RFC 6902, {op, path, value}, offered as a Fix once it is shown that it applies, makes a
@@ -77,7 +79,14 @@
 //	                                          running, mode, why, ports[{name, port, protocol}]}]; mode is ambient, sidecar, gateway,
 //	                                          waypoint, none or unknown
 //	mesh.waypoint(kind, ns, name)             {asked, optsOut, bound, known, reason, namespace, name, ready, principal, trafficType, ingress}
-//	mesh.effective_mtls(ns, workload, port)   {strict, mode, dangling, policies}
+//	mesh.workloads_of(kind, ns, name)         the workloads that an object stands for, as mesh.workloads: what a template makes, a pod
+//	                                          that nothing else in the input makes, what is behind a Service, a plain pod in a Namespace.
+//	                                          Undefined for what another object stands for, so that nothing is told once a replica
+//	mesh.workloads_as(ns, serviceAccount)     those that run as a service account
+//	mesh.effective_mtls(ns, workload, port)   {strict, mode, openPorts, dangling, policies}; openPorts are excepted from STRICT
+//	mesh.layers(kind, ns, name)               [{enforcedBy, by, closed, guarded}]: each layer that can enforce AuthorizationPolicies for a
+//	                                          workload, a Service, a Namespace (its plain pods) or a waypoint. closed is whether it denies
+//	                                          what no policy admits; guarded, at the pods, whether it refuses strangers on all ports
 //	mesh.enrolled(kind, ns, name)             of a Namespace, Service or workload
 //
 // A rule is a function of these: what calls the network, reads the clock or is random is refused when it is loaded.

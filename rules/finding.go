@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -201,7 +202,7 @@ func (r *Rule) findings(set *ast.Term, o *mesh.Object) (out []policies.Finding, 
 	return out, ""
 }
 
-// finding reads {msg, path, details, severity, subject, remedy, verdict}.
+// finding reads {msg, path, details, severity, subject, remedy, verdict, waitsFor}.
 func (r *Rule) finding(t *ast.Term, o *mesh.Object) (f policies.Finding, wrong string) {
 	v, ok := t.Value.(ast.Object)
 	if !ok {
@@ -229,8 +230,11 @@ func (r *Rule) field(f *policies.Finding, key string, v *ast.Term, o *mesh.Objec
 		}
 		return fmt.Errorf("details is %s and no object", short(v))
 	}
-	if key == "subject" {
+	switch key {
+	case "subject":
 		return subject(f, v)
+	case "waitsFor":
+		return waitsFor(f, v)
 	}
 	s, ok := v.Value.(ast.String)
 	if !ok {
@@ -273,24 +277,40 @@ func verdicts() []string {
 	return out
 }
 
+// waitsFor says that another object of a kind, in a namespace, would end the finding.
+func waitsFor(f *policies.Finding, v *ast.Term) error {
+	other, err := reference("waitsFor", v)
+	if err != nil {
+		return err
+	}
+	f.WaitsFor = append(f.WaitsFor, policies.Wait{Object: &other})
+	return nil
+}
+
 // subject makes the finding one about another object than the one asked about.
-func subject(f *policies.Finding, v *ast.Term) error {
+func subject(f *policies.Finding, v *ast.Term) (err error) {
+	if f.Object, err = reference("subject", v); err != nil {
+		return err
+	}
+	if f.Object.Name == "" {
+		return fmt.Errorf("subject %s names no object: it needs kind, name and, but for a Namespace, namespace", short(v))
+	}
+	return nil
+}
+
+// reference reads {kind, namespace, name, apiVersion}, of which only the kind must be there.
+func reference(key string, v *ast.Term) (ref mesh.Ref, err error) {
 	in, err := ast.JSON(v.Value)
 	m, ok := in.(map[string]any)
 	if err != nil || !ok {
-		return fmt.Errorf("subject is %s and no object", short(v))
+		return ref, fmt.Errorf("%s is %s and no object", key, short(v))
 	}
 	get := func(key string) string { s, _ := m[key].(string); return s }
-	f.Object = mesh.Ref{APIVersion: get("apiVersion"), Kind: get("kind"), Namespace: get("namespace"), Name: get("name")}
-	kind, known := KindNamed(f.Object.Kind)
-	if !known || f.Object.Name == "" {
-		return fmt.Errorf("subject %s names no object: it needs kind, name and, but for a Namespace, namespace", short(v))
+	kind, known := KindNamed(get("kind"))
+	if !known {
+		return ref, fmt.Errorf("%s %s names no object: there is no kind %q", key, short(v), get("kind"))
 	}
-	if f.Object.APIVersion == "" {
-		f.Object.APIVersion = kind.APIVersion()
-	}
-	f.Object.Kind = kind.String()
-	return nil
+	return mesh.Ref{APIVersion: cmp.Or(get("apiVersion"), kind.APIVersion()), Kind: kind.String(), Namespace: get("namespace"), Name: get("name")}, nil
 }
 
 // fieldPath is a path as findings write it, as in "spec.rules[0].from", of one written so or as a JSON pointer.
