@@ -53,7 +53,8 @@ type plan struct {
 type probe struct {
 	rule       *Rule
 	alone      ast.Body
-	deny, skip ast.Var // of the query; skip is "" where the rule has none
+	deny, skip ast.Var  // of the query; skip is "" where the rule has none
+	patch      ast.Body // asks for what repairs it; nil where the rule has none
 }
 
 // needs are the parts of the input that cost something and that some rule of a plan looks at.
@@ -100,18 +101,17 @@ func newCompiler() *ast.Compiler {
 	return ast.NewCompiler().WithCapabilities(Capabilities()).WithStrict(true).SetErrorLimit(0)
 }
 
-// bindParams makes input.params of a rule its own: rules are asked together, of one input.
+// bindParams makes input.params of a rule its own: rules are asked together, of one input. ast.TransformRefs would not do: it
+// passes over what stands in `some x in …`.
 func bindParams(r *Rule, module *ast.Module) {
 	own := ast.StringTerm(r.ID)
-	_, err := ast.TransformRefs(module, func(ref ast.Ref) (ast.Value, error) {
-		if len(ref) < 2 || !ref[0].Equal(ast.InputRootDocument) || !ref[1].Equal(paramsTerm) {
-			return ref, nil
+	ast.WalkTerms(module, func(t *ast.Term) bool {
+		ref, ok := t.Value.(ast.Ref)
+		if ok && len(ref) > 1 && ref[0].Equal(ast.InputRootDocument) && ref[1].Equal(paramsTerm) && (len(ref) == 2 || !ref[2].Equal(own)) {
+			t.Value = slices.Concat(ref[:2], ast.Ref{own}, ref[2:])
 		}
-		return slices.Concat(ref[:2], ast.Ref{own}, ref[2:]), nil
+		return false
 	})
-	if err != nil {
-		panic("rules: a reference could not be replaced by a reference: " + err.Error())
-	}
 }
 
 var paramsTerm = ast.StringTerm("params")
@@ -167,6 +167,9 @@ func (p *Pack) planOf(rules []*Rule) *plan {
 			together.Append(e.Copy())
 		}
 		q.alone = p.query(own)
+		if r.patches {
+			q.patch = p.query(ast.NewBody(r.equals(patchVar, "patch")))
+		}
 		out.asked = append(out.asked, q)
 		out.needs.of(r)
 	}
@@ -178,6 +181,9 @@ func (p *Pack) planOf(rules []*Rule) *plan {
 func (r *Rule) equals(v ast.Var, name string) *ast.Expr {
 	return ast.Equality.Expr(ast.NewTerm(v), ast.NewTerm(slices.Concat(r.pkg, ast.Ref{ast.StringTerm(name)})))
 }
+
+// patchVar is what the answer to a query for patches is called.
+const patchVar = ast.Var("patch")
 
 func (p *Pack) query(body ast.Body) ast.Body {
 	compiled, err := p.compiler.QueryCompiler().Compile(body)

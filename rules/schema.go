@@ -2,6 +2,7 @@ package rules
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -31,6 +32,9 @@ func inputSchema(r *Rule) map[string]any {
 	var objects []any
 	for _, k := range r.Kinds {
 		objects = append(objects, schemaOf(k))
+	}
+	if slices.Contains(r.Operations, "DELETE") {
+		objects = append(objects, map[string]any{"type": "null"})
 	}
 	object := any(map[string]any{"anyOf": objects})
 	switch len(objects) {

@@ -130,7 +130,9 @@ func frameworkPage(f Framework) string {
 }
 
 // cell is a text in a table.
-func cell(s string) string { return strings.ReplaceAll(strings.Join(strings.Fields(s), " "), "|", `\|`) }
+func cell(s string) string {
+	return strings.ReplaceAll(strings.Join(strings.Fields(s), " "), "|", `\|`)
+}
 
 func count(n int, what string) string {
 	if n == 1 {
