@@ -127,11 +127,11 @@ func (p *Pack) withPatch(s *session, a answer, o *mesh.Object, input *ast.Term) 
 	return a
 }
 
-func (p *Pack) askAlone(s *session, q *probe, input *ast.Term) answer {
+func (p *Pack) askAlone(s *session, q *probe, o *mesh.Object, input *ast.Term) answer {
 	if s.spent[q.rule] >= patience {
 		return answer{probe: q, failure: fmt.Sprintf("it ran out of time %d times and is not asked any more. Make it faster: `waywarden rules bench` shows what it takes.", patience)}
 	}
-	r, errs, err := p.run(s, q.alone, input)
+	r, errs, err := p.run(s, q.alone, o, input)
 	if topdown.IsCancel(err) {
 		s.spent[q.rule]++
 	}
@@ -168,11 +168,11 @@ func located(err error) string {
 }
 
 // run evaluates a query. There is one result: whatever is asked for is defined.
-func (p *Pack) run(s *session, query ast.Body, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
+func (p *Pack) run(s *session, query ast.Body, o *mesh.Object, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
 	q := topdown.NewQuery(query).WithCompiler(p.compiler).WithStore(p.store).WithTransaction(p.txn).WithInput(input).
 		WithBuiltins(questions).WithBuiltinErrorList(&errs).WithMetrics(metrics.NoOp()).WithTime(s.view.Occasion.Now).
 		WithCancel(&stop{over: s.view.Occasion.Over, deadline: time.Now().Add(p.budget)})
-	err = p.watch.watched(q, s.last[p].object).Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
+	err = p.watch.watched(q, o).Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
 		result = r
 		return nil
 	})
