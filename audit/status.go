@@ -133,9 +133,9 @@ func (s *Statuses) once(ctx context.Context) error {
 func (s *Statuses) judge(snapshot *mesh.Snapshot, rules *Authored) []decide.Standing {
 	anew := snapshot != s.seen || rules != s.rules
 	now := s.Clock.Now()
-	if snapshot != s.seen {
+	if anew {
 		s.found = nil
-		occasion := policies.Occasion{Phase: policies.AtAudit, Now: now}
+		occasion := policies.Occasion{Phase: policies.AtAudit, Now: now, Parameters: rules.Rulebook.Parameters()}
 		for _, a := range EvaluateOn(occasion, snapshot, slices.Collect(snapshot.Objects()), policies.AboutObjects(s.Checks), nil) {
 			s.found = append(s.found, a.Findings...)
 		}

@@ -83,7 +83,7 @@ func TestConditions(t *testing.T) {
 		{&metav1.Condition{Type: ConditionInForce, Status: metav1.ConditionFalse, Reason: "Admitted", Message: "admission is not in force"}, "False Admitted"},
 		{&metav1.Condition{Type: ConditionInForce, Status: metav1.ConditionTrue, Reason: "Refused", Message: "it is"}, "True Refused"},
 	} {
-		guardrailStatus(g, rules, snapshot, c.inForce)(g)
+		NewStatuses(StatusOptions{}).guardrailStatus(g, rules, snapshot, c.inForce)(g)
 		if ready := apimeta.FindStatusCondition(g.Status.Conditions, "Ready"); ready == nil || ready.Status != metav1.ConditionTrue {
 			t.Errorf("Ready: %+v", ready)
 		}

@@ -9,7 +9,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -32,6 +31,8 @@ type Pack struct {
 	budget time.Duration
 	store  storage.Store
 	txn    storage.Transaction
+	shared []*ast.Module // of folders called lib, as written
+	watch  Watch
 }
 
 // slot is when rules are asked: of a kind, in a phase, and at admission about an operation.
@@ -52,7 +53,8 @@ type plan struct {
 type probe struct {
 	rule       *Rule
 	alone      ast.Body
-	deny, skip ast.Var // of the query; skip is "" where the rule has none
+	deny, skip ast.Var  // of the query; skip is "" where the rule has none
+	patch      ast.Body // asks for what repairs it; nil where the rule has none
 }
 
 // needs are the parts of the input that cost something and that some rule of a plan looks at.
@@ -83,7 +85,7 @@ func (l *loader) compile() *Pack {
 		return nil
 	}
 	slices.SortFunc(l.rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
-	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, compiler: compiler, budget: defaultBudget}
+	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, compiler: compiler, budget: defaultBudget, shared: l.shared}
 	p.store = inmem.New()
 	p.txn = storage.NewTransactionOrDie(noContext, p.store)
 	var params [][2]*ast.Term
@@ -99,18 +101,17 @@ func newCompiler() *ast.Compiler {
 	return ast.NewCompiler().WithCapabilities(Capabilities()).WithStrict(true).SetErrorLimit(0)
 }
 
-// bindParams makes input.params of a rule its own: rules are asked together, of one input.
+// bindParams makes input.params of a rule its own: rules are asked together, of one input. ast.TransformRefs would not do: it
+// passes over what stands in `some x in …`.
 func bindParams(r *Rule, module *ast.Module) {
 	own := ast.StringTerm(r.ID)
-	_, err := ast.TransformRefs(module, func(ref ast.Ref) (ast.Value, error) {
-		if len(ref) < 2 || !ref[0].Equal(ast.InputRootDocument) || !ref[1].Equal(paramsTerm) {
-			return ref, nil
+	ast.WalkTerms(module, func(t *ast.Term) bool {
+		ref, ok := t.Value.(ast.Ref)
+		if ok && len(ref) > 1 && ref[0].Equal(ast.InputRootDocument) && ref[1].Equal(paramsTerm) && (len(ref) == 2 || !ref[2].Equal(own)) {
+			t.Value = slices.Concat(ref[:2], ast.Ref{own}, ref[2:])
 		}
-		return slices.Concat(ref[:2], ast.Ref{own}, ref[2:]), nil
+		return false
 	})
-	if err != nil {
-		panic("rules: a reference could not be replaced by a reference: " + err.Error())
-	}
 }
 
 var paramsTerm = ast.StringTerm("params")
@@ -166,6 +167,9 @@ func (p *Pack) planOf(rules []*Rule) *plan {
 			together.Append(e.Copy())
 		}
 		q.alone = p.query(own)
+		if r.patches {
+			q.patch = p.query(ast.NewBody(r.equals(patchVar, "patch")))
+		}
 		out.asked = append(out.asked, q)
 		out.needs.of(r)
 	}
@@ -177,6 +181,9 @@ func (p *Pack) planOf(rules []*Rule) *plan {
 func (r *Rule) equals(v ast.Var, name string) *ast.Expr {
 	return ast.Equality.Expr(ast.NewTerm(v), ast.NewTerm(slices.Concat(r.pkg, ast.Ref{ast.StringTerm(name)})))
 }
+
+// patchVar is what the answer to a query for patches is called.
+const patchVar = ast.Var("patch")
 
 func (p *Pack) query(body ast.Body) ast.Body {
 	compiled, err := p.compiler.QueryCompiler().Compile(body)
@@ -208,5 +215,3 @@ func (n *needs) of(r *Rule) {
 		return false
 	})
 }
-
-var _ topdown.Cancel = (*stop)(nil)

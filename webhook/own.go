@@ -16,6 +16,7 @@ import (
 	"github.com/waywarden/waywarden/api/parameters"
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/decide"
 )
 
 // isOwn is whether a kind is one of Waywarden's own.
@@ -66,7 +67,7 @@ func (a *Admission) ownFaults(r *ctrladmission.Request) (causes []metav1.StatusC
 			return unread(err), nil
 		}
 		a.unknownChecks(g, &w)
-		return causesOf(g.Validate()), w.list()
+		return causesOf(slices.Concat(g.Validate(), decide.WrongParams(g, a.Checks))), w.list()
 	}
 	e, was, err := exemptions(r)
 	if err != nil {

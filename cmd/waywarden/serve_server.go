@@ -81,7 +81,7 @@ func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time,
 		Log: logger.WithName("watch")}); err != nil {
 		return nil, err
 	}
-	out.rules = audit.FollowRules(out.manager.GetCache(), decide.Options{MaxDuration: s.maxExemption}, logger.WithName("rules"))
+	out.rules = audit.FollowRules(out.manager.GetCache(), decide.Options{MaxDuration: s.maxExemption, Checks: out.checks}, logger.WithName("rules"))
 	if err := out.admission(cfg, logger.WithName("admission")); err != nil {
 		return nil, err
 	}
