@@ -18,6 +18,8 @@ type Rules struct {
 	Now time.Time
 	// MaxExemption is how far ahead an Exemption may end; 0 means decide.DefaultMaxDuration.
 	MaxExemption time.Duration
+	// Checks are those whose parameters Guardrails are held to.
+	Checks []*policies.Check
 }
 
 // judge decides about findings by the Guardrails and Exemptions of an inventory, as a cluster would that holds them.
@@ -32,7 +34,7 @@ type judge struct {
 // newJudge compiles what the inventory has. before is the mesh as it was, nil where nothing changes.
 func newJudge(inv *inventory.Inventory, rules Rules, s, before *mesh.Snapshot) *judge {
 	j := &judge{request: decide.Request{Mesh: s, Before: before}, now: rules.Now, tally: decide.Tally{}}
-	j.book, j.problems = decide.New(decide.Options{MaxDuration: rules.MaxExemption}, inv.Guardrails, inv.Exemptions)
+	j.book, j.problems = decide.New(decide.Options{MaxDuration: rules.MaxExemption, Checks: rules.Checks}, inv.Guardrails, inv.Exemptions)
 	return j
 }
 

@@ -34,13 +34,17 @@ type Options struct {
 func Scan(inv *inventory.Inventory, opts Options) *report.ScanResult {
 	opts.fill()
 	s := mesh.New(opts.Mesh, inv.Objects...)
-	answers := opts.evaluate(s, opts.Judge)
 	var before *mesh.Snapshot
 	if opts.Before != nil {
 		before = mesh.New(opts.Mesh, opts.Before.Objects...)
-		answers = opts.newly(inv, before, answers)
 	}
-	w := writer{inv, s, newJudge(inv, opts.Rules, s, before), &report.ScanResult{Checks: opts.Checks, Ignored: inv.Ignored}}
+	judge := newJudge(inv, opts.Rules, s, before)
+	occasion := opts.occasion(judge)
+	answers := opts.evaluate(occasion, s, opts.Judge)
+	if before != nil {
+		answers = opts.newly(occasion, inv, before, answers)
+	}
+	w := writer{inv, s, judge, &report.ScanResult{Checks: opts.Checks, Ignored: inv.Ignored}}
 	w.Summary = report.Summary{Objects: s.Len(), Checks: len(opts.Checks)}
 	for _, a := range answers {
 		w.answer(a)
@@ -59,10 +63,15 @@ func (o *Options) fill() {
 	if o.Checks == nil {
 		o.Checks = policies.Checks()
 	}
-	o.Checks = policies.AboutObjects(o.Checks)
+	o.Checks, o.Rules.Checks = policies.AboutObjects(o.Checks), o.Known
 }
 
-func (o *Options) evaluate(s *mesh.Snapshot, judge func(*mesh.Object) bool) []Answer {
+// occasion is a scan, with what Guardrails say.
+func (o *Options) occasion(j *judge) policies.Occasion {
+	return policies.Occasion{Now: o.Rules.Now, Parameters: j.book.Parameters()}
+}
+
+func (o *Options) evaluate(occasion policies.Occasion, s *mesh.Snapshot, judge func(*mesh.Object) bool) []Answer {
 	var objects []*mesh.Object
 	for object := range s.Objects() {
 		if judge == nil || judge(object) {
@@ -73,18 +82,18 @@ func (o *Options) evaluate(s *mesh.Snapshot, judge func(*mesh.Object) bool) []An
 	if o.Progress != nil {
 		progress = func(done int) { o.Progress(done, len(objects)) }
 	}
-	return EvaluateOn(policies.Occasion{Now: o.Rules.Now}, s, objects, o.Checks, progress)
+	return EvaluateOn(occasion, s, objects, o.Checks, progress)
 }
 
 // newly leaves of the answers those to objects of the files, and what there is to say of stored
 // objects that there was not before.
-func (o *Options) newly(inv *inventory.Inventory, before *mesh.Snapshot, after []Answer) []Answer {
+func (o *Options) newly(occasion policies.Occasion, inv *inventory.Inventory, before *mesh.Snapshot, after []Answer) []Answer {
 	stored := func(object *mesh.Object) bool { return !inv.FromFile(object) }
 	was := map[string]int{}
 	key := func(f policies.Finding) string {
 		return f.Check + "\x00" + f.Object.String() + "\x00" + f.Field + "\x00" + string(f.Verdict) + "\x00" + string(f.Severity)
 	}
-	for _, a := range o.evaluate(before, stored) {
+	for _, a := range o.evaluate(occasion, before, stored) {
 		for _, f := range a.Findings {
 			was[key(f)]++
 		}

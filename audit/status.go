@@ -126,7 +126,7 @@ func (s *Statuses) judge(snapshot *mesh.Snapshot, rules *Authored) {
 		objects = append(objects, o)
 	}
 	now := s.Clock.Now()
-	occasion := policies.Occasion{Phase: policies.AtAudit, Now: now}
+	occasion := policies.Occasion{Phase: policies.AtAudit, Now: now, Parameters: rules.Rulebook.Parameters()}
 	for _, a := range EvaluateOn(occasion, snapshot, objects, policies.AboutObjects(s.Checks), nil) {
 		found = append(found, a.Findings...)
 	}

@@ -25,6 +25,8 @@ type Occasion struct {
 	Phase Phase // "" is AtScan
 	// Now is the time; zero where nobody may know it.
 	Now time.Time
+	// Parameters are what Guardrails give to checks; nil where they give nothing.
+	Parameters *Parameters
 
 	// What follows is of one request, and empty but at admission.
 

@@ -31,7 +31,7 @@ type Pack struct {
 	budget time.Duration
 	store  storage.Store
 	txn    storage.Transaction
-	shared []*ast.Module
+	shared []*ast.Module // of folders called lib, as written
 	watch  Watch
 }
 
@@ -53,7 +53,8 @@ type plan struct {
 type probe struct {
 	rule       *Rule
 	alone      ast.Body
-	deny, skip ast.Var // of the query; skip is "" where the rule has none
+	deny, skip ast.Var  // of the query; skip is "" where the rule has none
+	patch      ast.Body // asks for what repairs it; nil where the rule has none
 }
 
 // needs are the parts of the input that cost something and that some rule of a plan looks at.
@@ -65,7 +66,7 @@ func (l *loader) compile() *Pack {
 		l.lint(r)
 		bindParams(r, r.module)
 	}
-	compiler := newCompiler().WithEnablePrintStatements(l.Print)
+	compiler := newCompiler()
 	modules := map[string]*ast.Module{}
 	for _, m := range l.shared {
 		modules[m.Package.Location.File] = m
@@ -166,6 +167,9 @@ func (p *Pack) planOf(rules []*Rule) *plan {
 			together.Append(e.Copy())
 		}
 		q.alone = p.query(own)
+		if r.patches {
+			q.patch = p.query(ast.NewBody(r.equals(patchVar, "patch")))
+		}
 		out.asked = append(out.asked, q)
 		out.needs.of(r)
 	}
@@ -177,6 +181,9 @@ func (p *Pack) planOf(rules []*Rule) *plan {
 func (r *Rule) equals(v ast.Var, name string) *ast.Expr {
 	return ast.Equality.Expr(ast.NewTerm(v), ast.NewTerm(slices.Concat(r.pkg, ast.Ref{ast.StringTerm(name)})))
 }
+
+// patchVar is what the answer to a query for patches is called.
+const patchVar = ast.Var("patch")
 
 func (p *Pack) query(body ast.Body) ast.Body {
 	compiled, err := p.compiler.QueryCompiler().Compile(body)

@@ -50,6 +50,9 @@
 //	                                 in which things are applied
 //	                       subject   {kind, namespace, name}, where it is about another object
 //	                       details   an object, for programs
+//	patch contains op    an operation of RFC 6902, {op, path, value}, offered as a Fix once it is shown that it applies, makes a
+//	                     valid object in which the rule finds nothing, and would not be changed again. It must let nobody in
+//	                     whom the object keeps out
 //	skip contains reason why the rule does not apply, so that "nothing found" means something
 //
 // What it is asked about:
@@ -59,7 +62,7 @@
 //	input.effects     what the policy really does: [{target{kind, namespace, name, labels}, enforcedBy, by{kind, namespace, name},
 //	                  verdict, reason, message, workloads, failsOpen, waits}]
 //	input.namespace   {name, labels, annotations} of the object's namespace; undefined where that is not in the input
-//	input.params      the parameters, with defaults
+//	input.params      the parameters: those that a Guardrail gives, and defaults for the others
 //	input.mesh        {rootNamespace, trustDomain, trustDomainAliases, clusterDomain, istioVersion}
 //	input.now         the time, as in 2026-11-25T22:00:00Z
 //	input.operation, input.dryRun, input.user{username, uid, groups, extra}, input.old    at admission only
@@ -93,7 +96,16 @@
 // # Write its scenarios
 //
 // As for checks in Go (package policies/scenario): a mesh.yaml that all cases share, and at least one ok-NAME.yaml and one
-// bad-NAME.yaml. `go test ./rules/zerotrust -update` writes what each case expects; read it before you commit it. Think of what
+// bad-NAME.yaml. What stands there with the key "$delete: true" is deleted. An asked.yaml says on what occasion all cases are
+// asked, and ok-NAME.asked.yaml one of them:
+//
+//	-- bad-by-hand.asked.yaml --
+//	phase: admission
+//	user: {username: alice, groups: [developers]}
+//	now: 2026-11-25T22:00:00Z
+//	params: {ignore: [legacy]}
+//
+// `go test ./rules/zerotrust -update` writes what each case expects; read it before you commit it. Think of what
 // must not be found: sidecars, gateways, namespaces that are not enrolled, objects that are not in the input.
 //
 // # Evaluating

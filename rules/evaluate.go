@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -29,13 +30,16 @@ var noContext = context.Background()
 // answers are those of the rules of a Pack about one object.
 type answers struct {
 	object *mesh.Object
-	of     map[*Rule]answer
+	// of are the answers of a rule: that with the defaults, and one for each set of parameters that Guardrails give.
+	of map[*Rule][]answer
 }
 
 // answer is what one rule says of one object.
 type answer struct {
-	deny, skip *ast.Term // sets; nil where there is none
-	failure    string    // why there is no answer
+	probe             *probe
+	params            policies.Params // the key is "" for the defaults
+	deny, skip, patch *ast.Term       // sets; nil where there is none
+	failure           string          // why there is no answer
 }
 
 // ask is what the rules say of an object, each by itself or all together.
@@ -43,44 +47,98 @@ func (p *Pack) ask(s *session, o *mesh.Object) *answers {
 	if last := s.last[p]; last != nil && last.object == o {
 		return last
 	}
-	out := &answers{object: o, of: map[*Rule]answer{}}
+	out := &answers{object: o, of: map[*Rule][]answer{}}
 	s.last[p] = out
 	occasion := &s.view.Occasion
 	plan := p.plans[slot{o.Kind, occasion.PhaseOr(), occasion.Operation}]
 	if plan == nil {
 		return out
 	}
-	input := p.input(s, o, plan.needs)
-	all, errs, err := p.run(s, plan.all, input)
-	if err == nil && len(errs) == 0 {
-		for _, q := range plan.asked {
-			out.of[q.rule] = q.answer(all)
-		}
-		return out
+	in := p.input(s, o, plan.needs)
+	input := ast.NewTerm(ast.LazyObject(in))
+	var all topdown.QueryResult
+	together := len(plan.asked) > 1
+	if together {
+		var errs []topdown.Error
+		var err error
+		all, errs, err = p.run(s, plan.all, o, input)
+		together = err == nil && len(errs) == 0
 	}
-	// One of them went wrong, and nobody knows which: the others must not fall silent for it.
 	for _, q := range plan.asked {
-		out.of[q.rule] = p.askAlone(s, q, input)
+		if together {
+			out.of[q.rule] = []answer{p.withPatch(s, q.answer(all), o, input)}
+		} else { // alone, or one of them went wrong and nobody knows which: the others must not fall silent for it
+			out.of[q.rule] = []answer{p.askAlone(s, q, o, input)}
+		}
+	}
+	if occasion.Parameters != nil {
+		p.askWith(s, plan, in, out)
 	}
 	return out
 }
 
-func (q *probe) answer(r topdown.QueryResult) answer {
-	return answer{deny: r[q.deny], skip: r[q.skip]}
+// askWith asks again those rules to which Guardrails give parameters.
+func (p *Pack) askWith(s *session, plan *plan, in map[string]any, out *answers) {
+	for _, q := range plan.asked {
+		if q.rule.Params == nil {
+			continue
+		}
+		for _, given := range s.view.Occasion.Parameters.Of(q.rule.ID) {
+			a := p.askAlone(s, q, out.object, withParams(in, q.rule, given))
+			a.params = given
+			out.of[q.rule] = append(out.of[q.rule], a)
+		}
+	}
 }
 
-func (p *Pack) askAlone(s *session, q *probe, input *ast.Term) answer {
-	if s.spent[q.rule] >= patience {
-		return answer{failure: fmt.Sprintf("it ran out of time %d times and is not asked any more. Make it faster: `waywarden rules bench` shows what it takes.", patience)}
+// withParams is an input with other parameters for a rule.
+func withParams(in map[string]any, r *Rule, given policies.Params) *ast.Term {
+	with := maps.Clone(in)
+	with["params"] = map[string]any{r.ID: plain(r.withDefaults(given.Values))}
+	return ast.NewTerm(ast.LazyObject(with))
+}
+
+// inputWith is what a rule is asked about again, of another object and with the parameters of an answer.
+func (p *Pack) inputWith(s *session, o *mesh.Object, a answer) *ast.Term {
+	var needs needs
+	needs.of(a.probe.rule)
+	in := p.input(s, o, needs)
+	if a.params.Key == "" {
+		return ast.NewTerm(ast.LazyObject(in))
 	}
-	r, errs, err := p.run(s, q.alone, input)
+	return withParams(in, a.probe.rule, a.params)
+}
+
+func (q *probe) answer(r topdown.QueryResult) answer {
+	return answer{probe: q, deny: r[q.deny], skip: r[q.skip]}
+}
+
+// withPatch is an answer with what repairs it: that is asked only where something is found.
+func (p *Pack) withPatch(s *session, a answer, o *mesh.Object, input *ast.Term) answer {
+	if a.probe.patch == nil || len(members(a.deny)) == 0 {
+		return a
+	}
+	r, errs, err := p.run(s, a.probe.patch, o, input)
+	if why := failure(errs, err); why != "" {
+		a.failure = why
+		return a
+	}
+	a.patch = r[patchVar]
+	return a
+}
+
+func (p *Pack) askAlone(s *session, q *probe, o *mesh.Object, input *ast.Term) answer {
+	if s.spent[q.rule] >= patience {
+		return answer{probe: q, failure: fmt.Sprintf("it ran out of time %d times and is not asked any more. Make it faster: `waywarden rules bench` shows what it takes.", patience)}
+	}
+	r, errs, err := p.run(s, q.alone, o, input)
 	if topdown.IsCancel(err) {
 		s.spent[q.rule]++
 	}
 	if why := failure(errs, err); why != "" {
-		return answer{failure: why}
+		return answer{probe: q, failure: why}
 	}
-	return q.answer(r)
+	return p.withPatch(s, q.answer(r), o, input)
 }
 
 // failure is what went wrong in an evaluation; "" where nothing did. A built-in that fails leaves its expression
@@ -110,17 +168,11 @@ func located(err error) string {
 }
 
 // run evaluates a query. There is one result: whatever is asked for is defined.
-func (p *Pack) run(s *session, query ast.Body, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
+func (p *Pack) run(s *session, query ast.Body, o *mesh.Object, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
 	q := topdown.NewQuery(query).WithCompiler(p.compiler).WithStore(p.store).WithTransaction(p.txn).WithInput(input).
 		WithBuiltins(questions).WithBuiltinErrorList(&errs).WithMetrics(metrics.NoOp()).WithTime(s.view.Occasion.Now).
 		WithCancel(&stop{over: s.view.Occasion.Over, deadline: time.Now().Add(p.budget)})
-	if p.watch.Tracer != nil {
-		q = q.WithQueryTracer(p.watch.Tracer)
-	}
-	if p.watch.Print != nil {
-		q = q.WithPrintHook(p.watch.Print)
-	}
-	err = q.Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
+	err = p.watch.watched(q, o).Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
 		result = r
 		return nil
 	})
@@ -149,7 +201,7 @@ func (s *stop) Cancelled() bool {
 }
 
 // input is what the rules are asked about. Of the objects only that becomes terms which a rule looks at.
-func (p *Pack) input(s *session, o *mesh.Object, needs needs) *ast.Term {
+func (p *Pack) input(s *session, o *mesh.Object, needs needs) map[string]any {
 	occasion := &s.view.Occasion
 	in := map[string]any{"phase": string(occasion.PhaseOr()), "object": o.Content, "params": p.params}
 	if needs.mesh {
@@ -169,7 +221,7 @@ func (p *Pack) input(s *session, o *mesh.Object, needs needs) *ast.Term {
 	if occasion.PhaseOr() == policies.AtAdmission {
 		admissionInput(in, occasion, needs)
 	}
-	return ast.NewTerm(ast.LazyObject(in))
+	return in
 }
 
 func admissionInput(in map[string]any, o *policies.Occasion, needs needs) {

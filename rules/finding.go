@@ -30,10 +30,28 @@ func (p *Pack) check(r *Rule) *policies.Check {
 		ID: r.ID, Title: r.Title, Severity: r.Severity, Kinds: r.Kinds, Doc: r.doc(), Remedy: r.Remediation, Controls: r.Controls,
 		Revision: p.Revision, Example: r.example(),
 	}
+	if r.Params != nil {
+		c.Takes = func(given map[string]any) []string { return wrongParams(r.Params, r.withDefaults(given)) }
+	}
 	c.Run = func(pass *policies.Pass) {
-		p.answer(r, pass)
+		for _, reason := range p.answer(r, pass.View, pass.Object, pass) {
+			pass.Skip(reason)
+		}
+	}
+	if slices.Contains(r.Operations, "DELETE") {
+		c.Change = func(pass *policies.ChangePass) {
+			if pass.New == nil { // anything else is asked of the object as it would be
+				p.answer(r, pass.After, pass.Old, pass)
+			}
+		}
 	}
 	return c
+}
+
+// reporter is a pass, about an object or about a change.
+type reporter interface {
+	Report(policies.Finding)
+	Fail(message string)
 }
 
 // doc is the description, and where to read on.
@@ -58,31 +76,88 @@ func (r *Rule) example() string {
 	return ""
 }
 
-// answer reports what the rule says of the object of a pass.
-func (p *Pack) answer(r *Rule, pass *policies.Pass) {
-	a, ok := p.ask(sessionOf(pass.View), pass.Object).of[r]
-	if !ok {
-		return // it is not asked on this occasion
+// answer reports what the rule says of an object, and returns why it does not apply.
+func (p *Pack) answer(r *Rule, view *policies.View, o *mesh.Object, to reporter) (skipped []string) {
+	s := sessionOf(view)
+	c := collected{rule: r, object: o}
+	for _, a := range p.ask(s, o).of[r] { // none on an occasion on which it is not asked
+		if wrong := c.add(a); wrong != "" {
+			to.Fail(wrong)
+			return nil
+		}
+		if a.patch == nil {
+			continue
+		}
+		fix, wrong := p.proof(s, a, o)
+		if wrong != "" {
+			to.Fail(fmt.Sprintf("%s: its patch is not offered: %s. Correct the rule.", r.File, wrong))
+		} else if len(fix.Patch) > 0 {
+			c.repair(a.params.Key, fix)
+		}
 	}
+	for _, f := range c.findings {
+		to.Report(f)
+	}
+	if len(c.findings) == 0 {
+		return c.reasons
+	}
+	return nil
+}
+
+// repair offers a fix for what was found with some parameters.
+func (c *collected) repair(params string, fix policies.Fix) {
+	for i := range c.findings {
+		if f := &c.findings[i]; len(f.Fixes) == 0 && (f.Params == nil || slices.Contains(f.Params, params)) {
+			f.Fixes = []policies.Fix{fix}
+		}
+	}
+}
+
+// collected is what a rule says of an object, over all sets of parameters.
+type collected struct {
+	rule     *Rule
+	object   *mesh.Object
+	findings []policies.Finding
+	reasons  []string // why it does not apply
+}
+
+// add enters one answer, and says what is wrong with it.
+func (c *collected) add(a answer) string {
 	if a.failure != "" {
-		pass.Fail(a.failure)
-		return
+		return a.failure
 	}
-	if reasons, wrong := skips(a.skip); wrong != "" {
-		pass.Fail(r.malformed("skip", wrong))
-		return
-	} else if len(reasons) > 0 {
-		pass.Skip(strings.Join(reasons, "; "))
-		return
-	}
-	findings, wrong := r.findings(a.deny, pass.Object)
+	reasons, wrong := skips(a.skip)
 	if wrong != "" {
-		pass.Fail(r.malformed("deny", wrong))
-		return
+		return c.rule.malformed("skip", wrong)
+	}
+	if len(reasons) > 0 {
+		c.reasons = reasons
+		return ""
+	}
+	findings, wrong := c.rule.findings(a.deny, c.object)
+	if wrong != "" {
+		return c.rule.malformed("deny", wrong)
+	}
+	if c.rule.Params == nil {
+		c.findings = findings
+		return ""
 	}
 	for _, f := range findings {
-		pass.Report(f)
+		c.with(f, a.params.Key)
 	}
+	return ""
+}
+
+// with enters a finding, once: what is found with several sets of parameters says with which.
+func (c *collected) with(f policies.Finding, params string) {
+	for i := range c.findings {
+		if was := &c.findings[i]; was.Object == f.Object && was.Field == f.Field && was.Message == f.Message && was.Severity == f.Severity && was.Remedy == f.Remedy {
+			was.Params = append(was.Params, params)
+			return
+		}
+	}
+	f.Params = []string{params}
+	c.findings = append(c.findings, f)
 }
 
 func (r *Rule) malformed(name, wrong string) string {

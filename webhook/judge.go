@@ -91,7 +91,7 @@ func (a *Admission) occasion(ctx context.Context, c *change) policies.Occasion {
 		}
 		user.Extra[k] = v
 	}
-	return policies.Occasion{Phase: policies.AtAdmission, Now: a.Now(), Operation: string(c.Operation), DryRun: dryRun(c.Request), User: user, Old: c.old,
+	return policies.Occasion{Phase: policies.AtAdmission, Now: a.Now(), Parameters: a.Rulebook().Parameters(), Operation: string(c.Operation), DryRun: dryRun(c.Request), User: user, Old: c.old,
 		Over: func() bool { return ctx.Err() != nil }}
 }
 
