@@ -49,8 +49,10 @@ deny contains v if {
 	authz.allows(policy)
 	not authz.bound(policy)
 	some caller in authz.callers(policy)
-	not caller.value in {waypoint.principal, principal_name, account}
 	not caller.value in input.params.direct
+	principal := principal_of(caller)
+	principal != waypoint.principal
+	mesh.admits("Service", input.object.metadata.namespace, input.object.metadata.name, principal)
 	v := {
 		"msg": sprintf("%s can call its pods by their addresses and meets no policy of waypoint %s/%s: AuthorizationPolicy %s/%s admits it there.", [caller.value, waypoint.namespace, waypoint.name, policy.metadata.namespace, policy.metadata.name]),
 		"path": "metadata.name",
@@ -59,10 +61,14 @@ deny contains v if {
 
 waypoint := mesh.waypoint("Service", input.object.metadata.namespace, input.object.metadata.name)
 
-# principal_name and account are other ways to write the waypoint's principal, as serviceAccounts does.
-principal_name := concat("/", [waypoint.namespace, account])
+# principal_of is a caller, or one that nobody has named where a whole namespace is.
+principal_of(caller) := sprintf("%s/ns/%s/sa/%s", [trust_domain(caller), caller.namespace, caller.account]) if caller.account != ""
 
-account := split(waypoint.principal, "/sa/")[1]
+principal_of(caller) := sprintf("%s/ns/%s/sa/whoever", [trust_domain(caller), caller.namespace]) if caller.account == ""
+
+trust_domain(caller) := caller.trustDomain if caller.trustDomain != ""
+
+trust_domain(caller) := mesh.trust_domain() if caller.trustDomain == ""
 
 # layers are those of a Service of which one is its waypoint.
 layers := all if {
