@@ -238,6 +238,9 @@ func (m *mirror) rebuild() {
 	first := !m.built
 	m.built = true
 	m.publish(mesh.New(m.options, all...))
+	if m.whole {
+		m.places.Store(mesh.New(m.options)) // the Snapshot itself says it
+	}
 	if first {
 		close(m.synced)
 	}

@@ -18,7 +18,8 @@ func (o owner) String() string {
 	return mesh.Ref{Kind: o.kind.String(), Namespace: o.namespace, Name: o.name}.String()
 }
 
-// ownersOf are the owners of an object that are of kinds of the mesh. Of others nobody here knows whether they exist.
+// ownersOf are the owners of an object that are of kinds of the mesh. Of others nobody here knows whether they exist, and
+// of ConfigMaps few are kept.
 func ownersOf(o *mesh.Object) []owner {
 	metadata, _ := o.Content["metadata"].(map[string]any)
 	references, _ := metadata["ownerReferences"].([]any)
@@ -27,7 +28,7 @@ func ownersOf(o *mesh.Object) []owner {
 		reference, _ := r.(map[string]any)
 		text := func(field string) string { s, _ := reference[field].(string); return s }
 		kind, ok := mesh.KindOf(text("apiVersion"), text("kind"))
-		if !ok || kind.Namespaced() && o.Namespace == "" {
+		if !ok || kind == mesh.ConfigMap || kind.Namespaced() && o.Namespace == "" {
 			continue // the garbage collector takes no owner in a namespace for what is in none
 		}
 		x := owner{kind: kind, name: text("name"), uid: text("uid")}

@@ -30,6 +30,7 @@ func TestOrphaned(t *testing.T) {
 		"an owner that is there":                 {object: owned(there), allowed: true},
 		"one that is there, and one that is not": {object: owned(gone, there), allowed: true},
 		"an owner of which nobody knows":         {object: owned(gone, by("example.com/v1", "App", "app", "1")), allowed: true},
+		"a ConfigMap, of which few are kept":     {object: owned(by("v1", "ConfigMap", "settings", "1")), allowed: true},
 		"one that it had":                        {object: set(owned(gone), "labels", map[string]any{"a": "b"}), allowed: true},
 	} {
 		t.Run(name, func(t *testing.T) {

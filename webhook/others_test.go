@@ -59,3 +59,22 @@ func TestRestOfTheMesh(t *testing.T) {
 		})
 	}
 }
+
+// TestOnlyWhatIsNew: of an update of what is no policy, or of a ServiceEntry, only what it brings is told; what was there is
+// not what its writer did.
+func TestOnlyWhatIsNew(t *testing.T) {
+	for kind, manifest := range map[string]string{
+		"Service": "{apiVersion: v1, kind: Service, metadata: {name: x, namespace: shop, labels: {istio.io/use-waypoint: gone}}, spec: {clusterIP: 10.96.0.9, selector: {app: cart}, ports: [{name: http, port: 80}]}}",
+		"ServiceEntry": "{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: x, namespace: shop, labels: {istio.io/use-waypoint: gone}}, spec: {hosts: [x.example.com], location: MESH_EXTERNAL, resolution: DNS, " +
+			"ports: [{number: 80, name: http, protocol: HTTP}]}}",
+	} {
+		o := content(t, manifest)
+		h := New(denying(t)).Validating()
+		if got := answer(t, h, request(t, admissionv1.Create, o, nil)); !strings.Contains(strings.Join(got.Warnings, "\n"), "gone") {
+			t.Errorf("%s, made: nothing is told of the waypoint: %q", kind, got.Warnings)
+		}
+		if got := answer(t, h, request(t, admissionv1.Update, set(o, "annotations", map[string]any{"a": "b"}), o)); len(got.Warnings) > 0 {
+			t.Errorf("%s, updated: %q", kind, got.Warnings)
+		}
+	}
+}

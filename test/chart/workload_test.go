@@ -137,6 +137,21 @@ func TestCertManager(t *testing.T) {
 	}
 }
 
+// TestGarbage: what is asked of the garbage collector arrives, and nothing where nothing is asked.
+func TestGarbage(t *testing.T) {
+	for values, want := range map[string]string{"": "", "gogc: 100": "100"} {
+		got := ""
+		for _, e := range into[appsv1.Deployment](t, render(t, values), deployment).Spec.Template.Spec.Containers[0].Env {
+			if e.Name == "GOGC" {
+				got = e.Value
+			}
+		}
+		if got != want {
+			t.Errorf("%q: GOGC=%q", values, got)
+		}
+	}
+}
+
 // TestClientCertificate: the CA by which callers are told is mounted where it is read, beside the serving certificate or alone.
 func TestClientCertificate(t *testing.T) {
 	const asked = "clientCertificate: {configMap: api-server, key: bundle.pem, name: kube-apiserver}"
