@@ -12,7 +12,7 @@ import (
 func Plan(inv *inventory.Inventory, options mesh.Options) *report.Plan {
 	s := mesh.New(options, inv.Objects...)
 	p := plan.Make(policies.NewView(s), plan.Settings{}, nil)
-	out := &report.Plan{Waypoints: p.Waypoints, Changes: p.Changes, Blocked: p.Blocked}
+	out := &report.Plan{Waypoints: p.Waypoints, Policies: p.Policies, Changes: p.Changes, Notices: p.Notices, Blocked: p.Blocked}
 	for _, l := range p.Labels {
 		out.Labels = append(out.Labels, report.PlannedLabel{Label: l, Location: Place(inv, l.On, "metadata.labels")})
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"istio.io/api/label"
+
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/plan"
 )
@@ -19,8 +21,10 @@ type Plan struct {
 	APIVersion string          `json:"apiVersion"`
 	Kind       string          `json:"kind"`
 	Waypoints  []plan.Waypoint `json:"waypoints"`
+	Policies   []plan.Policy   `json:"policies"`
 	Labels     []PlannedLabel  `json:"labels"`
 	Changes    []plan.Change   `json:"changes"`
+	Notices    []plan.Notice   `json:"notices"`
 	Blocked    []plan.Blocked  `json:"blocked"`
 	Errors     []Error         `json:"errors"`
 	Unread     []Unread        `json:"unread"`
@@ -39,6 +43,10 @@ func (p *Plan) Finish() *Plan {
 	r.Finish()
 	p.Errors, p.Unread = r.Errors, r.Unread
 	p.Waypoints, p.Labels, p.Changes, p.Blocked = notNil(p.Waypoints), notNil(p.Labels), notNil(p.Changes), notNil(p.Blocked)
+	p.Policies, p.Notices = notNil(p.Policies), notNil(p.Notices)
+	for i := range p.Policies {
+		p.Policies[i].Of, p.Policies[i].For = notNil(p.Policies[i].Of), notNil(p.Policies[i].For)
+	}
 	for i := range p.Waypoints {
 		p.Waypoints[i].Needs = notNil(p.Waypoints[i].Needs)
 	}
@@ -71,12 +79,31 @@ func PlanYAML(w io.Writer, p *Plan) error {
 	var docs []planned
 	for _, wp := range p.Waypoints {
 		if !wp.Existing {
+			if wp.Parameters != nil {
+				docs = append(docs, planned{namespace: wp.Namespace, object: wp.Parameters, notes: []string{"the Gateway refers to it"}})
+			}
 			docs = append(docs, planned{namespace: wp.Namespace, object: wp.Manifest, needs: wp.Needs})
 		}
 	}
 	gateways := len(docs)
+	for _, own := range p.Policies {
+		if own.Role != plan.Guarding {
+			docs = append(docs, policyDocument(own))
+		}
+	}
+	own := len(docs)
 	for _, l := range p.Labels {
 		docs = append(docs, labelDocument(l))
+	}
+	guards := len(docs)
+	for _, own := range p.Policies {
+		if own.Role == plan.Guarding {
+			docs = append(docs, policyDocument(own))
+		}
+	}
+	for _, n := range p.Notices {
+		i := placeOf(docs, plan.Change{Object: n.On})
+		docs[i].notes = append(docs[i].notes, n.On.String()+": "+n.Why)
 	}
 	for _, c := range p.Changes {
 		i := placeOf(docs, c)
@@ -91,7 +118,15 @@ func PlanYAML(w io.Writer, p *Plan) error {
 			comment(out, "First: Gateways. Wait until each is Programmed before you set its label.")
 			out.WriteString("#\n")
 		}
-		if i == gateways {
+		if i == gateways && i < own {
+			comment(out, "Next: what policies say of clients, said at the waypoint, and the waypoint let in at the pods. They do nothing until something is bound.")
+			out.WriteString("#\n")
+		}
+		if i == guards {
+			comment(out, "After everything: guards, when the labels have reached every ztunnel.")
+			out.WriteString("#\n")
+		}
+		if i == own && i < guards {
 			comment(out, "Last: labels, once the waypoint is Programmed. A label to a waypoint that is not ready sends calls straight to the pods.")
 			out.WriteString("#\n")
 		}
@@ -102,9 +137,29 @@ func PlanYAML(w io.Writer, p *Plan) error {
 	return out.Flush()
 }
 
+// policyDocument is a policy that has to stand beside a label.
+func policyDocument(p plan.Policy) planned {
+	var of, services []string
+	for _, r := range p.Of {
+		of = append(of, r.String())
+	}
+	for _, r := range p.For {
+		services = append(services, r.String())
+	}
+	note := strings.Join(services, ", ") + ": " + p.Why
+	if len(of) > 0 {
+		note = "beside " + strings.Join(of, ", ") + ", for " + note
+	}
+	return planned{namespace: p.Ref().Namespace, object: p.Manifest, notes: []string{note}}
+}
+
 // labelDocument is a label as the smallest object that server-side apply takes for a patch.
 func labelDocument(l PlannedLabel) planned {
-	metadata := map[string]any{"name": l.On.Name, "labels": map[string]any{l.Key: l.Value}}
+	labels := map[string]any{l.Key: l.Value}
+	if l.WaypointNamespace != "" {
+		labels[label.IoIstioUseWaypointNamespace.Name] = l.WaypointNamespace
+	}
+	metadata := map[string]any{"name": l.On.Name, "labels": labels}
 	if l.On.Namespace != "" {
 		metadata["namespace"] = l.On.Namespace
 	}
@@ -120,6 +175,9 @@ func labelDocument(l PlannedLabel) planned {
 	d.notes = append(d.notes, to+", or apply this with `kubectl apply --server-side`.")
 	if l.Why != "" {
 		d.notes = append(d.notes, fmt.Sprintf("on the %s and not on its Namespace: %s.", l.On.Kind, l.Why))
+	}
+	if l.Ingress {
+		d.notes = append(d.notes, "once it is bound, also set "+label.IoIstioIngressUseWaypoint.Name+"=true, so that ingress gateways send through the waypoint.")
 	}
 	if len(l.Binds) > 0 {
 		var names []string

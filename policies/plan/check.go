@@ -25,8 +25,9 @@ func (m *maker) check() {
 			m.plan.Changes, m.plan.Notices = []Change{}, []Notice{}
 			return
 		}
+		m.ingress(after)
 		m.guards(after)
-		m.plan.Changes = changes(m.view, m.plan.Apply(m.snapshot), nil)
+		m.plan.Changes = changes(m.view, m.plan.beside(m.ingressed(after)), nil)
 		if m.unexplained(after) {
 			continue
 		}
