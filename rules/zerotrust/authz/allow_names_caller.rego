@@ -43,25 +43,25 @@ deny contains v if {
 	}
 }
 
-nameless(rule) := [{"path": "", "why": "does not ask who calls"}] if count(object.get(rule, "from", [])) == 0
+nameless(rule) := [{"path": "", "why": "does not ask who calls"}] if object.get(rule, "from", []) == []
 
 nameless(rule) := [{"path": sprintf(".from[%d].source", [j]), "why": why(from.source)} |
 	some j, from in rule.from
 	not asks(from.source)
 ] if {
-	count(rule.from) > 0
+	rule.from != []
 }
 
 # asks is whether a source names callers by what they can prove.
 asks(source) if {
 	some field in ["principals", "serviceAccounts", "namespaces", "requestPrincipals"]
-	count(source[field]) > 0
+	source[field] != []
 }
 
 # asks_below is whether a condition of the rule does so.
 asks_below(rule) if {
 	some condition in rule.when
-	count(condition.values) > 0
+	condition.values != []
 	proves(condition.key)
 }
 
@@ -75,14 +75,14 @@ why(source) := "only says who they are not" if not addressed(source)
 
 addressed(source) if {
 	some field in ["ipBlocks", "remoteIpBlocks", "notIpBlocks", "notRemoteIpBlocks"]
-	count(source[field]) > 0
+	source[field] != []
 }
 
 # admitted is whether a rule is about ports alone on which anybody may call.
 admitted(rule) if {
-	count(rule.to) > 0
+	rule.to != []
 	every to in rule.to {
-		count(to.operation.ports) > 0
+		to.operation.ports != []
 		every port in to.operation.ports {
 			port in input.params.ports
 		}

@@ -20,6 +20,7 @@
 package zerotrust.authz.callers_exist
 
 import data.zerotrust.lib.authz
+import data.zerotrust.lib.waits
 
 deny contains v if {
 	authz.allows(input.object)
@@ -36,7 +37,7 @@ deny contains v if {
 	v := {
 		"msg": sprintf("whoever makes service account %s/%s gets in: it is let in, and does not exist.", [caller.namespace, caller.account]),
 		"path": caller.path,
-		"waitsFor": {"kind": "ServiceAccount", "namespace": caller.namespace},
+		"waitsFor": waits.another("ServiceAccount", caller.namespace),
 	}
 }
 

@@ -65,3 +65,9 @@ names("principals", value, _) := [parts[2], parts[4], parts[0]] if {
 	count(parts) == 5
 	not contains(parts[2], "*")
 }
+
+# layers are those that judge calls to an object.
+layers(object) := mesh.layers(object.kind, object.metadata.namespace, object.metadata.name)
+
+# layers_of_namespace are those that judge calls to its plain pods.
+layers_of_namespace(name) := mesh.layers("Namespace", "", name)

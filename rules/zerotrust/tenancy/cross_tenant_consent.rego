@@ -45,4 +45,4 @@ deny contains v if {
 	}
 }
 
-agreed := {trim_space(name) | some name in split(object.get(input.namespace.annotations, input.params.annotation, ""), ",")}
+agreed contains trim_space(name) if some name in split(input.namespace.annotations[input.params.annotation], ",")

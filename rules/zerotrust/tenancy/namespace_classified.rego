@@ -44,7 +44,7 @@ deny contains v if {
 deny contains v if {
 	applies
 	some key, values in input.params.labels
-	count(values) > 0
+	values != []
 	value := input.object.metadata.labels[key]
 	not value in values
 	v := {
@@ -58,6 +58,6 @@ applies if {
 	input.object.metadata.name != mesh.root_namespace()
 }
 
-allowed(values) := sprintf(", which is one of %s", [concat(", ", values)]) if count(values) > 0
+allowed(values) := sprintf(", which is one of %s", [concat(", ", values)]) if values != []
 
-allowed(values) := "" if count(values) == 0
+allowed(values) := "" if values == []

@@ -37,7 +37,6 @@ deny contains v if {
 }
 
 deny contains v if {
-	input.object.kind == "WorkloadEntry"
 	regex.match(`^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$`, input.object.spec.address)
 	some network in array.concat(["127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/8"], input.params.networks)
 	net.cidr_contains(network, input.object.spec.address)
@@ -47,6 +46,6 @@ deny contains v if {
 	}
 }
 
-accounts["spec.serviceAccount"] := input.object.spec.serviceAccount if input.object.kind == "WorkloadEntry"
+accounts["spec.serviceAccount"] := input.object.spec.serviceAccount
 
-accounts["spec.template.serviceAccount"] := input.object.spec.template.serviceAccount if input.object.kind == "WorkloadGroup"
+accounts["spec.template.serviceAccount"] := input.object.spec.template.serviceAccount

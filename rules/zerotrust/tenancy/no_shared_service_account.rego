@@ -31,7 +31,7 @@ package zerotrust.tenancy.no_shared_service_account
 import data.zerotrust.lib.pods
 
 deny contains v if {
-	some w in mesh.workloads_of(input.object.kind, input.object.metadata.namespace, input.object.metadata.name)
+	some w in pods.of(input.object)
 	pods.captured(w)
 	w.serviceAccount != "default"
 	others := {other |
@@ -39,7 +39,6 @@ deny contains v if {
 		other := application(one)
 		other != application(w)
 	}
-	count(others) > 0
 	v := {
 		"msg": sprintf("policies cannot tell %s from %s: both run as service account %s.", [application(w), min(others), w.serviceAccount]),
 		"path": pods.field(input.object.kind, "spec.serviceAccountName"),

@@ -19,9 +19,11 @@
 #   remediation: Move the workload to a namespace that is somebody's.
 package zerotrust.tenancy.not_in_default_namespace
 
+import data.zerotrust.lib.pods
+
 deny contains v if {
 	input.object.metadata.namespace == "default"
-	count(mesh.workloads_of(input.object.kind, "default", input.object.metadata.name)) > 0
+	pods.of(input.object)
 	v := {
 		"msg": "policies cannot be for this workload's owner alone: it is in Namespace default, where everything is that belongs nowhere.",
 		"path": "metadata.namespace",

@@ -23,7 +23,7 @@ package zerotrust.tenancy.own_service_account
 import data.zerotrust.lib.pods
 
 deny contains v if {
-	some w in mesh.workloads_of(input.object.kind, input.object.metadata.namespace, input.object.metadata.name)
+	some w in pods.of(input.object)
 	pods.captured(w)
 	w.serviceAccount == "default"
 	v := {

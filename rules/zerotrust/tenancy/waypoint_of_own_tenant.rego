@@ -25,7 +25,7 @@ package zerotrust.tenancy.waypoint_of_own_tenant
 
 deny contains v if {
 	own := object.get(input.object.metadata, "namespace", input.object.metadata.name)
-	waypoint := mesh.waypoint(input.object.kind, object.get(input.object.metadata, "namespace", ""), input.object.metadata.name)
+	waypoint := mesh.waypoint(input.object.kind, own, input.object.metadata.name)
 	waypoint.askedBy == input.object.kind
 	tenant := mesh.namespace(own).labels[input.params.label]
 	other := mesh.namespace(waypoint.namespace).labels[input.params.label]

@@ -29,23 +29,21 @@
 package zerotrust.waypoints.pods_admit_only_waypoint
 
 import data.zerotrust.lib.authz
+import data.zerotrust.lib.waits
+import data.zerotrust.lib.waypoints
 
 deny contains v if {
-	some layer in layers
-	layer.enforcedBy == "ztunnel"
-	not layer.guarded
+	at_pods.guarded == false
 	v := {
 		"msg": sprintf("whoever calls its pods by their addresses meets no policy of waypoint %s/%s: nothing at the pods keeps out who does not come through it.", [waypoint.namespace, waypoint.name]),
 		"path": "metadata.name",
-		"waitsFor": {"kind": "AuthorizationPolicy", "namespace": input.object.metadata.namespace},
+		"waitsFor": waits.another("AuthorizationPolicy", input.object.metadata.namespace),
 	}
 }
 
 deny contains v if {
-	some layer in layers
-	layer.guarded
+	at_pods.guarded
 	some policy in mesh.policies_for("Service", input.object.metadata.namespace, input.object.metadata.name)
-	policy.kind == "AuthorizationPolicy"
 	authz.allows(policy)
 	not authz.bound(policy)
 	some caller in authz.callers(policy)
@@ -59,20 +57,23 @@ deny contains v if {
 	}
 }
 
-waypoint := mesh.waypoint("Service", input.object.metadata.namespace, input.object.metadata.name)
+waypoint := waypoints.of(input.object)
+
+# at_pods is ztunnel before the pods of a Service that a waypoint serves.
+at_pods := layer if {
+	layers := authz.layers(input.object)
+	some front in layers
+	front.enforcedBy == "waypoint"
+	some layer in layers
+	layer.enforcedBy == "ztunnel"
+}
 
 # principal_of is a caller, or one that nobody has named where a whole namespace is.
 principal_of(caller) := sprintf("%s/ns/%s/sa/%s", [trust_domain(caller), caller.namespace, caller.account]) if caller.account != ""
 
+# survives constant: one name that nobody has is as good as another.
 principal_of(caller) := sprintf("%s/ns/%s/sa/whoever", [trust_domain(caller), caller.namespace]) if caller.account == ""
 
 trust_domain(caller) := caller.trustDomain if caller.trustDomain != ""
 
 trust_domain(caller) := mesh.trust_domain() if caller.trustDomain == ""
-
-# layers are those of a Service of which one is its waypoint.
-layers := all if {
-	all := mesh.layers("Service", input.object.metadata.namespace, input.object.metadata.name)
-	some layer in all
-	layer.enforcedBy == "waypoint"
-}
