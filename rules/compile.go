@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -45,16 +44,16 @@ type slot struct {
 // plan is which rules are asked in a slot, and the one query that asks all of them.
 type plan struct {
 	asked []*probe
-	all   ast.Body
+	all   query // of a plan of several rules
 	needs needs
 }
 
 // probe is one rule of a plan, and the query that asks it alone.
 type probe struct {
 	rule       *Rule
-	alone      ast.Body
-	deny, skip ast.Var  // of the query; skip is "" where the rule has none
-	patch      ast.Body // asks for what repairs it; nil where the rule has none
+	alone      query
+	deny, skip ast.Var // of the query; skip is "" where the rule has none
+	patch      query   // asks for what repairs it; empty where the rule has none
 }
 
 // needs are the parts of the input that cost something and that some rule of a plan looks at.
@@ -120,6 +119,7 @@ var paramsTerm = ast.StringTerm("params")
 func (p *Pack) plan() {
 	p.plans = map[slot]*plan{}
 	made := map[string]*plan{}
+	var several []*plan
 	for _, kind := range mesh.Kinds() {
 		for _, s := range slotsOf(kind) {
 			var asked []*Rule
@@ -135,9 +135,15 @@ func (p *Pack) plan() {
 			}
 			if made[key] == nil {
 				made[key] = p.planOf(asked)
+				if len(asked) > 1 {
+					several = append(several, made[key])
+				}
 			}
 			p.plans[s] = made[key]
 		}
+	}
+	if len(several) > 0 {
+		p.together(several)
 	}
 }
 
@@ -155,43 +161,28 @@ func (r *Rule) isAsked(s slot) bool {
 
 func (p *Pack) planOf(rules []*Rule) *plan {
 	out := &plan{}
-	var together ast.Body
-	for i, r := range rules {
-		q := &probe{rule: r, deny: ast.Var(fmt.Sprintf("deny%d", i))}
-		own := ast.NewBody(r.equals(q.deny, "deny"))
+	for _, r := range rules {
+		q := &probe{rule: r, deny: "deny"}
+		own := ast.NewBody(equals(q.deny, r.ref("deny")))
 		if r.skips {
-			q.skip = ast.Var(fmt.Sprintf("skip%d", i))
-			own.Append(r.equals(q.skip, "skip"))
+			q.skip = "skip"
+			own.Append(equals(q.skip, r.ref("skip")))
 		}
-		for _, e := range own {
-			together.Append(e.Copy())
-		}
-		q.alone = p.query(own)
+		q.alone = compileQuery(p.compiler, own)
 		if r.patches {
-			q.patch = p.query(ast.NewBody(r.equals(patchVar, "patch")))
+			q.patch = compileQuery(p.compiler, ast.NewBody(equals(patchVar, r.ref("patch"))))
 		}
 		out.asked = append(out.asked, q)
 		out.needs.of(r)
 	}
-	out.all = p.query(together)
 	return out
 }
 
-// equals is `v = data.….name`.
-func (r *Rule) equals(v ast.Var, name string) *ast.Expr {
-	return ast.Equality.Expr(ast.NewTerm(v), ast.NewTerm(slices.Concat(r.pkg, ast.Ref{ast.StringTerm(name)})))
-}
+// ref is data.….name.
+func (r *Rule) ref(name string) ast.Ref { return slices.Concat(r.pkg, ast.Ref{ast.StringTerm(name)}) }
 
 // patchVar is what the answer to a query for patches is called.
 const patchVar = ast.Var("patch")
-
-func (p *Pack) query(body ast.Body) ast.Body {
-	compiled, err := p.compiler.QueryCompiler().Compile(body)
-	if err != nil {
-		panic("rules: a query that asks for answers of compiled rules does not compile: " + err.Error())
-	}
-	return compiled
-}
 
 // of adds what a rule looks at.
 func (n *needs) of(r *Rule) {
