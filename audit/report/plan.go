@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"istio.io/api/label"
+
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/plan"
 )
@@ -19,8 +21,10 @@ type Plan struct {
 	APIVersion string          `json:"apiVersion"`
 	Kind       string          `json:"kind"`
 	Waypoints  []plan.Waypoint `json:"waypoints"`
+	Policies   []plan.Policy   `json:"policies"`
 	Labels     []PlannedLabel  `json:"labels"`
 	Changes    []plan.Change   `json:"changes"`
+	Notices    []plan.Notice   `json:"notices"`
 	Blocked    []plan.Blocked  `json:"blocked"`
 	Errors     []Error         `json:"errors"`
 	Unread     []Unread        `json:"unread"`
@@ -39,6 +43,7 @@ func (p *Plan) Finish() *Plan {
 	r.Finish()
 	p.Errors, p.Unread = r.Errors, r.Unread
 	p.Waypoints, p.Labels, p.Changes, p.Blocked = notNil(p.Waypoints), notNil(p.Labels), notNil(p.Changes), notNil(p.Blocked)
+	p.Policies, p.Notices = notNil(p.Policies), notNil(p.Notices)
 	for i := range p.Waypoints {
 		p.Waypoints[i].Needs = notNil(p.Waypoints[i].Needs)
 	}
@@ -70,14 +75,26 @@ func PlanYAML(w io.Writer, p *Plan) error {
 	}
 	var docs []planned
 	for _, wp := range p.Waypoints {
+		if wp.Parameters != nil {
+			docs = append(docs, planned{namespace: wp.Namespace, object: wp.Parameters, notes: []string{"Gateway " + wp.Name + " refers to it: istiod merges it over what it deploys."}})
+		}
 		if !wp.Existing {
 			docs = append(docs, planned{namespace: wp.Namespace, object: wp.Manifest, needs: wp.Needs})
 		}
 	}
-	gateways := len(docs)
+	headers := map[int]string{}
+	if len(docs) > 0 {
+		headers[0] = "First: Gateways. Wait until each is Programmed before you set its label."
+	}
+	docs = p.policies(docs, headers, "Then: policies that say at the waypoint what others say of clients, and let the waypoint in. Wait until istiod has accepted them.",
+		func(r plan.Role) bool { return r != plan.Guarding })
+	if len(p.Labels) > 0 {
+		headers[len(docs)] = "Last: labels, once the waypoint is Programmed. A label to a waypoint that is not ready sends calls straight to the pods."
+	}
 	for _, l := range p.Labels {
 		docs = append(docs, labelDocument(l))
 	}
+	docs = p.policies(docs, headers, "After the labels: guards, once nobody calls the pods directly any more.", func(r plan.Role) bool { return r == plan.Guarding })
 	for _, c := range p.Changes {
 		i := placeOf(docs, c)
 		docs[i].changes = append(docs[i].changes, c)
@@ -87,12 +104,8 @@ func PlanYAML(w io.Writer, p *Plan) error {
 		if i > 0 {
 			out.WriteString("---\n")
 		}
-		if i == 0 && gateways > 0 {
-			comment(out, "First: Gateways. Wait until each is Programmed before you set its label.")
-			out.WriteString("#\n")
-		}
-		if i == gateways {
-			comment(out, "Last: labels, once the waypoint is Programmed. A label to a waypoint that is not ready sends calls straight to the pods.")
+		if header := headers[i]; header != "" {
+			comment(out, header)
 			out.WriteString("#\n")
 		}
 		if err := d.write(out); err != nil {
@@ -102,9 +115,27 @@ func PlanYAML(w io.Writer, p *Plan) error {
 	return out.Flush()
 }
 
+// policies adds the policies of some roles, below a header.
+func (p *Plan) policies(docs []planned, headers map[int]string, header string, of func(plan.Role) bool) []planned {
+	for _, own := range p.Policies {
+		if !of(own.Role) {
+			continue
+		}
+		if header != "" {
+			headers[len(docs)], header = header, ""
+		}
+		docs = append(docs, planned{namespace: own.Ref().Namespace, object: own.Manifest, notes: []string{own.Why}})
+	}
+	return docs
+}
+
 // labelDocument is a label as the smallest object that server-side apply takes for a patch.
 func labelDocument(l PlannedLabel) planned {
-	metadata := map[string]any{"name": l.On.Name, "labels": map[string]any{l.Key: l.Value}}
+	labels := map[string]any{l.Key: l.Value}
+	if l.WaypointNamespace != "" {
+		labels[label.IoIstioUseWaypointNamespace.Name] = l.WaypointNamespace
+	}
+	metadata := map[string]any{"name": l.On.Name, "labels": labels}
 	if l.On.Namespace != "" {
 		metadata["namespace"] = l.On.Namespace
 	}
@@ -120,6 +151,9 @@ func labelDocument(l PlannedLabel) planned {
 	d.notes = append(d.notes, to+", or apply this with `kubectl apply --server-side`.")
 	if l.Why != "" {
 		d.notes = append(d.notes, fmt.Sprintf("on the %s and not on its Namespace: %s.", l.On.Kind, l.Why))
+	}
+	if l.Ingress {
+		d.notes = append(d.notes, "Once it is bound, set label "+label.IoIstioIngressUseWaypoint.Name+"=true as well: the profile sends ingress gateways through the waypoint.")
 	}
 	if len(l.Binds) > 0 {
 		var names []string
@@ -194,6 +228,9 @@ func PlanNotes(w io.Writer, p *Plan, style Style) error {
 			t.headline(printable("Gateway "+wp.Namespace+"/"+wp.Name), "not ready", yellow, plural(len(wp.Needs), "policy waits", "policies wait")+
 				" for it. Find out why it has no address.", "")
 		}
+	}
+	for _, n := range p.Notices {
+		t.headline(printable(n.On.String()), "to know", yellow, printable(n.Why), "")
 	}
 	for _, b := range p.Blocked {
 		t.headline(printable(b.Policy.String()), "not planned", yellow, printable(fmt.Sprintf("a waypoint for %s needs a decision: %s", b.Target, b.Why)), "")
