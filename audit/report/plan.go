@@ -44,6 +44,9 @@ func (p *Plan) Finish() *Plan {
 	p.Errors, p.Unread = r.Errors, r.Unread
 	p.Waypoints, p.Labels, p.Changes, p.Blocked = notNil(p.Waypoints), notNil(p.Labels), notNil(p.Changes), notNil(p.Blocked)
 	p.Policies, p.Notices = notNil(p.Policies), notNil(p.Notices)
+	for i := range p.Policies {
+		p.Policies[i].Of, p.Policies[i].For = notNil(p.Policies[i].Of), notNil(p.Policies[i].For)
+	}
 	for i := range p.Waypoints {
 		p.Waypoints[i].Needs = notNil(p.Waypoints[i].Needs)
 	}
@@ -75,26 +78,33 @@ func PlanYAML(w io.Writer, p *Plan) error {
 	}
 	var docs []planned
 	for _, wp := range p.Waypoints {
-		if wp.Parameters != nil {
-			docs = append(docs, planned{namespace: wp.Namespace, object: wp.Parameters, notes: []string{"Gateway " + wp.Name + " refers to it: istiod merges it over what it deploys."}})
-		}
 		if !wp.Existing {
+			if wp.Parameters != nil {
+				docs = append(docs, planned{namespace: wp.Namespace, object: wp.Parameters, notes: []string{"the Gateway refers to it"}})
+			}
 			docs = append(docs, planned{namespace: wp.Namespace, object: wp.Manifest, needs: wp.Needs})
 		}
 	}
-	headers := map[int]string{}
-	if len(docs) > 0 {
-		headers[0] = "First: Gateways. Wait until each is Programmed before you set its label."
+	gateways := len(docs)
+	for _, own := range p.Policies {
+		if own.Role != plan.Guarding {
+			docs = append(docs, policyDocument(own))
+		}
 	}
-	docs = p.policies(docs, headers, "Then: policies that say at the waypoint what others say of clients, and let the waypoint in. Wait until istiod has accepted them.",
-		func(r plan.Role) bool { return r != plan.Guarding })
-	if len(p.Labels) > 0 {
-		headers[len(docs)] = "Last: labels, once the waypoint is Programmed. A label to a waypoint that is not ready sends calls straight to the pods."
-	}
+	own := len(docs)
 	for _, l := range p.Labels {
 		docs = append(docs, labelDocument(l))
 	}
-	docs = p.policies(docs, headers, "After the labels: guards, once nobody calls the pods directly any more.", func(r plan.Role) bool { return r == plan.Guarding })
+	guards := len(docs)
+	for _, own := range p.Policies {
+		if own.Role == plan.Guarding {
+			docs = append(docs, policyDocument(own))
+		}
+	}
+	for _, n := range p.Notices {
+		i := placeOf(docs, plan.Change{Object: n.On})
+		docs[i].notes = append(docs[i].notes, n.On.String()+": "+n.Why)
+	}
 	for _, c := range p.Changes {
 		i := placeOf(docs, c)
 		docs[i].changes = append(docs[i].changes, c)
@@ -104,8 +114,20 @@ func PlanYAML(w io.Writer, p *Plan) error {
 		if i > 0 {
 			out.WriteString("---\n")
 		}
-		if header := headers[i]; header != "" {
-			comment(out, header)
+		if i == 0 && gateways > 0 {
+			comment(out, "First: Gateways. Wait until each is Programmed before you set its label.")
+			out.WriteString("#\n")
+		}
+		if i == gateways && i < own {
+			comment(out, "Next: what policies say of clients, said at the waypoint, and the waypoint let in at the pods. They do nothing until something is bound.")
+			out.WriteString("#\n")
+		}
+		if i == guards {
+			comment(out, "After everything: guards, when the labels have reached every ztunnel.")
+			out.WriteString("#\n")
+		}
+		if i == own && i < guards {
+			comment(out, "Last: labels, once the waypoint is Programmed. A label to a waypoint that is not ready sends calls straight to the pods.")
 			out.WriteString("#\n")
 		}
 		if err := d.write(out); err != nil {
@@ -115,18 +137,20 @@ func PlanYAML(w io.Writer, p *Plan) error {
 	return out.Flush()
 }
 
-// policies adds the policies of some roles, below a header.
-func (p *Plan) policies(docs []planned, headers map[int]string, header string, of func(plan.Role) bool) []planned {
-	for _, own := range p.Policies {
-		if !of(own.Role) {
-			continue
-		}
-		if header != "" {
-			headers[len(docs)], header = header, ""
-		}
-		docs = append(docs, planned{namespace: own.Ref().Namespace, object: own.Manifest, notes: []string{own.Why}})
+// policyDocument is a policy that has to stand beside a label.
+func policyDocument(p plan.Policy) planned {
+	var of, services []string
+	for _, r := range p.Of {
+		of = append(of, r.String())
 	}
-	return docs
+	for _, r := range p.For {
+		services = append(services, r.String())
+	}
+	note := strings.Join(services, ", ") + ": " + p.Why
+	if len(of) > 0 {
+		note = "beside " + strings.Join(of, ", ") + ", for " + note
+	}
+	return planned{namespace: p.Ref().Namespace, object: p.Manifest, notes: []string{note}}
 }
 
 // labelDocument is a label as the smallest object that server-side apply takes for a patch.
@@ -153,7 +177,7 @@ func labelDocument(l PlannedLabel) planned {
 		d.notes = append(d.notes, fmt.Sprintf("on the %s and not on its Namespace: %s.", l.On.Kind, l.Why))
 	}
 	if l.Ingress {
-		d.notes = append(d.notes, "Once it is bound, set label "+label.IoIstioIngressUseWaypoint.Name+"=true as well: the profile sends ingress gateways through the waypoint.")
+		d.notes = append(d.notes, "once it is bound, also set "+label.IoIstioIngressUseWaypoint.Name+"=true, so that ingress gateways send through the waypoint.")
 	}
 	if len(l.Binds) > 0 {
 		var names []string
@@ -228,9 +252,6 @@ func PlanNotes(w io.Writer, p *Plan, style Style) error {
 			t.headline(printable("Gateway "+wp.Namespace+"/"+wp.Name), "not ready", yellow, plural(len(wp.Needs), "policy waits", "policies wait")+
 				" for it. Find out why it has no address.", "")
 		}
-	}
-	for _, n := range p.Notices {
-		t.headline(printable(n.On.String()), "to know", yellow, printable(n.Why), "")
 	}
 	for _, b := range p.Blocked {
 		t.headline(printable(b.Policy.String()), "not planned", yellow, printable(fmt.Sprintf("a waypoint for %s needs a decision: %s", b.Target, b.Why)), "")

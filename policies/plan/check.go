@@ -25,6 +25,7 @@ func (m *maker) check() {
 			m.plan.Changes, m.plan.Notices = []Change{}, []Notice{}
 			return
 		}
+		m.ingress(after)
 		m.guards(after)
 		m.plan.Changes = changes(m.view, m.plan.Apply(m.snapshot), nil)
 		if m.unexplained(after) {

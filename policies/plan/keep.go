@@ -57,9 +57,13 @@ func (m *maker) stay() {
 			w.take(b.Need, forServices, o.Namespace)
 		}
 	}
+	planned := map[mesh.Ref]bool{}
+	for _, l := range m.plan.Labels {
+		planned[l.On] = true
+	}
 	for _, ref := range slices.SortedFunc(maps.Keys(m.managed), mesh.Ref.Compare) {
 		l, ok := m.storedLabel(find(m.stored, ref))
-		if !ok || slices.ContainsFunc(m.plan.Labels, func(p Label) bool { return p.On == l.On }) {
+		if !ok || planned[l.On] {
 			continue
 		}
 		at := l.Waypoint()
@@ -101,6 +105,12 @@ func (m *maker) follows(l Label) *Waypoint {
 
 // leaving are the admissions at waypoints that the plan moves Services away from: until those have moved they need them.
 func (m *maker) leaving() {
+	next := map[mesh.Ref]mesh.Ref{} // by Service: the waypoint that is planned for it
+	for _, l := range m.plan.Labels {
+		for _, svc := range l.Binds {
+			next[svc] = l.Waypoint()
+		}
+	}
 	for _, ref := range slices.SortedFunc(maps.Keys(m.managed), mesh.Ref.Compare) {
 		on := find(m.stored, ref)
 		l, ok := m.storedLabel(on)
@@ -114,7 +124,7 @@ func (m *maker) leaving() {
 		}
 		left := m.snapshot.With(gw).With(labelled(on, nil, label.IoIstioIngressUseWaypoint.Name))
 		for _, svc := range left.BoundTo(gw) {
-			if !slices.ContainsFunc(m.plan.Labels, func(p Label) bool { return p.Waypoint() != at && slices.Contains(p.Binds, svc.Ref()) }) {
+			if to, moves := next[svc.Ref()]; !moves || to == at {
 				continue
 			}
 			for _, p := range restate(left, svc, m.signer(svc.Namespace)).policies {

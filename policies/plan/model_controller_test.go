@@ -174,6 +174,7 @@ func (m *model) settle() bool {
 			return true
 		default:
 			m.tick(20 * time.Second)
+			m.close() // nobody keeps one for ever
 		}
 		if m.complain() != "" {
 			return true

@@ -94,11 +94,14 @@ func (o *order) take(stored *mesh.Object) {
 		if l, ok := storedLabel(managed, stored); ok {
 			c := o.at(l.Waypoint())
 			c.bound = append(c.bound, l)
-		} else if stored.Annotations[ProfileAnnotation] != "" && !stored.Terminating {
+		} else if slices.Contains(labelledKinds, stored.Kind) && stored.Annotations[ProfileAnnotation] != "" && !stored.Terminating {
 			o.loose = append(o.loose, stored)
 		}
 	}
 }
+
+// labelledKinds are the kinds on which a plan sets labels.
+var labelledKinds = []mesh.Kind{mesh.Namespace, mesh.Service, mesh.ServiceEntry}
 
 // letGo releases objects of which somebody has taken our label off, and that are not to have another.
 func (o *order) letGo() []Course {

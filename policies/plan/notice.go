@@ -24,7 +24,7 @@ func notices(after *mesh.Snapshot, labels []Label) []Notice {
 			o := find(after, ref)
 			out = append(out, portNotices(after, o)...)
 			out = append(out, routeNotices(after, o)...)
-			if len(l.Needs) > 0 && !l.Kept && !slices.ContainsFunc(l.Needs, func(n Need) bool { return same(n.Target, targetOf(o)) }) {
+			if len(l.Needs) > 0 && !l.Kept && !slices.ContainsFunc(l.Needs, func(n Need) bool { return serviceOf(after, n.Target) == nil || same(n.Target, targetOf(o)) }) {
 				out = append(out, Notice{ref, ClassAlso, fmt.Sprintf("it passes the waypoint too: the label is on %s. Opt it out with istio.io/use-waypoint=none if it must not.", l.On)})
 			}
 		}

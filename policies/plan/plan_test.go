@@ -119,6 +119,9 @@ func describe(p Plan) string {
 			}
 		}
 	}
+	for _, own := range p.Policies {
+		fmt.Fprintf(&b, "%s %s for %v, of %v: %s\n  %v\n", own.Role, own.Ref(), own.For, own.Of, own.Why, own.Manifest["spec"])
+	}
 	for _, l := range p.Labels {
 		fmt.Fprintf(&b, "label %s %s=%s, which binds %v\n", l.On, l.Key, l.Value, l.Binds)
 		if l.Why != "" {
@@ -126,7 +129,10 @@ func describe(p Plan) string {
 		}
 	}
 	for _, c := range p.Changes {
-		fmt.Fprintf(&b, "%s: %s at %s: %s → %s\n  %s\n", c.Turn, c.Object, c.Target, briefly(c.Before), briefly(c.After), c.Message)
+		fmt.Fprintf(&b, "%s (%s): %s at %s: %s → %s\n  %s\n", c.Turn, c.Class, c.Object, c.Target, briefly(c.Before), briefly(c.After), c.Message)
+	}
+	for _, n := range p.Notices {
+		fmt.Fprintf(&b, "%s: %s\n  %s\n", n.Class, n.On, n.Why)
 	}
 	for _, n := range p.Blocked {
 		fmt.Fprintf(&b, "blocked: %s at %s\n  %s\n", n.Policy, n.Target, n.Why)

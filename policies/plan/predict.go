@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -50,10 +51,7 @@ func (c Change) harms() bool { return c.Turn == Weaker || c.Turn == Denies }
 // changes compares what policies do before and after, in the namespaces given; nil is all of them.
 func changes(view *policies.View, after *mesh.Snapshot, namespaces []string) []Change {
 	out := []Change{}
-	for o := range view.Objects() {
-		if !o.Kind.IsPolicy() || namespaces != nil && !slices.Contains(namespaces, o.Namespace) {
-			continue
-		}
+	for o := range policiesOf(view.Snapshot, namespaces) {
 		now := view.Effects(o)
 		then := policies.Effects(after, after.Get(o.Kind, o.Namespace, o.Name))
 		for _, t := range union(now, then) {
@@ -72,6 +70,34 @@ func changes(view *policies.View, after *mesh.Snapshot, namespaces []string) []C
 		return cmp.Or(a.Object.Compare(b.Object), strings.Compare(a.Target.String(), b.Target.String()))
 	})
 	return out
+}
+
+// policyKinds are the kinds that have effects.
+var policyKinds = slices.DeleteFunc(mesh.Kinds(), func(k mesh.Kind) bool { return !k.IsPolicy() })
+
+// policiesOf are the policies of some namespaces, each named once; nil is all of them.
+func policiesOf(s *mesh.Snapshot, namespaces []string) iter.Seq[*mesh.Object] {
+	return func(yield func(*mesh.Object) bool) {
+		if namespaces == nil {
+			for _, kind := range policyKinds {
+				for o := range s.All(kind) {
+					if !yield(o) {
+						return
+					}
+				}
+			}
+			return
+		}
+		for _, ns := range slices.Compact(slices.Sorted(slices.Values(namespaces))) {
+			for _, kind := range policyKinds {
+				for _, o := range s.List(kind, ns) {
+					if !yield(o) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 func (s State) equal(o State) bool {

@@ -1,0 +1,95 @@
+package plan
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// large is a mesh of n namespaces, each with five Services and their Deployments, a DENY of a method at one of them, which needs a
+// waypoint, an ALLOW and a DENY of clients at the pods, and two policies that need nothing.
+func large(n int) *mesh.Snapshot {
+	var out []*mesh.Object
+	add := func(format string, args ...any) { out = append(out, decode(yamlOf(fmt.Sprintf(format, args...)))) }
+	for i := range n {
+		ns := fmt.Sprintf("team-%04d", i)
+		add(`{apiVersion: v1, kind: Namespace, metadata: {name: %s, labels: {istio.io/dataplane-mode: ambient}}}`, ns)
+		for s := range 5 {
+			add(`{apiVersion: v1, kind: Service, metadata: {name: s%d, namespace: %s}, spec: {clusterIP: 10.0.0.1, selector: {app: s%d}, ports: [{name: http, port: 80, targetPort: 8080}]}}`, s, ns, s)
+			add(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: s%d, namespace: %s}, spec: {selector: {matchLabels: {app: s%d}}, template: {metadata: {labels: {app: s%d}}, spec: {containers: [{name: a, image: a, ports: [{containerPort: 8080}]}]}}}}`, s, ns, s, s)
+		}
+		policy := func(name, spec string) {
+			add(`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: %s, namespace: %s}, spec: %s}`, name, ns, spec)
+		}
+		policy("l7", `{action: DENY, targetRefs: [{group: "", kind: Service, name: s0}], rules: [{to: [{operation: {methods: [DELETE]}}]}]}`)
+		policy("allow", `{selector: {matchLabels: {app: s0}}, rules: [{from: [{source: {namespaces: [front]}}]}]}`)
+		policy("deny", `{action: DENY, selector: {matchLabels: {app: s0}}, rules: [{from: [{source: {principals: [cluster.local/ns/dev/sa/dev]}}]}]}`)
+		policy("other", `{selector: {matchLabels: {app: s1}}, rules: [{from: [{source: {namespaces: [front]}}]}]}`)
+		policy("ports", `{action: DENY, selector: {matchLabels: {app: s2}}, rules: [{to: [{operation: {ports: ["9090"]}}]}]}`)
+	}
+	return mesh.New(mesh.Options{}, out...)
+}
+
+// carriedOut is the mesh once a plan is carried out, and what is managed then.
+func carriedOut(s *mesh.Snapshot, p Plan) (*mesh.Snapshot, Managed) {
+	managed := Managed{}
+	for _, w := range p.Waypoints {
+		managed[w.Ref()] = []string{ManagedByLabel}
+		s = s.With(decode(sealed(w.Manifest)))
+	}
+	for _, own := range p.Policies {
+		managed[own.Ref()] = []string{ManagedByLabel}
+		s = s.With(decode(sealed(own.Manifest)))
+	}
+	for _, l := range p.Labels {
+		o := labelled(find(s, l.On), l.labels())
+		o.Annotations = map[string]string{ProfileAnnotation: "default"}
+		managed[canonical(l.On)] = []string{l.Key}
+		s = s.With(o)
+	}
+	return s, managed
+}
+
+var provision = Settings{Default: Setting{Mode: Provision, Profile: Profile{Name: "default"}}}
+
+// BenchmarkMake: a waypoint, two policies and a label in each of 2,000 namespaces, planned from nothing.
+func BenchmarkMake(b *testing.B) {
+	s := large(2000)
+	b.ReportAllocs()
+	for b.Loop() {
+		if p := Make(policies.NewView(s), provision, nil); len(p.Waypoints) != 2000 || len(p.Policies) != 6000 {
+			b.Fatalf("%d waypoints, %d policies, %d blocked", len(p.Waypoints), len(p.Policies), len(p.Blocked))
+		}
+	}
+}
+
+// BenchmarkMakeCarriedOut: the same when all of it is there.
+func BenchmarkMakeCarriedOut(b *testing.B) {
+	s := large(2000)
+	s, managed := carriedOut(s, Make(policies.NewView(s), provision, nil))
+	b.ReportAllocs()
+	for b.Loop() {
+		if p := Make(policies.NewView(s), provision, managed); len(p.Waypoints) != 2000 {
+			b.Fatalf("%d waypoints", len(p.Waypoints))
+		}
+	}
+}
+
+// BenchmarkNext: what is left to do when all of it is there.
+func BenchmarkNext(b *testing.B) {
+	s := large(2000)
+	s, managed := carriedOut(s, Make(policies.NewView(s), provision, nil))
+	view := policies.NewView(s)
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	w := World{View: view, Settings: provision, Plan: Make(view, provision, managed), Now: now,
+		Evidence: Evidence{Managed: managed, Convergence: Convergence{Acknowledged: now, Since: now.Add(-time.Hour)}}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if p := Next(w); len(p) != 2000 || !p.Done() {
+			b.Fatalf("%d waypoints, %v, %v", len(p), p.Steps()[:1], p[0])
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// ingress leaves out the label for ingress gateways where a policy at the waypoint says by identity who gets in: whether a
+// gateway is among them is not for a plan to guess. Until the label is set gateways send to the pods, as they did.
+func (m *maker) ingress(after *mesh.Snapshot) {
+	for i := range m.plan.Labels {
+		l := &m.plan.Labels[i]
+		for _, ref := range l.Binds {
+			svc := find(after, ref)
+			if !l.Ingress || svc == nil {
+				continue
+			}
+			if by := m.choosy(after, svc); by != nil {
+				l.Ingress = false
+				m.plan.Notices = append(m.plan.Notices, Notice{ref, ClassIngress, fmt.Sprintf("ingress gateways still send to the pods: %s says by identity who gets in at the waypoint. Let the gateway in there, and set %s=true.", by, "istio.io/ingress-use-waypoint")})
+			}
+		}
+	}
+}
+
+// choosy is a policy at the waypoint that says by identity who gets in to a Service.
+func (m *maker) choosy(after *mesh.Snapshot, svc *mesh.Object) *mesh.Object {
+	chain := policies.OnChain(after, mesh.AuthorizationPolicy, svc)
+	for _, p := range m.plan.Policies {
+		if p.Role == Twin && slices.Contains(p.For, refOf(svc)) {
+			chain = append(chain, decode(p.Manifest))
+		}
+	}
+	for _, o := range chain {
+		for i := range o.Spec.(*mesh.AuthorizationPolicySpec).Rules {
+			if ruleOf(&o.Spec.(*mesh.AuthorizationPolicySpec).Rules[i], o.Namespace).asksWho() {
+				return o
+			}
+		}
+	}
+	return nil
+}

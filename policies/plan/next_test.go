@@ -1,0 +1,218 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// worldOf is a mesh in which every proxy knows everything and every Gateway serves, but for what change says.
+func worldOf(s *mesh.Snapshot, managed Managed, settings Settings, change func(*Evidence)) World {
+	e := Evidence{Managed: managed, Waypoints: map[mesh.Ref]Serving{}, Convergence: Convergence{Acknowledged: noon, Since: noon.Add(-time.Hour)}}
+	for gw := range s.All(mesh.Gateway) {
+		e.Waypoints[refOf(gw)] = Serving{Ready: true, Counted: true}
+	}
+	if change != nil {
+		change(&e)
+	}
+	view := policies.NewView(s)
+	return World{View: view, Settings: settings, Plan: Make(view, settings, e.Managed), Evidence: e, Now: noon}
+}
+
+func says(p Progress) []string {
+	var out []string
+	for _, c := range p {
+		name := c.Waypoint.Namespace + "/" + c.Waypoint.Name
+		if c.Step != nil {
+			out = append(out, fmt.Sprintf("%s: %s %s %s", name, c.Step.Row, c.Step.Action, c.Step.Object))
+		}
+		for _, w := range c.Waiting {
+			out = append(out, fmt.Sprintf("%s: waits %s: %s", name, w.Row, w.Why))
+		}
+		for _, s := range c.Stopped {
+			out = append(out, fmt.Sprintf("%s: stopped %s: %s", name, s.Row, s.Why))
+		}
+	}
+	return out
+}
+
+func compare(t *testing.T, p Progress, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, says(p)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+var onlyShop = Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Profile: Profile{Name: "default", RetainFor: time.Hour, Parameters: map[string]string{"deployment": "spec: {}"}}}}}
+
+// done is the mesh of two() with the plan for shop carried out.
+func done(t *testing.T, more ...string) (*mesh.Snapshot, Managed) {
+	t.Helper()
+	s := two(more...).Snapshot
+	p := Make(policies.NewView(s), onlyShop, nil)
+	p.Waypoints = slices.DeleteFunc(p.Waypoints, func(w Waypoint) bool { return w.Namespace != "shop" })
+	p.Labels = slices.DeleteFunc(p.Labels, func(l Label) bool { return home(l.On) != "shop" })
+	s, managed := carriedOut(s, p)
+	for _, w := range p.Waypoints {
+		o := decode(sealed(w.Parameters))
+		s, managed[refOf(o)] = s.With(o), []string{ManagedByLabel}
+	}
+	return s, managed
+}
+
+// TestOnlyWhereProvisioned: of two namespaces that need a waypoint the one gets it that a Guardrail provides for.
+func TestOnlyWhereProvisioned(t *testing.T) {
+	compare(t, Next(worldOf(two().Snapshot, nil, onlyShop, nil)), "shop/waypoint: make-parameters Apply ConfigMap shop/waypoint-parameters")
+	compare(t, Next(worldOf(two().Snapshot, nil, Settings{Default: Setting{Mode: Require}}, nil)))
+}
+
+// TestServes: a plan that is carried out leaves nothing to do.
+func TestServes(t *testing.T) {
+	s, managed := done(t)
+	p := Next(worldOf(s, managed, onlyShop, nil))
+	compare(t, p)
+	if !p.Done() || len(p) != 1 || len(p[0].Needs) != 1 {
+		t.Errorf("got %+v", p)
+	}
+}
+
+// TestDrift: what somebody changes in what is ours is put right, of a Gateway and of a ConfigMap.
+func TestDrift(t *testing.T) {
+	s, managed := done(t)
+	cm := s.Get(mesh.ConfigMap, "shop", "waypoint-parameters")
+	content := maps.Clone(cm.Content)
+	content["data"] = map[string]any{"deployment": "spec: {replicas: 0}"}
+	compare(t, Next(worldOf(s.With(decode(content)), managed, onlyShop, nil)), "shop/waypoint: make-parameters Apply ConfigMap shop/waypoint-parameters")
+	other := onlyShop
+	other.Namespaces = maps.Clone(onlyShop.Namespaces)
+	setting := other.Namespaces["shop"]
+	setting.Profile.Labels = map[string]string{"team": "a"}
+	other.Namespaces["shop"] = setting
+	compare(t, Next(worldOf(s, managed, other, nil)), "shop/waypoint: make-gateway Apply Gateway shop/waypoint")
+}
+
+// TestNeverReady: nothing is labelled for a waypoint that does not become ready.
+func TestNeverReady(t *testing.T) {
+	s, managed := done(t)
+	ns := s.Get(mesh.Namespace, "", "shop")
+	s = s.With(labelled(ns, nil, label.IoIstioUseWaypoint.Name))
+	delete(managed, refOf(ns))
+	compare(t, Next(worldOf(s, managed, onlyShop, func(e *Evidence) {
+		e.Waypoints[RefOf(mesh.Gateway, "shop", "waypoint")] = Serving{Why: "no pod of its current ReplicaSet is ready"}
+	})), "shop/waypoint: waits make-gateway: no pod of its current ReplicaSet is ready")
+	compare(t, Next(worldOf(s, managed, onlyShop, nil)), "shop/waypoint: make-binding Label Namespace shop")
+}
+
+// TestConflict: what the API server refused is not tried again, and the manifest is there to be committed.
+func TestConflict(t *testing.T) {
+	s, managed := done(t)
+	ns := s.Get(mesh.Namespace, "", "shop")
+	s = s.With(labelled(ns, nil, label.IoIstioUseWaypoint.Name))
+	delete(managed, refOf(ns))
+	p := Next(worldOf(s, managed, onlyShop, func(e *Evidence) { e.Refused = map[mesh.Ref]string{refOf(ns): "argocd owns metadata.labels"} }))
+	compare(t, p, "shop/waypoint: stopped make-binding: the API server refused it: argocd owns metadata.labels")
+	if labels := p[0].Stopped[0].Manifest["metadata"].(map[string]any)["labels"]; fmt.Sprint(labels) != "map[istio.io/use-waypoint:waypoint]" {
+		t.Errorf("manifest with labels %v", labels)
+	}
+}
+
+// TestLookAlikes: what has our label and annotation and was not written by us is never touched, whichever is missing.
+func TestLookAlikes(t *testing.T) {
+	const alike = `{apiVersion: v1, kind: ConfigMap, metadata: {name: waypoint-parameters, namespace: shop, labels: {%s}, annotations: {%s}}, data: {deployment: "x"}}`
+	both := fmt.Sprintf(alike, "app.kubernetes.io/managed-by: waywarden", "waywarden.dev/profile: default")
+	for name, tc := range map[string]struct {
+		text    string
+		managed Managed
+	}{
+		"not written by us": {both, nil},
+		"no label":          {fmt.Sprintf(alike, "", "waywarden.dev/profile: default"), Managed{RefOf(mesh.ConfigMap, "shop", "waypoint-parameters"): nil}},
+		"no annotation":     {fmt.Sprintf(alike, "app.kubernetes.io/managed-by: waywarden", ""), Managed{RefOf(mesh.ConfigMap, "shop", "waypoint-parameters"): nil}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			compare(t, Next(worldOf(two(tc.text).Snapshot, tc.managed, onlyShop, nil)),
+				"shop/waypoint: stopped make-parameters: ConfigMap shop/waypoint-parameters is not made: one of that name is there that is somebody else's. Rename or delete it.")
+		})
+	}
+	gateway := `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: old, namespace: pay, labels: {app.kubernetes.io/managed-by: waywarden}, annotations: {waywarden.dev/profile: default}}, spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}}`
+	s := two(gateway).Snapshot
+	s = s.Without(s.Get(mesh.AuthorizationPolicy, "pay", "l7")).Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7"))
+	compare(t, Next(worldOf(s, nil, Settings{Default: Setting{Mode: Provision}}, nil)))
+}
+
+// TestRemoved follows a removal from the last need to nothing, with each write done and nothing else.
+func TestRemoved(t *testing.T) {
+	s, managed := done(t)
+	s = s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7"))
+	now := noon
+	var rows []string
+	for range 20 {
+		w := worldOf(s, managed, onlyShop, func(e *Evidence) { e.Acknowledged = now })
+		w.Now = now
+		p := Next(w)
+		if len(p.Steps()) == 0 {
+			if p.Done() {
+				break
+			}
+			now = now.Add(30 * time.Minute)
+			continue
+		}
+		step := p.Steps()[0]
+		rows = append(rows, string(step.Row))
+		if step.Action == Delete && step.Preconditions.UID != find(s, step.Object).UID {
+			t.Errorf("%s is deleted whatever it is", step.Object)
+		}
+		s, managed = taken(s, managed, step)
+		now = now.Add(time.Second)
+	}
+	want := []string{"remove-retain", "remove-binding", "remove-drain", "remove-gateway", "remove-parameters"}
+	if diff := cmp.Diff(want, rows); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(managed) > 0 {
+		t.Errorf("left: %v", managed)
+	}
+}
+
+// taken is the mesh after a step.
+func taken(s *mesh.Snapshot, managed Managed, step Step) (*mesh.Snapshot, Managed) {
+	managed = maps.Clone(managed)
+	stored := find(s, step.Object)
+	switch step.Action {
+	case Apply:
+		o := decode(step.Manifest)
+		managed[step.Object] = slices.Sorted(maps.Keys(o.Labels))
+		return s.With(o), managed
+	case Delete:
+		delete(managed, step.Object)
+		return s.Without(stored), managed
+	}
+	labels, _ := step.Manifest["metadata"].(map[string]any)["labels"].(map[string]any)
+	o := labelled(stored, stringMap(labels), managed[step.Object]...)
+	o.Annotations = map[string]string{}
+	if delete(managed, step.Object); len(labels) > 0 {
+		o.Annotations[ProfileAnnotation] = "default"
+		managed[step.Object] = slices.Sorted(maps.Keys(labels))
+	}
+	return s.With(o), managed
+}
+
+// TestForeignLabelKeeps: a waypoint that somebody else's label asks for is in use.
+func TestForeignLabelKeeps(t *testing.T) {
+	s, managed := done(t, `{apiVersion: v1, kind: Service, metadata: {name: theirs, namespace: shop, labels: {istio.io/use-waypoint: waypoint}}, spec: {clusterIP: 10.96.0.12, selector: {app: theirs}, ports: [{name: http, port: 80}]}}`)
+	s = s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7"))
+	got := says(Next(worldOf(s, managed, onlyShop, nil)))
+	if len(got) != 1 || !strings.Contains(got[0], "Service shop/theirs asks for it by a label of somebody else's") {
+		t.Errorf("got %q", got)
+	}
+}
