@@ -8,10 +8,11 @@ import (
 	"github.com/waywarden/waywarden/policies/plan"
 )
 
-// Plan says which waypoints the objects of an inventory need.
+// Plan says which waypoints the objects of an inventory need, made as its Guardrails and WaypointProfiles say.
 func Plan(inv *inventory.Inventory, options mesh.Options) *report.Plan {
 	s := mesh.New(options, inv.Objects...)
-	p := plan.Make(policies.NewView(s), plan.Settings{}, nil)
+	settings, _ := plan.Rules(inv.Guardrails, inv.Profiles, s)
+	p := plan.Make(policies.NewView(s), settings.OnlyShown(), nil)
 	out := &report.Plan{Waypoints: p.Waypoints, Policies: p.Policies, Changes: p.Changes, Notices: p.Notices, Blocked: p.Blocked}
 	for _, l := range p.Labels {
 		out.Labels = append(out.Labels, report.PlannedLabel{Label: l, Location: Place(inv, l.On, "metadata.labels")})

@@ -111,9 +111,9 @@ func leanDeployment(o any) (any, error) {
 	return o, nil
 }
 
-// of are those of a Gateway.
+// of are those of a Gateway. What is listed is shared with the cache: nobody writes to it.
 func of(namespace, gateway string) []client.ListOption {
-	return []client.ListOption{client.InNamespace(namespace), client.MatchingLabels{label.IoK8sNetworkingGatewayGatewayName.Name: gateway}}
+	return []client.ListOption{client.InNamespace(namespace), client.MatchingLabels{label.IoK8sNetworkingGatewayGatewayName.Name: gateway}, client.UnsafeDisableDeepCopy}
 }
 
 // ready counts the ready pods of a Gateway's current ReplicaSet, those that its Deployment wants as it is now. why says why

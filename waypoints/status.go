@@ -49,12 +49,12 @@ func (c *Controller) tell(ctx context.Context, rules *Rules, missing map[string]
 		return c.status.Add(statusPace) // many waypoints at a time make one status
 	}
 	c.status = now
-	var errs []error
+	errs := []error{c.annotate(ctx, s, c.planned.managed, progress)}
 	for _, p := range rules.Profiles {
 		errs = append(errs, c.write(ctx, p, byProfile[p.Name]))
 	}
 	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
-		c.Log.Error(err, "the status of WaypointProfiles is not up to date; it is tried again")
+		c.Log.Error(err, "what is told of waypoints is not up to date; it is tried again")
 		return now.Add(retry)
 	}
 	return time.Time{}

@@ -51,6 +51,9 @@ func TestProfileChanges(t *testing.T) {
 	if w.get(configMaps, "shop", "waypoint-parameters") != nil {
 		t.Error("a profile that asks for nothing made parameters")
 	}
+	w.until("the Gateway says how many need it", 10*time.Second, func() bool {
+		return w.get(gateways, "shop", "waypoint").GetAnnotations()["waywarden.dev/needs"] == "1"
+	})
 	w.apply(fmt.Sprintf(profile, `
   autoscaling: {minReplicas: 2, maxReplicas: 5, targetCPUUtilization: 60}
   disruptionBudget: {minAvailable: 1}
