@@ -25,14 +25,6 @@ func without(stages []stage, names ...string) []stage {
 	return out
 }
 
-// swapped exchanges two stages of a table.
-func swapped(stages []stage, a, b string) []stage {
-	out := slices.Clone(stages)
-	i, j := place(out, a), place(out, b)
-	out[i], out[j] = out[j], out[i]
-	return out
-}
-
 // before moves a stage to just before another one.
 func before(stages []stage, name, other string) []stage {
 	moved := stages[place(stages, name)]
