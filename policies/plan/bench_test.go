@@ -37,6 +37,9 @@ func large(n int) *mesh.Snapshot {
 func carriedOut(s *mesh.Snapshot, p Plan) (*mesh.Snapshot, Managed) {
 	managed := Managed{}
 	for _, w := range p.Waypoints {
+		if w.Existing {
+			continue
+		}
 		managed[w.Ref()] = []string{ManagedByLabel}
 		s = s.With(decode(sealed(w.Manifest)))
 	}

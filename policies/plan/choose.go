@@ -104,17 +104,20 @@ func (m *maker) mustNotLabel(namespace *mesh.Object, w *Waypoint, needs []Need) 
 	}
 	made := m.snapshot.With(m.madeReady(w))
 	labels := m.newLabel(namespace.Ref(), w, nil, "").labels()
-	whole := made.With(labelled(namespace, labels))
+	about := []string{namespace.Name, m.snapshot.RootNamespace()}
+	harmful := slices.DeleteFunc(changes(m.view, made.With(labelled(namespace, labels)), about), func(c Change) bool { return !c.harms() })
+	if len(harmful) == 0 {
+		return ""
+	}
 	single := made
 	for _, n := range needs {
 		if o := serviceOf(m.snapshot, n.Target); o != nil {
 			single = single.With(labelled(o, labels))
 		}
 	}
-	about := []string{namespace.Name, m.snapshot.RootNamespace()}
 	unavoidable := changes(m.view, single, about)
-	for _, c := range changes(m.view, whole, about) {
-		if c.harms() && !slices.ContainsFunc(unavoidable, func(o Change) bool { return o.key() == c.key() && o.Turn == c.Turn }) {
+	for _, c := range harmful {
+		if !slices.ContainsFunc(unavoidable, func(o Change) bool { return o.key() == c.key() && o.Turn == c.Turn }) {
 			return fmt.Sprintf("on Namespace %s it would also change what %s does at %s", namespace.Name, c.Object, c.Target)
 		}
 	}

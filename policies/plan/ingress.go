@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"istio.io/api/label"
+
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -20,10 +22,21 @@ func (m *maker) ingress(after *mesh.Snapshot) {
 			}
 			if by := m.choosy(after, svc); by != nil {
 				l.Ingress = false
-				m.plan.Notices = append(m.plan.Notices, Notice{ref, ClassIngress, fmt.Sprintf("ingress gateways still send to the pods: %s says by identity who gets in at the waypoint. Let the gateway in there, and set %s=true.", by, "istio.io/ingress-use-waypoint")})
+				m.plan.Notices = append(m.plan.Notices, Notice{ref, ClassIngress, fmt.Sprintf("ingress gateways still send to the pods: %s says by identity who gets in at the waypoint. Let the gateway in there, and set %s=true.", by, label.IoIstioIngressUseWaypoint.Name)})
 			}
 		}
 	}
+}
+
+// ingressed is a mesh that is bound, with the labels for ingress gateways as they are left.
+func (m *maker) ingressed(after *mesh.Snapshot) *mesh.Snapshot {
+	for _, l := range m.plan.Labels {
+		o := find(after, l.On)
+		if _, set := o.Labels[label.IoIstioIngressUseWaypoint.Name]; set && !l.Ingress && find(m.snapshot, l.On).Labels[label.IoIstioIngressUseWaypoint.Name] == "" {
+			after = after.With(labelled(o, nil, label.IoIstioIngressUseWaypoint.Name))
+		}
+	}
+	return after
 }
 
 // choosy is a policy at the waypoint that says by identity who gets in to a Service.

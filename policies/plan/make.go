@@ -62,7 +62,7 @@ func (c *course) makePolicies(role Role, row Row, for_ func(mesh.Ref) bool) outc
 		if p.Role != role || !slices.ContainsFunc(p.For, for_) {
 			continue
 		}
-		switch c.ensure(row, p.Manifest, p.Why, c.needsFor(p.For)) {
+		switch c.ensure(row, c.withTimes(p), p.Why, c.needsFor(p.For)) {
 		case busy:
 			return busy
 		case stopped:
@@ -70,6 +70,20 @@ func (c *course) makePolicies(role Role, row Row, for_ func(mesh.Ref) bool) outc
 		}
 	}
 	return settled
+}
+
+// withTimes is our policy with the times that are written down on it, as long as nothing needs the waypoint.
+func (c *course) withTimes(p Policy) map[string]any {
+	manifest, stored := p.Manifest, find(c.snapshot, p.Ref())
+	if c.planned != nil && !c.planned.Idle || stored == nil {
+		return manifest
+	}
+	for _, key := range []string{UnneededSinceAnnotation, DrainingSinceAnnotation} {
+		if at := stored.Annotations[key]; at != "" {
+			manifest = noted(manifest, key, at)
+		}
+	}
+	return manifest
 }
 
 // awaitPolicies waits until every proxy knows those policies.

@@ -41,8 +41,8 @@ func Needs(view *policies.View) []Need {
 // search finds the needs, and those of which a waypoint alone would make no good: where it would deny what nobody
 // means to deny.
 func search(view *policies.View, h *hypotheses) (met []Need, blocked []Blocked) {
-	for o := range view.Objects() {
-		if !o.Kind.IsPolicy() || o.Terminating || asksNothing(o) {
+	for o := range policiesOf(view.Snapshot, nil) {
+		if o.Terminating || asksNothing(o) {
 			continue
 		}
 		now := view.Effects(o)

@@ -126,7 +126,11 @@ func home(r mesh.Ref) string {
 
 // Apply is the mesh once the plan is carried out and its waypoints are ready.
 func (p *Plan) Apply(s *mesh.Snapshot) *mesh.Snapshot {
-	s = p.bound(s)
+	return p.beside(p.bound(s))
+}
+
+// beside is a mesh with the policies of the plan.
+func (p *Plan) beside(s *mesh.Snapshot) *mesh.Snapshot {
 	for _, own := range p.Policies {
 		s = s.With(decode(own.Manifest))
 	}

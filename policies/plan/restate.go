@@ -94,10 +94,16 @@ func (r *restating) repeatable(o *mesh.Object, rules []rule) string {
 		return fmt.Sprintf("it names container ports, and which ports of %s lead there is not shown, or differs between its pods. Let the rule name no port.", r.svc)
 	case slices.ContainsFunc(rules, rule.asksWhere):
 		return "it names addresses of pods, and the waypoint sees the Service's. Leave destination.ip out."
-	case slices.ContainsFunc(policies.Effects(r.after, o), func(e policies.Effect) bool { return e.Has(policies.TrustDomainNever) }):
+	case r.aliases() && slices.ContainsFunc(policies.Effects(r.after, o), func(e policies.Effect) bool { return e.Has(policies.TrustDomainNever) }):
 		return "it names a trust domain by an alias, which ztunnel does not know and the waypoint does. Name the trust domain itself."
 	}
 	return ""
+}
+
+// aliases is whether a trust domain can be named by another name than its own.
+func (r *restating) aliases() bool {
+	t := r.after.Settings()
+	return t.TrustDomain != "cluster.local" || len(t.TrustDomainAliases) > 0
 }
 
 // deny repeats a DENY on clients at the waypoint.
