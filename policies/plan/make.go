@@ -8,6 +8,7 @@ import (
 
 	"istio.io/api/label"
 
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -162,6 +163,9 @@ func (c *course) bindOne(l Label, on *mesh.Object) outcome {
 	}) {
 		return stopped // said where the policy was to be written
 	}
+	if o := c.shutOut(l); o != nil {
+		return c.stop(MakeBinding, refOf(on), nil, fmt.Sprintf("%s is not bound: %s", on, c.lastAllowSays(o)))
+	}
 	labels, before := l.labels(), c.before(on)
 	switch {
 	case before == nil && on.Labels[l.Key] != "":
@@ -173,6 +177,28 @@ func (c *course) bindOne(l Label, on *mesh.Object) outcome {
 	}
 	return c.step(Step{Action: Bind, Row: MakeBinding, Object: refOf(on), Manifest: labelsManifest(l.On, c.profileOf(on.Home()), labels),
 		Preconditions: c.preconditions(on), Why: "its waypoint is ready, and everything beside it is in force", Needs: l.Needs})
+}
+
+// shutOut is an admission of ours for another waypoint that would shut this one out: it is left over, as the last ALLOW over pods of
+// which the ALLOW beside it is gone.
+func (c *course) shutOut(l Label) *mesh.Object {
+	id := identity{c.snapshot.Identity(c.gateway)}
+	for _, ref := range l.Binds {
+		svc := find(c.snapshot, ref)
+		if svc == nil {
+			continue
+		}
+		behind, _ := c.snapshot.Backends(svc)
+		for _, w := range behind {
+			allows := policies.AllowsAt(c.snapshot, w)
+			if len(allows) > 0 && !slices.ContainsFunc(allows, func(o *mesh.Object) bool {
+				return !c.Evidence.Managed.Made(o) || slices.ContainsFunc(rulesOf(o), func(r rule) bool { return r.of(id) != never })
+			}) {
+				return allows[0]
+			}
+		}
+	}
+	return nil
 }
 
 // before is the label of ours by which an object is bound to another waypoint, nil where it is not.
