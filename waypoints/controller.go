@@ -49,13 +49,13 @@ type Options struct {
 // Controller carries the plan out. One replica runs it, the leader.
 type Controller struct {
 	Options
-	writer  writer
-	journal *journal
-	wake    chan struct{}
+	writer writer
+	wake   chan struct{}
 
 	// What follows belongs to the one goroutine of Start.
 	deployed *deployed
 	follower follower
+	journal  journal
 	convergence
 	attempts attempts
 	repairs  repairs
@@ -102,7 +102,7 @@ func New(o Options) (*Controller, error) {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
-	return &Controller{Options: o, writer: writer{c}, journal: newJournal(o.Clock.Now), wake: make(chan struct{}, 1),
+	return &Controller{Options: o, writer: writer{c}, wake: make(chan struct{}, 1),
 		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, repairs: repairs{}, told: told{}}, nil
 }
 
@@ -164,16 +164,14 @@ func (c *Controller) rouse() {
 	}
 }
 
-// follow takes down every change of the mesh.
+// follow has the controller look when the mesh has changed.
 func (c *Controller) follow(ctx context.Context) {
 	changes := c.Live.Subscribe()
 	defer changes.Close()
 	for {
-		change, err := changes.Next(ctx)
-		if err != nil {
+		if _, err := changes.Next(ctx); err != nil {
 			return
 		}
-		c.journal.enter(change)
 		c.rouse()
 	}
 }
@@ -202,6 +200,8 @@ func (c *Controller) once(ctx context.Context) time.Time {
 	if err != nil || !snapshot.Whole() {
 		return time.Time{} // what is not known is not taken for what is not there
 	}
+	c.journal.enter(snapshot, now)
+	c.journal.forget(now)
 	settings, missing := Settings(*rules, snapshot, c.Drain)
 	managed, versions := ours(marks)
 	if !provisions(settings) && len(managed) == 0 {
@@ -214,8 +214,7 @@ func (c *Controller) once(ctx context.Context) time.Time {
 	}
 	evidence := plan.Evidence{Managed: managed, Versions: versions, Waypoints: c.deployed.serving(ctx, snapshot, managed, demands(*rules)),
 		Refused: c.attempts.refusals(versions, now)}
-	evidence.Written, evidence.Since = c.journal.read()
-	evidence.Acknowledged = c.at
+	evidence.Written, evidence.Since, evidence.Acknowledged = c.journal.written, c.journal.since, c.at
 	world := plan.World{View: c.planned.view, Settings: settings, Plan: c.planned.plan, Evidence: evidence, Now: now}
 	progress := plan.Next(world)
 	if waitForProxies(progress) && c.due(now) {

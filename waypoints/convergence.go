@@ -2,11 +2,10 @@ package waypoints
 
 import (
 	"context"
+	"maps"
 	"slices"
-	"sync"
 	"time"
 
-	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/plan"
 )
@@ -18,29 +17,24 @@ const Settle = 15 * time.Second
 // remembered is how long it is remembered when an object was changed.
 const remembered = 10 * time.Minute
 
-// journal is when objects were seen to change.
+// journal is when objects were seen to change. Every mesh that something is decided by is entered before that: what was
+// not entered would count as old, and so as known to every proxy.
 type journal struct {
-	now func() time.Time
-
-	mu      sync.Mutex
+	seen    *mesh.Snapshot
 	since   time.Time
 	written map[mesh.Ref]time.Time
 }
 
-func newJournal(now func() time.Time) *journal {
-	return &journal{now: now, written: map[mesh.Ref]time.Time{}}
-}
-
-// enter takes down a change. The first one is what was there before anybody looked.
-func (j *journal) enter(c inventory.Change) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	now := j.now()
-	if c.Before == nil {
-		j.since = now
+// enter takes down what has changed since the mesh that was entered last. The first one is what was there before anybody
+// looked.
+func (j *journal) enter(s *mesh.Snapshot, now time.Time) {
+	before := j.seen
+	j.seen = s
+	if before == nil {
+		j.since, j.written = now, map[mesh.Ref]time.Time{}
 		return
 	}
-	for was, is := range c.Objects() {
+	for was, is := range mesh.Changes(before, s) {
 		o := is
 		if o == nil {
 			o = was
@@ -54,22 +48,12 @@ func (j *journal) enter(c inventory.Change) {
 // restless are kinds that change all the time, and that no step waits for.
 var restless = []mesh.Kind{mesh.Pod, mesh.ReplicaSet, mesh.Job, mesh.EndpointSlice, mesh.Deployment, mesh.StatefulSet, mesh.DaemonSet}
 
-// read is a copy of what is known. What lies long back is forgotten: that it has not changed since is still true.
-func (j *journal) read() (map[mesh.Ref]time.Time, time.Time) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if limit := j.now().Add(-remembered); j.since.Before(limit) {
+// forget drops what lies long back: that it has not changed since is still true.
+func (j *journal) forget(now time.Time) {
+	if limit := now.Add(-remembered); j.since.Before(limit) {
 		j.since = limit
 	}
-	out := make(map[mesh.Ref]time.Time, len(j.written))
-	for ref, at := range j.written {
-		if at.Before(j.since) {
-			delete(j.written, ref)
-			continue
-		}
-		out[ref] = at
-	}
-	return out, j.since
+	maps.DeleteFunc(j.written, func(_ mesh.Ref, at time.Time) bool { return at.Before(j.since) })
 }
 
 // convergence is what is known of what proxies run with.

@@ -108,3 +108,28 @@ func TestGuardrails(t *testing.T) {
 		})
 	}
 }
+
+// TestProfiles: what istiod would refuse of a WaypointProfile is refused, at its field, and what is seldom meant is told.
+func TestProfiles(t *testing.T) {
+	const head = "{apiVersion: waywarden.dev/v1alpha1, kind: WaypointProfile, metadata: {name: default}, spec: "
+	for spec, c := range map[string]struct{ field, warning string }{
+		"{replicas: 2, disruptionBudget: {minAvailable: 1}}": {},
+		"{}": {},
+		"{replicas: 2, autoscaling: {maxReplicas: 3}}":                            {field: "spec.replicas"},
+		"{patch: {metadata: {name: other}}}":                                      {field: "spec.patch.metadata"},
+		"{patch: {spec: {selector: {matchLabels: {a: b}}}}}":                      {field: "spec.patch.spec.selector"},
+		"{resources: {requests: {cpu: \"4\"}}}":                                   {field: "spec.resources.requests"},
+		"[1]":                                                                     {field: "spec"},
+		"{replicas: 1, disruptionBudget: {minAvailable: 1}}":                      {warning: "lets no node be drained"},
+		"{autoscaling: {maxReplicas: 3}, disruptionBudget: {minAvailable: 100%}}": {warning: "lets no node be drained"},
+	} {
+		got := answer(t, New(denying(t)).Validating(), creates(t, head+spec+"}"))
+		said := strings.Join(got.Warnings, " ")
+		if got.Allowed != (c.field == "") || !strings.Contains(said, c.warning) || (c.warning == "") != (said == "") {
+			t.Errorf("%s: allowed: %v, warnings: %q", spec, got.Allowed, said)
+		}
+		if c.field != "" && (got.Result == nil || len(got.Result.Details.Causes) != 1 || got.Result.Details.Causes[0].Field != c.field) {
+			t.Errorf("%s: %+v, want a cause at %s", spec, got.Result, c.field)
+		}
+	}
+}

@@ -72,7 +72,7 @@ func (m *maker) signer(ns string) func(map[string]any, map[string]string) {
 	setting := m.settings.Of(ns)
 	return func(metadata map[string]any, annotations map[string]string) {
 		if setting.Mode == Provision {
-			sign(metadata, setting.Profile.Name, annotations)
+			sign(metadata, nameOf(setting.Profile), annotations)
 		}
 	}
 }

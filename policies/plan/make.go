@@ -8,6 +8,7 @@ import (
 
 	"istio.io/api/label"
 
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -62,7 +63,7 @@ func (c *course) makePolicies(role Role, row Row, for_ func(mesh.Ref) bool) outc
 		if p.Role != role || !slices.ContainsFunc(p.For, for_) {
 			continue
 		}
-		switch c.ensure(row, p.Manifest, p.Why, c.needsFor(p.For)) {
+		switch c.ensure(row, c.withTimes(p), p.Why, c.needsFor(p.For)) {
 		case busy:
 			return busy
 		case stopped:
@@ -70,6 +71,20 @@ func (c *course) makePolicies(role Role, row Row, for_ func(mesh.Ref) bool) outc
 		}
 	}
 	return settled
+}
+
+// withTimes is our policy with the times that are written down on it, as long as nothing needs the waypoint.
+func (c *course) withTimes(p Policy) map[string]any {
+	manifest, stored := p.Manifest, find(c.snapshot, p.Ref())
+	if c.planned != nil && !c.planned.Idle || stored == nil {
+		return manifest
+	}
+	for _, key := range []string{UnneededSinceAnnotation, DrainingSinceAnnotation} {
+		if at := stored.Annotations[key]; at != "" {
+			manifest = noted(manifest, key, at)
+		}
+	}
+	return manifest
 }
 
 // awaitPolicies waits until every proxy knows those policies.
@@ -148,37 +163,57 @@ func (c *course) bindOne(l Label, on *mesh.Object) outcome {
 	}) {
 		return stopped // said where the policy was to be written
 	}
-	labels, before := l.labels(), c.before(on)
-	switch {
-	case before == nil && on.Labels[l.Key] != "":
+	if o := c.shutOut(l); o != nil {
+		return c.stop(MakeBinding, refOf(on), nil, fmt.Sprintf("%s is not bound: %s", on, c.lastAllowSays(o)))
+	}
+	labels := l.labels()
+	if _, ours := storedLabel(c.Evidence.Managed, on); !ours && on.Labels[l.Key] != "" {
 		return c.stop(MakeBinding, refOf(on), labelsManifest(l.On, c.profileOf(on.Home()), labels), fmt.Sprintf("%s asks for waypoint %q by a label of somebody else's. Commit the label, or remove it.", on, on.Labels[l.Key]))
-	case before != nil:
-		if why := c.left(*before); why != "" {
-			return c.stop(MakeBinding, refOf(on), nil, why)
-		}
+	}
+	if why := c.left(l); why != "" {
+		return c.stop(MakeBinding, refOf(on), nil, why)
 	}
 	return c.step(Step{Action: Bind, Row: MakeBinding, Object: refOf(on), Manifest: labelsManifest(l.On, c.profileOf(on.Home()), labels),
 		Preconditions: c.preconditions(on), Why: "its waypoint is ready, and everything beside it is in force", Needs: l.Needs})
 }
 
-// before is the label of ours by which an object is bound to another waypoint, nil where it is not.
-func (c *course) before(on *mesh.Object) *Label {
-	if l, ok := storedLabel(c.Evidence.Managed, on); ok && l.Waypoint() != c.ref {
-		return &l
+// shutOut is an admission of ours for another waypoint that would shut this one out: it is left over, as the last ALLOW over pods of
+// which the ALLOW beside it is gone.
+func (c *course) shutOut(l Label) *mesh.Object {
+	id := identity{c.snapshot.Identity(c.gateway)}
+	for _, ref := range l.Binds {
+		svc := find(c.snapshot, ref)
+		if svc == nil {
+			continue
+		}
+		behind, _ := c.snapshot.Backends(svc)
+		for _, w := range behind {
+			allows := policies.AllowsAt(c.snapshot, w)
+			if len(allows) > 0 && !slices.ContainsFunc(allows, func(o *mesh.Object) bool {
+				return !c.Evidence.Managed.Made(o) || slices.ContainsFunc(rulesOf(o), func(r rule) bool { return r.of(id) != never })
+			}) {
+				return allows[0]
+			}
+		}
 	}
 	return nil
 }
 
-// left says why an object must not leave its waypoint: policies that name the Gateway do not follow.
+// left says why what a label binds must not leave the waypoint to which it is bound: policies that name the Gateway do not follow.
 func (c *course) left(l Label) string {
-	ref := l.Waypoint()
-	gw := c.snapshot.Get(mesh.Gateway, ref.Namespace, ref.Name)
-	if gw == nil {
-		return ""
-	}
-	for _, o := range c.snapshot.PoliciesFor(gw) {
-		if !c.Evidence.Managed.Made(o) {
-			return fmt.Sprintf("%s does not move to waypoint %s: %s names Gateway %s, and does not follow. Bind it to its Services with targetRefs.", l.On, c.ref.Name, o, gw.Key())
+	for _, ref := range l.Binds {
+		svc := find(c.snapshot, ref)
+		if svc == nil {
+			continue
+		}
+		gw := c.snapshot.Binding(svc).Gateway
+		if gw == nil || refOf(gw) == c.ref {
+			continue
+		}
+		for _, o := range c.snapshot.PoliciesFor(gw) {
+			if !c.Evidence.Managed.Made(o) {
+				return fmt.Sprintf("%s does not move to waypoint %s: %s names Gateway %s, and does not follow. Bind it to its Services with targetRefs.", svc, c.ref.Name, o, gw.Key())
+			}
 		}
 	}
 	return ""

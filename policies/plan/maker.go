@@ -108,7 +108,8 @@ func (m *maker) waypoint(ns, name string) *Waypoint {
 		if gw := m.snapshot.Get(mesh.Gateway, ns, name); gw != nil {
 			w.Existing, w.Ready, w.For = true, mesh.Ready(gw), m.snapshot.TrafficType(gw)
 		} else if gw := m.stored.Get(mesh.Gateway, ns, name); m.managed.Made(gw) {
-			w.Ready = mesh.Ready(gw)
+			setting := m.settings.madeBy(ns, gw.Annotations[ProfileAnnotation])
+			w.Ready, w.profile, w.mode = mesh.Ready(gw), setting.Profile, setting.Mode
 		}
 		m.waypoints[key] = w
 	}

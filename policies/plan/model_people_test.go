@@ -99,7 +99,7 @@ func (m *model) atRest() {
 	for _, svc := range services {
 		// Whoever binds a Service himself answers for it.
 		o := m.latest().Get(mesh.Service, "shop", svc)
-		if l := o.Labels[label.IoIstioUseWaypoint.Name]; l != "" && len(m.managed[refOf(o)]) == 0 {
+		if l := o.Labels[label.IoIstioUseWaypoint.Name]; l != "" && l != "none" && len(m.managed[refOf(o)]) == 0 {
 			m.broke[svc] = true
 		}
 	}

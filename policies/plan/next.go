@@ -153,6 +153,9 @@ func (c *course) run() {
 		c.remove()
 	case !c.planned.Existing && c.planned.mode != Provision:
 		c.out.Needs = nil // it is for people to make
+		if c.ours() {
+			c.stop(MakeGateway, c.ref, nil, "it stays as it is: no Guardrail with mode Provision selects its namespace any more. Take it over, or select the namespace.")
+		}
 	default:
 		c.follow(c.tables().making)
 	}
@@ -160,19 +163,24 @@ func (c *course) run() {
 
 // provisioned is whether Waywarden provides for any namespace that the waypoint is about.
 func (c *course) provisioned() bool {
-	if c.Settings.Of(c.ref.Namespace).Mode == Provision {
+	if c.setting().Mode == Provision {
 		return true
 	}
 	return slices.ContainsFunc(c.bound, func(l Label) bool { return c.Settings.Of(home(l.On)).Mode == Provision }) ||
 		slices.ContainsFunc(c.own, func(o *mesh.Object) bool { return c.Settings.Of(o.Namespace).Mode == Provision })
 }
 
+// setting is that by which the waypoint was made.
+func (c *course) setting() Setting {
+	if c.ours() {
+		return c.Settings.madeBy(c.ref.Namespace, c.gateway.Annotations[ProfileAnnotation])
+	}
+	return c.Settings.Of(c.ref.Namespace)
+}
+
 // profileOf is the name of the profile for objects of a namespace.
 func (o *order) profileOf(ns string) string {
-	if name := o.Settings.Of(ns).Profile.Name; name != "" {
-		return name
-	}
-	return "default"
+	return nameOf(o.Settings.Of(ns).Profile)
 }
 
 func cutKey(key string) (ns, name string, ok bool) {

@@ -65,6 +65,9 @@ func done(t *testing.T, more ...string) (*mesh.Snapshot, Managed) {
 	p.Labels = slices.DeleteFunc(p.Labels, func(l Label) bool { return home(l.On) != "shop" })
 	s, managed := carriedOut(s, p)
 	for _, w := range p.Waypoints {
+		if w.Existing {
+			continue
+		}
 		o := decode(sealed(w.Parameters))
 		s, managed[refOf(o)] = s.With(o), []string{ManagedByLabel}
 	}
@@ -150,14 +153,43 @@ func TestLookAlikes(t *testing.T) {
 	compare(t, Next(worldOf(s, nil, Settings{Default: Setting{Mode: Provision}}, nil)))
 }
 
-// TestRemoved follows a removal from the last need to nothing, with each write done and nothing else.
+// TestRemoved: from the last need to nothing of ours, of a waypoint of ours and of one of somebody else's, which stays.
 func TestRemoved(t *testing.T) {
-	s, managed := done(t)
-	s = s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7"))
+	const clients = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: who, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, rules: [{from: [{source: {namespaces: [front]}}]}]}}`
+	const pods = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: a, image: a}]}}}}`
+	const front = `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: front, namespace: shop}, spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}}`
+	for _, tc := range []struct {
+		name     string
+		more     []string
+		settings Settings
+		want     []string
+	}{
+		{"ours", nil, onlyShop, []string{"remove-retain", "remove-binding", "remove-drain", "remove-gateway", "remove-parameters"}},
+		{"ours, with policies beside it", []string{clients, pods}, onlyShop,
+			[]string{"remove-retain", "remove-binding", "remove-drain", "remove-admission", "remove-twin", "remove-gateway", "remove-parameters"}},
+		{"somebody else's", []string{front}, onlyShop, []string{"remove-binding"}},
+		{"somebody else's, with policies beside it", []string{clients, pods, front}, onlyShop,
+			[]string{"remove-retain", "remove-binding", "remove-drain", "remove-admission", "remove-drain", "remove-twin"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s, managed := done(t, tc.more...)
+			rows, left := toTheEnd(t, s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7")), managed, tc.settings)
+			if diff := cmp.Diff(tc.want, rows); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+		})
+	}
+}
+
+// toTheEnd takes all steps, and says their rows and what is ours then.
+func toTheEnd(t *testing.T, s *mesh.Snapshot, managed Managed, settings Settings) (rows []string, left Managed) {
+	t.Helper()
 	now := noon
-	var rows []string
-	for range 20 {
-		w := worldOf(s, managed, onlyShop, func(e *Evidence) { e.Acknowledged = now })
+	for range 40 {
+		w := worldOf(s, managed, settings, func(e *Evidence) { e.Acknowledged = now })
 		w.Now = now
 		p := Next(w)
 		if len(p.Steps()) == 0 {
@@ -175,13 +207,7 @@ func TestRemoved(t *testing.T) {
 		s, managed = taken(s, managed, step)
 		now = now.Add(time.Second)
 	}
-	want := []string{"remove-retain", "remove-binding", "remove-drain", "remove-gateway", "remove-parameters"}
-	if diff := cmp.Diff(want, rows); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if len(managed) > 0 {
-		t.Errorf("left: %v", managed)
-	}
+	return rows, managed
 }
 
 // taken is the mesh after a step.

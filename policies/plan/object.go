@@ -78,7 +78,7 @@ func (w *Waypoint) sign(metadata map[string]any, annotations map[string]string) 
 	if w.mode != Provision {
 		return
 	}
-	sign(metadata, w.profile.Name, annotations)
+	sign(metadata, nameOf(w.profile), annotations)
 }
 
 func sign(metadata map[string]any, profile string, annotations map[string]string) {
@@ -89,7 +89,7 @@ func sign(metadata map[string]any, profile string, annotations map[string]string
 	}
 	labels[ManagedByLabel] = ManagedBy
 	all := anyMap(annotations)
-	all[ProfileAnnotation] = cmp.Or(profile, "default")
+	all[ProfileAnnotation] = profile
 	metadata["labels"], metadata["annotations"] = labels, all
 }
 

@@ -27,7 +27,7 @@ func (c *course) awaitForeign() outcome {
 		return settled
 	}
 	for _, o := range c.asking() {
-		if !slices.Contains(c.Evidence.Managed.Labelled(o), label.IoIstioUseWaypoint.Name) {
+		if l, ok := storedLabel(c.Evidence.Managed, o); !ok || l.Waypoint() != c.ref {
 			return c.stop(Retain, refOf(o), nil, fmt.Sprintf("waypoint %s stays: %s asks for it by a label of somebody else's, and no policy needs it. Remove the label, or note the reason with %s.", c.gateway.Key(), o, KeepAnnotation))
 		}
 	}
@@ -64,7 +64,7 @@ func (c *course) retain() outcome {
 	case !ok:
 		return c.note(Retain, UnneededSinceAnnotation, "nothing needs it any more")
 	}
-	if until := at.Add(c.Settings.Of(c.ref.Namespace).Profile.RetainFor); c.Now.Before(until) {
+	if until := at.Add(c.setting().Profile.RetainFor); c.Now.Before(until) {
 		return c.wait(Retain, c.ref, until, "nothing needs it since "+at.UTC().Format(time.RFC3339))
 	}
 	return settled
@@ -149,7 +149,7 @@ func (c *course) awaitReleased() outcome {
 // drained is whether no connection goes through the waypoint any more, or none can be counted and their time is up.
 func (c *course) drained() (ok bool, until time.Time) {
 	at, _ := c.noted(DrainingSinceAnnotation)
-	until = at.Add(c.Settings.Of(c.ref.Namespace).Profile.limit())
+	until = at.Add(c.setting().Profile.limit())
 	serving := c.Evidence.Waypoints[c.ref]
 	if serving.Counted {
 		return serving.Connections == 0 || c.gateway == nil, until

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -110,6 +112,27 @@ func (s Settings) Of(ns string) Setting {
 	out.Profile.GatewayClassName = cmp.Or(out.Profile.GatewayClassName, mesh.WaypointClassName)
 	return out
 }
+
+// madeBy is the setting by which an object of ours in a namespace was made: that of the namespace, or, as of a waypoint that others
+// share, of any that has the profile that the object names.
+func (s Settings) madeBy(ns, profile string) Setting {
+	own := s.Of(ns)
+	if own.Mode == Provision && nameOf(own.Profile) == profile {
+		return own
+	}
+	for _, other := range slices.Sorted(maps.Keys(s.Namespaces)) {
+		if of := s.Of(other); of.Mode == Provision && nameOf(of.Profile) == profile {
+			return of
+		}
+	}
+	if of := (Settings{Default: s.Default}).Of(""); of.Mode == Provision && nameOf(of.Profile) == profile {
+		return of
+	}
+	return own
+}
+
+// nameOf is the name of a profile as it is written on what is made by it.
+func nameOf(p Profile) string { return cmp.Or(p.Name, "default") }
 
 // limit is how long a waypoint is drained.
 func (p Profile) limit() time.Duration { return cmp.Or(p.DrainFor, 5*time.Minute) }

@@ -23,24 +23,24 @@ type Row string
 
 // The rows, in the order in which they are worked off. A row of Removing is reached only when nothing needs the waypoint.
 const (
-	Hold           Row = "hold"             // the guard before anything else, where a target may be closed while it waits
-	MakeParameters Row = "make-parameters"  // the ConfigMap that the Gateway refers to
-	MakeGateway    Row = "make-gateway"     // the Gateway: nothing refers to it yet
-	MakeTwin       Row = "make-twin"        // what a policy says of clients, said at the waypoint
-	MakeAdmission  Row = "make-admission"   // the waypoint let in at ztunnel
-	MakeBinding    Row = "make-binding"     // the label
-	MakeIngress    Row = "make-ingress"     // the label for ingress gateways
-	MakeGuard      Row = "make-guard"       // nobody else let in at ztunnel
-	Keep           Row = "keep"             // a need came back: what was written down for removal goes
-	Retain         Row = "remove-retain"    // since when nothing needs the waypoint is written down
-	RemoveGuard    Row = "remove-guard"     //
-	RemoveIngress  Row = "remove-ingress"   //
-	RemoveBinding  Row = "remove-binding"   //
-	Drain          Row = "remove-drain"     // since when nothing is bound is written down
-	RemoveAdmit    Row = "remove-admission" //
-	RemoveTwin     Row = "remove-twin"      //
-	RemoveGateway  Row = "remove-gateway"   //
-	RemoveParams   Row = "remove-parameters"
+	Hold           Row = "hold"               // the guard before anything else, where a target may be closed while it waits
+	MakeParameters Row = "make-parameters"    // the ConfigMap that the Gateway refers to
+	MakeGateway    Row = "make-gateway"       // the Gateway: nothing refers to it yet
+	MakeTwin       Row = "make-twin"          // what a policy says of clients, said at the waypoint
+	MakeAdmission  Row = "make-admission"     // the waypoint let in at ztunnel
+	MakeBinding    Row = "make-binding"       // the label
+	MakeIngress    Row = "make-ingress"       // the label for ingress gateways
+	MakeGuard      Row = "make-guard"         // nobody else let in at ztunnel
+	Keep           Row = "keep"               // a need came back: what was written down for removal goes
+	Retain         Row = "remove-retain"      // since when nothing needs the waypoint is written down
+	RemoveGuard    Row = "remove-guard"       // also of what has lost its binding, or of which another way in is known
+	RemoveIngress  Row = "remove-ingress"     // where the profile no longer asks for it
+	RemoveBinding  Row = "remove-binding"     // the label, or what is left of ours on an object
+	Drain          Row = "remove-drain"       // since when nothing is bound is written down
+	RemoveAdmit    Row = "remove-admission"   // never the last ALLOW over a pod
+	RemoveTwin     Row = "remove-twin"        // when no connection rests on it
+	RemoveGateway  Row = "remove-gateway"     // by its UID and resourceVersion
+	RemoveParams   Row = "remove-parameters"  // of a Gateway that is gone
 	RemoveLeft     Row = "remove-left-behind" // the HPA and PDB that istiod leaves behind
 )
 
