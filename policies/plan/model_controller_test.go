@@ -160,8 +160,10 @@ func stringMap(in map[string]any) map[string]string {
 	return out
 }
 
-// settle lets everything take its course, without anything new. It is false where that does not end.
+// settle lets everything take its course, without anything new. It is false where that does not end: where steps are taken for ever,
+// or something is waited for though nobody has to decide anything.
 func (m *model) settle() bool {
+	idle := 0
 	for range 300 {
 		m.drift(true)
 		m.seen = len(m.states) - 1
@@ -170,9 +172,13 @@ func (m *model) settle() bool {
 		switch {
 		case len(p.Steps()) > 0:
 			m.write(p.Steps()[0])
+			idle = 0
+		case idle > 20 && slices.ContainsFunc(p, func(c Course) bool { return len(c.Stopped) > 0 }):
+			return true // what waits, waits for what has stopped
 		case p.Done() && m.everybodyKnows():
 			return true
 		default:
+			idle++
 			m.tick(20 * time.Second)
 			m.close() // nobody keeps one for ever
 		}
