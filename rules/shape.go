@@ -114,7 +114,7 @@ var (
 	}()
 	bindingShape = record("the waypoint", fieldsNamed("asked", "optsOut", "bound", "known", "reason", "askedBy", "ingress", "namespace", "name", "ready",
 		"principal", "trafficType"))
-	callerShape = record("the caller", fieldsNamed("path", "field", "value", "trustDomain", "namespace", "account", "principal"))
+	callerShape = record("the caller", fieldsNamed("path", "field", "value", "trustDomain", "namespace", "account", "principal", "exists"))
 	layerShape  = func() *shape {
 		f := fieldsNamed("closed", "guarded")
 		f["by"] = refShape

@@ -36,7 +36,6 @@ wildcard("principals", value) := "is a service account of that name in any trust
 }
 
 wildcard("principals", value) := "is every service account of any namespace that begins so" if {
-	endswith(value, "*")
 	not contains(value, "/sa/")
 	not startswith(value, "*")
 }

@@ -44,7 +44,6 @@ deny contains v if {
 deny contains v if {
 	at_pods.guarded
 	some policy in mesh.policies_for("Service", input.object.metadata.namespace, input.object.metadata.name)
-	policy.kind == "AuthorizationPolicy"
 	authz.allows(policy)
 	not authz.bound(policy)
 	some caller in mesh.callers("AuthorizationPolicy", policy.metadata.namespace, policy.metadata.name)
