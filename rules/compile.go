@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -33,6 +32,8 @@ type Pack struct {
 	txn    storage.Transaction
 	shared []*ast.Module // of folders called lib, as written
 	watch  Watch
+
+	remembered *remembered
 }
 
 // slot is when rules are asked: of a kind, in a phase, and at admission about an operation.
@@ -45,16 +46,17 @@ type slot struct {
 // plan is which rules are asked in a slot, and the one query that asks all of them.
 type plan struct {
 	asked []*probe
-	all   ast.Body
+	index map[*Rule]int // in asked
+	all   query         // of a plan of several rules
 	needs needs
 }
 
 // probe is one rule of a plan, and the query that asks it alone.
 type probe struct {
 	rule       *Rule
-	alone      ast.Body
-	deny, skip ast.Var  // of the query; skip is "" where the rule has none
-	patch      ast.Body // asks for what repairs it; nil where the rule has none
+	alone      query
+	deny, skip ast.Var // of the query; skip is "" where the rule has none
+	patch      query   // asks for what repairs it; empty where the rule has none
 }
 
 // needs are the parts of the input that cost something and that some rule of a plan looks at.
@@ -85,7 +87,7 @@ func (l *loader) compile() *Pack {
 		return nil
 	}
 	slices.SortFunc(l.rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
-	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, compiler: compiler, budget: defaultBudget, shared: l.shared}
+	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, compiler: compiler, budget: defaultBudget, shared: l.shared, remembered: &remembered{}}
 	p.store = inmem.New()
 	p.txn = storage.NewTransactionOrDie(noContext, p.store)
 	var params [][2]*ast.Term
@@ -120,6 +122,7 @@ var paramsTerm = ast.StringTerm("params")
 func (p *Pack) plan() {
 	p.plans = map[slot]*plan{}
 	made := map[string]*plan{}
+	var several []*plan
 	for _, kind := range mesh.Kinds() {
 		for _, s := range slotsOf(kind) {
 			var asked []*Rule
@@ -135,9 +138,15 @@ func (p *Pack) plan() {
 			}
 			if made[key] == nil {
 				made[key] = p.planOf(asked)
+				if len(asked) > 1 {
+					several = append(several, made[key])
+				}
 			}
 			p.plans[s] = made[key]
 		}
+	}
+	if len(several) > 0 {
+		p.together(several)
 	}
 }
 
@@ -154,44 +163,30 @@ func (r *Rule) isAsked(s slot) bool {
 }
 
 func (p *Pack) planOf(rules []*Rule) *plan {
-	out := &plan{}
-	var together ast.Body
-	for i, r := range rules {
-		q := &probe{rule: r, deny: ast.Var(fmt.Sprintf("deny%d", i))}
-		own := ast.NewBody(r.equals(q.deny, "deny"))
+	out := &plan{index: map[*Rule]int{}}
+	for _, r := range rules {
+		q := &probe{rule: r, deny: "deny"}
+		own := ast.NewBody(equals(q.deny, r.ref("deny")))
 		if r.skips {
-			q.skip = ast.Var(fmt.Sprintf("skip%d", i))
-			own.Append(r.equals(q.skip, "skip"))
+			q.skip = "skip"
+			own.Append(equals(q.skip, r.ref("skip")))
 		}
-		for _, e := range own {
-			together.Append(e.Copy())
-		}
-		q.alone = p.query(own)
+		q.alone = compileQuery(p.compiler, own)
 		if r.patches {
-			q.patch = p.query(ast.NewBody(r.equals(patchVar, "patch")))
+			q.patch = compileQuery(p.compiler, ast.NewBody(equals(patchVar, r.ref("patch"))))
 		}
+		out.index[r] = len(out.asked)
 		out.asked = append(out.asked, q)
 		out.needs.of(r)
 	}
-	out.all = p.query(together)
 	return out
 }
 
-// equals is `v = data.….name`.
-func (r *Rule) equals(v ast.Var, name string) *ast.Expr {
-	return ast.Equality.Expr(ast.NewTerm(v), ast.NewTerm(slices.Concat(r.pkg, ast.Ref{ast.StringTerm(name)})))
-}
+// ref is data.….name.
+func (r *Rule) ref(name string) ast.Ref { return slices.Concat(r.pkg, ast.Ref{ast.StringTerm(name)}) }
 
 // patchVar is what the answer to a query for patches is called.
 const patchVar = ast.Var("patch")
-
-func (p *Pack) query(body ast.Body) ast.Body {
-	compiled, err := p.compiler.QueryCompiler().Compile(body)
-	if err != nil {
-		panic("rules: a query that asks for answers of compiled rules does not compile: " + err.Error())
-	}
-	return compiled
-}
 
 // of adds what a rule looks at.
 func (n *needs) of(r *Rule) {

@@ -30,15 +30,32 @@ var noContext = context.Background()
 // answers are those of the rules of a Pack about one object.
 type answers struct {
 	object *mesh.Object
-	// of are the answers of a rule: that with the defaults, and one for each set of parameters that Guardrails give.
-	of map[*Rule][]answer
+	// Each rule answers with its defaults, and with each set of parameters that Guardrails give.
+	plan *plan
+	of   []answer           // with the defaults, in the order of the plan
+	more map[*Rule][]answer // with parameters
+}
+
+// all are the answers of a rule; none where it was not asked.
+func (a *answers) all(r *Rule) []answer {
+	if a.plan == nil {
+		return nil
+	}
+	i, ok := a.plan.index[r]
+	if !ok {
+		return nil
+	}
+	if len(a.more) == 0 {
+		return a.of[i : i+1 : i+1]
+	}
+	return append(a.of[i:i+1:i+1], a.more[r]...)
 }
 
 // answer is what one rule says of one object.
 type answer struct {
 	probe             *probe
 	params            policies.Params // the key is "" for the defaults
-	deny, skip, patch *ast.Term       // sets; nil where there is none
+	deny, skip, patch []*ast.Term     // sorted
 	failure           string          // why there is no answer
 }
 
@@ -47,34 +64,42 @@ func (p *Pack) ask(s *session, o *mesh.Object) *answers {
 	if last := s.last[p]; last != nil && last.object == o {
 		return last
 	}
-	out := &answers{object: o, of: map[*Rule][]answer{}}
-	s.last[p] = out
+	out := &answers{object: o}
+	s.last[p], s.own = out, o
 	occasion := &s.view.Occasion
 	plan := p.plans[slot{o.Kind, occasion.PhaseOr(), occasion.Operation}]
 	if plan == nil {
 		return out
 	}
+	out.plan = plan
 	in := p.input(s, o, plan.needs)
 	input := ast.NewTerm(ast.LazyObject(in))
-	var all topdown.QueryResult
-	together := len(plan.asked) > 1
-	if together {
-		var errs []topdown.Error
-		var err error
-		all, errs, err = p.run(s, plan.all, o, input)
-		together = err == nil && len(errs) == 0
-	}
-	for _, q := range plan.asked {
-		if together {
-			out.of[q.rule] = []answer{p.withPatch(s, q.answer(all), o, input)}
-		} else { // alone, or one of them went wrong and nobody knows which: the others must not fall silent for it
-			out.of[q.rule] = []answer{p.askAlone(s, q, o, input)}
+	var ok bool
+	if out.of, ok = p.askTogether(s, plan, o, input); ok {
+		for i := range out.of {
+			out.of[i] = p.withPatch(s, out.of[i], o, input)
+		}
+	} else { // one of them went wrong, and nobody knows which: the others must not fall silent for it
+		for _, q := range plan.asked {
+			out.of = append(out.of, p.askAlone(s, q, o, input))
 		}
 	}
 	if occasion.Parameters != nil {
 		p.askWith(s, plan, in, out)
 	}
 	return out
+}
+
+// askTogether asks all rules of a plan at once; ok is false where there is only one, or where one of them goes wrong.
+func (p *Pack) askTogether(s *session, plan *plan, o *mesh.Object, input *ast.Term) (all []answer, ok bool) {
+	if len(plan.asked) < 2 {
+		return nil, false
+	}
+	r, errs, err := p.run(s, plan.all, o, input)
+	if err != nil || len(errs) > 0 {
+		return nil, false
+	}
+	return plan.answers(r), true
 }
 
 // askWith asks again those rules to which Guardrails give parameters.
@@ -86,7 +111,10 @@ func (p *Pack) askWith(s *session, plan *plan, in map[string]any, out *answers) 
 		for _, given := range s.view.Occasion.Parameters.Of(q.rule.ID) {
 			a := p.askAlone(s, q, out.object, withParams(in, q.rule, given))
 			a.params = given
-			out.of[q.rule] = append(out.of[q.rule], a)
+			if out.more == nil {
+				out.more = map[*Rule][]answer{}
+			}
+			out.more[q.rule] = append(out.more[q.rule], a)
 		}
 	}
 }
@@ -110,12 +138,12 @@ func (p *Pack) inputWith(s *session, o *mesh.Object, a answer) *ast.Term {
 }
 
 func (q *probe) answer(r topdown.QueryResult) answer {
-	return answer{probe: q, deny: r[q.deny], skip: r[q.skip]}
+	return answer{probe: q, deny: members(r[q.deny]), skip: members(r[q.skip])}
 }
 
 // withPatch is an answer with what repairs it: that is asked only where something is found.
 func (p *Pack) withPatch(s *session, a answer, o *mesh.Object, input *ast.Term) answer {
-	if a.probe.patch == nil || len(members(a.deny)) == 0 {
+	if !a.probe.rule.patches || len(a.deny) == 0 {
 		return a
 	}
 	r, errs, err := p.run(s, a.probe.patch, o, input)
@@ -123,7 +151,7 @@ func (p *Pack) withPatch(s *session, a answer, o *mesh.Object, input *ast.Term) 
 		a.failure = why
 		return a
 	}
-	a.patch = r[patchVar]
+	a.patch = members(r[patchVar])
 	return a
 }
 
@@ -168,8 +196,8 @@ func located(err error) string {
 }
 
 // run evaluates a query. There is one result: whatever is asked for is defined.
-func (p *Pack) run(s *session, query ast.Body, o *mesh.Object, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
-	q := topdown.NewQuery(query).WithCompiler(p.compiler).WithStore(p.store).WithTransaction(p.txn).WithInput(input).
+func (p *Pack) run(s *session, asked query, o *mesh.Object, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
+	q := topdown.NewQuery(asked.body).WithCompiler(asked.compiler).WithStore(p.store).WithTransaction(p.txn).WithInput(input).
 		WithBuiltins(questions).WithBuiltinErrorList(&errs).WithMetrics(metrics.NoOp()).WithTime(s.view.Occasion.Now).
 		WithCancel(&stop{over: s.view.Occasion.Over, deadline: time.Now().Add(p.budget)})
 	err = p.watch.watched(q, o).Iter(asking{noContext, s}, func(r topdown.QueryResult) error {

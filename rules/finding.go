@@ -78,9 +78,9 @@ func (r *Rule) example() string {
 
 // answer reports what the rule says of an object, and returns why it does not apply.
 func (p *Pack) answer(r *Rule, view *policies.View, o *mesh.Object, to reporter) (skipped []string) {
-	s := sessionOf(view)
+	s := sessionOf(view, p.remembered)
 	c := collected{rule: r, object: o}
-	for _, a := range p.ask(s, o).of[r] { // none on an occasion on which it is not asked
+	for _, a := range p.ask(s, o).all(r) { // none on an occasion on which it is not asked
 		if wrong := c.add(a); wrong != "" {
 			to.Fail(wrong)
 			return nil
@@ -164,8 +164,8 @@ func (r *Rule) malformed(name, wrong string) string {
 	return fmt.Sprintf("%s: its %s says what cannot be understood: %s. Correct the rule.", r.File, name, wrong)
 }
 
-func skips(set *ast.Term) (reasons []string, wrong string) {
-	for _, t := range members(set) {
+func skips(set []*ast.Term) (reasons []string, wrong string) {
+	for _, t := range set {
 		s, ok := t.Value.(ast.String)
 		if !ok {
 			return nil, fmt.Sprintf("%s is no text", short(t))
@@ -187,8 +187,7 @@ func members(set *ast.Term) []*ast.Term {
 	return s.Slice()
 }
 
-func (r *Rule) findings(set *ast.Term, o *mesh.Object) (out []policies.Finding, wrong string) {
-	all := members(set)
+func (r *Rule) findings(all []*ast.Term, o *mesh.Object) (out []policies.Finding, wrong string) {
 	for _, t := range all[:min(len(all), most)] {
 		f, wrong := r.finding(t, o)
 		if wrong != "" {

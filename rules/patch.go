@@ -21,8 +21,8 @@ import (
 
 // operationsIn are the operations of RFC 6902 that a rule offers. A set has no order, and a patch has: first what is tested, then
 // what is added and replaced, the parent before the child, then what is removed, the last item of a list first.
-func operationsIn(set *ast.Term) (out []policies.Op, wrong string) {
-	for _, t := range members(set) {
+func operationsIn(set []*ast.Term) (out []policies.Op, wrong string) {
+	for _, t := range set {
 		op, wrong := operationOf(t)
 		if wrong != "" {
 			return nil, wrong
@@ -103,13 +103,13 @@ func (p *Pack) proof(s *session, a answer, o *mesh.Object) (fix policies.Fix, wr
 	}
 	view := policies.NewView(s.view.Snapshot.With(next))
 	view.Occasion = s.view.Occasion
-	again := sessionOf(view)
+	again := sessionOf(view, p.remembered)
 	input := p.inputWith(again, next, a)
 	after := p.askAlone(again, a.probe, next, input)
 	switch {
 	case after.failure != "":
 		return fix, "of the object that it makes " + after.failure
-	case len(members(after.deny)) > 0:
+	case len(after.deny) > 0:
 		return fix, "the rule still finds something in the object that it makes"
 	}
 	if p.changesAgain(again, a, input, next) {
@@ -128,7 +128,7 @@ func (p *Pack) changesAgain(s *session, a answer, input *ast.Term, o *mesh.Objec
 	if failure(errs, err) != "" {
 		return true
 	}
-	ops, wrong := operationsIn(r[patchVar])
+	ops, wrong := operationsIn(members(r[patchVar]))
 	if wrong != "" || len(ops) == 0 {
 		return wrong != ""
 	}
