@@ -30,35 +30,30 @@ package zerotrust.authz.allow_names_caller
 import data.zerotrust.lib.authz
 
 deny contains v if {
-	authz.allows(input.object)
+	object.get(input.object.spec, "action", "ALLOW") == "ALLOW"
 	some i, rule in input.object.spec.rules
+	some place in nameless(i, rule)
 	not authz.empty(rule)
 	not asks_below(rule)
 	not admitted(rule)
-	some place in nameless(rule)
 	authz.inside(input.effects)
 	v := {
 		"msg": sprintf("callers get in whoever they are: this ALLOW %s.", [place.why]),
-		"path": sprintf("spec.rules[%d]%s", [i, place.path]),
+		"path": place.path,
 	}
 }
 
-nameless(rule) := [{"path": "", "why": "does not ask who calls"}] if object.get(rule, "from", []) == []
-
-nameless(rule) := [{"path": sprintf(".from[%d].source", [j]), "why": why(from.source)} |
+nameless(i, rule) := [{"path": sprintf("spec.rules[%d]", [i]), "why": "does not ask who calls"}] if {
+	not rule.from
+} else := [{"path": sprintf("spec.rules[%d].from[%d].source", [i, j]), "why": why(from.source)} |
 	some j, from in rule.from
-	not asks(from.source)
-] if {
-	rule.from != []
-}
+	not from.source.principals
+	not from.source.serviceAccounts
+	not from.source.namespaces
+	not from.source.requestPrincipals
+]
 
-# asks is whether a source names callers by what they can prove.
-asks(source) if {
-	some field in ["principals", "serviceAccounts", "namespaces", "requestPrincipals"]
-	source[field] != []
-}
-
-# asks_below is whether a condition of the rule does so.
+# asks_below is whether a condition of the rule names callers by what they can prove.
 asks_below(rule) if {
 	some condition in rule.when
 	condition.values != []
@@ -75,7 +70,7 @@ why(source) := "only says who they are not" if not addressed(source)
 
 addressed(source) if {
 	some field in ["ipBlocks", "remoteIpBlocks", "notIpBlocks", "notRemoteIpBlocks"]
-	source[field] != []
+	source[field]
 }
 
 # admitted is whether a rule is about ports alone on which anybody may call.

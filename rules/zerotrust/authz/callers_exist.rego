@@ -19,31 +19,15 @@
 #   remediation: Take the caller out, or correct its name.
 package zerotrust.authz.callers_exist
 
-import data.zerotrust.lib.authz
 import data.zerotrust.lib.waits
 
 deny contains v if {
-	authz.allows(input.object)
-	some caller in authz.callers(input.object)
-	not caller.account in {"", "default"}
-	not contains(caller.account, "*")
-	caller.trustDomain in {"", mesh.trust_domain()}
-	mesh.namespace(caller.namespace)
-	accounts := mesh.policies("ServiceAccount", caller.namespace)
-	count(accounts) > 0
-	not caller.account in {account.metadata.name | some account in accounts}
-	count(mesh.workloads_as(caller.namespace, caller.account)) == 0
-	not of_gateway(caller)
+	object.get(input.object.spec, "action", "ALLOW") == "ALLOW"
+	some caller in mesh.callers("AuthorizationPolicy", input.object.metadata.namespace, input.object.metadata.name)
+	caller.exists == false
 	v := {
 		"msg": sprintf("whoever makes service account %s/%s gets in: it is let in, and does not exist.", [caller.namespace, caller.account]),
 		"path": caller.path,
 		"waitsFor": waits.another("ServiceAccount", caller.namespace),
 	}
-}
-
-# of_gateway is whether istiod makes the service account, of a waypoint or a gateway.
-of_gateway(caller) if {
-	some gateway in mesh.policies("Gateway", caller.namespace)
-	made := object.get(gateway, ["metadata", "annotations", "networking.istio.io/service-account"], gateway.metadata.name)
-	caller.account in {made, concat("-", [gateway.metadata.name, gateway.spec.gatewayClassName])}
 }

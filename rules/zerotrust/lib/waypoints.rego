@@ -12,14 +12,14 @@ of_namespace(name) := mesh.waypoint("Namespace", "", name)
 is_waypoint(gateway) if gateway.spec.gatewayClassName in {"istio-waypoint", "istio-agentgateway"}
 
 # account is the service account that istiod runs a Gateway's pods as.
-account(gateway) := gateway.metadata.annotations["networking.istio.io/service-account"]
+account(gateway) := gateway.metadata.annotations["gateway.istio.io/service-account"]
 
 account(gateway) := gateway.metadata.name if {
-	not gateway.metadata.annotations["networking.istio.io/service-account"]
+	not gateway.metadata.annotations["gateway.istio.io/service-account"]
 	is_waypoint(gateway)
 }
 
 account(gateway) := concat("-", [gateway.metadata.name, gateway.spec.gatewayClassName]) if {
-	not gateway.metadata.annotations["networking.istio.io/service-account"]
+	not gateway.metadata.annotations["gateway.istio.io/service-account"]
 	not is_waypoint(gateway)
 }

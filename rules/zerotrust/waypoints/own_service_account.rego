@@ -18,7 +18,7 @@
 #     nist-800-207a: [ID-SEG-REC-2, ID-SEG-REC-3]
 #   remediation: >-
 #     Give the waypoint a service account that nothing else runs as; without annotation
-#     networking.istio.io/service-account istiod makes one.
+#     gateway.istio.io/service-account istiod makes one.
 package zerotrust.waypoints.own_service_account
 
 import data.zerotrust.lib.waypoints
@@ -30,7 +30,7 @@ deny contains v if {
 	w.mode != "waypoint"
 	v := {
 		"msg": sprintf("%s %s gets in wherever this waypoint does: both run as service account %s.", [w.kind, w.name, account]),
-		"path": "metadata.annotations[networking.istio.io/service-account]",
+		"path": "metadata.annotations[gateway.istio.io/service-account]",
 	}
 }
 
@@ -42,6 +42,6 @@ deny contains v if {
 	waypoints.account(other) == account
 	v := {
 		"msg": sprintf("Gateway %s gets in wherever this waypoint does: both run as service account %s.", [other.metadata.name, account]),
-		"path": "metadata.annotations[networking.istio.io/service-account]",
+		"path": "metadata.annotations[gateway.istio.io/service-account]",
 	}
 }

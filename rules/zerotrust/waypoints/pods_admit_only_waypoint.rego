@@ -46,7 +46,7 @@ deny contains v if {
 	some policy in mesh.policies_for("Service", input.object.metadata.namespace, input.object.metadata.name)
 	authz.allows(policy)
 	not authz.bound(policy)
-	some caller in authz.callers(policy)
+	some caller in mesh.callers("AuthorizationPolicy", policy.metadata.namespace, policy.metadata.name)
 	not caller.value in input.params.direct
 	principal := principal_of(caller)
 	principal != waypoint.principal
@@ -69,11 +69,7 @@ at_pods := layer if {
 }
 
 # principal_of is a caller, or one that nobody has named where a whole namespace is.
-principal_of(caller) := sprintf("%s/ns/%s/sa/%s", [trust_domain(caller), caller.namespace, caller.account]) if caller.account != ""
+principal_of(caller) := caller.principal
 
 # survives constant: one name that nobody has is as good as another.
-principal_of(caller) := sprintf("%s/ns/%s/sa/whoever", [trust_domain(caller), caller.namespace]) if caller.account == ""
-
-trust_domain(caller) := caller.trustDomain if caller.trustDomain != ""
-
-trust_domain(caller) := mesh.trust_domain() if caller.trustDomain == ""
+principal_of(caller) := sprintf("%s/ns/%s/sa/whoever", [mesh.trust_domain(), caller.namespace]) if not caller.account
