@@ -91,14 +91,23 @@ func (c Case) Ask(check *policies.Check) Outcome {
 	return out
 }
 
-// request asks about an object as admission does.
-func (out *Outcome) request(check *policies.Check, c Case, o *mesh.Object) {
+// View is the mesh of a case, on the occasion on which a check is asked about one of its objects.
+func (c Case) View(check *policies.Check, o *mesh.Object) *policies.View {
 	view := policies.NewView(c.Snapshot)
 	view.Occasion = c.Asked.occasion(check)
+	if c.Asked.Phase != policies.AtAdmission {
+		return view
+	}
 	view.Occasion.Operation, view.Occasion.Old = "CREATE", c.Before.Get(o.Kind, o.Namespace, o.Name)
 	if view.Occasion.Old != nil {
 		view.Occasion.Operation = "UPDATE"
 	}
+	return view
+}
+
+// request asks about an object as admission does.
+func (out *Outcome) request(check *policies.Check, c Case, o *mesh.Object) {
+	view := c.View(check, o)
 	out.Findings = append(out.Findings, policies.Evaluate([]*policies.Check{check}, view, o)...)
 	out.take(view)
 }

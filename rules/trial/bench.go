@@ -9,6 +9,7 @@ import (
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/scenario"
 	"github.com/waywarden/waywarden/rules"
 )
 
@@ -32,10 +33,10 @@ func Bench(pack *rules.Pack, only func(id string) bool, each time.Duration, done
 	return nil
 }
 
-// round is one object of a scenario, and the mesh that it is in.
+// round is one object of a scenario.
 type round struct {
-	snapshot *mesh.Snapshot
-	object   *mesh.Object
+	in     scenario.Case
+	object *mesh.Object
 }
 
 // batch is how many questions are asked between two looks at the memory.
@@ -47,7 +48,7 @@ func bench(pack *rules.Pack, r *rules.Rule, long time.Duration) Benchmark {
 	for _, c := range r.Scenarios.Cases {
 		for _, o := range c.Objects {
 			if slices.Contains(r.Kinds, o.Kind) {
-				rounds = append(rounds, round{c.Snapshot, o})
+				rounds = append(rounds, round{c, o})
 			}
 		}
 	}
@@ -65,7 +66,7 @@ func bench(pack *rules.Pack, r *rules.Rule, long time.Duration) Benchmark {
 	for warm := false; spent < long; warm = true {
 		for i := range views {
 			one := rounds[i%len(rounds)]
-			views[i] = policies.NewView(one.snapshot)
+			views[i] = one.in.View(check, one.object)
 			views[i].Effects(one.object)
 		}
 		took := make([]time.Duration, batch)

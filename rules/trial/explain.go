@@ -31,9 +31,12 @@ func explain(pack *rules.Pack, r *rules.Rule, module *ast.Module, c scenario.Cas
 	var all []traced
 	watched := single(pack, r, module, rules.Watch{Tracer: func(o *mesh.Object) topdown.QueryTracer {
 		t := topdown.NewBufferTracer()
-		if n := len(all); n == 0 || all[n-1].object != o { // what goes wrong is asked again, and what was repaired
+		switch n := len(all); {
+		case n == 0 || all[n-1].object != o:
 			all = append(all, traced{o, t})
-		}
+		case c.Asked.Params != nil: // it was asked with the defaults before
+			all[n-1].trace = t
+		} // else what went wrong is asked again, or what was repaired
 		return t
 	}})
 	c.Ask(watched)
