@@ -26,6 +26,8 @@ type Check struct {
 	Doc string
 	// Remedy says what to do about it.
 	Remedy string
+	// Controls are those for which its answer is evidence.
+	Controls Controls
 	// Cases are the numbers of docs/semantics.md that it finds.
 	Cases []int
 	// Run asks the question of an object as it is; Change asks it of a change, at admission, where
@@ -33,6 +35,10 @@ type Check struct {
 	Run    func(*Pass)
 	Change func(*ChangePass)
 }
+
+// Controls names controls by framework, as in "nist-800-53-r5": {"AC-3"}. What is named is evidence for them, never proof of
+// them.
+type Controls map[string][]string
 
 // Pass is one run of a Check on one object.
 type Pass struct {
