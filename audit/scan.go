@@ -28,7 +28,10 @@ type Options struct {
 }
 
 // Scan judges an inventory.
-func Scan(inv *inventory.Inventory, opts Options) *report.ScanResult {
+func Scan(inv *inventory.Inventory, opts Options) *report.ScanResult { return scan(inv, opts).Finish() }
+
+// scan judges an inventory, and keeps what it was judged by.
+func scan(inv *inventory.Inventory, opts Options) writer {
 	if opts.Checks == nil {
 		opts.Checks = policies.Checks()
 	}
@@ -48,7 +51,7 @@ func Scan(inv *inventory.Inventory, opts Options) *report.ScanResult {
 	w.authored(&opts)
 	w.refused()
 	w.input()
-	return w.Finish()
+	return w
 }
 
 func (o *Options) evaluate(s *mesh.Snapshot, judge func(*mesh.Object) bool) []Answer {

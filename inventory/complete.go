@@ -21,6 +21,7 @@ func (i *Inventory) CompletedBy(live *Inventory) *Inventory {
 		Guardrails: completed(i.Guardrails, live.Guardrails), Exemptions: completed(i.Exemptions, live.Exemptions),
 	}
 	stored := make(map[id]*mesh.Object, len(live.Objects))
+	out.versions = map[id]string{}
 	for _, o := range live.Objects {
 		stored[idOf(o)] = o
 	}
@@ -36,6 +37,7 @@ func (i *Inventory) CompletedBy(live *Inventory) *Inventory {
 	for _, o := range live.Objects {
 		if stored[idOf(o)] != nil {
 			out.Objects = append(out.Objects, o)
+			out.versions[idOf(o)] = live.versions[idOf(o)]
 		}
 	}
 	return out

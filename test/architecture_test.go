@@ -34,6 +34,7 @@ var layers = map[string]layer{
 	"policies/scenario": {[]string{"policies", "policies/mesh"}, append(pure, "golang.org/x/tools/txtar")},
 	"rules":             {[]string{"rules/*", "policies/*", "api/*"}, []string{"*"}},
 	"inventory":         {[]string{"inventory/*", "policies/mesh", "api/*"}, []string{"*"}},
+	"audit/compliance":  {[]string{"audit/report", "policies", "policies/mesh", "policies/decide", "api/*", "rules/controls"}, []string{"*"}},
 	"audit":             {[]string{"audit/*", "policies/*", "inventory/*", "api/*"}, []string{"*"}},
 	"audit/report":      {[]string{"policies", "policies/mesh", "policies/plan", "api/*"}, []string{"*"}},
 	"certs":             {nil, []string{"*"}},
