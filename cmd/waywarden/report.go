@@ -22,6 +22,7 @@ import (
 // reportFormats are what a report is written as.
 var reportFormats = map[string]func(io.Writer, *compliance.Report) error{
 	"text":  compliance.Text,
+	"html":  compliance.HTML,
 	"csv":   compliance.CSV,
 	"junit": compliance.JUnit,
 	"json":  func(w io.Writer, r *compliance.Report) error { return report.JSON(w, r) },
