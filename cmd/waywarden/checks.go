@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/waywarden/waywarden/audit/compliance"
 	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/checks"
@@ -41,21 +42,31 @@ func completeChecks(*cobra.Command, []string, string) ([]string, cobra.ShellComp
 }
 
 func newChecksList(e *env) *cobra.Command {
-	output := outputFlag{value: "text", allowed: []string{"text", "json", "yaml"}}
+	output := outputFlag{value: "text", allowed: []string{"text", "json", "yaml", "oscal"}}
 	cmd := &cobra.Command{
 		Use:   "list [GLOB...]",
 		Short: "List every check that a finding can come from",
 		Example: examples(e, `
 waywarden checks list
 
-waywarden checks list 'effect/*' -o json`),
+waywarden checks list 'effect/*' -o json
+
+# a component definition of OSCAL: which controls each check is evidence for
+waywarden checks list -o oscal > waywarden-component.json`),
 		ValidArgsFunction: completeChecks,
 		RunE: func(_ *cobra.Command, globs []string) error {
 			selected, err := selectChecks(globs)
 			if err != nil {
 				return err
 			}
-			if output.value != "text" {
+			switch output.value {
+			case "oscal":
+				now, err := momentOf(e, "")
+				if err != nil {
+					return err
+				}
+				return compliance.ComponentDefinition(e.stdout, selected, programVersion(), now)
+			case "json", "yaml":
 				return output.write(e.stdout, report.DescribeChecks(selected))
 			}
 			t := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)

@@ -23,6 +23,7 @@ import (
 var reportFormats = map[string]func(io.Writer, *compliance.Report) error{
 	"text":  compliance.Text,
 	"html":  compliance.HTML,
+	"oscal": compliance.OSCAL,
 	"csv":   compliance.CSV,
 	"junit": compliance.JUnit,
 	"json":  func(w io.Writer, r *compliance.Report) error { return report.JSON(w, r) },
