@@ -38,6 +38,7 @@ var layers = map[string]layer{
 	"audit":             {[]string{"audit/*", "policies/*", "inventory/*", "api/*", "rules/controls"}, []string{"*"}},
 	"audit/report":      {[]string{"policies", "policies/mesh", "policies/plan", "api/*", "rules/controls"}, []string{"*"}},
 	"audit/compliance":  {[]string{"audit/report", "policies", "policies/mesh", "policies/decide", "api/*", "rules/controls"}, []string{"*"}},
+	"audit/attest":      {[]string{"audit/compliance"}, []string{"*"}},
 	"certs":             {nil, []string{"*"}},
 	"webhook":           {[]string{"webhook/*", "policies/*", "inventory/*", "api/*"}, []string{"*"}},
 	"waypoints":         {[]string{"waypoints/*", "policies/*", "inventory/*", "api/*"}, []string{"*"}},

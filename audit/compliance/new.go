@@ -110,12 +110,9 @@ func (r *Report) checks(scan *report.ScanResult, a answers) {
 			continue
 		}
 		at[c.ID] = len(r.Checks)
-		controls := c.Controls
-		if controls == nil {
-			controls = policies.Controls{}
-		}
-		r.Checks = append(r.Checks, Check{ID: c.ID, Title: c.Title, Severity: c.Severity, Remedy: c.Remedy, Controls: controls,
-			AtAdmission: c.Change != nil, Digest: digestOf([]any{report.DescribeCheck(c), controls})})
+		described := report.DescribeCheck(c)
+		r.Checks = append(r.Checks, Check{ID: c.ID, Title: c.Title, Severity: c.Severity, Remedy: c.Remedy, Controls: described.Controls,
+			AtAdmission: c.Change != nil, Digest: digestOf(described)})
 	}
 	for _, j := range judgedOf(scan) {
 		for _, check := range j.Checks {

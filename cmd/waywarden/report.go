@@ -37,6 +37,7 @@ type reportCommand struct {
 	frameworks []string
 	file       string
 	at         string
+	signKey    string
 }
 
 func newReport(e *env) *cobra.Command {
@@ -73,11 +74,16 @@ waywarden report --framework acme.yaml -o csv`),
 	flags.StringSliceVar(&r.frameworks, "framework", nil, "say something of this framework only: "+strings.Join(compliance.Shipped(), ", ")+", or the file of one of your own; can be repeated")
 	mustComplete(cmd, "framework", cobra.FixedCompletions(compliance.Shipped(), cobra.ShellCompDirectiveDefault))
 	flags.StringVar(&r.file, "out", "", "write to this file in place of standard output")
+	flags.StringVar(&r.signKey, "sign", "", "sign the file of --out with this private key, ed25519 or ECDSA in PEM; the signature goes to FILE.intoto.json")
 	flags.StringVar(&r.at, "at", "", "the moment that the report is of, as in 2026-12-01T08:00:00Z (default: SOURCE_DATE_EPOCH, else now)")
+	cmd.AddCommand(newReportDiff(e), newReportVerify(e))
 	return cmd
 }
 
 func (r *reportCommand) run(ctx context.Context, e *env, paths []string) error {
+	if r.signKey != "" && r.file == "" {
+		return errors.New("--sign: what is signed is a file. Name it with --out")
+	}
 	frames, err := readFrames(r.frameworks)
 	if err != nil {
 		return err
@@ -95,6 +101,11 @@ func (r *reportCommand) run(ctx context.Context, e *env, paths []string) error {
 	}
 	if err := writeReport(e.stdout, r.file, made, reportFormats[r.output.value]); err != nil {
 		return failed(err)
+	}
+	if r.signKey != "" {
+		if err := sign(ctx, r.signKey, r.file, made); err != nil {
+			return failed(err)
+		}
 	}
 	if len(made.Errors)+len(made.Unread) > 0 {
 		return end(report.StatusErrors)
@@ -172,20 +183,23 @@ func momentOf(e *env, at string) (time.Time, error) {
 	return e.now(), nil
 }
 
-// writeReport writes to a file, or to out where none is named. A file that cannot be written whole, as on a full disk, is
-// not left behind: it would pass for a report.
+// writeReport writes to a file, or to out where none is named.
 func writeReport(out io.Writer, file string, r *compliance.Report, format func(io.Writer, *compliance.Report) error) error {
-	if file == "" {
-		if err := format(out, r); err != nil {
-			return fmt.Errorf("write the report: %w", err)
-		}
-		return nil
+	if file != "" {
+		return writeWhole(file, func(w io.Writer) error { return format(w, r) })
 	}
+	if err := format(out, r); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+// writeWhole writes a file whole or not at all: half a report, as a full disk would leave it, would pass for one.
+func writeWhole(file string, write func(io.Writer) error) error {
 	part := file + ".part"
 	f, err := os.Create(part)
 	if err == nil {
-		err = errors.Join(format(f, r), f.Close())
-		if err == nil {
+		if err = errors.Join(write(f), f.Close()); err == nil {
 			err = os.Rename(part, file)
 		}
 		if err != nil {
@@ -193,7 +207,7 @@ func writeReport(out io.Writer, file string, r *compliance.Report, format func(i
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("write the report to %s: %w", file, err)
+		return fmt.Errorf("write %s: %w", file, err)
 	}
 	return nil
 }
