@@ -26,19 +26,24 @@ type Check struct {
 	Doc string
 	// Remedy says what to do about it.
 	Remedy string
-	// Controls are those for which its answer is evidence.
-	Controls Controls
 	// Cases are the numbers of docs/semantics.md that it finds.
 	Cases []int
+	// Controls are those that its findings give evidence for, by the ID of their framework in rules/controls.
+	Controls Controls
+	// Revision is a digest of what it was made of, as in "sha256:…", for evidence; "" for a check of this program.
+	Revision string
+	// Example is an object in which it finds something, as YAML; "" where its scenarios are elsewhere.
+	Example string
 	// Run asks the question of an object as it is; Change asks it of a change, at admission, where
-	// the mesh before is known as well. A check has one of the two.
+	// the mesh before is known as well. A check in Go has one of the two. A rule in Rego that is asked about deletions too has
+	// both, and its Change is silent about anything else.
 	Run    func(*Pass)
 	Change func(*ChangePass)
 }
 
 // Controls names controls by framework, as in "nist-800-53-r5": {"AC-3"}. What is named is evidence for them, never proof of
 // them.
-type Controls map[string][]string
+type Controls = map[string][]string
 
 // Pass is one run of a Check on one object.
 type Pass struct {
@@ -92,7 +97,7 @@ func Checks(globs ...string) []*Check {
 // AboutObjects are those of the checks that are asked of objects as they are, and not of changes: what a
 // scan can ask.
 func AboutObjects(checks []*Check) []*Check {
-	return slices.DeleteFunc(slices.Clone(checks), func(c *Check) bool { return c.Change != nil })
+	return slices.DeleteFunc(slices.Clone(checks), func(c *Check) bool { return c.Run == nil && c.Change != nil })
 }
 
 // MatchID reports whether a check's ID matches a glob.

@@ -45,6 +45,8 @@ type Finding struct {
 	Remedy   string     `json:"remedy"`  // what to do, as a sentence
 	Related  []mesh.Ref `json:"related"`
 	Fixes    []Fix      `json:"fixes"`
+	// Details are what a rule in Rego says besides, for programs; nil where it says nothing.
+	Details map[string]any `json:"details,omitempty"`
 
 	// Namespaces are those in which what is found changes something, sorted: not that of the object but those of its
 	// targets. None where it is about something that lies in no namespace. Whoever shares the slice does not write to it.

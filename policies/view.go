@@ -6,8 +6,13 @@ import "github.com/waywarden/waywarden/policies/mesh"
 // object and shared by all checks. A View is for one goroutine.
 type View struct {
 	*mesh.Snapshot
-	effects map[*mesh.Object][]Effect
-	answers map[string]any
+	// Occasion is why the checks are asked; set it before the first of them is.
+	Occasion Occasion
+
+	effects  map[*mesh.Object][]Effect
+	answers  map[string]any
+	failures []Failure
+	skips    []Skip
 }
 
 // NewView starts an evaluation of s.

@@ -79,12 +79,13 @@ func New(o Options) *Admission {
 	}
 	a := &Admission{Options: o, objects: map[mesh.Kind][]*policies.Check{}, changes: map[mesh.Kind][]*policies.Check{}}
 	for _, c := range o.Checks {
-		into := a.objects
-		if c.Change != nil {
-			into = a.changes
-		}
 		for _, k := range c.Kinds {
-			into[k] = append(into[k], c)
+			if c.Run != nil {
+				a.objects[k] = append(a.objects[k], c)
+			}
+			if c.Change != nil {
+				a.changes[k] = append(a.changes[k], c)
+			}
 		}
 	}
 	return a

@@ -27,7 +27,7 @@ func ComponentDefinition(w io.Writer, checks []*policies.Check, version string, 
 	for i, c := range checks {
 		set := fmt.Sprintf("rule_set_%d", i)
 		for _, p := range []oscalProp{{Name: "Rule_Id", Value: c.ID}, {Name: "Rule_Description", Value: c.Title}, {Name: "Check_Id", Value: c.ID},
-			{Name: "Severity", Value: string(c.Severity)}, {Name: "Rule_Digest", Value: digestOf(report.DescribeCheck(c))}} {
+			{Name: "Severity", Value: string(c.Severity)}, {Name: "Rule_Digest", Value: digest(c)}} {
 			p = prop(p.Name, p.Value)
 			p.Remarks = set
 			component.Props = append(component.Props, p)

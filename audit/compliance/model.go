@@ -190,7 +190,8 @@ type Check struct {
 	ID       string            `json:"id"`
 	Title    string            `json:"title"`
 	Severity policies.Severity `json:"severity"`
-	// Digest is over what the check says of itself. Its code is that of the version of the tool.
+	// Digest is over what a rule in Rego was made of. Of a check in Go it is over what it says of itself: its code is that of
+	// the version of the tool.
 	Digest   string            `json:"digest"`
 	Controls policies.Controls `json:"controls"`
 	Remedy   string            `json:"remedy"`

@@ -106,13 +106,13 @@ func (r *Report) checks(scan *report.ScanResult, a answers) {
 	at := map[string]int{}
 	for _, c := range policies.Checks() {
 		asked := slices.Contains(scan.Checks, c)
-		if !asked && c.Change == nil {
+		if !asked && c.Run != nil {
 			continue
 		}
 		at[c.ID] = len(r.Checks)
 		described := report.DescribeCheck(c)
 		r.Checks = append(r.Checks, Check{ID: c.ID, Title: c.Title, Severity: c.Severity, Remedy: c.Remedy, Controls: described.Controls,
-			AtAdmission: c.Change != nil, Digest: digestOf(described)})
+			AtAdmission: described.Change, Digest: digest(c)})
 	}
 	for _, j := range judgedOf(scan) {
 		for _, check := range j.Checks {
@@ -121,6 +121,14 @@ func (r *Report) checks(scan *report.ScanResult, a answers) {
 			}
 		}
 	}
+}
+
+// digest is over what a check was made of; of a check of this program, over what it says of itself.
+func digest(c *policies.Check) string {
+	if c.Revision != "" {
+		return c.Revision
+	}
+	return digestOf(report.DescribeCheck(c))
 }
 
 func (r *Report) exemptions(standings []decide.Standing) {

@@ -33,7 +33,7 @@ func Text(w io.Writer, r *Report) error {
 	for _, u := range r.Unread {
 		t.printf("not read: %s: %s. %s\n", u.Resource, report.Printable(u.Why), u.Leaves)
 	}
-	t.printf("%s %s, judged as Istio %s. Checks %s, objects %s.\n", r.Tool.Name, r.Tool.Version, r.Tool.Istio, short(r.Tool.ChecksDigest), short(r.Subject.Digest))
+	t.printf("%s %s, judged as Istio %s.\n", r.Tool.Name, r.Tool.Version, r.Tool.Istio)
 	return t.Flush()
 }
 

@@ -29,7 +29,8 @@ type CheckDescription struct {
 
 // DescribeCheck describes one check.
 func DescribeCheck(c *policies.Check) CheckDescription {
-	d := CheckDescription{ID: c.ID, Title: c.Title, Severity: c.Severity, Doc: c.Doc, Remedy: c.Remedy, Cases: notNil(c.Cases), Kinds: []string{}, Change: c.Change != nil, Controls: c.Controls}
+	d := CheckDescription{ID: c.ID, Title: c.Title, Severity: c.Severity, Doc: c.Doc, Remedy: c.Remedy, Cases: notNil(c.Cases), Kinds: []string{},
+		Change: c.Run == nil && c.Change != nil, Controls: c.Controls}
 	if d.Controls == nil {
 		d.Controls = policies.Controls{}
 	}

@@ -1,0 +1,100 @@
+package policies
+
+import (
+	"time"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// Phase is when checks are asked.
+type Phase string
+
+// The phases.
+const (
+	AtAdmission Phase = "admission" // before an object is stored
+	AtAudit     Phase = "audit"     // of what is stored, again and again
+	AtScan      Phase = "scan"      // of files, or of a cluster once
+)
+
+// Phases are all of them.
+var Phases = []Phase{AtAdmission, AtAudit, AtScan}
+
+// Occasion is why checks are asked: when, by whom, and for how long they may think. The checks of this package's Go code
+// go by the mesh alone; rules in Rego may look at the rest. The zero value is a scan at a time that is not known.
+type Occasion struct {
+	Phase Phase // "" is AtScan
+	// Now is the time; zero where nobody may know it.
+	Now time.Time
+
+	// What follows is of one request, and empty but at admission.
+
+	Operation string // CREATE, UPDATE or DELETE
+	DryRun    bool
+	User      User
+	// Old is the object as it is stored; nil for one that is created.
+	Old *mesh.Object
+
+	// Over is whether the time for an answer is over, so that whoever still thinks must stop. Nil for no bound. It is called
+	// often, from one goroutine at a time.
+	Over func() bool
+}
+
+// User is who makes a request, as the API server says.
+type User struct {
+	Username string
+	UID      string
+	Groups   []string
+	Extra    map[string][]string
+}
+
+// PhaseOr is the phase, AtScan where none is set.
+func (o *Occasion) PhaseOr() Phase {
+	if o.Phase == "" {
+		return AtScan
+	}
+	return o.Phase
+}
+
+// Failure is a question that a check could not answer. It is never to be taken for "nothing found".
+type Failure struct {
+	Check  string
+	Object mesh.Ref
+	// Message says in whole sentences what went wrong and what to do.
+	Message string
+}
+
+// Skip is a question that does not apply to an object, and why: so that "nothing found" means something.
+type Skip struct {
+	Check  string
+	Object mesh.Ref
+	Reason string
+}
+
+// Fail says that the check could not be asked of the object.
+func (p *Pass) Fail(message string) {
+	p.failures = append(p.failures, Failure{Check: p.Check.ID, Object: p.Object.Ref(), Message: message})
+}
+
+// Skip says that the check does not apply to the object.
+func (p *Pass) Skip(reason string) {
+	p.skips = append(p.skips, Skip{Check: p.Check.ID, Object: p.Object.Ref(), Reason: reason})
+}
+
+// Fail says that the check could not be asked of the change.
+func (p *ChangePass) Fail(message string) {
+	p.After.failures = append(p.After.failures, Failure{Check: p.Check.ID, Object: p.Object().Ref(), Message: message})
+}
+
+// TakeFailures are the questions that could not be answered since it was last called.
+func (v *View) TakeFailures() []Failure {
+	out := v.failures
+	v.failures = nil
+	return out
+}
+
+// TakeSkips are the questions that did not apply since it was last called.
+func (v *View) TakeSkips() []Skip {
+	out := v.skips
+	v.skips = nil
+	return out
+}
