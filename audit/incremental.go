@@ -1,12 +1,14 @@
 package audit
 
 import (
+	"iter"
 	"maps"
 	"reflect"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -225,6 +227,25 @@ func (i *Incremental) Verify() []Replaced {
 		}
 	}
 	return out
+}
+
+// At asks everything anew at another time, and returns the objects of which something else is said then.
+func (i *Incremental) At(now time.Time) []Replaced {
+	i.occasion.Now = now
+	return i.Verify()
+}
+
+// in is what is kept of the objects that lie in a namespace, or in none for "", by kind and name.
+func (i *Incremental) in(ns string) iter.Seq[*kept] {
+	return func(yield func(*kept) bool) {
+		for _, kind := range mesh.Kinds() {
+			for _, o := range i.snapshot.List(kind, ns) {
+				if k := i.kept[identityOf(o)]; k != nil && !yield(k) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func sameAnswer(a, b *Answer) bool {

@@ -25,14 +25,11 @@ type StatusOptions struct {
 	Client client.Client
 	// Authored is what is in force; nil while that is not known.
 	Authored func() *Authored
-	// Snapshot is the mesh as it is stored, and Known whether that is whole.
-	Snapshot func() *mesh.Snapshot
-	Known    func() error
+	// Latest is what the audit of everything that is stored came to last; nil before the first.
+	Latest func() *Tallied
 	// Interval is how often it looks whether something has changed; 0 means ten seconds.
 	Interval time.Duration
 	Clock    clock.WithTicker // nil is the machine's
-	// Report, where it is set, hears what was found of everything that is stored, each time that was asked anew.
-	Report func(Stock)
 }
 
 // Stock is what is found of everything that is stored.
@@ -45,13 +42,9 @@ type Stock struct {
 // Statuses writes into Guardrails and Exemptions what has become of them: what a Guardrail names and selects, and what an
 // Exemption excepts. One replica runs it, the leader.
 //
-// To know what is excepted it judges everything that is stored, whenever the mesh or the rules have changed since the last
-// time, and at most once an interval. Time alone, with which Exemptions end, costs nothing of that.
+// What is excepted it knows from the audit; what Guardrails and Exemptions say that the audit has not seen yet, it waits for.
 type Statuses struct {
 	StatusOptions
-	seen  *mesh.Snapshot
-	rules *Authored
-	tally decide.Tally
 }
 
 const defaultStatusInterval = 10 * time.Second
@@ -88,15 +81,11 @@ func (s *Statuses) Start(ctx context.Context) error {
 
 // once brings every status up to date.
 func (s *Statuses) once(ctx context.Context) error {
-	rules := s.Authored()
-	if rules == nil || s.Known() != nil {
+	rules, latest := s.Authored(), s.Latest()
+	if rules == nil || latest == nil || latest.Rules != rules {
 		return nil
 	}
-	snapshot := s.Snapshot()
-	if snapshot != s.seen || rules != s.rules {
-		s.judge(snapshot, rules)
-	}
-	standings := rules.Rulebook.Standings(s.tally, s.Clock.Now())
+	snapshot, standings := latest.Snapshot, latest.Standings
 	var errs []error
 	for _, g := range rules.Guardrails {
 		errs = append(errs, s.write(ctx, g.DeepCopy(), guardrailStatus(g, rules, snapshot)))
@@ -110,25 +99,6 @@ func (s *Statuses) once(ctx context.Context) error {
 		errs = append(errs, s.write(ctx, e.DeepCopy(), exemptionStatus(e, rules, st, ok)))
 	}
 	return errors.Join(errs...)
-}
-
-// judge asks everything of everything, and keeps what was found.
-func (s *Statuses) judge(snapshot *mesh.Snapshot, rules *Authored) {
-	s.seen, s.rules, s.tally = snapshot, rules, decide.Tally{}
-	var found []policies.Finding
-	var objects []*mesh.Object
-	for o := range snapshot.Objects() {
-		objects = append(objects, o)
-	}
-	for _, a := range Evaluate(snapshot, objects, policies.AboutObjects(policies.Checks()), nil) {
-		found = append(found, a.Findings...)
-	}
-	now := s.Clock.Now()
-	d := rules.Rulebook.Judge(decide.Request{Mesh: snapshot}, found, now)
-	s.tally.Add(d)
-	if s.Report != nil {
-		s.Report(Stock{Findings: found, Rulings: d.Rulings, Exemptions: rules.Rulebook.Standings(s.tally, now)})
-	}
 }
 
 // write patches a status where it is another one than is stored; change makes it.

@@ -172,9 +172,12 @@ func (s *server) whileDraining(next http.Handler) http.Handler {
 func (s *server) add(cfg *rest.Config) error {
 	gauges := newGauges(s)
 	metrics.Registry.MustRegister(gauges)
-	runnables := []manager.Runnable{s.certificate, s.live, s.rules, audit.NewStatuses(audit.StatusOptions{
-		Client: s.manager.GetClient(), Authored: s.rules.Current, Snapshot: s.live.Snapshot, Known: s.live.Ready,
-		Report: gauges.audited,
+	auditor, err := s.auditor(cfg, gauges)
+	if err != nil {
+		return err
+	}
+	runnables := []manager.Runnable{s.certificate, s.live, s.rules, auditor, audit.NewStatuses(audit.StatusOptions{
+		Client: s.manager.GetClient(), Authored: s.rules.Current, Latest: auditor.Latest,
 	})}
 	if own, ok := s.certificate.(*certs.SelfSigned); ok {
 		runnables = append(runnables, own.Writer())
