@@ -10,6 +10,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -108,15 +109,14 @@ func (s *server) owner(ctx context.Context, cfg *rest.Config) (*metav1.OwnerRefe
 	if err != nil {
 		return nil, fmt.Errorf("make a client: %w", err)
 	}
-	// By list, because that right there is for it in any case.
-	all, err := client.AdmissionregistrationV1().ValidatingWebhookConfigurations().List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + s.validating})
+	owner, err := client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(ctx, s.validating, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read ValidatingWebhookConfiguration %s, which owns the reports: %w", s.validating, err)
 	}
-	for _, c := range all.Items {
-		return &metav1.OwnerReference{APIVersion: "admissionregistration.k8s.io/v1", Kind: "ValidatingWebhookConfiguration", Name: c.Name, UID: c.UID}, nil
-	}
-	return nil, nil
+	return &metav1.OwnerReference{APIVersion: "admissionregistration.k8s.io/v1", Kind: "ValidatingWebhookConfiguration", Name: owner.Name, UID: owner.UID}, nil
 }
 
 // auditMetrics count what the audit does.
