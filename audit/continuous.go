@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -25,8 +26,8 @@ type ContinuousOptions struct {
 	Subscribe func() *inventory.Subscription
 	// Authored is what users wrote for Waywarden itself; nil while that is not known.
 	Authored func() *Authored
-	// Checks are those to ask, sorted by ID; nil means the built-in ones. When they are others than before, everything is
-	// asked anew.
+	// Checks are all checks there are, sorted by ID; nil means the built-in ones. When they are others than before, everything
+	// is asked anew.
 	Checks func() []*policies.Check
 	// Interval is how often everything is judged anew, to see that what is kept is what is found, and how often reports are
 	// compared with what is stored; 0 means an hour. Settle is how long changes are gathered; 0 means a second.
@@ -65,6 +66,7 @@ type Continuous struct {
 	ContinuousOptions
 	incremental *Incremental
 	asked       []*policies.Check
+	parameters  *policies.Parameters
 	ledger      *ledger.Ledger
 	places      judgedPlaces
 	verified    time.Time
@@ -181,8 +183,10 @@ func (c *Continuous) audit(s *mesh.Snapshot) {
 	}
 	checks := policies.AboutObjects(c.Checks())
 	began := c.Clock.Now()
-	if c.incremental == nil || !slices.Equal(c.asked, checks) {
-		c.asked, c.incremental, c.verified = checks, NewIncremental(checks, policies.Occasion{Phase: policies.AtAudit, Now: began}), began
+	// What Guardrails say to rules is read by every rule: where they say something else, everything is asked anew.
+	if parameters := rules.Rulebook.Parameters(); c.incremental == nil || !slices.Equal(c.asked, checks) || !reflect.DeepEqual(c.parameters, parameters) {
+		occasion := policies.Occasion{Phase: policies.AtAudit, Now: began, Parameters: parameters}
+		c.asked, c.parameters, c.incremental, c.verified = checks, parameters, NewIncremental(checks, occasion), began
 	}
 	full := c.incremental.Snapshot() == nil
 	var replaced []Replaced
@@ -190,7 +194,7 @@ func (c *Continuous) audit(s *mesh.Snapshot) {
 		replaced = c.incremental.Step(s)
 		c.observe(Observation{Full: full, Objects: len(replaced), Took: c.Clock.Since(began)})
 	}
-	c.take(c.places.judge(c.incremental, replaced, rules, began), began)
+	c.take(c.places.judge(c.incremental, replaced, basis{rules, c.Checks(), began}), began)
 }
 
 // take enters what is found in namespaces, says what is new and gone, and notes what has to be written.
@@ -239,7 +243,7 @@ func (c *Continuous) verify() {
 	if slices.ContainsFunc(c.asked, func(k *policies.Check) bool { return k.Revision != "" }) {
 		wrong = append(wrong, c.incremental.At(began)...)
 	}
-	c.take(c.places.judge(c.incremental, wrong, rules, began), began)
+	c.take(c.places.judge(c.incremental, wrong, basis{rules, c.Checks(), began}), began)
 }
 
 func (c *Continuous) observe(o Observation) {

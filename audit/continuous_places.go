@@ -30,12 +30,19 @@ type judgedPlace struct {
 	ruled    []decide.Ruling
 }
 
+// basis is what decides what is done: the rules, all checks there are, which the rules may name, and the time.
+type basis struct {
+	rules *Authored
+	known []*policies.Check
+	now   time.Time
+}
+
 // judge brings up to date what is done about what was found, and returns the namespaces in which something is another now,
 // sorted. replaced are the objects that were judged anew. Rules that changed, and Exemptions that ended, are for every namespace.
-func (j *judgedPlaces) judge(inc *Incremental, replaced []Replaced, rules *Authored, now time.Time) []string {
+func (j *judgedPlaces) judge(inc *Incremental, replaced []Replaced, b basis) []string {
 	touched := map[string]bool{}
 	s := inc.Snapshot()
-	all := j.rules != rules || j.of == nil || j.lapsed(rules, now)
+	all := j.rules != b.rules || j.of == nil || j.lapsed(b)
 	for _, r := range replaced {
 		o := r.Is
 		if o == nil {
@@ -58,23 +65,23 @@ func (j *judgedPlaces) judge(inc *Incremental, replaced []Replaced, rules *Autho
 		}
 		j.of = map[string]*judgedPlace{}
 	}
-	j.rules = rules
+	j.rules = b.rules
 	for ns := range touched {
-		if p := placeOf(inc, ns, rules.Rulebook, now); p != nil {
+		if p := placeOf(inc, ns, b); p != nil {
 			j.of[ns] = p
 		} else {
 			delete(j.of, ns)
 		}
 	}
 	if len(touched) > 0 {
-		j.authored(touched, s, now)
+		j.authored(touched, s, b)
 	}
 	return slices.Sorted(maps.Keys(touched))
 }
 
 // lapsed is whether an Exemption has ended, or has come to be in force, since they were last looked at.
-func (j *judgedPlaces) lapsed(rules *Authored, now time.Time) bool {
-	return !slices.EqualFunc(j.standings, rules.Rulebook.Standings(j.tally(), now), func(a, b decide.Standing) bool { return a.State == b.State && a.Exemption == b.Exemption })
+func (j *judgedPlaces) lapsed(b basis) bool {
+	return !slices.EqualFunc(j.standings, b.rules.Rulebook.Standings(j.tally(), b.now), func(a, b decide.Standing) bool { return a.State == b.State && a.Exemption == b.Exemption })
 }
 
 func (j *judgedPlaces) tally() decide.Tally {
@@ -86,7 +93,7 @@ func (j *judgedPlaces) tally() decide.Tally {
 }
 
 // placeOf judges what was found in a namespace; nil for one in which nothing is.
-func placeOf(inc *Incremental, ns string, book *decide.Rulebook, now time.Time) *judgedPlace {
+func placeOf(inc *Incremental, ns string, b basis) *judgedPlace {
 	p := &judgedPlace{tally: decide.Tally{}}
 	any := false
 	for k := range inc.in(ns) {
@@ -96,25 +103,26 @@ func placeOf(inc *Incremental, ns string, book *decide.Rulebook, now time.Time) 
 			wrong[f.Check] = true
 		}
 		p.findings = append(p.findings, k.answer.Findings...)
-		p.failed += len(k.answer.Panics)
-		p.passed += max(0, k.asked-len(wrong)-len(k.answer.Panics))
+		failed := len(k.answer.Panics) + len(k.answer.Failures)
+		p.failed += failed
+		p.passed += max(0, k.asked-len(wrong)-failed-len(k.answer.Skips))
 	}
 	if !any {
 		return nil
 	}
-	d := book.Judge(decide.Request{Mesh: inc.Snapshot()}, p.findings, now)
+	d := b.rules.Rulebook.Judge(decide.Request{Mesh: inc.Snapshot()}, p.findings, b.now)
 	p.rulings = d.Rulings
 	p.tally.Add(d)
 	return p
 }
 
 // authored enters what there is to say against Exemptions and Guardrails themselves.
-func (j *judgedPlaces) authored(touched map[string]bool, s *mesh.Snapshot, now time.Time) {
+func (j *judgedPlaces) authored(touched map[string]bool, s *mesh.Snapshot, b basis) {
 	var ids []string
-	for _, c := range policies.Checks() {
+	for _, c := range b.known {
 		ids = append(ids, c.ID)
 	}
-	j.standings = j.rules.Rulebook.Standings(j.tally(), now)
+	j.standings = j.rules.Rulebook.Standings(j.tally(), b.now)
 	found := map[string][]policies.Finding{"": j.rules.Rulebook.Misnamed(ids)}
 	for _, st := range j.standings {
 		if f, ok := st.Finding(); ok {
@@ -131,7 +139,7 @@ func (j *judgedPlaces) authored(touched map[string]bool, s *mesh.Snapshot, now t
 			j.of[ns] = p
 		}
 		p.authored = found[ns]
-		p.ruled = j.rules.Rulebook.Judge(decide.Request{Mesh: s}, p.authored, now).Rulings
+		p.ruled = j.rules.Rulebook.Judge(decide.Request{Mesh: s}, p.authored, b.now).Rulings
 	}
 }
 

@@ -18,6 +18,8 @@ type Rules struct {
 	Now time.Time
 	// MaxExemption is how far ahead an Exemption may end; 0 means decide.DefaultMaxDuration.
 	MaxExemption time.Duration
+	// Checks are those whose parameters Guardrails are held to.
+	Checks []*policies.Check
 }
 
 // judge decides about findings by the Guardrails and Exemptions of an inventory, as a cluster would that holds them.
@@ -32,7 +34,7 @@ type judge struct {
 // newJudge compiles what the inventory has. before is the mesh as it was, nil where nothing changes.
 func newJudge(inv *inventory.Inventory, rules Rules, s, before *mesh.Snapshot) *judge {
 	j := &judge{request: decide.Request{Mesh: s, Before: before}, now: rules.Now, tally: decide.Tally{}}
-	j.book, j.problems = decide.New(decide.Options{MaxDuration: rules.MaxExemption}, inv.Guardrails, inv.Exemptions)
+	j.book, j.problems = decide.New(decide.Options{MaxDuration: rules.MaxExemption, Checks: rules.Checks}, inv.Guardrails, inv.Exemptions)
 	return j
 }
 
@@ -68,14 +70,14 @@ func (w writer) decide(findings []policies.Finding) {
 // are looked at, and of the namespaces that are judged.
 func (w writer) authored(opts *Options) {
 	var ids []string
-	for _, c := range policies.Checks() {
+	for _, c := range opts.Known {
 		ids = append(ids, c.ID)
 	}
 	out := w.judge.book.Misnamed(ids)
 	for _, s := range w.judge.book.Standings(w.judge.tally, w.judge.now) {
 		e := s.Exemption
 		// That one excepts nothing is known only where everything was asked that it could except.
-		if s.State == v1alpha1.StateUnused && !(opts.Before == nil && w.s.Known(e.Namespace) && asksAll(opts.Checks, e)) {
+		if s.State == v1alpha1.StateUnused && !(opts.Before == nil && w.s.Known(e.Namespace) && opts.asksAll(e)) {
 			continue
 		}
 		if f, ok := s.Finding(); ok {
@@ -91,8 +93,8 @@ func (w writer) authored(opts *Options) {
 }
 
 // asksAll is whether all checks were asked whose findings an Exemption could except.
-func asksAll(asked []*policies.Check, e *decide.Exemption) bool {
-	return !slices.ContainsFunc(policies.Checks(), func(c *policies.Check) bool { return e.Names(c.ID) && !slices.Contains(asked, c) })
+func (o *Options) asksAll(e *decide.Exemption) bool {
+	return !slices.ContainsFunc(o.Known, func(c *policies.Check) bool { return e.Names(c.ID) && !slices.Contains(o.Checks, c) })
 }
 
 // refused enters Guardrails and Exemptions that are not well formed, and that no reader of files or of a cluster has

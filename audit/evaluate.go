@@ -16,6 +16,9 @@ type Answer struct {
 	Object   *mesh.Object
 	Effects  []policies.Effect
 	Findings []policies.Finding
+	// Failures are the questions that a check could not answer, and Skips those that do not apply.
+	Failures []policies.Failure
+	Skips    []policies.Skip
 	// Panics are the questions that met an impossible state. All other answers stand.
 	Panics []Panic
 }
@@ -34,6 +37,11 @@ const batch = 32
 // whatever the processors do. progress, which may be nil, is called from many goroutines with the
 // number of objects just done.
 func Evaluate(s *mesh.Snapshot, objects []*mesh.Object, checks []*policies.Check, progress func(done int)) []Answer {
+	return EvaluateOn(policies.Occasion{}, s, objects, checks, progress)
+}
+
+// EvaluateOn is Evaluate on an occasion, at which rules in Rego may look.
+func EvaluateOn(occasion policies.Occasion, s *mesh.Snapshot, objects []*mesh.Object, checks []*policies.Check, progress func(done int)) []Answer {
 	answers := make([]Answer, len(objects))
 	byKind := map[mesh.Kind][]*policies.Check{}
 	for _, c := range checks {
@@ -48,6 +56,7 @@ func Evaluate(s *mesh.Snapshot, objects []*mesh.Object, checks []*policies.Check
 	for range min(runtime.GOMAXPROCS(0), len(objects)/batch+1) {
 		group.Go(func() {
 			view := policies.NewView(s) // a View is for one goroutine
+			view.Occasion = occasion
 			for {
 				from := int(next.Add(batch)) - batch
 				if from >= len(objects) {
@@ -73,6 +82,7 @@ func answer(view *policies.View, o *mesh.Object, checks []*policies.Check) Answe
 	for i, c := range checks {
 		a.try(c.ID, func() { a.Findings = append(a.Findings, policies.Evaluate(checks[i:i+1], view, o)...) })
 	}
+	a.Failures, a.Skips = view.TakeFailures(), view.TakeSkips()
 	slices.SortFunc(a.Findings, policies.CompareFindings)
 	return a
 }

@@ -22,6 +22,9 @@ import (
 type Incremental struct {
 	byKind   map[mesh.Kind][]*policies.Check
 	occasion policies.Occasion
+	// apart is whether each object is judged in a View of its own: rules in Rego remember in one what they have asked, and what they
+	// remember is asked of nobody.
+	apart bool
 
 	snapshot *mesh.Snapshot
 	kept     map[identity]*kept
@@ -52,6 +55,7 @@ type kept struct {
 func NewIncremental(checks []*policies.Check, occasion policies.Occasion) *Incremental {
 	i := &Incremental{byKind: map[mesh.Kind][]*policies.Check{}, occasion: occasion}
 	for _, c := range checks {
+		i.apart = i.apart || c.Revision != ""
 		for _, k := range c.Kinds {
 			i.byKind[k] = append(i.byKind[k], c)
 		}
@@ -186,14 +190,16 @@ func (i *Incremental) find(objects []*mesh.Object) []*recorded {
 	for range min(runtime.GOMAXPROCS(0), len(objects)/batch+1) {
 		group.Go(func() {
 			recorder := mesh.NewRecorder()
-			view := policies.NewView(i.snapshot.Recorded(recorder))
-			view.Occasion = i.occasion
+			view := i.view(recorder)
 			for {
 				from := int(next.Add(batch)) - batch
 				if from >= len(objects) {
 					return
 				}
 				for n := from; n < min(from+batch, len(objects)); n++ {
+					if i.apart {
+						view = i.view(recorder)
+					}
 					checks := i.byKind[objects[n].Kind]
 					a := answer(view, objects[n], checks)
 					a.Effects = nil // they are large, and nobody asks for them
@@ -209,6 +215,12 @@ func (i *Incremental) find(objects []*mesh.Object) []*recorded {
 	}
 	group.Wait()
 	return out
+}
+
+func (i *Incremental) view(recorder *mesh.Recorder) *policies.View {
+	view := policies.NewView(i.snapshot.Recorded(recorder))
+	view.Occasion = i.occasion
+	return view
 }
 
 // Snapshot is the last one that was taken in; nil before the first.
@@ -249,5 +261,6 @@ func (i *Incremental) in(ns string) iter.Seq[*kept] {
 }
 
 func sameAnswer(a, b *Answer) bool {
-	return reflect.DeepEqual(a.Findings, b.Findings) && reflect.DeepEqual(a.Panics, b.Panics)
+	return reflect.DeepEqual(a.Findings, b.Findings) && reflect.DeepEqual(a.Panics, b.Panics) &&
+		reflect.DeepEqual(a.Failures, b.Failures) && reflect.DeepEqual(a.Skips, b.Skips)
 }

@@ -40,10 +40,7 @@ type Repaired struct {
 // after each, until no patch is left: a patch is safe only in the mesh for which it was offered. Objects for which skip
 // is true are left as they are.
 func RepairAll(inv *inventory.Inventory, opts Options, skip func(mesh.Ref) bool) *Repaired {
-	if opts.Checks == nil {
-		opts.Checks = policies.Checks()
-	}
-	opts.Checks = policies.AboutObjects(opts.Checks)
+	opts.fill()
 	r := repairer{inv: inv, opts: opts, skip: skip, s: mesh.New(opts.Mesh, inv.Objects...), count: map[mesh.Ref]int{}, gone: map[string]bool{}}
 	r.judge = newJudge(inv, opts.Rules, r.s, nil)
 	for range maxRounds {
@@ -57,7 +54,7 @@ func RepairAll(inv *inventory.Inventory, opts Options, skip func(mesh.Ref) bool)
 // evaluate judges objects as things stand. Findings that a Guardrail turns off are left out: nobody asks for a repair.
 func (r *repairer) evaluate(objects []*mesh.Object) []Answer {
 	r.judge.request.Mesh = r.s
-	answers := Evaluate(r.s, objects, r.opts.Checks, nil)
+	answers := EvaluateOn(r.opts.occasion(r.judge), r.s, objects, r.opts.Checks, nil)
 	for i := range answers {
 		a := &answers[i]
 		r.judge.rulings(a.Findings)
@@ -154,7 +151,7 @@ func (r *repairer) left() *report.ScanResult {
 	r.judge.request.Mesh = r.s
 	w := writer{r.inv, r.s, r.judge, &report.ScanResult{Checks: r.opts.Checks, Ignored: r.inv.Ignored}}
 	w.Summary = report.Summary{Objects: r.s.Len(), Checks: len(r.opts.Checks)}
-	for _, a := range Evaluate(r.s, r.judged(), r.opts.Checks, nil) {
+	for _, a := range EvaluateOn(r.opts.occasion(r.judge), r.s, r.judged(), r.opts.Checks, nil) {
 		a.Effects = slices.DeleteFunc(a.Effects, func(e policies.Effect) bool { return e.Verdict != policies.Unknown })
 		w.answer(a)
 	}

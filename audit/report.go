@@ -21,12 +21,13 @@ type ReportOptions struct {
 
 // Report says what a scan of an inventory is evidence for. The moment that it is of is that of the Rules.
 func Report(inv *inventory.Inventory, opts ReportOptions) *compliance.Report {
+	opts.fill()
 	w := scan(inv, opts.Options)
 	result := w.Finish()
 	paths := slices.Clone(inv.Read())
 	slices.Sort(paths)
 	return compliance.New(compliance.Input{
-		Scan: result, Snapshot: w.s, Standings: w.judge.book.Standings(w.judge.tally, opts.Rules.Now), Frames: opts.Frames,
+		Scan: result, Known: opts.Known, Snapshot: w.s, Standings: w.judge.book.Standings(w.judge.tally, opts.Rules.Now), Frames: opts.Frames,
 		Source: opts.Source, Paths: paths, ResourceVersion: func(o *mesh.Object) string { return inv.ResourceVersion(o) },
 		Version: opts.Version, Now: opts.Rules.Now,
 	})

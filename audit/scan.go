@@ -14,6 +14,9 @@ import (
 type Options struct {
 	Mesh   mesh.Options
 	Checks []*policies.Check // nil: all built-in ones
+	// Known are all the checks there are, also those that are not asked: what Guardrails and Exemptions may name. Nil: the
+	// built-in ones.
+	Known []*policies.Check
 	// Judge limits which objects are judged, never which are looked at; nil judges all.
 	Judge func(*mesh.Object) bool
 	// Before, where it is set, is the cluster as it is, and the inventory what it would be with
@@ -32,18 +35,19 @@ func Scan(inv *inventory.Inventory, opts Options) *report.ScanResult { return sc
 
 // scan judges an inventory, and keeps what it was judged by.
 func scan(inv *inventory.Inventory, opts Options) writer {
-	if opts.Checks == nil {
-		opts.Checks = policies.Checks()
-	}
-	opts.Checks = policies.AboutObjects(opts.Checks)
+	opts.fill()
 	s := mesh.New(opts.Mesh, inv.Objects...)
-	answers := opts.evaluate(s, opts.Judge)
 	var before *mesh.Snapshot
 	if opts.Before != nil {
 		before = mesh.New(opts.Mesh, opts.Before.Objects...)
-		answers = opts.newly(inv, before, answers)
 	}
-	w := writer{inv, s, newJudge(inv, opts.Rules, s, before), &report.ScanResult{Checks: opts.Checks, Ignored: inv.Ignored}}
+	judge := newJudge(inv, opts.Rules, s, before)
+	occasion := opts.occasion(judge)
+	answers := opts.evaluate(occasion, s, opts.Judge)
+	if before != nil {
+		answers = opts.newly(occasion, inv, before, answers)
+	}
+	w := writer{inv, s, judge, &report.ScanResult{Checks: opts.Checks, Ignored: inv.Ignored}}
 	w.Summary = report.Summary{Objects: s.Len(), Checks: len(opts.Checks)}
 	for _, a := range answers {
 		w.answer(a)
@@ -54,7 +58,23 @@ func scan(inv *inventory.Inventory, opts Options) writer {
 	return w
 }
 
-func (o *Options) evaluate(s *mesh.Snapshot, judge func(*mesh.Object) bool) []Answer {
+// fill enters what is left out.
+func (o *Options) fill() {
+	if o.Known == nil {
+		o.Known = policies.Checks()
+	}
+	if o.Checks == nil {
+		o.Checks = policies.Checks()
+	}
+	o.Checks, o.Rules.Checks = policies.AboutObjects(o.Checks), o.Known
+}
+
+// occasion is a scan, with what Guardrails say.
+func (o *Options) occasion(j *judge) policies.Occasion {
+	return policies.Occasion{Now: o.Rules.Now, Parameters: j.book.Parameters()}
+}
+
+func (o *Options) evaluate(occasion policies.Occasion, s *mesh.Snapshot, judge func(*mesh.Object) bool) []Answer {
 	var objects []*mesh.Object
 	for object := range s.Objects() {
 		if judge == nil || judge(object) {
@@ -65,18 +85,18 @@ func (o *Options) evaluate(s *mesh.Snapshot, judge func(*mesh.Object) bool) []An
 	if o.Progress != nil {
 		progress = func(done int) { o.Progress(done, len(objects)) }
 	}
-	return Evaluate(s, objects, o.Checks, progress)
+	return EvaluateOn(occasion, s, objects, o.Checks, progress)
 }
 
 // newly leaves of the answers those to objects of the files, and what there is to say of stored
 // objects that there was not before.
-func (o *Options) newly(inv *inventory.Inventory, before *mesh.Snapshot, after []Answer) []Answer {
+func (o *Options) newly(occasion policies.Occasion, inv *inventory.Inventory, before *mesh.Snapshot, after []Answer) []Answer {
 	stored := func(object *mesh.Object) bool { return !inv.FromFile(object) }
 	was := map[string]int{}
 	key := func(f policies.Finding) string {
 		return f.Check + "\x00" + f.Object.String() + "\x00" + f.Field + "\x00" + string(f.Verdict) + "\x00" + string(f.Severity)
 	}
-	for _, a := range o.evaluate(before, stored) {
+	for _, a := range o.evaluate(occasion, before, stored) {
 		for _, f := range a.Findings {
 			was[key(f)]++
 		}
@@ -88,7 +108,7 @@ func (o *Options) newly(inv *inventory.Inventory, before *mesh.Snapshot, after [
 				was[key(f)]--
 				return was[key(f)] >= 0
 			})
-			if len(a.Findings)+len(a.Panics) == 0 {
+			if len(a.Findings)+len(a.Panics)+len(a.Failures) == 0 {
 				continue
 			}
 		}
@@ -137,6 +157,10 @@ func (w writer) answer(a Answer) {
 		}
 		w.Errors = append(w.Errors, report.Error{Object: &ref, Check: p.Check, Location: w.place(ref, ""),
 			Message: fmt.Sprintf("%s: this is a mistake in waywarden: %s. Report it, with the object.", what, p.Value)})
+	}
+	for _, f := range a.Failures {
+		w.Errors = append(w.Errors, report.Error{Object: &ref, Check: f.Check, Location: w.place(ref, ""),
+			Message: fmt.Sprintf("check %s could not be asked of it: %s", f.Check, f.Message)})
 	}
 	w.judged(a.Object, ref)
 }

@@ -27,6 +27,8 @@ type StatusOptions struct {
 	Authored func() *Authored
 	// Latest is what the audit of everything that is stored came to last; nil before the first.
 	Latest func() *Tallied
+	// Checks are all checks there are; nil means the built-in ones.
+	Checks []*policies.Check
 	// Interval is how often it looks whether something has changed; 0 means ten seconds.
 	Interval time.Duration
 	Clock    clock.WithTicker // nil is the machine's
@@ -56,6 +58,9 @@ func NewStatuses(o StatusOptions) *Statuses {
 	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
+	}
+	if o.Checks == nil {
+		o.Checks = policies.Checks()
 	}
 	return &Statuses{StatusOptions: o}
 }
@@ -88,7 +93,7 @@ func (s *Statuses) once(ctx context.Context) error {
 	snapshot, standings := latest.Snapshot, latest.Standings
 	var errs []error
 	for _, g := range rules.Guardrails {
-		errs = append(errs, s.write(ctx, g.DeepCopy(), guardrailStatus(g, rules, snapshot)))
+		errs = append(errs, s.write(ctx, g.DeepCopy(), s.guardrailStatus(g, rules, snapshot)))
 	}
 	byName := map[client.ObjectKey]decide.Standing{}
 	for _, st := range standings {
@@ -119,9 +124,9 @@ func (s *Statuses) write(ctx context.Context, o client.Object, change func(clien
 	return nil
 }
 
-func guardrailStatus(g *v1alpha1.Guardrail, rules *Authored, snapshot *mesh.Snapshot) func(client.Object) {
+func (s *Statuses) guardrailStatus(g *v1alpha1.Guardrail, rules *Authored, snapshot *mesh.Snapshot) func(client.Object) {
 	ids := []string{}
-	for _, c := range policies.Checks() {
+	for _, c := range s.Checks {
 		ids = append(ids, c.ID)
 	}
 	checks, namespaces, ok := rules.Rulebook.Reach(g.Name, snapshot, ids)

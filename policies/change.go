@@ -54,14 +54,15 @@ type ChangePass struct {
 // empty, and Namespaces with the object's own. It waits for nothing: what a change takes away does not come back by
 // itself.
 func (p *ChangePass) Report(f Finding) {
-	o := p.Object()
-	f.fill(p.Check, o)
-	if f.Namespaces == nil {
-		if ns := o.Home(); ns != "" {
-			f.Namespaces = []string{ns}
-		}
-	}
+	f.fill(p.Check, p.Object())
+	p.place(&f)
 	p.findings = append(p.findings, f)
+}
+
+func (p *ChangePass) place(f *Finding) {
+	if ns := p.Object().Home(); f.Namespaces == nil && ns != "" {
+		f.Namespaces = []string{ns}
+	}
 }
 
 // EvaluateChange asks the checks what a change does to the rest of the mesh, and returns what they

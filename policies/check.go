@@ -32,6 +32,8 @@ type Check struct {
 	Controls Controls
 	// Revision is a digest of what it was made of, as in "sha256:…", for evidence; "" for a check of this program.
 	Revision string
+	// Takes says what is wrong with parameters that a Guardrail gives; nil for a check that takes none.
+	Takes func(params map[string]any) (wrong []string)
 	// Example is an object in which it finds something, as YAML; "" where its scenarios are elsewhere.
 	Example string
 	// Run asks the question of an object as it is; Change asks it of a change, at admission, where

@@ -51,6 +51,10 @@ type Finding struct {
 	// Namespaces are those in which what is found changes something, sorted: not that of the object but those of its
 	// targets. None where it is about something that lies in no namespace. Whoever shares the slice does not write to it.
 	Namespaces []string `json:"-"`
+	// Params are the keys of the parameters with which it was found; nil for a check without any.
+	Params []string `json:"-"`
+	// Failed is whether nothing was found out, because the check could not be asked.
+	Failed bool `json:"-"`
 	// WaitsFor is what by its mere appearance would make the finding go away; empty where the object is wrong as it
 	// stands, whatever else is stored.
 	WaitsFor []Wait `json:"-"`

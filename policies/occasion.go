@@ -25,6 +25,8 @@ type Occasion struct {
 	Phase Phase // "" is AtScan
 	// Now is the time; zero where nobody may know it.
 	Now time.Time
+	// Parameters are what Guardrails give to checks; nil where they give nothing.
+	Parameters *Parameters
 
 	// What follows is of one request, and empty but at admission.
 
@@ -61,6 +63,9 @@ type Failure struct {
 	Object mesh.Ref
 	// Message says in whole sentences what went wrong and what to do.
 	Message string
+	// Finding is the failure as a finding, for whoever must decide about it: a question that was not answered may not let
+	// through what the answer would have kept out.
+	Finding Finding
 }
 
 // Skip is a question that does not apply to an object, and why: so that "nothing found" means something.
@@ -72,7 +77,16 @@ type Skip struct {
 
 // Fail says that the check could not be asked of the object.
 func (p *Pass) Fail(message string) {
-	p.failures = append(p.failures, Failure{Check: p.Check.ID, Object: p.Object.Ref(), Message: message})
+	f := failed(p.Check, p.Object, message)
+	p.rest(&f.Finding)
+	p.failures = append(p.failures, f)
+}
+
+func failed(c *Check, o *mesh.Object, message string) Failure {
+	f := Finding{Failed: true, Message: "it is not known whether anything is wrong: check " + c.ID + " could not be asked: " + message}
+	f.Remedy = "Correct the rule, or have it corrected."
+	f.fill(c, o)
+	return Failure{Check: c.ID, Object: o.Ref(), Message: message, Finding: f}
 }
 
 // Skip says that the check does not apply to the object.
@@ -82,7 +96,9 @@ func (p *Pass) Skip(reason string) {
 
 // Fail says that the check could not be asked of the change.
 func (p *ChangePass) Fail(message string) {
-	p.After.failures = append(p.After.failures, Failure{Check: p.Check.ID, Object: p.Object().Ref(), Message: message})
+	f := failed(p.Check, p.Object(), message)
+	p.place(&f.Finding)
+	p.After.failures = append(p.After.failures, f)
 }
 
 // TakeFailures are the questions that could not be answered since it was last called.

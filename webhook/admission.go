@@ -46,7 +46,7 @@ type Options struct {
 	// Observe is told what was decided, once for every request that was answered. It must not block.
 	Observe func(Record)
 	// Dropped is told of a request that was answered with an HTTP error, and why: "overload", "panic",
-	// "malformed" or "unready".
+	// "malformed", "unready" or "failed".
 	Dropped func(why string)
 	Log     logr.Logger
 }
@@ -103,7 +103,7 @@ func (a *Admission) Validating() http.Handler { return a.handler(a.validate) }
 // Mutating answers POST /mutate.
 func (a *Admission) Mutating() http.Handler { return a.handler(a.mutate) }
 
-func (a *Admission) handler(answer func(context.Context, *ctrladmission.Request, *Record) ctrladmission.Response) http.Handler {
+func (a *Admission) handler(answer func(context.Context, *ctrladmission.Request, *Record) (ctrladmission.Response, error)) http.Handler {
 	return &limit{slots: make(chan struct{}, a.Concurrency), log: a.Log, dropped: a.Dropped, next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request, wrong := readReview(w, r)
 		if wrong != nil {
@@ -119,7 +119,13 @@ func (a *Admission) handler(answer func(context.Context, *ctrladmission.Request,
 		}
 		start := a.Now()
 		record := Record{request: request}
-		response := answer(r.Context(), request, &record)
+		response, err := answer(r.Context(), request, &record)
+		if err != nil {
+			a.Dropped("failed")
+			a.Log.Error(err, "a request was left to failurePolicy", "request", record.ID())
+			http.Error(w, "waywarden could not judge this: "+err.Error(), http.StatusInternalServerError)
+			return
+		}
 		if err := response.Complete(*request); err != nil {
 			panic(err) // patches hold what came from JSON
 		}
@@ -131,27 +137,31 @@ func (a *Admission) handler(answer func(context.Context, *ctrladmission.Request,
 	})}
 }
 
-// validate judges a request.
-func (a *Admission) validate(ctx context.Context, r *ctrladmission.Request, record *Record) ctrladmission.Response {
+// validate judges a request. It is an error where what would have to be denied could not be found out: then failurePolicy
+// decides, which whoever installed the webhook has chosen.
+func (a *Admission) validate(ctx context.Context, r *ctrladmission.Request, record *Record) (ctrladmission.Response, error) {
 	record.Phase = "validate"
 	if isOwn(r.Kind.Group, r.Kind.Kind) {
-		return a.validateOwn(r, record)
+		return a.validateOwn(r, record), nil
 	}
 	c, err := readChange(r)
 	if err != nil {
-		return a.unread(err, record)
+		return a.unread(err, record), nil
 	}
 	if a.canary(c) {
 		record.Outcome = CanaryRefused
-		return refuse(r, "metadata.labels["+CanaryLabel+"]", CanaryMessage)
+		return refuse(r, "metadata.labels["+CanaryLabel+"]", CanaryMessage), nil
 	}
 	if leftAlone(c) {
 		record.Outcome = Admitted
-		return admit()
+		return admit(), nil
 	}
 	v := a.judge(ctx, c)
+	if err := v.undecided(); err != nil {
+		return ctrladmission.Response{}, err
+	}
 	record.take(c, v)
-	return v.response(r)
+	return v.response(r), nil
 }
 
 // unread answers a request whose object cannot be read. The API server holds objects to the schemas of their CRDs, so

@@ -30,7 +30,7 @@ func (a *Admission) confirm(ctx context.Context, c *change, before *mesh.Snapsho
 	if now == before {
 		return nil
 	}
-	return a.evaluate(c, now)
+	return a.evaluate(ctx, c, now)
 }
 
 type wanted struct {

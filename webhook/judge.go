@@ -48,7 +48,7 @@ func systemDeletes(user string) bool {
 // judge says what is found about a request and what is done about it.
 func (a *Admission) judge(ctx context.Context, c *change) *verdict {
 	before := a.Snapshot()
-	v := a.evaluate(c, before)
+	v := a.evaluate(ctx, c, before)
 	if !v.decision.Denied {
 		return v
 	}
@@ -62,23 +62,60 @@ func (a *Admission) judge(ctx context.Context, c *change) *verdict {
 }
 
 // evaluate asks every check that is about the request, on the mesh as it would be.
-func (a *Admission) evaluate(c *change, before *mesh.Snapshot) *verdict {
+func (a *Admission) evaluate(ctx context.Context, c *change, before *mesh.Snapshot) *verdict {
 	v := &verdict{}
-	kind := c.object().Kind
+	kind, occasion := c.object().Kind, a.occasion(ctx, c)
 	after := before
 	if c.new != nil {
 		after = before.With(c.new)
-		v.findings = policies.Evaluate(a.objects[kind], policies.NewView(after), c.new)
+		v.findings = ask(a.objects[kind], on(occasion, after), c.new)
 		if c.old != nil && !kind.IsPolicy() {
-			v.findings = a.newly(before.With(c.old), c.old, v.findings)
+			occasion.Old = nil
+			v.findings = a.newly(on(occasion, before.With(c.old)), c.old, v.findings)
 		}
 	}
 	if checks := a.changes[kind]; len(checks) > 0 && (c.new == nil || c.old != nil || !kind.IsPolicy()) {
-		v.findings = append(v.findings, a.changed(checks, c, before, after)...)
+		v.findings = append(v.findings, a.changed(a.occasion(ctx, c), checks, c, before, after)...)
 		slices.SortStableFunc(v.findings, policies.CompareFindings)
 	}
 	v.decision = a.rule(c, before, after, v.findings, decide.Request{})
 	return v
+}
+
+// occasion is the request as checks may see it. They may think until it ends.
+func (a *Admission) occasion(ctx context.Context, c *change) policies.Occasion {
+	user := policies.User{Username: c.UserInfo.Username, UID: c.UserInfo.UID, Groups: c.UserInfo.Groups}
+	for k, v := range c.UserInfo.Extra {
+		if user.Extra == nil {
+			user.Extra = map[string][]string{}
+		}
+		user.Extra[k] = v
+	}
+	return policies.Occasion{Phase: policies.AtAdmission, Now: a.Now(), Parameters: a.Rulebook().Parameters(), Operation: string(c.Operation), DryRun: dryRun(c.Request), User: user, Old: c.old,
+		Over: func() bool { return ctx.Err() != nil }}
+}
+
+// on is a mesh to ask checks of, on an occasion.
+func on(o policies.Occasion, s *mesh.Snapshot) *policies.View {
+	v := policies.NewView(s)
+	v.Occasion = o
+	return v
+}
+
+// ask is what checks find, and what they could not find out.
+func ask(checks []*policies.Check, v *policies.View, o *mesh.Object) []policies.Finding {
+	return withFailures(policies.Evaluate(checks, v, o), v)
+}
+
+func withFailures(findings []policies.Finding, v *policies.View) []policies.Finding {
+	failures := v.TakeFailures()
+	for _, f := range failures {
+		findings = append(findings, f.Finding)
+	}
+	if len(failures) > 0 {
+		slices.SortStableFunc(findings, policies.CompareFindings)
+	}
+	return findings
 }
 
 // rule is what Guardrails say of findings.
@@ -95,11 +132,11 @@ func (a *Admission) rule(c *change, before, after *mesh.Snapshot, findings []pol
 
 // newly leaves of the findings about an object that is no policy those that it did not have before: Services and
 // Namespaces are updated by many, and most of them cannot do anything about what was there.
-func (a *Admission) newly(before *mesh.Snapshot, old *mesh.Object, findings []policies.Finding) []policies.Finding {
+func (a *Admission) newly(before *policies.View, old *mesh.Object, findings []policies.Finding) []policies.Finding {
 	if len(findings) == 0 {
 		return nil
 	}
-	was := policies.Evaluate(a.objects[old.Kind], policies.NewView(before), old)
+	was := ask(a.objects[old.Kind], before, old)
 	return slices.DeleteFunc(findings, func(f policies.Finding) bool {
 		return slices.ContainsFunc(was, func(o policies.Finding) bool {
 			return o.Check == f.Check && o.Field == f.Field && o.Verdict == f.Verdict && o.Severity == f.Severity
@@ -109,14 +146,16 @@ func (a *Admission) newly(before *mesh.Snapshot, old *mesh.Object, findings []po
 
 // changed asks what the change does to the rest of the mesh. The stored form of the object is the request's: the
 // Snapshot may be a moment behind.
-func (a *Admission) changed(checks []*policies.Check, c *change, before, after *mesh.Snapshot) []policies.Finding {
+func (a *Admission) changed(occasion policies.Occasion, checks []*policies.Check, c *change, before, after *mesh.Snapshot) []policies.Finding {
 	if c.old != nil {
 		before = before.With(c.old)
 	}
 	if c.new == nil {
 		after = without(before, c.old)
 	}
-	return policies.EvaluateChange(checks, &policies.Change{Old: c.old, New: c.new, Before: policies.NewView(before), After: policies.NewView(after)})
+	view := on(occasion, after)
+	findings := policies.EvaluateChange(checks, &policies.Change{Old: c.old, New: c.new, Before: policies.NewView(before), After: view})
+	return withFailures(findings, view)
 }
 
 // without is the mesh without an object, and without all that a Namespace takes with it.

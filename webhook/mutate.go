@@ -21,20 +21,20 @@ const maxRepairs = 10
 
 // mutate repairs an object where every Guardrail that demands it says fix: Admission. It never denies: what is left is
 // for validation to say.
-func (a *Admission) mutate(_ context.Context, r *ctrladmission.Request, record *Record) ctrladmission.Response {
+func (a *Admission) mutate(ctx context.Context, r *ctrladmission.Request, record *Record) (ctrladmission.Response, error) {
 	record.Phase, record.Outcome = "mutate", Admitted
 	if isOwn(r.Kind.Group, r.Kind.Kind) {
-		return stamp(r, record)
+		return stamp(r, record), nil
 	}
 	if !a.Rulebook().Repairs() {
-		return admit() // without a look: validation reads the object
+		return admit(), nil // without a look: validation reads the object
 	}
 	c, err := readChange(r)
 	if err != nil || c.new == nil || c.Operation != admissionv1.Create && c.Operation != admissionv1.Update || leftAlone(c) {
-		return admit()
+		return admit(), nil
 	}
 	response := admit()
-	m := repairer{Admission: a, change: c, before: a.Snapshot()}
+	m := repairer{Admission: a, change: c, before: a.Snapshot(), occasion: a.occasion(ctx, c)}
 	m.run()
 	var w warnings
 	for _, x := range m.fixes {
@@ -52,7 +52,7 @@ func (a *Admission) mutate(_ context.Context, r *ctrladmission.Request, record *
 		response.AuditAnnotations = map[string]string{"decision": Repaired}
 	}
 	response.Warnings = w.list()
-	return response
+	return response, nil
 }
 
 // repairer applies one fix after another, and judges anew after each: a patch is safe only in the mesh for which it was
@@ -61,9 +61,11 @@ type repairer struct {
 	*Admission
 	*change
 	before *mesh.Snapshot
-	ops    []policies.Op // all of them, in order
-	fixes  []policies.Fix
-	left   [][]string // what could be repaired and is not, each in a few sentences
+	// occasion is the request as checks may see it.
+	occasion policies.Occasion
+	ops      []policies.Op // all of them, in order
+	fixes    []policies.Fix
+	left     [][]string // what could be repaired and is not, each in a few sentences
 }
 
 func (m *repairer) run() {
@@ -87,7 +89,7 @@ func (m *repairer) run() {
 
 func (m *repairer) ask(o *mesh.Object) ([]policies.Finding, decide.Decision) {
 	after := m.before.With(o)
-	findings := policies.Evaluate(m.objects[o.Kind], policies.NewView(after), o)
+	findings := ask(m.objects[o.Kind], on(m.occasion, after), o)
 	return findings, m.rule(m.change, m.before, after, findings, decide.Request{})
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/decide"
 )
 
 // isOwn is whether a kind is one of Waywarden's own.
@@ -53,7 +54,7 @@ func (a *Admission) ownFaults(r *ctrladmission.Request) (causes []metav1.StatusC
 		}
 		var w warnings
 		a.unknownChecks(g, &w)
-		return causesOf(g.Validate()), w.list()
+		return causesOf(slices.Concat(g.Validate(), decide.WrongParams(g, a.Checks))), w.list()
 	}
 	e, was, err := exemptions(r)
 	if err != nil {

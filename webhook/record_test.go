@@ -50,7 +50,7 @@ func TestLabelsAreClosed(t *testing.T) {
 	known := map[string]map[string]bool{
 		"kind": {"other": true, v1alpha1.GuardrailKind: true, v1alpha1.ExemptionKind: true}, "operation": {"CREATE": true, "UPDATE": true, "DELETE": true, "other": true},
 		"decision": {Admitted: true, Warned: true, Denied: true, Repaired: true, BrokenGlass: true}, "dry_run": {"true": true, "false": true}, "severity": {}, "check": {},
-		"action": {"Deny": true, "Warn": true, "Audit": true, "Off": true, "Exempt": true}, "why": {"overload": true, "panic": true, "malformed": true, "unready": true},
+		"action": {"Deny": true, "Warn": true, "Audit": true, "Off": true, "Exempt": true}, "why": {"overload": true, "panic": true, "malformed": true, "unready": true, "failed": true},
 	}
 	for _, k := range mesh.Kinds() {
 		known["kind"][k.String()] = true

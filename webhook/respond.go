@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -47,6 +48,24 @@ func (v *verdict) outcome() string {
 		return Warned
 	}
 	return Admitted
+}
+
+// undecided is why the request can be neither admitted nor denied: all that would deny it is that a check could not be asked.
+func (v *verdict) undecided() error {
+	if !v.decision.Denied {
+		return nil
+	}
+	var why []string
+	for i := range v.findings {
+		if !v.decision.Rulings[i].Denies() {
+			continue
+		}
+		if !v.findings[i].Failed {
+			return nil
+		}
+		why = append(why, explain(&v.findings[i], &v.decision.Rulings[i]))
+	}
+	return errors.New(strings.Join(why, " "))
 }
 
 // response is the verdict as the API server takes it.

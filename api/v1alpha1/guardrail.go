@@ -1,7 +1,10 @@
 package v1alpha1
 
 import (
+	"encoding/json"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // Guardrail says what is demanded of the policies of some namespaces.
@@ -68,6 +71,8 @@ type GuardrailSpec struct {
 }
 
 // CheckEntry says what is done about the findings of some checks.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.params) || size(self.ids) == 1 && !self.ids[0].matches('[*?]')",message="params are of one check: name it by its whole ID, in an entry of its own"
 type CheckEntry struct {
 	// ids are the checks, by their IDs as `waywarden checks list` prints them. "*" stands for anything within a part
 	// of an ID, "?" for one character; an ID that ends in "/*" means everything below, and "*" alone means all checks.
@@ -89,6 +94,27 @@ type CheckEntry struct {
 	// Off does neither: the finding is not shown anywhere.
 	// +required
 	Action Action `json:"action"`
+	// params are parameters of the check, by the names that `waywarden checks explain` prints; those that are left out are
+	// as the check has them. Such an entry names one check, by its whole ID.
+	//
+	// Where several Guardrails select a namespace and give different ones, the check is asked with each of them, and what it
+	// finds is judged by the Guardrail that gave them.
+	//
+	// Example: {"allow": ["cluster.local/ns/monitoring/sa/prometheus"]}.
+	// +optional
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Params *runtime.RawExtension `json:"params,omitempty"`
+}
+
+// ParamValues are the parameters; nil where there are none. The error is for what is no JSON object.
+func (e *CheckEntry) ParamValues() (map[string]any, error) {
+	if e.Params == nil || len(e.Params.Raw) == 0 {
+		return nil, nil
+	}
+	var out map[string]any
+	err := json.Unmarshal(e.Params.Raw, &out)
+	return out, err
 }
 
 // CheckGlob names checks by their ID.

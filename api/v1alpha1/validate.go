@@ -51,11 +51,29 @@ func (g *Guardrail) Validate() []FieldError {
 			oneOf(&v, at+".minSeverity", entry.MinSeverity, Severities)
 		}
 		oneOf(&v, at+".action", entry.Action, Actions)
+		v.params(at, &entry)
 	}
 	if g.Spec.Fix != "" {
 		oneOf(&v, "spec.fix", g.Spec.Fix, []Fix{FixNever, FixAdmission})
 	}
 	return v.errs
+}
+
+// params holds an entry with parameters to one check.
+func (v *validator) params(at string, e *CheckEntry) {
+	if e.Params == nil {
+		return
+	}
+	if len(e.IDs) != 1 || strings.ContainsAny(string(e.IDs[0]), "*?") {
+		v.fail(at+".ids", "the whole ID of one check, because params are of one,", fmt.Sprintf("%q", e.IDs))
+	}
+	if _, err := e.ParamValues(); err != nil {
+		v.fail(at+".params", "a mapping", quote(string(e.Params.Raw)))
+	}
+	const most = 64 << 10
+	if n := len(e.Params.Raw); n > most {
+		v.fail(at+".params", fmt.Sprintf("at most %d bytes", most), fmt.Sprintf("%d long", n))
+	}
 }
 
 // Validate says all that is wrong with the spec, in the order of the fields. Whether the end lies too far ahead, or has

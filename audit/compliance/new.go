@@ -17,6 +17,8 @@ import (
 type Input struct {
 	Scan     *report.ScanResult
 	Snapshot *mesh.Snapshot
+	// Known are all checks there are, also those that a scan does not ask.
+	Known []*policies.Check
 	// Standings are those of all Exemptions.
 	Standings []decide.Standing
 	// Frames are the frameworks to say something of.
@@ -41,7 +43,7 @@ func New(in Input) *Report {
 	}
 	r.Objects = objectsOf(&in)
 	r.findings(in.Scan)
-	r.checks(in.Scan, a)
+	r.checks(in.Known, in.Scan, a)
 	r.exemptions(in.Standings)
 	r.Namespaces = coverage(&in)
 	r.tool(&in)
@@ -102,9 +104,9 @@ func (r *Report) findings(scan *report.ScanResult) {
 	}
 }
 
-func (r *Report) checks(scan *report.ScanResult, a answers) {
+func (r *Report) checks(known []*policies.Check, scan *report.ScanResult, a answers) {
 	at := map[string]int{}
-	for _, c := range policies.Checks() {
+	for _, c := range known {
 		asked := slices.Contains(scan.Checks, c)
 		if !asked && c.Run != nil {
 			continue

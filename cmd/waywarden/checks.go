@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/checks"
 	"github.com/waywarden/waywarden/policies/scenario"
+	"github.com/waywarden/waywarden/rules/zerotrust"
 )
 
 func newChecks(e *env) *cobra.Command {
@@ -35,7 +37,7 @@ waywarden checks explain effect/l7-deny-no-op`),
 // completeChecks completes the IDs of checks.
 func completeChecks(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var out []string
-	for _, c := range policies.Checks() {
+	for _, c := range slices.Concat(policies.Checks(), zerotrust.Pack().Checks()) {
 		out = append(out, cobra.CompletionWithDesc(c.ID, c.Title))
 	}
 	return out, cobra.ShellCompDirectiveNoFileComp
@@ -43,6 +45,7 @@ func completeChecks(*cobra.Command, []string, string) ([]string, cobra.ShellComp
 
 func newChecksList(e *env) *cobra.Command {
 	output := outputFlag{value: "text", allowed: []string{"text", "json", "yaml", "oscal"}}
+	var sets rulesets
 	cmd := &cobra.Command{
 		Use:   "list [GLOB...]",
 		Short: "List every check that a finding can come from",
@@ -55,7 +58,11 @@ waywarden checks list 'effect/*' -o json
 waywarden checks list -o oscal > waywarden-component.json`),
 		ValidArgsFunction: completeChecks,
 		RunE: func(_ *cobra.Command, globs []string) error {
-			selected, err := selectChecks(globs)
+			known, err := sets.checks()
+			if err != nil {
+				return err
+			}
+			selected, err := selectChecks(known, globs)
 			if err != nil {
 				return err
 			}
@@ -78,11 +85,13 @@ waywarden checks list -o oscal > waywarden-component.json`),
 		},
 	}
 	output.add(cmd)
+	sets.addFolders(cmd)
 	return cmd
 }
 
 func newChecksExplain(e *env) *cobra.Command {
 	output := outputFlag{value: "text", allowed: []string{"text", "json", "yaml"}}
+	var sets rulesets
 	cmd := &cobra.Command{
 		Use:   "explain ID",
 		Short: "Say what a check finds, why it matters, and what to do",
@@ -91,7 +100,11 @@ waywarden checks explain effect/l7-deny-no-op`),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeChecks,
 		RunE: func(_ *cobra.Command, args []string) error {
-			found, err := selectChecks(args)
+			known, err := sets.checks()
+			if err != nil {
+				return err
+			}
+			found, err := selectChecks(known, args)
 			if err != nil {
 				return err
 			}
@@ -107,6 +120,7 @@ waywarden checks explain effect/l7-deny-no-op`),
 		},
 	}
 	output.add(cmd)
+	sets.addFolders(cmd)
 	return cmd
 }
 
@@ -142,6 +156,9 @@ func indented(text string) string {
 // exampleOf is the first case of a check's scenarios in which it finds something; a check is
 // documented by what it is tested with.
 func exampleOf(c *policies.Check) string {
+	if c.Example != "" {
+		return c.Example
+	}
 	file := strings.ReplaceAll(c.ID[strings.LastIndexByte(c.ID, '/')+1:], "-", "_") + ".txtar"
 	data, err := checks.Scenarios.ReadFile(file)
 	if err != nil {

@@ -72,7 +72,7 @@ kustomize build . | waywarden fix - > repaired.yaml`),
 }
 
 func (f *fixing) run(ctx context.Context, e *env, paths []string) error {
-	checks, err := selectChecks(f.globs)
+	checks, err := selectChecks(policies.Checks(), f.globs)
 	switch {
 	case err != nil:
 		return fmt.Errorf("--check: %w", err)

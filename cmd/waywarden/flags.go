@@ -67,11 +67,11 @@ func (b *bytesFlag) Set(v string) error {
 	return nil
 }
 
-// selectChecks are the checks whose IDs match any of the globs. A glob that matches nothing is a
+// selectChecks are those of the checks whose IDs match any of the globs. A glob that matches nothing is a
 // mistake: it would silence what somebody relies on.
-func selectChecks(globs []string) ([]*policies.Check, error) {
+func selectChecks(checks []*policies.Check, globs []string) ([]*policies.Check, error) {
 	var ids []string
-	for _, c := range policies.Checks() {
+	for _, c := range checks {
 		ids = append(ids, c.ID)
 	}
 	for _, g := range globs {
@@ -83,5 +83,7 @@ func selectChecks(globs []string) ([]*policies.Check, error) {
 			return nil, fmt.Errorf("no check is called %q%s waywarden checks list shows all", g, suggestion)
 		}
 	}
-	return policies.Checks(globs...), nil
+	return slices.DeleteFunc(slices.Clone(checks), func(c *policies.Check) bool {
+		return len(globs) > 0 && !slices.ContainsFunc(globs, func(g string) bool { return policies.MatchID(g, c.ID) })
+	}), nil
 }

@@ -33,6 +33,7 @@ var reportFormats = map[string]func(io.Writer, *compliance.Report) error{
 // reportCommand is the report command's flags.
 type reportCommand struct {
 	*input
+	rulesets
 	output     outputFlag
 	frameworks []string
 	file       string
@@ -68,9 +69,12 @@ waywarden report --framework nist-800-53-r5 -o oscal --out assessment-results.js
 waywarden report --framework acme.yaml -o csv`),
 		RunE: func(cmd *cobra.Command, paths []string) error { return r.run(cmd.Context(), e, paths) },
 	}
-	r.addFlags(cmd, "with files: the namespace of objects that name none; with a cluster: judge only this namespace")
+	r.input.addFlags(cmd, "with files: the namespace of objects that name none; with a cluster: judge only this namespace")
 	flags := cmd.Flags()
 	r.output.add(cmd)
+	r.rulesets.addFlags(cmd)
+	library := flags.Lookup("zero-trust")
+	library.DefValue, library.Usage, r.zeroTrust = "true", "ask the zero-trust library too", true // of a report it is the larger half
 	flags.StringSliceVar(&r.frameworks, "framework", nil, "say something of this framework only: "+strings.Join(compliance.Shipped(), ", ")+", or the file of one of your own; can be repeated")
 	mustComplete(cmd, "framework", cobra.FixedCompletions(compliance.Shipped(), cobra.ShellCompDirectiveDefault))
 	flags.StringVar(&r.file, "out", "", "write to this file in place of standard output")
@@ -84,7 +88,11 @@ func (r *reportCommand) run(ctx context.Context, e *env, paths []string) error {
 	if r.signKey != "" && r.file == "" {
 		return errors.New("--sign: what is signed is a file. Name it with --out")
 	}
-	frames, err := readFrames(r.frameworks)
+	known, asked, err := r.asked(nil)
+	if err != nil {
+		return err
+	}
+	frames, err := readFrames(r.frameworks, known)
 	if err != nil {
 		return err
 	}
@@ -94,7 +102,7 @@ func (r *reportCommand) run(ctx context.Context, e *env, paths []string) error {
 	}
 	p := e.startProgress("reading")
 	made, err := r.make(ctx, e, p, paths, audit.ReportOptions{Frames: frames, Version: programVersion(), Options: audit.Options{
-		Mesh: r.mesh, Rules: audit.Rules{Now: now, MaxExemption: r.maxExemption}, Progress: p.add}})
+		Mesh: r.mesh, Known: known, Checks: asked, Rules: audit.Rules{Now: now, MaxExemption: r.maxExemption}, Progress: p.add}})
 	p.end()
 	if err != nil {
 		return err
@@ -134,7 +142,7 @@ func (r *reportCommand) make(ctx context.Context, e *env, p *progress, paths []s
 }
 
 // readFrames are the frameworks that flags name: by ID, or as files. None names all that come with the program.
-func readFrames(names []string) ([]compliance.Frame, error) {
+func readFrames(names []string, known []*policies.Check) ([]compliance.Frame, error) {
 	if len(names) == 0 {
 		names = compliance.Shipped()
 	}
@@ -153,7 +161,7 @@ func readFrames(names []string) ([]compliance.Frame, error) {
 			case err != nil:
 				return nil, fmt.Errorf("--framework: %w", err)
 			}
-			if frame, err = compliance.ReadFrame(data, policies.Checks()); err != nil {
+			if frame, err = compliance.ReadFrame(data, known); err != nil {
 				return nil, fmt.Errorf("--framework %s: %w", name, err)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 // scan is the scan command's flags.
 type scan struct {
 	*input
+	rulesets
 	output   outputFlag
 	failOn   choice
 	globs    []string
@@ -59,24 +60,28 @@ waywarden scan manifests/ -o github --baseline baseline.json
 waywarden scan --context production -n shop
 
 # ask only some checks
-waywarden scan manifests/ --check 'effect/*'`),
+waywarden scan manifests/ --check 'effect/*'
+
+# ask the zero-trust library, and rules of your own
+waywarden scan manifests/ --zero-trust --rules policies/rego`),
 		RunE: func(cmd *cobra.Command, paths []string) error { return s.run(cmd.Context(), e, paths) },
 	}
-	s.addFlags(cmd, "with files: the namespace of objects that name none; with a cluster: judge only this namespace")
+	s.input.addFlags(cmd, "with files: the namespace of objects that name none; with a cluster: judge only this namespace")
 	flags := cmd.Flags()
 	s.output.add(cmd)
 	flags.Var(&s.failOn, "fail-on", "end with status 1 for findings of this severity or a worse one: critical, high, medium, low, never")
 	mustComplete(cmd, "fail-on", s.failOn.complete)
 	flags.StringArrayVar(&s.globs, "check", nil, "ask only checks whose ID matches, as in effect/*; can be repeated")
 	mustComplete(cmd, "check", completeChecks)
+	s.rulesets.addFlags(cmd)
 	flags.StringVar(&s.baseline, "baseline", "", "a saved -o json: fail only for what is not in it")
 	return cmd
 }
 
 func (s *scan) run(ctx context.Context, e *env, paths []string) error {
-	checks, err := selectChecks(s.globs)
+	known, checks, err := s.asked(s.globs)
 	if err != nil {
-		return fmt.Errorf("--check: %w", err)
+		return err
 	}
 	if len(policies.AboutObjects(checks)) == 0 {
 		return fmt.Errorf("--check: %s asks what a change does, which only admission knows; a scan has nothing to ask it of", checks[0].ID)
@@ -88,7 +93,7 @@ func (s *scan) run(ctx context.Context, e *env, paths []string) error {
 		}
 	}
 	p := e.startProgress("reading")
-	result, err := s.evaluate(ctx, e, p, checks, paths)
+	result, err := s.evaluate(ctx, e, p, audit.Options{Known: known, Checks: checks}, paths)
 	p.end()
 	if err != nil {
 		return err
@@ -100,13 +105,13 @@ func (s *scan) run(ctx context.Context, e *env, paths []string) error {
 	return end(result.Status(policies.Severity(s.failOn.value)))
 }
 
-func (s *scan) evaluate(ctx context.Context, e *env, p *progress, checks []*policies.Check, paths []string) (*report.ScanResult, error) {
+func (s *scan) evaluate(ctx context.Context, e *env, p *progress, opts audit.Options, paths []string) (*report.ScanResult, error) {
 	found, err := s.read(ctx, e, p, paths)
 	if err != nil {
 		return nil, err
 	}
 	p.to("judging")
-	opts := audit.Options{Mesh: s.mesh, Checks: checks, Rules: s.rules(e), Progress: p.add}
+	opts.Mesh, opts.Rules, opts.Progress = s.mesh, s.rules(e), p.add
 	switch {
 	case found.files != nil && found.live != nil:
 		p.to("judging files against the cluster")

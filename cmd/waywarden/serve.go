@@ -37,6 +37,7 @@ type serve struct {
 	concurrency  int
 	drain        time.Duration
 	logLevel     choice
+	rulesets
 }
 
 func newServe(e *env) *cobra.Command {
@@ -60,10 +61,14 @@ It is what the Helm chart runs. It follows the whole mesh, and needs no storage 
 waywarden serve --namespace waywarden-system
 
 # with a certificate that cert-manager keeps in files
-waywarden serve --namespace waywarden-system --cert files --cert-dir /tls`),
+waywarden serve --namespace waywarden-system --cert files --cert-dir /tls
+
+# with the zero-trust library, and rules of a folder
+waywarden serve --namespace waywarden-system --zero-trust --rules /rules`),
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), e) },
 	}
 	s.addFlags(cmd)
+	s.rulesets.addFlags(cmd)
 	return cmd
 }
 

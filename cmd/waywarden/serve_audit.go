@@ -55,7 +55,7 @@ func (s *server) auditor(cfg *rest.Config, gauges *gauges) (*audit.Continuous, e
 	log := logr.FromSlogHandler(s.log.Handler()).WithName("audit")
 	counted := newAuditMetrics()
 	metrics.Registry.MustRegister(counted.took, counted.judged, counted.differences, counted.reports, counted.dropped)
-	o := audit.ContinuousOptions{Subscribe: s.live.Subscribe, Authored: s.rules.Current, Interval: s.audit.interval, Report: gauges.audited, Observe: counted.observe, Log: log}
+	o := audit.ContinuousOptions{Subscribe: s.live.Subscribe, Authored: s.rules.Current, Checks: func() []*policies.Check { return s.checks }, Interval: s.audit.interval, Report: gauges.audited, Observe: counted.observe, Log: log}
 	var tell []func(audit.News)
 	if s.audit.events {
 		tell = append(tell, audit.EventsTo(s.manager.GetEventRecorder("waywarden"), func(n int) { counted.dropped.Add(float64(n)) }))
@@ -99,7 +99,7 @@ func (s *server) reports(ctx context.Context, cfg *rest.Config, apis []openrepor
 	if err != nil {
 		return nil, err
 	}
-	return openreports.NewWriter(cfg, openreports.Options{API: api, Owner: owner, Checks: policies.Checks()})
+	return openreports.NewWriter(cfg, openreports.Options{API: api, Owner: owner, Checks: s.checks})
 }
 
 // owner is what takes the reports along when waywarden is uninstalled: an object of the installation that lies in no

@@ -29,6 +29,7 @@ import (
 	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/certs"
 	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/webhook"
@@ -54,11 +55,15 @@ type server struct {
 	rules       *audit.Rulebooks
 	certificate certificate
 	draining    atomic.Bool
+	checks      []*policies.Check
 }
 
 func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time, spans *tracing) (*server, error) {
 	out := &server{serve: s, log: log, now: now, spans: spans}
 	var err error
+	if out.checks, _, err = s.asked(nil); err != nil {
+		return nil, err
+	}
 	if out.certificate, err = s.certificate(cfg, now); err != nil {
 		return nil, err
 	}
@@ -69,7 +74,7 @@ func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time,
 	if out.live, err = inventory.Watch(cfg, inventory.WatchOptions{Mesh: mesh.Options{IstioVersion: s.istioVersion}, Log: logger.WithName("watch")}); err != nil {
 		return nil, err
 	}
-	out.rules = audit.FollowRules(out.manager.GetCache(), decide.Options{MaxDuration: s.maxExemption}, logger.WithName("rules"))
+	out.rules = audit.FollowRules(out.manager.GetCache(), decide.Options{MaxDuration: s.maxExemption, Checks: out.checks}, logger.WithName("rules"))
 	if err := out.admission(cfg, logger.WithName("admission")); err != nil {
 		return nil, err
 	}
@@ -143,8 +148,8 @@ func (s *server) admission(cfg *rest.Config, log logr.Logger) error {
 	counted := webhook.NewMetrics(metrics.Registry)
 	observers := []func(webhook.Record){counted.Observe, webhook.LogTo(s.log), webhook.EventTo(s.manager.GetEventRecorder("waywarden"))}
 	a := webhook.New(webhook.Options{
-		Source:    webhook.Source{Snapshot: s.live.Known, Rulebook: s.rules.Rulebook, Now: s.now, Get: asker.Get, MayBreakGlass: asker.MayBreakGlass},
-		Namespace: s.namespace, MaxExemption: s.maxExemption, Concurrency: s.concurrency, Log: log, Dropped: counted.Dropped,
+		Source: webhook.Source{Snapshot: s.live.Known, Rulebook: s.rules.Rulebook, Now: s.now, Get: asker.Get, MayBreakGlass: asker.MayBreakGlass},
+		Checks: s.checks, Namespace: s.namespace, MaxExemption: s.maxExemption, Concurrency: s.concurrency, Log: log, Dropped: counted.Dropped,
 		Observe: func(r webhook.Record) {
 			for _, observe := range observers {
 				observe(r)
@@ -177,7 +182,7 @@ func (s *server) add(cfg *rest.Config) error {
 		return err
 	}
 	runnables := []manager.Runnable{s.certificate, s.live, s.rules, auditor, audit.NewStatuses(audit.StatusOptions{
-		Client: s.manager.GetClient(), Authored: s.rules.Current, Latest: auditor.Latest,
+		Client: s.manager.GetClient(), Authored: s.rules.Current, Latest: auditor.Latest, Checks: s.checks,
 	})}
 	if own, ok := s.certificate.(*certs.SelfSigned); ok {
 		runnables = append(runnables, own.Writer())

@@ -46,7 +46,8 @@ func TestScenarios(t *testing.T) {
 			want := map[string]string{}
 			good, bad := 0, 0
 			for _, cs := range f.Cases {
-				got, found := outcome(c, cs)
+				out := cs.Ask(c)
+				got, found := out.Text, len(out.Findings) > 0
 				want[cs.Name] = got
 				switch {
 				case cs.Bad():
@@ -71,39 +72,6 @@ func TestScenarios(t *testing.T) {
 			}
 		})
 	}
-}
-
-// outcome is what a case shows: the effects of its own policies, and what the check finds anywhere.
-func outcome(c *policies.Check, cs scenario.Case) (text string, found bool) {
-	view := policies.NewView(cs.Snapshot)
-	var effects []policies.Effect
-	for _, o := range cs.Objects {
-		effects = append(effects, view.Effects(o)...)
-	}
-	findings := all(view, []*policies.Check{c})
-	if c.Change != nil {
-		findings = changes(c, cs)
-	}
-	return scenario.Describe(effects, findings), len(findings) > 0
-}
-
-// changes is what the check finds in the changes of a case, one after another: its objects, then what it deletes.
-func changes(c *policies.Check, cs scenario.Case) []policies.Finding {
-	var out []policies.Finding
-	before := cs.Before
-	one := func(o, next *mesh.Object, after *mesh.Snapshot) {
-		out = append(out, policies.EvaluateChange([]*policies.Check{c}, &policies.Change{
-			Old: before.Get(o.Kind, o.Namespace, o.Name), New: next, Before: policies.NewView(before), After: policies.NewView(after)})...)
-		before = after
-	}
-	for _, o := range cs.Objects {
-		one(o, o, before.With(o))
-	}
-	for _, o := range cs.Deleted {
-		one(o, nil, scenario.Deleted(before, o))
-	}
-	slices.SortFunc(out, policies.CompareFindings)
-	return out
 }
 
 func all(view *policies.View, checks []*policies.Check) []policies.Finding {

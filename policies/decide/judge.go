@@ -144,25 +144,25 @@ func (j *judging) everywhere(f *policies.Finding, out *Ruling) {
 		if f.Object.Kind == mesh.Namespace.String() {
 			name = f.Object.Name
 		}
-		j.namespace(name, out)
+		j.namespace(f, name, out)
 		return
 	}
 	for _, ns := range f.Namespaces {
-		j.namespace(ns, out)
+		j.namespace(f, ns, out)
 	}
 }
 
 // namespace makes the ruling as strict as a namespace demands, as it would be and, where that differs, as it was.
-func (j *judging) namespace(name string, out *Ruling) {
+func (j *judging) namespace(f *policies.Finding, name string, out *Ruling) {
 	j.place = place{name: name, labels: labelsIn(j.request.Mesh, name)}
-	j.here(out)
+	j.here(f, out)
 	before := j.request.Before
 	if before == nil || before.Get(mesh.Namespace, "", name) == nil {
 		return
 	}
 	if was := labelsIn(before, name); !maps.Equal(was, j.place.labels) {
 		j.place.labels = was
-		j.here(out)
+		j.here(f, out)
 	}
 }
 
@@ -173,8 +173,9 @@ func labelsIn(s *mesh.Snapshot, namespace string) map[string]string {
 	return s.NamespaceLabels(namespace)
 }
 
-// here makes the ruling as strict as the Guardrails that select the place. Where none of them names the check, it is Warn.
-func (j *judging) here(out *Ruling) {
+// here makes the ruling as strict as the Guardrails that select the place. Where none of them names the check, it is Warn, if
+// the check finds it without parameters.
+func (j *judging) here(f *policies.Finding, out *Ruling) {
 	named := false
 	for i := range j.votes {
 		if v := &j.votes[i]; v.selects(&j.place) {
@@ -182,8 +183,12 @@ func (j *judging) here(out *Ruling) {
 			out.demand(v.action, v.name, v.fix)
 		}
 	}
-	if !named {
+	switch {
+	case named:
+	case foundWith(f, ""):
 		out.demand(v1alpha1.Warn, "", false)
+	default:
+		out.demand(v1alpha1.Off, "", false)
 	}
 }
 

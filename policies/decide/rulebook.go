@@ -21,6 +21,8 @@ const DefaultMaxDuration = 90 * 24 * time.Hour
 type Options struct {
 	// MaxDuration is how far ahead an Exemption may end; 0 means DefaultMaxDuration.
 	MaxDuration time.Duration
+	// Checks are those whose parameters Guardrails are held to.
+	Checks []*policies.Check
 }
 
 // Rulebook is the Guardrails and Exemptions in force, compiled. It is immutable and safe for concurrent use; another one
@@ -29,6 +31,7 @@ type Rulebook struct {
 	guardrails  []guardrail             // by name
 	exemptions  map[string][]*Exemption // by namespace; in it by name
 	maxDuration time.Duration
+	parameters  *policies.Parameters
 }
 
 // Problem is something in a Guardrail or an Exemption that keeps it from being applied. The others still are.
@@ -51,6 +54,7 @@ type entry struct {
 	ids    []string
 	least  int // the rank of the least severe finding that the entry is about
 	action v1alpha1.Action
+	params *policies.Params // nil for none; an entry with some names one check
 }
 
 // Exemption is one that is well formed. It is immutable, and the same pointer as long as the Rulebook lives.
@@ -84,7 +88,7 @@ func New(opts Options, guardrails []*v1alpha1.Guardrail, exemptions []*v1alpha1.
 	}
 	var problems []Problem
 	for _, g := range guardrails {
-		wrong := problemsOf(guardrailRef(g.Name), g.Validate())
+		wrong := problemsOf(guardrailRef(g.Name), slices.Concat(g.Validate(), WrongParams(g, opts.Checks)))
 		if problems = append(problems, wrong...); len(wrong) == 0 {
 			r.guardrails = append(r.guardrails, compileGuardrail(g))
 		}
@@ -96,6 +100,7 @@ func New(opts Options, guardrails []*v1alpha1.Guardrail, exemptions []*v1alpha1.
 		}
 	}
 	slices.SortStableFunc(r.guardrails, func(a, b guardrail) int { return strings.Compare(a.name, b.name) })
+	r.parameters = parametersOf(r.guardrails)
 	for _, here := range r.exemptions {
 		slices.SortStableFunc(here, func(a, b *Exemption) int { return strings.Compare(a.Name, b.Name) })
 	}
@@ -123,7 +128,7 @@ func compileGuardrail(g *v1alpha1.Guardrail) guardrail {
 	}
 	out := guardrail{name: g.Name, selector: selector, fix: g.Spec.Fix == v1alpha1.FixAdmission}
 	for _, c := range g.Spec.Checks {
-		e := entry{ids: globs(c.IDs), least: len(policies.Severities), action: c.Action}
+		e := entry{ids: globs(c.IDs), least: len(policies.Severities), action: c.Action, params: params(c)}
 		if c.MinSeverity != "" {
 			e.least = policies.Severity(c.MinSeverity).Rank()
 		}
@@ -156,9 +161,16 @@ func matchesCheck(globs []string, id string) bool {
 	return false
 }
 
-// actionOn is what the Guardrail demands for a finding; "" where no entry names its check.
+// actionOn is what the Guardrail demands for a finding; "" where no entry names its check, and Off for what is none with the
+// parameters that it gives.
 func (g *guardrail) actionOn(f *policies.Finding) v1alpha1.Action {
 	rank := f.Severity.Rank()
+	if f.Params != nil && !foundWith(f, g.paramsFor(f.Check)) {
+		if slices.ContainsFunc(g.entries, func(e entry) bool { return matchesCheck(e.ids, f.Check) }) {
+			return v1alpha1.Off
+		}
+		return ""
+	}
 	for i := len(g.entries) - 1; i >= 0; i-- {
 		if e := &g.entries[i]; rank <= e.least && matchesCheck(e.ids, f.Check) {
 			return e.action

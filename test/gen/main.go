@@ -41,7 +41,7 @@ func main() {
 
 func run(check bool) error {
 	var stale []string
-	for _, p := range parts {
+	for _, p := range append(parts, schemaParts()...) {
 		old, err := os.ReadFile(p.file)
 		if err != nil && (p.name != "" || !errors.Is(err, fs.ErrNotExist)) {
 			return err

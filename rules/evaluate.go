@@ -1,0 +1,210 @@
+package rules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+const (
+	// defaultBudget is how long one rule may think about one object. A typical one takes some microseconds.
+	defaultBudget = 2 * time.Second
+	// patience is how often a rule may run out of time in one View before it is not asked any more.
+	patience = 3
+	// glances is how many steps of an evaluation pass between two looks at the clock.
+	glances = 256
+)
+
+var noContext = context.Background()
+
+// answers are those of the rules of a Pack about one object.
+type answers struct {
+	object *mesh.Object
+	// of are the answers of a rule: that with the defaults, and one for each set of parameters that Guardrails give.
+	of map[*Rule][]answer
+}
+
+// answer is what one rule says of one object.
+type answer struct {
+	params     string    // the key of the parameters; "" for the defaults
+	deny, skip *ast.Term // sets; nil where there is none
+	failure    string    // why there is no answer
+}
+
+// ask is what the rules say of an object, each by itself or all together.
+func (p *Pack) ask(s *session, o *mesh.Object) *answers {
+	if last := s.last[p]; last != nil && last.object == o {
+		return last
+	}
+	out := &answers{object: o, of: map[*Rule][]answer{}}
+	s.last[p] = out
+	occasion := &s.view.Occasion
+	plan := p.plans[slot{o.Kind, occasion.PhaseOr(), occasion.Operation}]
+	if plan == nil {
+		return out
+	}
+	in := p.input(s, o, plan.needs)
+	input := ast.NewTerm(ast.LazyObject(in))
+	all, errs, err := p.run(s, plan.all, input)
+	for _, q := range plan.asked {
+		if err == nil && len(errs) == 0 {
+			out.of[q.rule] = []answer{q.answer(all)}
+		} else { // one of them went wrong, and nobody knows which: the others must not fall silent for it
+			out.of[q.rule] = []answer{p.askAlone(s, q, input)}
+		}
+	}
+	if occasion.Parameters != nil {
+		p.askWith(s, plan, in, out)
+	}
+	return out
+}
+
+// askWith asks again those rules to which Guardrails give parameters.
+func (p *Pack) askWith(s *session, plan *plan, in map[string]any, out *answers) {
+	for _, q := range plan.asked {
+		if q.rule.Params == nil {
+			continue
+		}
+		for _, given := range s.view.Occasion.Parameters.Of(q.rule.ID) {
+			with := maps.Clone(in)
+			with["params"] = map[string]any{q.rule.ID: plain(q.rule.withDefaults(given.Values))}
+			a := p.askAlone(s, q, ast.NewTerm(ast.LazyObject(with)))
+			a.params = given.Key
+			out.of[q.rule] = append(out.of[q.rule], a)
+		}
+	}
+}
+
+func (q *probe) answer(r topdown.QueryResult) answer {
+	return answer{deny: r[q.deny], skip: r[q.skip]}
+}
+
+func (p *Pack) askAlone(s *session, q *probe, input *ast.Term) answer {
+	if s.spent[q.rule] >= patience {
+		return answer{failure: fmt.Sprintf("it ran out of time %d times and is not asked any more. Make it faster: `waywarden rules bench` shows what it takes.", patience)}
+	}
+	r, errs, err := p.run(s, q.alone, input)
+	if topdown.IsCancel(err) {
+		s.spent[q.rule]++
+	}
+	if why := failure(errs, err); why != "" {
+		return answer{failure: why}
+	}
+	return q.answer(r)
+}
+
+// failure is what went wrong in an evaluation; "" where nothing did. A built-in that fails leaves its expression
+// undefined, so that a rule would find nothing: that is an error, and no answer.
+func failure(errs []topdown.Error, err error) string {
+	switch {
+	case topdown.IsCancel(err):
+		return "it ran out of time. Make it faster: `waywarden rules bench` shows what it takes."
+	case err != nil:
+		return located(err) + ". Correct the rule."
+	case len(errs) > 0:
+		return located(&errs[0]) + ". Correct the rule."
+	}
+	return ""
+}
+
+func located(err error) string {
+	var e *topdown.Error
+	if !errors.As(err, &e) {
+		return oneLine(err)
+	}
+	text := strings.TrimSuffix(oneLine(errors.New(e.Message)), ".")
+	if e.Location != nil && e.Location.File != "" {
+		return fmt.Sprintf("%s:%d: %s", e.Location.File, e.Location.Row, text)
+	}
+	return text
+}
+
+// run evaluates a query. There is one result: whatever is asked for is defined.
+func (p *Pack) run(s *session, query ast.Body, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
+	q := topdown.NewQuery(query).WithCompiler(p.compiler).WithStore(p.store).WithTransaction(p.txn).WithInput(input).
+		WithBuiltins(questions).WithBuiltinErrorList(&errs).WithMetrics(metrics.NoOp()).WithTime(s.view.Occasion.Now).
+		WithCancel(&stop{over: s.view.Occasion.Over, deadline: time.Now().Add(p.budget)})
+	if p.watch.Tracer != nil {
+		q = q.WithQueryTracer(p.watch.Tracer)
+	}
+	if p.watch.Print != nil {
+		q = q.WithPrintHook(p.watch.Print)
+	}
+	err = q.Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
+		result = r
+		return nil
+	})
+	return result, errs, err
+}
+
+// stop ends an evaluation when its time is over. It is for one evaluation in one goroutine.
+type stop struct {
+	over     func() bool
+	deadline time.Time
+	steps    int
+	stopped  bool
+}
+
+// Cancel ends the evaluation.
+func (s *stop) Cancel() { s.stopped = true }
+
+// Cancelled is called at every step, so it looks at the clock now and then only.
+func (s *stop) Cancelled() bool {
+	s.steps++
+	if s.stopped || s.steps%glances != 0 {
+		return s.stopped
+	}
+	s.stopped = s.over != nil && s.over() || time.Now().After(s.deadline)
+	return s.stopped
+}
+
+// input is what the rules are asked about. Of the objects only that becomes terms which a rule looks at.
+func (p *Pack) input(s *session, o *mesh.Object, needs needs) map[string]any {
+	occasion := &s.view.Occasion
+	in := map[string]any{"phase": string(occasion.PhaseOr()), "object": o.Content, "params": p.params}
+	if needs.mesh {
+		in["mesh"] = meshTerm(s.view.Snapshot).Value
+	}
+	if needs.now && !occasion.Now.IsZero() {
+		in["now"] = occasion.Now.UTC().Format(time.RFC3339)
+	}
+	if needs.effects {
+		in["effects"] = array(s.view.Effects(o), effectTerm).Value
+	}
+	if ns := o.Home(); needs.namespace && ns != "" {
+		if t := namespaceTerm(s.view.Snapshot, ns); t != nil {
+			in["namespace"] = t.Value
+		}
+	}
+	if occasion.PhaseOr() == policies.AtAdmission {
+		admissionInput(in, occasion, needs)
+	}
+	return in
+}
+
+func admissionInput(in map[string]any, o *policies.Occasion, needs needs) {
+	in["operation"], in["dryRun"] = o.Operation, o.DryRun
+	if needs.user {
+		extra := map[string]any{}
+		for k, v := range o.User.Extra {
+			extra[k] = v
+		}
+		in["user"] = map[string]any{"username": o.User.Username, "uid": o.User.UID, "groups": o.User.Groups, "extra": extra}
+	}
+	if needs.old && o.Old != nil {
+		in["old"] = o.Old.Content
+	}
+	if o.Operation == "DELETE" {
+		in["object"] = nil
+	}
+}

@@ -1,0 +1,167 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/waywarden/waywarden/policies"
+)
+
+// lint refuses what compiles and is a mistake all the same. It looks at a module as it was parsed.
+func (l *loader) lint(r *Rule) {
+	l.onlyFields(r)
+	l.onlyShared(r)
+	if slices.Contains(r.Phases, policies.AtAudit) || slices.Contains(r.Phases, policies.AtScan) {
+		l.guarded(r)
+	}
+}
+
+// onlyFields refuses input as a whole: what a rule looks at could not be told.
+func (l *loader) onlyFields(r *Rule) {
+	ast.WalkTerms(r.module, func(t *ast.Term) bool {
+		ref, ok := t.Value.(ast.Ref)
+		if !ok || !ref[0].Equal(ast.InputRootDocument) {
+			return false
+		}
+		if _, text := fieldOf(ref); !text {
+			l.refusals.add(locate(r.File, t.Location), "nobody can tell what the rule looks at: it takes input as a whole. Write the field, as in input.object.")
+		}
+		return false
+	})
+}
+
+// fieldOf is the field of the input that a reference begins with.
+func fieldOf(ref ast.Ref) (string, bool) {
+	if len(ref) < 2 {
+		return "", false
+	}
+	s, ok := ref[1].Value.(ast.String)
+	return string(s), ok
+}
+
+// onlyShared refuses data: rules keep none, so that it would always be undefined. What rules share is in folders called lib.
+func (l *loader) onlyShared(r *Rule) {
+	look := func(ref ast.Ref) bool {
+		if ref[0].Equal(ast.DefaultRootDocument) {
+			l.shareable(r, ref)
+		}
+		return false
+	}
+	for _, i := range r.module.Imports {
+		ast.WalkRefs(i, look)
+	}
+	for _, one := range r.module.Rules {
+		ast.WalkRefs(one, look)
+	}
+}
+
+func (l *loader) shareable(r *Rule, ref ast.Ref) {
+	for _, m := range l.shared {
+		if ref.HasPrefix(m.Package.Path) {
+			return
+		}
+	}
+	if ref.HasPrefix(r.pkg) {
+		return
+	}
+	l.refusals.add(locate(r.File, ref[0].Location), "the rule would find nothing there: %s is neither in this rule nor in a folder called lib. Rules keep no data: ask mesh.*, or make it a parameter.", ref)
+}
+
+// atAdmission are the fields of the input that there are at admission only.
+var atAdmission = []string{"operation", "user", "old", "dryRun"}
+
+// guarded refuses a rule that is asked in an audit or a scan too and reads there what does not exist: its condition would be
+// undefined, and it would find nothing. A body that says input.phase == "admission" is only for admission.
+func (l *loader) guarded(r *Rule) {
+	for _, one := range r.module.Rules {
+		for rule := one; rule != nil; rule = rule.Else {
+			if onlyAtAdmission(rule.Body) {
+				continue
+			}
+			l.unguarded(r, rule)
+		}
+	}
+}
+
+func (l *loader) unguarded(r *Rule, rule *ast.Rule) {
+	look := func(x any) {
+		ast.WalkRefs(x, func(ref ast.Ref) bool {
+			name, ok := fieldOf(ref)
+			if ok && ref[0].Equal(ast.InputRootDocument) && slices.Contains(atAdmission, name) {
+				l.refusals.add(locate(r.File, ref[0].Location), "in an audit or a scan the rule would find nothing: input.%s is there at admission only. Say input.phase == \"admission\" in the same body, or match.phases: [admission].", name)
+			}
+			return false
+		})
+	}
+	look(rule.Head)
+	look(rule.Body)
+}
+
+func onlyAtAdmission(body ast.Body) bool {
+	return slices.ContainsFunc(body, func(e *ast.Expr) bool {
+		if e.Negated || !e.IsEquality() && !e.IsAssignment() && e.OperatorTerm() == nil {
+			return false
+		}
+		operands := e.Operands()
+		if len(operands) != 2 || !slices.Contains([]string{"eq", "equal"}, e.Operator().String()) {
+			return false
+		}
+		a, b := operands[0].String(), operands[1].String()
+		want := fmt.Sprintf("%q", policies.AtAdmission)
+		return a == "input.phase" && b == want || b == "input.phase" && a == want
+	})
+}
+
+// types refuses what cannot be right by the schemas of the kinds: first by our own look at how values flow, then by OPA's type
+// checker, of which only that is told which is told nowhere else in the line. Each rule is compiled by itself, with what all
+// share: the compiler stops at the first stage at which any rule is wrong, and would not say what is wrong with the others.
+func (l *loader) types() {
+	var shared []string
+	for _, m := range l.shared {
+		shared = append(shared, m.Package.Location.File)
+	}
+	for _, r := range l.rules {
+		compiler, wrong := l.alone(r, false)
+		l.refusals = append(l.refusals, wrong...)
+		if len(wrong) > 0 {
+			continue
+		}
+		said := map[string]bool{}
+		mistakes(compiler, r, shared, func(at *ast.Location, message string) {
+			p := locate(r.File, at)
+			said[fmt.Sprintf("%s:%d", p.file, p.line)] = true
+			l.refusals.add(p, "%s", message)
+		})
+		_, wrong = l.alone(r, true)
+		for _, refusal := range wrong {
+			if !said[fmt.Sprintf("%s:%d", refusal.File, refusal.Line)] {
+				l.refusals = append(l.refusals, refusal)
+			}
+		}
+	}
+}
+
+// alone compiles a rule by itself, with what all share, and where typed is set with the types of its input.
+func (l *loader) alone(r *Rule, typed bool) (*ast.Compiler, Refusals) {
+	module, err := parse(r.File, r.Source)
+	if err != nil {
+		return nil, nil // was read before, and is refused already
+	}
+	bindParams(r, module)
+	modules := map[string]*ast.Module{r.File: module}
+	for _, m := range l.shared {
+		modules[m.Package.Location.File] = m.Copy()
+	}
+	c := newCompiler()
+	if typed {
+		annotate(r, module)
+		c = c.WithUseTypeCheckAnnotations(true)
+	}
+	var out Refusals
+	if c.Compile(modules); c.Failed() {
+		out.wrong(r.File, c.Errors)
+	}
+	return c, out
+}

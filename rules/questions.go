@@ -1,0 +1,299 @@
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/types"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// questions are the built-ins by which rules ask the mesh. All of them answer from the Snapshot of the request, at once and
+// without I/O; what the input does not show is undefined, and never a guess.
+var questions = table(
+	question("mesh.root_namespace", "Istio's root namespace", nil, types.S, func(s *session, _ arguments) *ast.Term {
+		return text(s.view.RootNamespace())
+	}),
+	question("mesh.trust_domain", "the mesh's trust domain", nil, types.S, func(s *session, _ arguments) *ast.Term {
+		return text(s.view.Settings().TrustDomain)
+	}),
+	question("mesh.namespaces", "the names of all namespaces, sorted", nil, types.NewArray(nil, types.S), func(s *session, _ arguments) *ast.Term {
+		return array(slices.Collect(s.view.Namespaces()), text[string])
+	}),
+	question("mesh.namespace", "a namespace: name, labels, annotations; undefined where its object is not in the input", []string{"name"}, anObject,
+		func(s *session, a arguments) *ast.Term { return namespaceTerm(s.view.Snapshot, a[0]) }),
+	question("mesh.service", "a stored Service, as it is", []string{"namespace", "name"}, anObject, func(s *session, a arguments) *ast.Term {
+		return s.stored(mesh.Service, a[0], a[1])
+	}),
+	question("mesh.services", "the stored Services of a namespace", []string{"namespace"}, objects, func(s *session, a arguments) *ast.Term {
+		return array(s.view.List(mesh.Service, a[0]), s.object)
+	}),
+	question("mesh.policies", "the stored objects of a kind in a namespace", []string{"kind", "namespace"}, objects, func(s *session, a arguments) *ast.Term {
+		return array(s.view.List(a.kind(0), a[1]), s.object)
+	}),
+	question("mesh.policies_for", "the policies that hold for a Service, a Gateway, a workload or a Namespace", ofObject, objects, (*session).policiesFor),
+	question("mesh.effects", "what a stored policy really does, target by target, as in input.effects", ofObject, objects, func(s *session, a arguments) *ast.Term {
+		o := s.view.Get(a.kind(0), a[1], a[2])
+		if o == nil {
+			return nil
+		}
+		return array(s.view.Effects(o), effectTerm)
+	}),
+	question("mesh.waypoint", "which waypoint a Service, ServiceEntry, WorkloadEntry or Namespace asks for, and whether it is bound", ofObject, anObject, (*session).waypoint),
+	question("mesh.enrolled", "whether a workload, all behind a Service, or a plain pod in a Namespace is captured by ztunnel; undefined where that is not known",
+		ofObject, types.B, (*session).enrolled),
+	workloads, effectiveMTLS,
+)
+
+var (
+	anObject = types.NewObject(nil, types.NewDynamicProperty(types.S, types.A))
+	objects  = types.NewArray(nil, anObject)
+	ofObject = []string{"kind", "namespace", "name"}
+)
+
+func table(all ...*topdown.Builtin) map[string]*topdown.Builtin {
+	out := map[string]*topdown.Builtin{}
+	for _, b := range all {
+		out[b.Decl.Name] = b
+	}
+	return out
+}
+
+// arguments are those of a question, all texts.
+type arguments []string
+
+// kind is an argument that names a kind. What is no kind is a mistake in the rule and no answer.
+func (a arguments) kind(i int) mesh.Kind {
+	k, ok := KindNamed(a[i])
+	if !ok {
+		panic(wrongArgument(fmt.Sprintf("there is no kind %q", a[i])))
+	}
+	return k
+}
+
+// wrongArgument is a mistake in how a rule asks.
+type wrongArgument string
+
+func question(name, description string, args []string, result types.Type, answer func(*session, arguments) *ast.Term) *topdown.Builtin {
+	var in []types.Type
+	for _, a := range args {
+		in = append(in, types.Named(a, types.S))
+	}
+	return builtin(declare(name, description, in, result), func(s *session, operands []*ast.Term) *ast.Term {
+		var room [3]string
+		a := arguments(room[:len(operands)])
+		for i, o := range operands {
+			t, ok := o.Value.(ast.String)
+			if !ok {
+				panic(wrongArgument(fmt.Sprintf("%s is no text", o)))
+			}
+			a[i] = string(t)
+		}
+		return answer(s, a)
+	})
+}
+
+// declare says of a built-in what the compiler must know. It is not to be folded before it is asked: the mesh is no part of
+// the rule.
+func declare(name, description string, in []types.Type, result types.Type) *ast.Builtin {
+	return &ast.Builtin{Name: name, Description: description, Decl: types.NewFunction(in, types.Named("answer", result)), Nondeterministic: true}
+}
+
+// builtin answers once for the same arguments, leaves undefined what has no answer, and makes a mistake of the rule an error.
+func builtin(decl *ast.Builtin, answer func(*session, []*ast.Term) *ast.Term) *topdown.Builtin {
+	return &topdown.Builtin{Decl: decl, Func: func(b topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) (err error) {
+		s, n := sessionIn(b), len(decl.Decl.FuncArgs().Args)
+		t, mistake := s.asked(decl.Name, operands[:n], answer)
+		if mistake != "" {
+			return &topdown.Error{Code: topdown.BuiltinErr, Message: decl.Name + ": " + string(mistake), Location: b.Location}
+		}
+		if t == nil {
+			return nil
+		}
+		return iter(t)
+	}}
+}
+
+func (s *session) asked(name string, operands []*ast.Term, answer func(*session, []*ast.Term) *ast.Term) (t *ast.Term, mistake wrongArgument) {
+	defer func() {
+		if r := recover(); r != nil {
+			m, ok := r.(wrongArgument)
+			if !ok {
+				panic(r)
+			}
+			mistake = m
+		}
+	}()
+	return s.once(name, operands, func() *ast.Term { return answer(s, operands) }), ""
+}
+
+func (s *session) stored(kind mesh.Kind, ns, name string) *ast.Term {
+	if o := s.view.Get(kind, ns, name); o != nil {
+		return s.object(o)
+	}
+	return nil
+}
+
+var workloads = builtin(declare("mesh.workloads", "the workloads of a namespace that carry all labels of a selector; {} for all of them",
+	[]types.Type{types.Named("namespace", types.S), types.Named("selector", types.NewObject(nil, types.NewDynamicProperty(types.S, types.S)))}, objects),
+	func(s *session, operands []*ast.Term) *ast.Term {
+		ns, ok := operands[0].Value.(ast.String)
+		selector, isObject := operands[1].Value.(ast.Object)
+		if !ok || !isObject {
+			panic(wrongArgument("it asks for a namespace and an object of labels"))
+		}
+		labels := map[string]string{}
+		selector.Foreach(func(k, v *ast.Term) {
+			key, isText := k.Value.(ast.String)
+			value, too := v.Value.(ast.String)
+			if !isText || !too {
+				panic(wrongArgument("labels are texts"))
+			}
+			labels[string(key)] = string(value)
+		})
+		var out []*mesh.Workload
+		for _, w := range s.view.Workloads(string(ns)) {
+			if w.Carries(labels) {
+				out = append(out, w)
+			}
+		}
+		return array(out, func(w *mesh.Workload) *ast.Term { return workloadTerm(s.view.Snapshot, w) })
+	})
+
+var effectiveMTLS = builtin(declare("mesh.effective_mtls", "what a workload demands of connections to a port: strict, and the mode; undefined for a gateway, and where it is not known",
+	[]types.Type{types.Named("namespace", types.S), types.Named("name", types.S), types.Named("port", types.N)}, anObject),
+	func(s *session, operands []*ast.Term) *ast.Term {
+		ns, ok := operands[0].Value.(ast.String)
+		name, too := operands[1].Value.(ast.String)
+		number, isNumber := operands[2].Value.(ast.Number)
+		port, fits := number.Int()
+		if !ok || !too || !isNumber || !fits || port < 0 || port > 65535 {
+			panic(wrongArgument("it asks for a namespace, a workload and a port"))
+		}
+		return s.mtlsOf(string(ns), string(name), int32(port))
+	})
+
+func (s *session) mtlsOf(ns, name string, port int32) *ast.Term {
+	for _, w := range s.view.Workloads(ns) {
+		if w.Name != name {
+			continue
+		}
+		switch {
+		case w.Mode == mesh.ModeAmbient && mesh.Bypassed(w), w.Mode == mesh.ModeNone:
+			return mtlsTerm(mesh.MTLS{}, port)
+		case w.Mode == mesh.ModeAmbient:
+			return mtlsTerm(s.view.EffectiveMTLS(ns, w.Labels), port)
+		case w.Mode == mesh.ModeSidecar:
+			return mtlsTerm(s.view.Peers(ns, w.Labels, true).Composed(), port)
+		}
+		return nil
+	}
+	return nil
+}
+
+// workloadsOf are the workloads that an object stands for; shown is false where the input does not show them.
+func (s *session) workloadsOf(kind mesh.Kind, ns, name string) (all []*mesh.Workload, shown bool) {
+	o := s.view.Get(kind, ns, name)
+	if o == nil {
+		return nil, false
+	}
+	switch kind {
+	case mesh.Service, mesh.ServiceEntry:
+		return s.view.Backends(o)
+	case mesh.Pod, mesh.Deployment, mesh.StatefulSet, mesh.DaemonSet, mesh.ReplicaSet, mesh.Job, mesh.CronJob, mesh.WorkloadEntry:
+		all = s.view.Siblings(o)
+		return all, len(all) > 0
+	}
+	panic(wrongArgument(kind.String() + " stands for no workloads"))
+}
+
+func (s *session) enrolled(a arguments) *ast.Term {
+	kind, ns, name := a.kind(0), a[1], a[2]
+	var all []*mesh.Workload
+	if kind == mesh.Namespace {
+		all = []*mesh.Workload{s.view.Imagine(name, nil)}
+	} else {
+		var shown bool
+		if all, shown = s.workloadsOf(kind, ns, name); !shown || len(all) == 0 {
+			return nil
+		}
+	}
+	for _, w := range all {
+		if w.Mode == mesh.ModeUnknown {
+			return nil
+		}
+	}
+	return truth(!slices.ContainsFunc(all, func(w *mesh.Workload) bool { return w.Mode != mesh.ModeAmbient }))
+}
+
+func (s *session) waypoint(a arguments) *ast.Term {
+	kind, ns, name := a.kind(0), a[1], a[2]
+	if kind == mesh.Namespace {
+		return bindingTerm(s.view.Snapshot, s.view.NamespaceBinding(name))
+	}
+	o := s.view.Get(kind, ns, name)
+	if o == nil {
+		return nil
+	}
+	return bindingTerm(s.view.Snapshot, s.view.Binding(o))
+}
+
+// policiesFor are the policies that hold for an object: those that name it, those on the chain of its waypoint, and those
+// that select the pods behind it.
+func (s *session) policiesFor(a arguments) *ast.Term {
+	kind, ns, name := a.kind(0), a[1], a[2]
+	var out []*mesh.Object
+	switch kind {
+	case mesh.Namespace:
+		for _, k := range []mesh.Kind{mesh.AuthorizationPolicy, mesh.PeerAuthentication, mesh.RequestAuthentication} {
+			out = append(out, s.wide(k, name)...)
+			if root := s.view.RootNamespace(); root != name {
+				out = append(out, s.wide(k, root)...)
+			}
+		}
+	case mesh.Gateway:
+		if gw := s.view.Get(kind, ns, name); gw != nil {
+			out = slices.Concat(s.view.PoliciesFor(gw), s.view.PoliciesForClass(gw.Spec.(*mesh.GatewayBody).Spec.GatewayClassName))
+		}
+	default:
+		o := s.view.Get(kind, ns, name)
+		if o == nil {
+			return nil
+		}
+		out = append(out, s.view.PoliciesFor(o)...)
+		if kind == mesh.Service || kind == mesh.ServiceEntry {
+			out = append(out, policies.OnChain(s.view.Snapshot, mesh.AuthorizationPolicy, o)...)
+			out = append(out, policies.OnChain(s.view.Snapshot, mesh.RequestAuthentication, o)...)
+		}
+		all, _ := s.workloadsOf(kind, ns, name)
+		for _, w := range all {
+			out = append(out, s.view.PoliciesOver(w)...)
+			out = append(out, s.view.PeerAuthentications(w.Namespace, w.Labels)...)
+		}
+	}
+	slices.SortFunc(out, func(a, b *mesh.Object) int { return cmp.Or(int(a.Kind)-int(b.Kind), cmp.Compare(a.Key(), b.Key())) })
+	return array(slices.Compact(out), s.object)
+}
+
+// wide are the policies of a kind in a namespace that name neither targets nor pods.
+func (s *session) wide(kind mesh.Kind, ns string) []*mesh.Object {
+	var out []*mesh.Object
+	for _, o := range s.view.List(kind, ns) {
+		switch spec := o.Spec.(type) {
+		case *mesh.PeerAuthenticationSpec:
+			if spec.Selector == nil {
+				out = append(out, o)
+			}
+		case interface{ Attachment() mesh.Attachment }:
+			if at := spec.Attachment(); at.Selector == nil && len(at.Refs()) == 0 {
+				out = append(out, o)
+			}
+		}
+	}
+	return out
+}
