@@ -30,9 +30,9 @@ func coverage(in *Input) []Coverage {
 	found := map[string]report.SeverityCounts{}
 	for i := range in.Scan.Findings {
 		if f := &in.Scan.Findings[i]; !f.Exempt {
-			counts := found[homeOf(f.Object)]
+			counts := found[HomeOf(f.Object)]
 			counts.Add(f.Severity)
-			found[homeOf(f.Object)] = counts
+			found[HomeOf(f.Object)] = counts
 		}
 	}
 	out := []Coverage{}
@@ -51,8 +51,8 @@ func coverage(in *Input) []Coverage {
 	return out
 }
 
-// homeOf is the namespace that an object is counted in: a Namespace in itself.
-func homeOf(object mesh.Ref) string {
+// HomeOf is the namespace that an object is counted in: a Namespace in itself.
+func HomeOf(object mesh.Ref) string {
 	if object.Kind == mesh.Namespace.String() {
 		return object.Name
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/audit/compliance"
+	"github.com/waywarden/waywarden/audit/openreports"
 	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -21,13 +22,33 @@ import (
 
 // reportFormats are what a report is written as.
 var reportFormats = map[string]func(io.Writer, *compliance.Report) error{
-	"text":  compliance.Text,
-	"html":  compliance.HTML,
-	"oscal": compliance.OSCAL,
-	"csv":   compliance.CSV,
-	"junit": compliance.JUnit,
-	"json":  func(w io.Writer, r *compliance.Report) error { return report.JSON(w, r) },
-	"sarif": func(w io.Writer, r *compliance.Report) error { return report.SARIF(w, r.Scan(), r.Tool.Version) },
+	"text":         compliance.Text,
+	"html":         compliance.HTML,
+	"oscal":        compliance.OSCAL,
+	"csv":          compliance.CSV,
+	"junit":        compliance.JUnit,
+	"json":         func(w io.Writer, r *compliance.Report) error { return report.JSON(w, r) },
+	"openreports":  reportObjects(openreports.OpenReports),
+	"policyreport": reportObjects(openreports.PolicyReport),
+	"sarif":        func(w io.Writer, r *compliance.Report) error { return report.SARIF(w, r.Scan(), r.Tool.Version) },
+}
+
+// reportObjects writes the objects that the audit of a cluster would store, as a stream of YAML.
+func reportObjects(api openreports.API) func(io.Writer, *compliance.Report) error {
+	return func(w io.Writer, r *compliance.Report) error {
+		if _, err := fmt.Fprintf(w, "# %s\n", compliance.Notice); err != nil {
+			return err
+		}
+		for _, p := range audit.Places(r) {
+			if _, err := io.WriteString(w, "---\n"); err != nil {
+				return err
+			}
+			if err := report.YAML(w, openreports.Render(p, openreports.Options{API: api, Checks: r.Scan().Checks}).Object); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // reportCommand is the report command's flags.
@@ -42,7 +63,7 @@ type reportCommand struct {
 }
 
 func newReport(e *env) *cobra.Command {
-	r := &reportCommand{input: newInput(), output: outputFlag{value: "text", allowed: []string{"text", "json", "html", "csv", "oscal", "sarif", "junit"}}}
+	r := &reportCommand{input: newInput(), output: outputFlag{value: "text", allowed: []string{"text", "json", "html", "csv", "oscal", "sarif", "junit", "openreports", "policyreport"}}}
 	cmd := &cobra.Command{
 		Use:   "report [PATH... | -]",
 		Short: "Say for which controls a mesh is evidence, for an auditor",
