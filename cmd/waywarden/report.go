@@ -98,7 +98,7 @@ waywarden report --framework acme.yaml -o csv`),
 	library.DefValue, library.Usage, r.zeroTrust = "true", "ask the zero-trust library too", true // of a report it is the larger half
 	flags.StringSliceVar(&r.frameworks, "framework", nil, "say something of this framework only: "+strings.Join(compliance.Shipped(), ", ")+", or the file of one of your own; can be repeated")
 	mustComplete(cmd, "framework", cobra.FixedCompletions(compliance.Shipped(), cobra.ShellCompDirectiveDefault))
-	flags.StringVar(&r.file, "out", "", "write to this file in place of standard output")
+	flags.StringVar(&r.file, "out", "", "write to this file in place of standard output; {time} in its name stands for the moment that the report is of")
 	flags.StringVar(&r.signKey, "sign", "", "sign the file of --out with this private key, ed25519 or ECDSA in PEM; the signature goes to FILE.intoto.json")
 	flags.StringVar(&r.at, "at", "", "the moment that the report is of, as in 2026-12-01T08:00:00Z (default: SOURCE_DATE_EPOCH, else now)")
 	cmd.AddCommand(newReportDiff(e), newReportVerify(e))
@@ -121,6 +121,7 @@ func (r *reportCommand) run(ctx context.Context, e *env, paths []string) error {
 	if err != nil {
 		return err
 	}
+	r.file = strings.ReplaceAll(r.file, "{time}", now.UTC().Format("20060102T150405Z"))
 	p := e.startProgress("reading")
 	made, err := r.make(ctx, e, p, paths, audit.ReportOptions{Frames: frames, Version: programVersion(), Options: audit.Options{
 		Mesh: r.mesh, Known: known, Checks: asked, Rules: audit.Rules{Now: now, MaxExemption: r.maxExemption}, Progress: p.add}})

@@ -62,6 +62,14 @@ authorization.k8s.io/subjectaccessreviews[]: create
 events.k8s.io/events[]: create patch
 `
 
+// reports is what the audit needs to keep its reports.
+const reports = `
+openreports.io/reports[]: list create patch delete
+openreports.io/clusterreports[]: list create patch delete
+wgpolicyk8s.io/policyreports[]: list create patch delete
+wgpolicyk8s.io/clusterpolicyreports[]: list create patch delete
+`
+
 const atHome = `
 coordination.k8s.io/leases[]: create
 coordination.k8s.io/leases[waywarden]: get update
@@ -87,10 +95,11 @@ func TestPermissionsAreTheTable(t *testing.T) {
 		ourSecret     = "/secrets[]: create\n/secrets[waywarden-tls]: get list watch update"
 	)
 	for values, want := range map[string]struct{ cluster, home string }{
-		"":                                    {ourValidating + "get list watch patch\n" + ourMutating + "get list watch patch", ourSecret},
-		"failurePolicy: Ignore":               {ourValidating + "get list watch patch\n" + ourMutating + "get list watch patch", ourSecret},
-		"certificate: {source: cert-manager}": {ourValidating + "get patch", ""},
-		"{certificate: {source: cert-manager}, failurePolicy: Fail}": {"", ""},
+		"":                                    {reports + ourValidating + "get list watch patch\n" + ourMutating + "get list watch patch", ourSecret},
+		"failurePolicy: Ignore":               {reports + ourValidating + "get list watch patch\n" + ourMutating + "get list watch patch", ourSecret},
+		"certificate: {source: cert-manager}": {reports + ourValidating + "get patch", ""},
+		"{certificate: {source: cert-manager}, failurePolicy: Fail}":                                {reports + ourValidating + "get", ""},
+		"{certificate: {source: cert-manager}, failurePolicy: Fail, audit: {reports: {api: none}}}": {"", ""},
 	} {
 		t.Run(values, func(t *testing.T) {
 			all := render(t, values)
