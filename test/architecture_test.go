@@ -39,6 +39,8 @@ var layers = map[string]layer{
 	"audit/report":      {[]string{"policies", "policies/mesh", "policies/plan", "api/*", "rules/controls"}, []string{"*"}},
 	"audit/compliance":  {[]string{"audit/report", "policies", "policies/mesh", "policies/decide", "api/*", "rules/controls"}, []string{"*"}},
 	"audit/attest":      {[]string{"audit/compliance"}, []string{"*"}},
+	"audit/ledger":      {[]string{"audit/report", "policies", "api/*"}, []string{"*"}},
+	"audit/openreports": {[]string{"audit/ledger", "policies", "policies/mesh", "api/*"}, []string{"*"}},
 	"certs":             {nil, []string{"*"}},
 	"webhook":           {[]string{"webhook/*", "policies/*", "inventory/*", "api/*"}, []string{"*"}},
 	"waypoints":         {[]string{"waypoints/*", "policies/*", "inventory/*", "api/*"}, []string{"*"}},

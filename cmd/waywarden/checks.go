@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -134,6 +135,9 @@ func explainCheck(w io.Writer, c report.CheckDescription) error {
 	fmt.Fprintf(&b, "Severity:  %s\n%s %s\n", c.Severity, asked, strings.Join(c.Kinds, ", "))
 	if len(c.Cases) > 0 {
 		fmt.Fprintf(&b, "Cases:     %s of docs/semantics.md\n", strings.Trim(strings.ReplaceAll(fmt.Sprint(c.Cases), " ", ", "), "[]"))
+	}
+	for _, framework := range slices.Sorted(maps.Keys(c.Controls)) {
+		fmt.Fprintf(&b, "Evidence:  %s %s\n", framework, strings.Join(c.Controls[framework], ", "))
 	}
 	fmt.Fprintf(&b, "\nWhat and why:\n%s\n\nWhat to do:\n%s\n", indented(c.Doc), indented(c.Remedy))
 	if c.Example != "" {

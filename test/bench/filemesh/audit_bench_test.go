@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -28,6 +29,14 @@ func large(b *testing.B) *mesh.Snapshot {
 	return mesh.New(mesh.Options{}, inv.Objects...)
 }
 
+// heap is what is in use.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
 // edited is a policy with another rule.
 func edited(b *testing.B, o *mesh.Object, port int) *mesh.Object {
 	b.Helper()
@@ -48,8 +57,10 @@ func BenchmarkReaudit(b *testing.B) {
 	checks := policies.AboutObjects(policies.Checks())
 	all := slices.Collect(s.All(mesh.AuthorizationPolicy))
 	b.Run("change", func(b *testing.B) {
+		before := heap()
 		inc := audit.NewIncremental(checks, policies.Occasion{Phase: policies.AtAudit})
 		inc.Step(s)
+		kept := heap() - before
 		now, judged, n := s, 0, 0
 		b.ReportAllocs()
 		for b.Loop() {
@@ -61,6 +72,7 @@ func BenchmarkReaudit(b *testing.B) {
 			now = next
 		}
 		b.ReportMetric(float64(judged)/float64(n), "objects/op")
+		b.ReportMetric(float64(kept)/(1<<20), "MiB-kept")
 	})
 	b.Run("full", func(b *testing.B) {
 		for b.Loop() {
