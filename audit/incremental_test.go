@@ -20,10 +20,10 @@ import (
 // matter to one another, and compares after each event what is kept with what is found by judging everything.
 func TestIncrementalIsFull(t *testing.T) {
 	pool := scenarioObjects(t)
-	t.Run("checks in Go", func(t *testing.T) { incrementalIsFull(t, pool, policies.Checks(), 10) })
+	t.Run("checks in Go", func(t *testing.T) { incrementalIsFull(t, pool, policies.Checks(), 6) })
 	// Of which each object is judged in a View of its own.
 	t.Run("with the zero-trust library", func(t *testing.T) {
-		incrementalIsFull(t, pool, slices.Concat(policies.Checks(), zerotrust.Pack().Checks()), 3)
+		incrementalIsFull(t, pool, slices.Concat(policies.Checks(), zerotrust.Pack().Checks()), 2)
 	})
 }
 

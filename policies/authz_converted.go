@@ -59,6 +59,11 @@ func Action(p *mesh.AuthorizationPolicySpec) string {
 	return p.Action
 }
 
+// MatchesAll is whether a policy has a rule without any condition.
+func MatchesAll(p *mesh.AuthorizationPolicySpec) bool {
+	return slices.ContainsFunc(p.Rules, func(r mesh.Rule) bool { return len(r.From)+len(r.To)+len(r.When)+len(r.Unknown) == 0 })
+}
+
 // Convert makes of an AuthorizationPolicy what istiod sends to ztunnels; nil where it sends
 // nothing: for policies with targetRefs, for actions other than ALLOW and DENY, and for a dry run.
 func Convert(s *mesh.Snapshot, o *mesh.Object) *Authorization {

@@ -296,7 +296,7 @@ func (c *caller) everyChain(s *mesh.Snapshot, so func(*mesh.AuthorizationPolicyS
 		})
 	}
 	if len(c.services) == 0 {
-		return has(onWaypoint(s, mesh.AuthorizationPolicy, c.waypoint))
+		return has(OnWaypoint(s, mesh.AuthorizationPolicy, c.waypoint))
 	}
 	return !slices.ContainsFunc(c.services, func(svc *mesh.Object) bool { return !has(OnChain(s, mesh.AuthorizationPolicy, svc)) })
 }

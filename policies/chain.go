@@ -15,7 +15,7 @@ func OnChain(s *mesh.Snapshot, kind mesh.Kind, svc *mesh.Object) []*mesh.Object 
 		return nil
 	}
 	out := ofKind(s.PoliciesFor(svc), kind, svc.Namespace)
-	for _, o := range onWaypoint(s, kind, b.Gateway) {
+	for _, o := range OnWaypoint(s, kind, b.Gateway) {
 		if !slices.Contains(out, o) {
 			out = append(out, o)
 		}
@@ -23,8 +23,8 @@ func OnChain(s *mesh.Snapshot, kind mesh.Kind, svc *mesh.Object) []*mesh.Object 
 	return out
 }
 
-// onWaypoint are the policies of a kind that a waypoint applies to all that passes it.
-func onWaypoint(s *mesh.Snapshot, kind mesh.Kind, gw *mesh.Object) []*mesh.Object {
+// OnWaypoint are the policies of a kind that a waypoint applies to all that passes it.
+func OnWaypoint(s *mesh.Snapshot, kind mesh.Kind, gw *mesh.Object) []*mesh.Object {
 	out := ofKind(s.PoliciesFor(gw), kind, gw.Namespace)
 	return append(out, ofKind(s.PoliciesForClass(mesh.WaypointClassName), kind, s.RootNamespace())...)
 }

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -31,7 +30,7 @@ type Pack struct {
 	budget time.Duration
 	store  storage.Store
 	txn    storage.Transaction
-	shared []*ast.Module
+	shared []*ast.Module // of folders called lib, as written
 	watch  Watch
 }
 
@@ -45,15 +44,16 @@ type slot struct {
 // plan is which rules are asked in a slot, and the one query that asks all of them.
 type plan struct {
 	asked []*probe
-	all   ast.Body
+	all   query // of a plan of several rules
 	needs needs
 }
 
 // probe is one rule of a plan, and the query that asks it alone.
 type probe struct {
 	rule       *Rule
-	alone      ast.Body
+	alone      query
 	deny, skip ast.Var // of the query; skip is "" where the rule has none
+	patch      query   // asks for what repairs it; empty where the rule has none
 }
 
 // needs are the parts of the input that cost something and that some rule of a plan looks at.
@@ -65,7 +65,7 @@ func (l *loader) compile() *Pack {
 		l.lint(r)
 		bindParams(r, r.module)
 	}
-	compiler := newCompiler().WithEnablePrintStatements(l.Print)
+	compiler := newCompiler()
 	modules := map[string]*ast.Module{}
 	for _, m := range l.shared {
 		modules[m.Package.Location.File] = m
@@ -100,18 +100,17 @@ func newCompiler() *ast.Compiler {
 	return ast.NewCompiler().WithCapabilities(Capabilities()).WithStrict(true).SetErrorLimit(0)
 }
 
-// bindParams makes input.params of a rule its own: rules are asked together, of one input.
+// bindParams makes input.params of a rule its own: rules are asked together, of one input. ast.TransformRefs would not do: it
+// passes over what stands in `some x in …`.
 func bindParams(r *Rule, module *ast.Module) {
 	own := ast.StringTerm(r.ID)
-	_, err := ast.TransformRefs(module, func(ref ast.Ref) (ast.Value, error) {
-		if len(ref) < 2 || !ref[0].Equal(ast.InputRootDocument) || !ref[1].Equal(paramsTerm) {
-			return ref, nil
+	ast.WalkTerms(module, func(t *ast.Term) bool {
+		ref, ok := t.Value.(ast.Ref)
+		if ok && len(ref) > 1 && ref[0].Equal(ast.InputRootDocument) && ref[1].Equal(paramsTerm) && (len(ref) == 2 || !ref[2].Equal(own)) {
+			t.Value = slices.Concat(ref[:2], ast.Ref{own}, ref[2:])
 		}
-		return slices.Concat(ref[:2], ast.Ref{own}, ref[2:]), nil
+		return false
 	})
-	if err != nil {
-		panic("rules: a reference could not be replaced by a reference: " + err.Error())
-	}
 }
 
 var paramsTerm = ast.StringTerm("params")
@@ -120,6 +119,7 @@ var paramsTerm = ast.StringTerm("params")
 func (p *Pack) plan() {
 	p.plans = map[slot]*plan{}
 	made := map[string]*plan{}
+	var several []*plan
 	for _, kind := range mesh.Kinds() {
 		for _, s := range slotsOf(kind) {
 			var asked []*Rule
@@ -135,9 +135,15 @@ func (p *Pack) plan() {
 			}
 			if made[key] == nil {
 				made[key] = p.planOf(asked)
+				if len(asked) > 1 {
+					several = append(several, made[key])
+				}
 			}
 			p.plans[s] = made[key]
 		}
+	}
+	if len(several) > 0 {
+		p.together(several)
 	}
 }
 
@@ -155,37 +161,28 @@ func (r *Rule) isAsked(s slot) bool {
 
 func (p *Pack) planOf(rules []*Rule) *plan {
 	out := &plan{}
-	var together ast.Body
-	for i, r := range rules {
-		q := &probe{rule: r, deny: ast.Var(fmt.Sprintf("deny%d", i))}
-		own := ast.NewBody(r.equals(q.deny, "deny"))
+	for _, r := range rules {
+		q := &probe{rule: r, deny: "deny"}
+		own := ast.NewBody(equals(q.deny, r.ref("deny")))
 		if r.skips {
-			q.skip = ast.Var(fmt.Sprintf("skip%d", i))
-			own.Append(r.equals(q.skip, "skip"))
+			q.skip = "skip"
+			own.Append(equals(q.skip, r.ref("skip")))
 		}
-		for _, e := range own {
-			together.Append(e.Copy())
+		q.alone = compileQuery(p.compiler, own)
+		if r.patches {
+			q.patch = compileQuery(p.compiler, ast.NewBody(equals(patchVar, r.ref("patch"))))
 		}
-		q.alone = p.query(own)
 		out.asked = append(out.asked, q)
 		out.needs.of(r)
 	}
-	out.all = p.query(together)
 	return out
 }
 
-// equals is `v = data.….name`.
-func (r *Rule) equals(v ast.Var, name string) *ast.Expr {
-	return ast.Equality.Expr(ast.NewTerm(v), ast.NewTerm(slices.Concat(r.pkg, ast.Ref{ast.StringTerm(name)})))
-}
+// ref is data.….name.
+func (r *Rule) ref(name string) ast.Ref { return slices.Concat(r.pkg, ast.Ref{ast.StringTerm(name)}) }
 
-func (p *Pack) query(body ast.Body) ast.Body {
-	compiled, err := p.compiler.QueryCompiler().Compile(body)
-	if err != nil {
-		panic("rules: a query that asks for answers of compiled rules does not compile: " + err.Error())
-	}
-	return compiled
-}
+// patchVar is what the answer to a query for patches is called.
+const patchVar = ast.Var("patch")
 
 // of adds what a rule looks at.
 func (n *needs) of(r *Rule) {

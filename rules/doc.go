@@ -46,8 +46,13 @@
 //	                       remedy    in place of remediation
 //	                       severity  downwards only
 //	                       verdict   of the effect that it is about: then what only waits for other objects is not denied
+//	                       waitsFor  {kind, namespace} of another object that would end it: then it is not denied, whatever the order
+//	                                 in which things are applied
 //	                       subject   {kind, namespace, name}, where it is about another object
 //	                       details   an object, for programs
+//	patch contains op    an operation of RFC 6902, {op, path, value}, offered as a Fix once it is shown that it applies, makes a
+//	                     valid object in which the rule finds nothing, and would not be changed again. It must let nobody in
+//	                     whom the object keeps out
 //	skip contains reason why the rule does not apply, so that "nothing found" means something
 //
 // What it is asked about:
@@ -57,7 +62,7 @@
 //	input.effects     what the policy really does: [{target{kind, namespace, name, labels}, enforcedBy, by{kind, namespace, name},
 //	                  verdict, reason, message, workloads, failsOpen, waits}]
 //	input.namespace   {name, labels, annotations} of the object's namespace; undefined where that is not in the input
-//	input.params      the parameters, with defaults
+//	input.params      the parameters: those that a Guardrail gives, and defaults for the others
 //	input.mesh        {rootNamespace, trustDomain, trustDomainAliases, clusterDomain, istioVersion}
 //	input.now         the time, as in 2026-11-25T22:00:00Z
 //	input.operation, input.dryRun, input.user{username, uid, groups, extra}, input.old    at admission only
@@ -74,7 +79,14 @@
 //	                                          running, mode, why, ports[{name, port, protocol}]}]; mode is ambient, sidecar, gateway,
 //	                                          waypoint, none or unknown
 //	mesh.waypoint(kind, ns, name)             {asked, optsOut, bound, known, reason, namespace, name, ready, principal, trafficType, ingress}
-//	mesh.effective_mtls(ns, workload, port)   {strict, mode, dangling, policies}
+//	mesh.workloads_of(kind, ns, name)         the workloads that an object stands for, as mesh.workloads: what a template makes, a pod
+//	                                          that nothing else in the input makes, what is behind a Service, a plain pod in a Namespace.
+//	                                          Undefined for what another object stands for, so that nothing is told once a replica
+//	mesh.workloads_as(ns, serviceAccount)     those that run as a service account
+//	mesh.effective_mtls(ns, workload, port)   {strict, mode, openPorts, dangling, policies}; openPorts are excepted from STRICT
+//	mesh.layers(kind, ns, name)               [{enforcedBy, by, closed, guarded}]: each layer that can enforce AuthorizationPolicies for a
+//	                                          workload, a Service, a Namespace (its plain pods) or a waypoint. closed is whether it denies
+//	                                          what no policy admits; guarded, at the pods, whether it refuses strangers on all ports
 //	mesh.enrolled(kind, ns, name)             of a Namespace, Service or workload
 //
 // A rule is a function of these: what calls the network, reads the clock or is random is refused when it is loaded.
@@ -82,7 +94,16 @@
 // # Write its scenarios
 //
 // As for checks in Go (package policies/scenario): a mesh.yaml that all cases share, and at least one ok-NAME.yaml and one
-// bad-NAME.yaml. `go test ./rules/zerotrust -update` writes what each case expects; read it before you commit it. Think of what
+// bad-NAME.yaml. What stands there with the key "$delete: true" is deleted. An asked.yaml says on what occasion all cases are
+// asked, and ok-NAME.asked.yaml one of them:
+//
+//	-- bad-by-hand.asked.yaml --
+//	phase: admission
+//	user: {username: alice, groups: [developers]}
+//	now: 2026-11-25T22:00:00Z
+//	params: {ignore: [legacy]}
+//
+// `go test ./rules/zerotrust -update` writes what each case expects; read it before you commit it. Think of what
 // must not be found: sidecars, gateways, namespaces that are not enrolled, objects that are not in the input.
 //
 // # Evaluating

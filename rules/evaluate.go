@@ -36,9 +36,10 @@ type answers struct {
 
 // answer is what one rule says of one object.
 type answer struct {
-	params     string    // the key of the parameters; "" for the defaults
-	deny, skip *ast.Term // sets; nil where there is none
-	failure    string    // why there is no answer
+	probe             *probe
+	params            policies.Params // the key is "" for the defaults
+	deny, skip, patch []*ast.Term     // sorted
+	failure           string          // why there is no answer
 }
 
 // ask is what the rules say of an object, each by itself or all together.
@@ -55,18 +56,31 @@ func (p *Pack) ask(s *session, o *mesh.Object) *answers {
 	}
 	in := p.input(s, o, plan.needs)
 	input := ast.NewTerm(ast.LazyObject(in))
-	all, errs, err := p.run(s, plan.all, input)
-	for _, q := range plan.asked {
-		if err == nil && len(errs) == 0 {
-			out.of[q.rule] = []answer{q.answer(all)}
-		} else { // one of them went wrong, and nobody knows which: the others must not fall silent for it
-			out.of[q.rule] = []answer{p.askAlone(s, q, input)}
+	if all, ok := p.askTogether(s, plan, o, input); ok {
+		for _, a := range all {
+			out.of[a.probe.rule] = []answer{p.withPatch(s, a, o, input)}
+		}
+	} else { // one of them went wrong, and nobody knows which: the others must not fall silent for it
+		for _, q := range plan.asked {
+			out.of[q.rule] = []answer{p.askAlone(s, q, o, input)}
 		}
 	}
 	if occasion.Parameters != nil {
 		p.askWith(s, plan, in, out)
 	}
 	return out
+}
+
+// askTogether asks all rules of a plan at once; ok is false where there is only one, or where one of them goes wrong.
+func (p *Pack) askTogether(s *session, plan *plan, o *mesh.Object, input *ast.Term) (all []answer, ok bool) {
+	if len(plan.asked) < 2 {
+		return nil, false
+	}
+	r, errs, err := p.run(s, plan.all, o, input)
+	if err != nil || len(errs) > 0 {
+		return nil, false
+	}
+	return plan.answers(r), true
 }
 
 // askWith asks again those rules to which Guardrails give parameters.
@@ -76,31 +90,61 @@ func (p *Pack) askWith(s *session, plan *plan, in map[string]any, out *answers) 
 			continue
 		}
 		for _, given := range s.view.Occasion.Parameters.Of(q.rule.ID) {
-			with := maps.Clone(in)
-			with["params"] = map[string]any{q.rule.ID: plain(q.rule.withDefaults(given.Values))}
-			a := p.askAlone(s, q, ast.NewTerm(ast.LazyObject(with)))
-			a.params = given.Key
+			a := p.askAlone(s, q, out.object, withParams(in, q.rule, given))
+			a.params = given
 			out.of[q.rule] = append(out.of[q.rule], a)
 		}
 	}
 }
 
-func (q *probe) answer(r topdown.QueryResult) answer {
-	return answer{deny: r[q.deny], skip: r[q.skip]}
+// withParams is an input with other parameters for a rule.
+func withParams(in map[string]any, r *Rule, given policies.Params) *ast.Term {
+	with := maps.Clone(in)
+	with["params"] = map[string]any{r.ID: plain(r.withDefaults(given.Values))}
+	return ast.NewTerm(ast.LazyObject(with))
 }
 
-func (p *Pack) askAlone(s *session, q *probe, input *ast.Term) answer {
-	if s.spent[q.rule] >= patience {
-		return answer{failure: fmt.Sprintf("it ran out of time %d times and is not asked any more. Make it faster: `waywarden rules bench` shows what it takes.", patience)}
+// inputWith is what a rule is asked about again, of another object and with the parameters of an answer.
+func (p *Pack) inputWith(s *session, o *mesh.Object, a answer) *ast.Term {
+	var needs needs
+	needs.of(a.probe.rule)
+	in := p.input(s, o, needs)
+	if a.params.Key == "" {
+		return ast.NewTerm(ast.LazyObject(in))
 	}
-	r, errs, err := p.run(s, q.alone, input)
+	return withParams(in, a.probe.rule, a.params)
+}
+
+func (q *probe) answer(r topdown.QueryResult) answer {
+	return answer{probe: q, deny: members(r[q.deny]), skip: members(r[q.skip])}
+}
+
+// withPatch is an answer with what repairs it: that is asked only where something is found.
+func (p *Pack) withPatch(s *session, a answer, o *mesh.Object, input *ast.Term) answer {
+	if !a.probe.rule.patches || len(a.deny) == 0 {
+		return a
+	}
+	r, errs, err := p.run(s, a.probe.patch, o, input)
+	if why := failure(errs, err); why != "" {
+		a.failure = why
+		return a
+	}
+	a.patch = members(r[patchVar])
+	return a
+}
+
+func (p *Pack) askAlone(s *session, q *probe, o *mesh.Object, input *ast.Term) answer {
+	if s.spent[q.rule] >= patience {
+		return answer{probe: q, failure: fmt.Sprintf("it ran out of time %d times and is not asked any more. Make it faster: `waywarden rules bench` shows what it takes.", patience)}
+	}
+	r, errs, err := p.run(s, q.alone, o, input)
 	if topdown.IsCancel(err) {
 		s.spent[q.rule]++
 	}
 	if why := failure(errs, err); why != "" {
-		return answer{failure: why}
+		return answer{probe: q, failure: why}
 	}
-	return q.answer(r)
+	return p.withPatch(s, q.answer(r), o, input)
 }
 
 // failure is what went wrong in an evaluation; "" where nothing did. A built-in that fails leaves its expression
@@ -130,17 +174,11 @@ func located(err error) string {
 }
 
 // run evaluates a query. There is one result: whatever is asked for is defined.
-func (p *Pack) run(s *session, query ast.Body, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
-	q := topdown.NewQuery(query).WithCompiler(p.compiler).WithStore(p.store).WithTransaction(p.txn).WithInput(input).
+func (p *Pack) run(s *session, asked query, o *mesh.Object, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
+	q := topdown.NewQuery(asked.body).WithCompiler(asked.compiler).WithStore(p.store).WithTransaction(p.txn).WithInput(input).
 		WithBuiltins(questions).WithBuiltinErrorList(&errs).WithMetrics(metrics.NoOp()).WithTime(s.view.Occasion.Now).
 		WithCancel(&stop{over: s.view.Occasion.Over, deadline: time.Now().Add(p.budget)})
-	if p.watch.Tracer != nil {
-		q = q.WithQueryTracer(p.watch.Tracer)
-	}
-	if p.watch.Print != nil {
-		q = q.WithPrintHook(p.watch.Print)
-	}
-	err = q.Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
+	err = p.watch.watched(q, o).Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
 		result = r
 		return nil
 	})

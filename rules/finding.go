@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -33,9 +34,24 @@ func (p *Pack) check(r *Rule) *policies.Check {
 		c.Takes = func(given map[string]any) []string { return wrongParams(r.Params, r.withDefaults(given)) }
 	}
 	c.Run = func(pass *policies.Pass) {
-		p.answer(r, pass)
+		for _, reason := range p.answer(r, pass.View, pass.Object, pass) {
+			pass.Skip(reason)
+		}
+	}
+	if slices.Contains(r.Operations, "DELETE") {
+		c.Change = func(pass *policies.ChangePass) {
+			if pass.New == nil { // anything else is asked of the object as it would be
+				p.answer(r, pass.After, pass.Old, pass)
+			}
+		}
 	}
 	return c
+}
+
+// reporter is a pass, about an object or about a change.
+type reporter interface {
+	Report(policies.Finding)
+	Fail(message string)
 }
 
 // doc is the description, and where to read on.
@@ -60,21 +76,40 @@ func (r *Rule) example() string {
 	return ""
 }
 
-// answer reports what the rule says of the object of a pass.
-func (p *Pack) answer(r *Rule, pass *policies.Pass) {
-	c := collected{rule: r, object: pass.Object}
-	answers := p.ask(sessionOf(pass.View), pass.Object).of[r] // none on an occasion on which it is not asked
-	for _, a := range answers {
+// answer reports what the rule says of an object, and returns why it does not apply.
+func (p *Pack) answer(r *Rule, view *policies.View, o *mesh.Object, to reporter) (skipped []string) {
+	s := sessionOf(view)
+	c := collected{rule: r, object: o}
+	for _, a := range p.ask(s, o).of[r] { // none on an occasion on which it is not asked
 		if wrong := c.add(a); wrong != "" {
-			pass.Fail(wrong)
-			return
+			to.Fail(wrong)
+			return nil
+		}
+		if a.patch == nil {
+			continue
+		}
+		fix, wrong := p.proof(s, a, o)
+		if wrong != "" {
+			to.Fail(fmt.Sprintf("%s: its patch is not offered: %s. Correct the rule.", r.File, wrong))
+		} else if len(fix.Patch) > 0 {
+			c.repair(a.params.Key, fix)
 		}
 	}
-	if len(c.findings) == 0 && len(c.reasons) > 0 {
-		pass.Skip(strings.Join(c.reasons, "; "))
-	}
 	for _, f := range c.findings {
-		pass.Report(f)
+		to.Report(f)
+	}
+	if len(c.findings) == 0 {
+		return c.reasons
+	}
+	return nil
+}
+
+// repair offers a fix for what was found with some parameters.
+func (c *collected) repair(params string, fix policies.Fix) {
+	for i := range c.findings {
+		if f := &c.findings[i]; len(f.Fixes) == 0 && (f.Params == nil || slices.Contains(f.Params, params)) {
+			f.Fixes = []policies.Fix{fix}
+		}
 	}
 }
 
@@ -108,7 +143,7 @@ func (c *collected) add(a answer) string {
 		return ""
 	}
 	for _, f := range findings {
-		c.with(f, a.params)
+		c.with(f, a.params.Key)
 	}
 	return ""
 }
@@ -129,8 +164,8 @@ func (r *Rule) malformed(name, wrong string) string {
 	return fmt.Sprintf("%s: its %s says what cannot be understood: %s. Correct the rule.", r.File, name, wrong)
 }
 
-func skips(set *ast.Term) (reasons []string, wrong string) {
-	for _, t := range members(set) {
+func skips(set []*ast.Term) (reasons []string, wrong string) {
+	for _, t := range set {
 		s, ok := t.Value.(ast.String)
 		if !ok {
 			return nil, fmt.Sprintf("%s is no text", short(t))
@@ -152,8 +187,7 @@ func members(set *ast.Term) []*ast.Term {
 	return s.Slice()
 }
 
-func (r *Rule) findings(set *ast.Term, o *mesh.Object) (out []policies.Finding, wrong string) {
-	all := members(set)
+func (r *Rule) findings(all []*ast.Term, o *mesh.Object) (out []policies.Finding, wrong string) {
 	for _, t := range all[:min(len(all), most)] {
 		f, wrong := r.finding(t, o)
 		if wrong != "" {
@@ -167,7 +201,7 @@ func (r *Rule) findings(set *ast.Term, o *mesh.Object) (out []policies.Finding, 
 	return out, ""
 }
 
-// finding reads {msg, path, details, severity, subject, remedy, verdict}.
+// finding reads {msg, path, details, severity, subject, remedy, verdict, waitsFor}.
 func (r *Rule) finding(t *ast.Term, o *mesh.Object) (f policies.Finding, wrong string) {
 	v, ok := t.Value.(ast.Object)
 	if !ok {
@@ -195,8 +229,11 @@ func (r *Rule) field(f *policies.Finding, key string, v *ast.Term, o *mesh.Objec
 		}
 		return fmt.Errorf("details is %s and no object", short(v))
 	}
-	if key == "subject" {
+	switch key {
+	case "subject":
 		return subject(f, v)
+	case "waitsFor":
+		return waitsFor(f, v)
 	}
 	s, ok := v.Value.(ast.String)
 	if !ok {
@@ -239,24 +276,40 @@ func verdicts() []string {
 	return out
 }
 
+// waitsFor says that another object of a kind, in a namespace, would end the finding.
+func waitsFor(f *policies.Finding, v *ast.Term) error {
+	other, err := reference("waitsFor", v)
+	if err != nil {
+		return err
+	}
+	f.WaitsFor = append(f.WaitsFor, policies.Wait{Object: &other})
+	return nil
+}
+
 // subject makes the finding one about another object than the one asked about.
-func subject(f *policies.Finding, v *ast.Term) error {
+func subject(f *policies.Finding, v *ast.Term) (err error) {
+	if f.Object, err = reference("subject", v); err != nil {
+		return err
+	}
+	if f.Object.Name == "" {
+		return fmt.Errorf("subject %s names no object: it needs kind, name and, but for a Namespace, namespace", short(v))
+	}
+	return nil
+}
+
+// reference reads {kind, namespace, name, apiVersion}, of which only the kind must be there.
+func reference(key string, v *ast.Term) (ref mesh.Ref, err error) {
 	in, err := ast.JSON(v.Value)
 	m, ok := in.(map[string]any)
 	if err != nil || !ok {
-		return fmt.Errorf("subject is %s and no object", short(v))
+		return ref, fmt.Errorf("%s is %s and no object", key, short(v))
 	}
 	get := func(key string) string { s, _ := m[key].(string); return s }
-	f.Object = mesh.Ref{APIVersion: get("apiVersion"), Kind: get("kind"), Namespace: get("namespace"), Name: get("name")}
-	kind, known := KindNamed(f.Object.Kind)
-	if !known || f.Object.Name == "" {
-		return fmt.Errorf("subject %s names no object: it needs kind, name and, but for a Namespace, namespace", short(v))
+	kind, known := KindNamed(get("kind"))
+	if !known {
+		return ref, fmt.Errorf("%s %s names no object: there is no kind %q", key, short(v), get("kind"))
 	}
-	if f.Object.APIVersion == "" {
-		f.Object.APIVersion = kind.APIVersion()
-	}
-	f.Object.Kind = kind.String()
-	return nil
+	return mesh.Ref{APIVersion: cmp.Or(get("apiVersion"), kind.APIVersion()), Kind: kind.String(), Namespace: get("namespace"), Name: get("name")}, nil
 }
 
 // fieldPath is a path as findings write it, as in "spec.rules[0].from", of one written so or as a JSON pointer.

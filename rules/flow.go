@@ -161,7 +161,8 @@ func (f *flow) asked(e *ast.Expr, name string, args []*ast.Term) {
 }
 
 // kindIsFirst are the questions whose first argument names a kind.
-var kindIsFirst = map[string]bool{"mesh.policies": true, "mesh.policies_for": true, "mesh.effects": true, "mesh.waypoint": true, "mesh.enrolled": true}
+var kindIsFirst = map[string]bool{"mesh.policies": true, "mesh.policies_for": true, "mesh.effects": true, "mesh.waypoint": true, "mesh.enrolled": true,
+	"mesh.workloads_of": true, "mesh.layers": true}
 
 func answerShape(name string, kind *shape) *shape {
 	switch name {
@@ -175,7 +176,9 @@ func answerShape(name string, kind *shape) *shape {
 		return listOf(kind)
 	case "mesh.effects":
 		return listOf(effectShape)
-	case "mesh.workloads":
+	case "mesh.layers":
+		return listOf(layerShape)
+	case "mesh.workloads", "mesh.workloads_of", "mesh.workloads_as":
 		return listOf(workloadShape)
 	case "mesh.waypoint":
 		return bindingShape

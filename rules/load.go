@@ -27,8 +27,6 @@ type Options struct {
 	Show func(path string) string
 	// Library allows packages below zerotrust, which are reserved for the rules that come with this program.
 	Library bool
-	// Print keeps print(…), which is otherwise left out.
-	Print bool
 	// Trusted leaves out what costs time and what a test has found right: the types.
 	Trusted bool
 	// MaxBytes bounds all files together; 0 means DefaultMaxBytes.
@@ -100,20 +98,8 @@ type loader struct {
 func (l *loader) read() error {
 	l.files = map[string][]byte{}
 	total := 0
-	err := fs.WalkDir(l.fsys, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if base := d.Name(); name != "." && (base == "testdata" || strings.HasPrefix(base, ".")) {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if ext := path.Ext(name); ext != ".rego" && ext != ".txtar" {
-			return nil
-		}
-		info, err := d.Info()
+	err := EachFile(l.fsys, func(name string) error {
+		info, err := fs.Stat(l.fsys, name)
 		if err != nil {
 			return err
 		}
@@ -291,6 +277,9 @@ func (l *loader) scenarios() {
 			} else {
 				good++
 			}
+			for _, wrong := range r.wrongCase(c) {
+				l.refusals.add(position{file: shown}, "scenario %s says nothing of the rule: %s. Correct its asked.yaml.", c.Name, wrong)
+			}
 		}
 		if good == 0 || bad == 0 {
 			l.refusals.add(position{file: shown}, "nobody knows that the rule works: it has %d ok-* and %d bad-* scenarios. Write at least one of each.", good, bad)
@@ -302,6 +291,19 @@ func (l *loader) scenarios() {
 			l.refusals.add(position{file: l.Show(name)}, "the scenarios show nothing: there is no rule beside them. Call the file as the rule, or remove it.")
 		}
 	}
+}
+
+// wrongCase is what is wrong with how a case asks the rule.
+func (r *Rule) wrongCase(c scenario.Case) []string {
+	switch {
+	case c.Asked.Phase != "" && !slices.Contains(r.Phases, c.Asked.Phase):
+		return []string{fmt.Sprintf("the rule is not asked in phase %s", c.Asked.Phase)}
+	case c.Asked.Params == nil:
+		return nil
+	case r.Params == nil:
+		return []string{"the rule takes no parameters"}
+	}
+	return wrongParams(r.Params, r.withDefaults(c.Asked.Params))
 }
 
 // identities refuses IDs that two rules have.

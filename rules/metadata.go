@@ -298,8 +298,8 @@ func KindNamed(name string) (mesh.Kind, bool) {
 	return 0, false
 }
 
-// kindName is the name by which rules match a kind.
-func kindName(k mesh.Kind) string {
+// KindName is the name by which rules match a kind.
+func KindName(k mesh.Kind) string {
 	if k.Group() == "" {
 		return k.String()
 	}
@@ -311,7 +311,7 @@ func similar(name string) string {
 	short, _, _ := strings.Cut(name, ".")
 	for _, k := range mesh.Kinds() {
 		if strings.EqualFold(k.String(), short) || strings.EqualFold(k.Resource(), short) {
-			return ": perhaps " + kindName(k)
+			return ": perhaps " + KindName(k)
 		}
 	}
 	return ""

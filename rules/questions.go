@@ -47,7 +47,7 @@ var questions = table(
 	question("mesh.waypoint", "which waypoint a Service, ServiceEntry, WorkloadEntry or Namespace asks for, and whether it is bound", ofObject, anObject, (*session).waypoint),
 	question("mesh.enrolled", "whether a workload, all behind a Service, or a plain pod in a Namespace is captured by ztunnel; undefined where that is not known",
 		ofObject, types.B, (*session).enrolled),
-	workloads, effectiveMTLS,
+	workloads, effectiveMTLS, workloadsOf, workloadsAs, layers,
 )
 
 var (
@@ -179,19 +179,38 @@ var effectiveMTLS = builtin(declare("mesh.effective_mtls", "what a workload dema
 	})
 
 func (s *session) mtlsOf(ns, name string, port int32) *ast.Term {
-	for _, w := range s.view.Workloads(ns) {
-		if w.Name != name {
-			continue
-		}
-		switch {
-		case w.Mode == mesh.ModeAmbient && mesh.Bypassed(w), w.Mode == mesh.ModeNone:
-			return mtlsTerm(mesh.MTLS{}, port)
-		case w.Mode == mesh.ModeAmbient:
-			return mtlsTerm(s.view.EffectiveMTLS(ns, w.Labels), port)
-		case w.Mode == mesh.ModeSidecar:
-			return mtlsTerm(s.view.Peers(ns, w.Labels, true).Composed(), port)
-		}
+	w := s.workload(ns, name)
+	if w == nil || !s.view.Known(ns) {
 		return nil
+	}
+	var m mesh.MTLS
+	switch {
+	case w.Mode == mesh.ModeAmbient && mesh.Bypassed(w), w.Mode == mesh.ModeNone:
+		return mtlsTerm(m, port)
+	case w.Mode == mesh.ModeAmbient:
+		m = s.view.EffectiveMTLS(ns, w.Labels)
+	case w.Mode == mesh.ModeSidecar:
+		m = s.view.Peers(ns, w.Labels, true).Composed()
+	default:
+		return nil
+	}
+	if !m.StrictOn(port) && !s.view.Known(s.view.RootNamespace()) {
+		return nil // the mesh's own STRICT may be what is not shown
+	}
+	return mtlsTerm(m, port)
+}
+
+// workload is the one of a name, or what the template of that name makes; nil where there is none.
+func (s *session) workload(ns, name string) *mesh.Workload {
+	for _, w := range s.view.Workloads(ns) {
+		if w.Name == name {
+			return w
+		}
+	}
+	for k := mesh.Deployment; k <= mesh.CronJob; k++ {
+		if o := s.view.Get(k, ns, name); o != nil {
+			return s.view.Template(o)
+		}
 	}
 	return nil
 }
@@ -207,6 +226,9 @@ func (s *session) workloadsOf(kind mesh.Kind, ns, name string) (all []*mesh.Work
 		return s.view.Backends(o)
 	case mesh.Pod, mesh.Deployment, mesh.StatefulSet, mesh.DaemonSet, mesh.ReplicaSet, mesh.Job, mesh.CronJob, mesh.WorkloadEntry:
 		all = s.view.Siblings(o)
+		if w := s.view.Template(o); w != nil && len(all) == 0 {
+			all = []*mesh.Workload{w} // pods of it are there, and stand for themselves
+		}
 		return all, len(all) > 0
 	}
 	panic(wrongArgument(kind.String() + " stands for no workloads"))

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -32,6 +33,9 @@ func inputSchema(r *Rule) map[string]any {
 	for _, k := range r.Kinds {
 		objects = append(objects, schemaOf(k))
 	}
+	if slices.Contains(r.Operations, "DELETE") {
+		objects = append(objects, map[string]any{"type": "null"})
+	}
 	object := any(map[string]any{"anyOf": objects})
 	switch len(objects) {
 	case 0:
@@ -59,7 +63,7 @@ func listSchema(items any) map[string]any { return map[string]any{"type": "array
 
 // schemaOf is the JSON schema of a kind.
 func schemaOf(k mesh.Kind) map[string]any {
-	raw, err := Schemas.ReadFile("schemas/" + strings.ToLower(kindName(k)) + ".json")
+	raw, err := Schemas.ReadFile("schemas/" + strings.ToLower(KindName(k)) + ".json")
 	if err != nil {
 		panic("rules: a kind has no schema: " + err.Error())
 	}

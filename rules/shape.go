@@ -114,8 +114,14 @@ var (
 	}()
 	bindingShape = record("the waypoint", fieldsNamed("asked", "optsOut", "bound", "known", "reason", "askedBy", "ingress", "namespace", "name", "ready",
 		"principal", "trafficType"))
+	layerShape = func() *shape {
+		f := fieldsNamed("closed", "guarded")
+		f["by"] = refShape
+		f["enforcedBy"] = &shape{name: "enforcedBy", enum: []string{"ztunnel", "waypoint", "sidecar"}}
+		return record("the layer", f)
+	}()
 	mtlsShape = func() *shape {
-		f := fieldsNamed("strict", "dangling", "policies")
+		f := fieldsNamed("strict", "dangling", "openPorts", "policies")
 		f["mode"] = &shape{name: "mode", enum: []string{mesh.Strict, mesh.Permissive}}
 		return record("the answer", f)
 	}()

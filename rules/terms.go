@@ -105,13 +105,22 @@ func bindingTerm(s *mesh.Snapshot, b mesh.Binding) *ast.Term {
 }
 
 func mtlsTerm(m mesh.MTLS, port int32) *ast.Term {
+	if m.Dangling {
+		m.Strict, m.Ports = false, nil // ztunnel lets everything in
+	}
 	strict := m.StrictOn(port)
 	mode := mesh.Permissive
 	if strict {
 		mode = mesh.Strict
 	}
+	var open []int32
+	for _, p := range slices.Sorted(maps.Keys(m.Ports)) {
+		if !m.StrictOn(p) {
+			open = append(open, p)
+		}
+	}
 	return object(field{"strict", truth(strict)}, field{"mode", text(mode)}, field{"dangling", truth(m.Dangling)},
-		field{"policies", array(m.Policies, text[string])})
+		field{"openPorts", array(open, number[int32])}, field{"policies", array(m.Policies, text[string])})
 }
 
 // meshTerm is the mesh as a whole, which input.mesh is.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,7 +39,7 @@ func (r *rulesets) addFolders(cmd *cobra.Command) {
 func (r *rulesets) checks() ([]*policies.Check, error) {
 	out := slices.Concat(policies.Checks(), zerotrust.Pack().Checks())
 	for _, dir := range r.dirs {
-		pack, err := loadRules(dir)
+		pack, err := loadRules(dir, false)
 		if err != nil {
 			return nil, fmt.Errorf("--rules %s:\n%w", dir, err)
 		}
@@ -74,18 +75,28 @@ func (r *rulesets) asked(globs []string) (known, asked []*policies.Check, err er
 	return slices.DeleteFunc(known, of), slices.DeleteFunc(asked, of), nil
 }
 
-// loadRules loads the rules of a folder.
-func loadRules(dir string) (*rules.Pack, error) {
-	info, err := os.Stat(dir)
+// loadRules loads the rules of a folder; library allows the names that are reserved for those of this program.
+func loadRules(dir string, library bool) (*rules.Pack, error) {
+	fsys, options, err := rulesIn(dir, library)
 	if err != nil {
 		return nil, err
 	}
+	return rules.Load(fsys, options)
+}
+
+// rulesIn is a folder of rules, and how to load it.
+func rulesIn(dir string, library bool) (fs.FS, rules.Options, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, rules.Options{}, err
+	}
 	if !info.IsDir() {
-		return nil, errors.New("it is no folder. Name the one that holds the rules")
+		return nil, rules.Options{}, errors.New("it is no folder. Name the one that holds the rules")
 	}
 	absolute, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, err
+		return nil, rules.Options{}, err
 	}
-	return rules.Load(os.DirFS(dir), rules.Options{Root: filepath.Base(absolute), Show: func(p string) string { return filepath.Join(dir, filepath.FromSlash(p)) }})
+	show := func(p string) string { return filepath.Join(dir, filepath.FromSlash(p)) }
+	return os.DirFS(dir), rules.Options{Root: filepath.Base(absolute), Library: library, Show: show}, nil
 }

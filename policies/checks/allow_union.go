@@ -2,7 +2,6 @@ package checks
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -23,7 +22,7 @@ admitted if any of them admits it. Next to one that admits everybody, an ALLOW f
 	Remedy: "Say what must not happen in a DENY, or narrow the wider ALLOW.",
 	Run: func(p *policies.Pass) {
 		spec := p.Object.Spec.(*mesh.AuthorizationPolicySpec)
-		if policies.Action(spec) != policies.Allow || admitsAll(p.Object) {
+		if policies.Action(spec) != policies.Allow || policies.MatchesAll(spec) {
 			return
 		}
 		for _, e := range p.Effects(p.Object) {
@@ -32,7 +31,7 @@ admitted if any of them admits it. Next to one that admits everybody, an ALLOW f
 				continue
 			}
 			for _, o := range allowsOn(p, p.Get(kind, e.Target.Namespace, e.Target.Name)) {
-				if admitsAll(o) {
+				if policies.MatchesAll(o.Spec.(*mesh.AuthorizationPolicySpec)) {
 					p.Report(policies.Finding{
 						Verdict: e.Verdict, Field: e.Field, Related: []mesh.Ref{o.Ref()},
 						Message: fmt.Sprintf("this ALLOW restricts nothing at %s: ALLOWs add up, and %s admits every call there.", e.Target, short(o)),
@@ -42,10 +41,3 @@ admitted if any of them admits it. Next to one that admits everybody, an ALLOW f
 		}
 	},
 })
-
-// admitsAll is whether an ALLOW has a rule without any condition.
-func admitsAll(o *mesh.Object) bool {
-	return slices.ContainsFunc(o.Spec.(*mesh.AuthorizationPolicySpec).Rules, func(r mesh.Rule) bool {
-		return len(r.From)+len(r.To)+len(r.When)+len(r.Unknown) == 0
-	})
-}

@@ -156,25 +156,57 @@ func (w *Workload) readPodSpec(p *PodSpec) {
 // templateWorkload stands for the pods of a template, unless pods of it are in the input or
 // something else in the input makes it.
 func (s *Snapshot) templateWorkload(o *Object, pods []*Workload) *Workload {
-	for _, owner := range o.Owners {
-		kind, name, _ := strings.Cut(owner, "/")
-		if kind == "Deployment" && s.Get(Deployment, o.Namespace, name) != nil || kind == "CronJob" && s.Get(CronJob, o.Namespace, name) != nil {
-			return nil
-		}
+	if m := s.Maker(o); m != nil && (m.Kind == Deployment || m.Kind == CronJob) {
+		return nil
 	}
-	owner, ok := o.Spec.(*PodOwner)
-	if !ok {
-		owner = &o.Spec.(*CronJobSpec).JobTemplate.Spec
-	}
-	t := &owner.Template
+	w := templated(o)
 	for _, p := range pods {
-		if s.madeBy(p, o, t.Metadata.Labels) {
+		if s.madeBy(p, o, w.Labels) {
 			return nil
 		}
 	}
-	w := &Workload{Source: o, Namespace: o.Namespace, Name: o.Name, Labels: t.Metadata.Labels, Annotations: t.Metadata.Annotations}
-	w.readPodSpec(&t.Spec)
 	return w
+}
+
+// templated is a pod as a template describes it; nil for an object without one.
+func templated(o *Object) *Workload {
+	var t *PodOwner
+	switch spec := o.Spec.(type) {
+	case *PodOwner:
+		t = spec
+	case *CronJobSpec:
+		t = &spec.JobTemplate.Spec
+	default:
+		return nil
+	}
+	w := &Workload{Source: o, Namespace: o.Namespace, Name: o.Name, Labels: t.Template.Metadata.Labels, Annotations: t.Template.Metadata.Annotations}
+	w.readPodSpec(&t.Template.Spec)
+	return w
+}
+
+// Template is a pod as the object will make it, whether or not there are pods of it already; nil for an object without a
+// template.
+func (s *Snapshot) Template(o *Object) *Workload {
+	w := templated(o)
+	if w != nil {
+		w.Mode, w.Why = s.enrol(w)
+	}
+	return w
+}
+
+// Maker is the object of the input that makes another, as a Deployment makes a ReplicaSet; nil where there is none.
+func (s *Snapshot) Maker(o *Object) *Object {
+	for _, owner := range o.Owners {
+		name, of, _ := strings.Cut(owner, "/")
+		for k := Deployment; k <= CronJob; k++ {
+			if k.String() == name {
+				if maker := s.Get(k, o.Namespace, of); maker != nil {
+					return maker
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // madeBy is whether a pod comes from the object's template: by its ownerReferences where it has

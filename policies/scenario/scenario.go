@@ -4,6 +4,8 @@
 //	A sentence on what the file shows.
 //	-- mesh.yaml --              objects that every case has
 //	-- options.yaml --           optional: istioVersion, trustDomain, rootNamespace, assumeAmbient
+//	-- asked.yaml --             optional, for rules in Rego: phase, user, dryRun, now, params
+//	-- ok-NAME.asked.yaml --     the same, for one case
 //	-- ok-NAME.yaml --           a case in which nothing is to be found
 //	-- ok-NAME.want --           what is expected, written by `go test -update`
 //	-- bad-NAME.yaml --          a case in which something is
@@ -45,6 +47,7 @@ type Case struct {
 	Objects  []*mesh.Object // those of the case's own file, in the order in which they stand
 	Deleted  []*mesh.Object // those that the case deletes, as mesh.yaml has them
 	Source   string         // the case's own file, as written
+	Asked    Asked
 	Want     string
 }
 
@@ -81,6 +84,7 @@ func Parse(name string, data []byte) (*File, error) {
 	var (
 		shared  []*mesh.Object
 		options mesh.Options
+		asked   Asked
 		err     error
 	)
 	for _, section := range f.archive.Files {
@@ -89,6 +93,8 @@ func Parse(name string, data []byte) (*File, error) {
 			shared, err = Objects(section.Data)
 		case "options.yaml":
 			options, err = readOptions(section.Data)
+		case "asked.yaml":
+			asked, err = readAsked(section.Data)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", name, section.Name, err)
@@ -96,13 +102,18 @@ func Parse(name string, data []byte) (*File, error) {
 	}
 	for _, section := range f.archive.Files {
 		base, isCase := strings.CutSuffix(section.Name, ".yaml")
-		if !isCase || base == "mesh" || base == "options" {
+		if !isCase || base == "mesh" || base == "options" || base == "asked" || strings.HasSuffix(base, ".asked") {
 			continue
 		}
 		if !strings.HasPrefix(base, "ok-") && !strings.HasPrefix(base, "bad-") {
 			return nil, fmt.Errorf("%s: %s: a case is called ok-… or bad-…", name, section.Name)
 		}
-		c := Case{Name: base, Source: string(section.Data), Want: f.section(base + ".want"), Before: mesh.New(options, shared...)}
+		c := Case{Name: base, Source: string(section.Data), Want: f.section(base + ".want"), Before: mesh.New(options, shared...), Asked: asked}
+		if own := f.section(base + ".asked.yaml"); own != "" {
+			if c.Asked, err = readAsked([]byte(own)); err != nil {
+				return nil, fmt.Errorf("%s: %s.asked.yaml: %w", name, base, err)
+			}
+		}
 		if err := c.read(section.Data, options, shared); err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", name, section.Name, err)
 		}
