@@ -162,20 +162,26 @@ func (w writer) answer(a Answer) {
 		w.Errors = append(w.Errors, report.Error{Object: &ref, Check: f.Check, Location: w.place(ref, ""),
 			Message: fmt.Sprintf("check %s could not be asked of it: %s", f.Check, f.Message)})
 	}
-	w.judged(a.Object, ref)
+	w.judged(a, ref)
 }
 
 // judged enters which checks were asked of an object. Its place is only the line where it begins,
 // which is known without a look at the text.
-func (w writer) judged(o *mesh.Object, ref mesh.Ref) {
+func (w writer) judged(a Answer, ref mesh.Ref) {
 	judged := report.Judged{Object: ref}
 	for _, c := range w.Checks {
-		if slices.Contains(c.Kinds, o.Kind) {
+		if slices.Contains(c.Kinds, a.Object.Kind) {
 			judged.Checks = append(judged.Checks, c.ID)
 		}
 	}
 	if len(judged.Checks) == 0 {
 		return
+	}
+	for _, s := range a.Skips {
+		if judged.Skipped == nil {
+			judged.Skipped = map[string]string{}
+		}
+		judged.Skipped[s.Check] = s.Reason
 	}
 	if d := w.inv.Document(ref); d != nil {
 		judged.Location = &report.Location{File: d.File, Line: d.Line}

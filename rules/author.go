@@ -101,7 +101,7 @@ func Builtins() map[string]*topdown.Builtin { return questions }
 
 // InView is a context in which the questions are answered by a View. It is for one goroutine, as the View is.
 func InView(ctx context.Context, view *policies.View) context.Context {
-	return asking{ctx, sessionOf(view)}
+	return asking{ctx, sessionOf(view, &remembered{})}
 }
 
 // PackagePath is the package of the rule with an ID, as a path: "zero-trust/authz/deny-enforced" is

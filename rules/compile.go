@@ -32,6 +32,8 @@ type Pack struct {
 	txn    storage.Transaction
 	shared []*ast.Module // of folders called lib, as written
 	watch  Watch
+
+	remembered *remembered
 }
 
 // slot is when rules are asked: of a kind, in a phase, and at admission about an operation.
@@ -44,7 +46,8 @@ type slot struct {
 // plan is which rules are asked in a slot, and the one query that asks all of them.
 type plan struct {
 	asked []*probe
-	all   query // of a plan of several rules
+	index map[*Rule]int // in asked
+	all   query         // of a plan of several rules
 	needs needs
 }
 
@@ -84,7 +87,7 @@ func (l *loader) compile() *Pack {
 		return nil
 	}
 	slices.SortFunc(l.rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
-	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, compiler: compiler, budget: defaultBudget, shared: l.shared}
+	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, compiler: compiler, budget: defaultBudget, shared: l.shared, remembered: &remembered{}}
 	p.store = inmem.New()
 	p.txn = storage.NewTransactionOrDie(noContext, p.store)
 	var params [][2]*ast.Term
@@ -160,7 +163,7 @@ func (r *Rule) isAsked(s slot) bool {
 }
 
 func (p *Pack) planOf(rules []*Rule) *plan {
-	out := &plan{}
+	out := &plan{index: map[*Rule]int{}}
 	for _, r := range rules {
 		q := &probe{rule: r, deny: "deny"}
 		own := ast.NewBody(equals(q.deny, r.ref("deny")))
@@ -172,6 +175,7 @@ func (p *Pack) planOf(rules []*Rule) *plan {
 		if r.patches {
 			q.patch = compileQuery(p.compiler, ast.NewBody(equals(patchVar, r.ref("patch"))))
 		}
+		out.index[r] = len(out.asked)
 		out.asked = append(out.asked, q)
 		out.needs.of(r)
 	}

@@ -30,8 +30,25 @@ var noContext = context.Background()
 // answers are those of the rules of a Pack about one object.
 type answers struct {
 	object *mesh.Object
-	// of are the answers of a rule: that with the defaults, and one for each set of parameters that Guardrails give.
-	of map[*Rule][]answer
+	// Each rule answers with its defaults, and with each set of parameters that Guardrails give.
+	plan *plan
+	of   []answer           // with the defaults, in the order of the plan
+	more map[*Rule][]answer // with parameters
+}
+
+// all are the answers of a rule; none where it was not asked.
+func (a *answers) all(r *Rule) []answer {
+	if a.plan == nil {
+		return nil
+	}
+	i, ok := a.plan.index[r]
+	if !ok {
+		return nil
+	}
+	if len(a.more) == 0 {
+		return a.of[i : i+1 : i+1]
+	}
+	return append(a.of[i:i+1:i+1], a.more[r]...)
 }
 
 // answer is what one rule says of one object.
@@ -47,22 +64,24 @@ func (p *Pack) ask(s *session, o *mesh.Object) *answers {
 	if last := s.last[p]; last != nil && last.object == o {
 		return last
 	}
-	out := &answers{object: o, of: map[*Rule][]answer{}}
-	s.last[p] = out
+	out := &answers{object: o}
+	s.last[p], s.own = out, o
 	occasion := &s.view.Occasion
 	plan := p.plans[slot{o.Kind, occasion.PhaseOr(), occasion.Operation}]
 	if plan == nil {
 		return out
 	}
+	out.plan = plan
 	in := p.input(s, o, plan.needs)
 	input := ast.NewTerm(ast.LazyObject(in))
-	if all, ok := p.askTogether(s, plan, o, input); ok {
-		for _, a := range all {
-			out.of[a.probe.rule] = []answer{p.withPatch(s, a, o, input)}
+	var ok bool
+	if out.of, ok = p.askTogether(s, plan, o, input); ok {
+		for i := range out.of {
+			out.of[i] = p.withPatch(s, out.of[i], o, input)
 		}
 	} else { // one of them went wrong, and nobody knows which: the others must not fall silent for it
 		for _, q := range plan.asked {
-			out.of[q.rule] = []answer{p.askAlone(s, q, o, input)}
+			out.of = append(out.of, p.askAlone(s, q, o, input))
 		}
 	}
 	if occasion.Parameters != nil {
@@ -92,7 +111,10 @@ func (p *Pack) askWith(s *session, plan *plan, in map[string]any, out *answers) 
 		for _, given := range s.view.Occasion.Parameters.Of(q.rule.ID) {
 			a := p.askAlone(s, q, out.object, withParams(in, q.rule, given))
 			a.params = given
-			out.of[q.rule] = append(out.of[q.rule], a)
+			if out.more == nil {
+				out.more = map[*Rule][]answer{}
+			}
+			out.more[q.rule] = append(out.more[q.rule], a)
 		}
 	}
 }

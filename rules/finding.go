@@ -78,9 +78,9 @@ func (r *Rule) example() string {
 
 // answer reports what the rule says of an object, and returns why it does not apply.
 func (p *Pack) answer(r *Rule, view *policies.View, o *mesh.Object, to reporter) (skipped []string) {
-	s := sessionOf(view)
+	s := sessionOf(view, p.remembered)
 	c := collected{rule: r, object: o}
-	for _, a := range p.ask(s, o).of[r] { // none on an occasion on which it is not asked
+	for _, a := range p.ask(s, o).all(r) { // none on an occasion on which it is not asked
 		if wrong := c.add(a); wrong != "" {
 			to.Fail(wrong)
 			return nil

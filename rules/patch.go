@@ -103,7 +103,7 @@ func (p *Pack) proof(s *session, a answer, o *mesh.Object) (fix policies.Fix, wr
 	}
 	view := policies.NewView(s.view.Snapshot.With(next))
 	view.Occasion = s.view.Occasion
-	again := sessionOf(view)
+	again := sessionOf(view, p.remembered)
 	input := p.inputWith(again, next, a)
 	after := p.askAlone(again, a.probe, next, input)
 	switch {

@@ -53,5 +53,6 @@ type position struct {
 }
 
 func (r *Refusals) add(at position, format string, args ...any) {
-	*r = append(*r, Refusal{File: at.file, Line: at.line, Column: at.column, Message: fmt.Sprintf(format, args...)})
+	message := strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ") // parsers break lines
+	*r = append(*r, Refusal{File: at.file, Line: at.line, Column: at.column, Message: message})
 }

@@ -15,7 +15,11 @@ import (
 // goroutine.
 type session struct {
 	view *policies.View
-	// objects are stored objects as terms, and answers those to questions, by name and arguments.
+	// remembered are stored objects as terms; own is the object that is asked about, which may be nobody's but this request's,
+	// and objects has its term.
+	remembered *remembered
+	own        *mesh.Object
+	// answers are those to questions, by name and arguments.
 	objects map[*mesh.Object]*ast.Term
 	answers map[string]*ast.Term
 	// last holds for each pack what its rules answered about the object that was asked about last: checks are asked one by
@@ -25,9 +29,9 @@ type session struct {
 	spent map[*Rule]int
 }
 
-func sessionOf(view *policies.View) *session {
+func sessionOf(view *policies.View, r *remembered) *session {
 	return policies.Once(view, "what rules in Rego found out", func(*mesh.Snapshot) *session {
-		return &session{view: view, objects: map[*mesh.Object]*ast.Term{}, answers: map[string]*ast.Term{},
+		return &session{view: view, remembered: r, objects: map[*mesh.Object]*ast.Term{}, answers: map[string]*ast.Term{},
 			last: map[*Pack]*answers{}, spent: map[*Rule]int{}}
 	})
 }
@@ -37,7 +41,10 @@ func (s *session) object(o *mesh.Object) *ast.Term {
 	if t, ok := s.objects[o]; ok {
 		return t
 	}
-	t := ast.NewTerm(ast.MustInterfaceToValue(o.Content))
+	if s.own != o {
+		return s.remembered.term(o)
+	}
+	t := objectTerm(o)
 	s.objects[o] = t
 	return t
 }

@@ -48,7 +48,13 @@ func array[T any](of []T, term func(T) *ast.Term) *ast.Term {
 	return ast.NewTerm(ast.NewArray(out...))
 }
 
+// noTexts is no labels, which is often.
+var noTexts = ast.NewTerm(ast.NewObject())
+
 func texts(of map[string]string) *ast.Term {
+	if len(of) == 0 {
+		return noTexts
+	}
 	pairs := make([][2]*ast.Term, 0, len(of))
 	for _, k := range slices.Sorted(maps.Keys(of)) {
 		pairs = append(pairs, [2]*ast.Term{text(k), text(of[k])})

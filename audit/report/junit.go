@@ -47,7 +47,7 @@ type junitText struct {
 
 // JUnit writes one suite per file and in it a case per object and check. A check that found nothing
 // passed; a finding that does not fail, is exempt or in the baseline, is a skipped case, and so is
-// all that cannot be judged from the input.
+// all that cannot be judged from the input, and what says that it does not apply.
 func JUnit(w io.Writer, r *ScanResult, failOn policies.Severity) error {
 	j := junit{suites: map[string]*junitSuite{}}
 	found := map[string]bool{}
@@ -70,9 +70,14 @@ func JUnit(w io.Writer, r *ScanResult, failOn policies.Severity) error {
 	for _, o := range r.Judged {
 		object := o.Object.String()
 		for _, check := range o.Checks {
-			if !found[object+"\x00"+check] {
-				j.add(o.Location, junitCase{Name: check, Class: object, Skipped: unknown[object]})
+			if found[object+"\x00"+check] {
+				continue
 			}
+			skipped := unknown[object]
+			if why, ok := o.Skipped[check]; ok {
+				skipped = &junitText{Type: "not-applicable", Message: printable(why)}
+			}
+			j.add(o.Location, junitCase{Name: check, Class: object, Skipped: skipped})
 		}
 	}
 	for _, e := range r.Errors {

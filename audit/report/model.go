@@ -199,6 +199,8 @@ type Judged struct {
 	Object   mesh.Ref
 	Location *Location
 	Checks   []string
+	// Skipped are the reasons of the checks that say they do not apply, by their IDs.
+	Skipped map[string]string
 }
 
 // Finish fills in what follows from the rest: order, counts, and empty arrays for absent ones.

@@ -1,0 +1,31 @@
+package rules
+
+import (
+	"runtime"
+	"testing"
+	"time"
+)
+
+// TestRememberedForgets: a term lives as long as its object, and is made once.
+func TestRememberedForgets(t *testing.T) {
+	r := &remembered{}
+	o := objectsOf(t, denyPolicy)[0]
+	if r.term(o) != r.term(o) {
+		t.Error("the term is made twice")
+	}
+	count := func() (n int) {
+		r.terms.Range(func(any, any) bool { n++; return true })
+		return n
+	}
+	if count() != 1 {
+		t.Fatalf("%d terms", count())
+	}
+	runtime.KeepAlive(o)
+	o = nil
+	for end := time.Now().Add(10 * time.Second); count() > 0; time.Sleep(time.Millisecond) {
+		runtime.GC()
+		if time.Now().After(end) {
+			t.Fatal("the term outlives its object")
+		}
+	}
+}
