@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -36,13 +35,31 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 // HTML writes a page that stands alone: no script, no font and no image from elsewhere. It is made to be read on a screen,
 // light or dark, by keyboard, and to be printed.
 func HTML(w io.Writer, r *Report) error {
-	return pageTemplate.Execute(w, htmlPage{Report: r, CSS: template.CSS(css), Groups: bySeverity(r)})
+	p := htmlPage{Report: r, CSS: template.CSS(css), Groups: bySeverity(r), named: map[string]string{}}
+	p.MoreFindings, p.MoreObjects = max(0, len(r.Findings)-mostFindings), max(0, len(r.Objects)-mostObjects)
+	for _, g := range p.Groups {
+		for _, f := range g.Findings {
+			p.named[f.Fingerprint] = f.Object.String()
+		}
+	}
+	return pageTemplate.Execute(w, p)
 }
+
+// A page that a browser can show holds no more than so many of each; the JSON has them all.
+const (
+	mostFindings = 1000
+	mostObjects  = 2000
+	mostLinks    = 10 // for one control
+)
 
 type htmlPage struct {
 	*Report
 	CSS    template.CSS
 	Groups []htmlGroup
+	// MoreFindings and MoreObjects are how many are not on the page.
+	MoreFindings, MoreObjects int
+
+	named map[string]string // the objects of the findings on the page, by fingerprint
 }
 
 // htmlGroup is the findings of one severity.
@@ -74,7 +91,7 @@ func bySeverity(r *Report) []htmlGroup {
 	var out []htmlGroup
 	for _, s := range policies.Severities {
 		g := htmlGroup{Severity: s}
-		for _, f := range r.Findings {
+		for _, f := range r.Findings[:min(len(r.Findings), mostFindings)] { // the worst come first
 			if f.Severity == s {
 				g.Findings = append(g.Findings, htmlFinding{f, controls[f.Check]})
 			}
@@ -129,16 +146,22 @@ func (f Framework) Slices() []Slice {
 	return out
 }
 
-// Named are the objects of findings, for links to them: by fingerprint, those of a control.
-func (p htmlPage) Named(fingerprints []string) []Finding {
-	var out []Finding
-	for _, f := range p.Findings {
-		if slices.Contains(fingerprints, f.Fingerprint) {
-			out = append(out, f)
+// Link leads to a finding on the page.
+type Link struct{ Fingerprint, Object string }
+
+// Links are those to findings of a control, the first of them.
+func (p htmlPage) Links(fingerprints []string) []Link {
+	var out []Link
+	for _, f := range fingerprints {
+		if object, ok := p.named[f]; ok && len(out) < mostLinks {
+			out = append(out, Link{f, object})
 		}
 	}
 	return out
 }
+
+// ShownObjects are the objects on the page.
+func (p htmlPage) ShownObjects() []Object { return p.Objects[:min(len(p.Objects), mostObjects)] }
 
 // anchor is an ID that a link can name.
 func anchor(parts ...string) string {

@@ -28,7 +28,7 @@ func oscalID(parts ...string) string {
 // exemption that excepts something. OSCAL knows satisfied and not satisfied only: a control that is partly assessed, or
 // exempt, is not satisfied, for the reason "other". Controls that are not assessed are not among those reviewed.
 func OSCAL(w io.Writer, r *Report) error {
-	o := oscalWriter{Report: r, at: r.GeneratedAt.Format(time.RFC3339), byCheck: map[string][]oscalRelated{}, byFinding: map[string]oscalRelated{}}
+	o := oscalWriter{Report: r, items: map[mesh.Ref]bool{}, at: r.GeneratedAt.Format(time.RFC3339), byCheck: map[string][]oscalRelated{}, byFinding: map[string]oscalRelated{}}
 	var doc oscalAssessment
 	out := &doc.Results
 	identity := []string{r.Subject.Digest, r.Subject.Cluster, r.Tool.ChecksDigest, r.Tool.CatalogueDigest}
@@ -48,6 +48,7 @@ func OSCAL(w io.Writer, r *Report) error {
 type oscalWriter struct {
 	*Report
 	at        string
+	items     map[mesh.Ref]bool         // the objects that are inventory items
 	byCheck   map[string][]oscalRelated // observations by the check's ID
 	byFinding map[string]oscalRelated   // by fingerprint
 }
@@ -71,7 +72,7 @@ func (o *oscalWriter) result(id string) oscalResult {
 	if o.Subject.Cluster != "" {
 		r.Props = append(r.Props, prop("cluster-uid", o.Subject.Cluster))
 	}
-	if items := o.items(); len(items) > 0 {
+	if items := o.inventory(); len(items) > 0 {
 		r.Local = &oscalLocal{items}
 	}
 	r.Observed = o.observations()
@@ -89,9 +90,10 @@ func (o *oscalWriter) result(id string) oscalResult {
 // itemID is that of an object, whatever its version.
 func itemID(ref mesh.Ref) string { return oscalID("object", ref.Kind, ref.Namespace, ref.Name) }
 
-func (o *oscalWriter) items() []oscalItem {
+func (o *oscalWriter) inventory() []oscalItem {
 	var out []oscalItem
 	for _, object := range o.Objects {
+		o.items[object.Ref] = true
 		item := oscalItem{UUID: itemID(object.Ref), Description: oscalLine(object.String()),
 			Props: []oscalProp{prop("api-version", object.APIVersion), prop("kind", object.Kind), prop("name", object.Name), prop("digest", object.Digest)}}
 		for _, p := range []oscalProp{{Name: "namespace", Value: object.Namespace}, {Name: "uid", Value: object.UID}, {Name: "resource-version", Value: object.ResourceVersion}} {
@@ -142,7 +144,7 @@ func (o *oscalWriter) observe(f *Finding, nth int) oscalObservation {
 	if f.Field != "" {
 		one.Props = append(one.Props, prop("field", f.Field))
 	}
-	if slices.ContainsFunc(o.Objects, func(x Object) bool { return x.Ref == f.Object }) {
+	if o.items[f.Object] {
 		one.Subjects = []oscalSubject{{UUID: itemID(f.Object), Type: "inventory-item", Title: oscalLine(f.Object.String())}}
 		one.Evidence = []oscalProof{{Description: "The object as it was judged.", Props: []oscalProp{prop("digest", f.Digest)}}}
 	}

@@ -1,6 +1,7 @@
 package compliance_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -133,4 +134,30 @@ func TestHostileNames(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestLarge: a mesh with many findings makes a page that a browser can show, which says what it leaves out, and takes no
+// longer than it should: what is quadratic would take minutes.
+func TestLarge(t *testing.T) {
+	var text strings.Builder
+	text.WriteString(shop[:strings.Index(shop, "---")])
+	for i := range 4000 {
+		text.WriteString("---\n" + strings.NewReplacer("NAME", fmt.Sprintf("bad-%d", i), "METHODS", "methods").Replace(shop[strings.Index(shop, "---")+4:len(shop)-4]))
+	}
+	file := filepath.Join(t.TempDir(), "in.yaml")
+	if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := made(t, december, file)
+	if len(r.Findings) < 4000 {
+		t.Fatalf("only %d findings", len(r.Findings))
+	}
+	html := written(t, "html", r)
+	if n := len(html); n > 8<<20 {
+		t.Errorf("the page has %d bytes", n)
+	}
+	if want := fmt.Sprintf("%d more findings, none of them worse, are not on this page", len(r.Findings)-1000); !strings.Contains(html, want) {
+		t.Errorf("the page does not say %q", want)
+	}
+	written(t, "oscal", r)
 }
