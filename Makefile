@@ -7,7 +7,7 @@ BIN := bin/waywarden
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: help build test race test-cluster test-kind test-alerts test-image cluster cluster-status cluster-down lint fmt generate check-generated demo demo-cluster bench fuzz conformance
+.PHONY: help build test rules race test-cluster test-kind test-alerts test-image cluster cluster-status cluster-down lint fmt generate check-generated demo demo-cluster bench fuzz conformance
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,11 @@ build: ## build bin/waywarden
 test: ## run the tests, but for those that need a control plane
 	$(GO) test ./...
 	cd test/chart && $(GO) test -count=1 ./... # what lies outside its module, as the chart does, is not seen by the test cache
+
+# The scenarios are part of `test`. What those are worth is said here.
+rules: build ## check the library of rules, and whether its scenarios reach every line and notice every mistake
+	$(BIN) rules check rules/zerotrust --library
+	$(BIN) rules test rules/zerotrust --library --coverage --mutate
 
 race: ## run the tests of what goroutines share, with the race detector
 	$(GO) test -race ./policies/mesh ./inventory ./webhook ./certs

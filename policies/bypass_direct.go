@@ -129,3 +129,9 @@ func Guarded(s *mesh.Snapshot, workloads []*mesh.Workload) bool {
 	stranger := direct{principal: "stranger.invalid/ns/stranger/sa/stranger"}
 	return !stranger.open(s, workloads) && !(direct{plaintext: true}).open(s, workloads)
 }
+
+// Admits is whether ztunnel may let in a caller of that principal, without spiffe://, that connects to any of the workloads without
+// passing a waypoint. For a workload that ztunnel does not capture, nothing refuses anybody.
+func Admits(s *mesh.Snapshot, workloads []*mesh.Workload, principal string) bool {
+	return (direct{principal: principal}).open(s, workloads)
+}

@@ -88,6 +88,10 @@
 //	                                          workload, a Service, a Namespace (its plain pods) or a waypoint. closed is whether it denies
 //	                                          what no policy admits; guarded, at the pods, whether it refuses strangers on all ports
 //	mesh.enrolled(kind, ns, name)             of a Namespace, Service or workload
+//	mesh.callers(kind, ns, name)              [{path, field, value, trustDomain, namespace, account, principal}]: whom an AuthorizationPolicy
+//	                                          names, in from and in when; what is a wildcard is left out
+//	mesh.admits(kind, ns, name, principal)    whether a caller of a principal, as in cluster.local/ns/shop/sa/web, may get in at the pods of a
+//	                                          Service or workload, without its waypoint
 //
 // A rule is a function of these: what calls the network, reads the clock or is random is refused when it is loaded.
 //

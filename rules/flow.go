@@ -162,7 +162,7 @@ func (f *flow) asked(e *ast.Expr, name string, args []*ast.Term) {
 
 // kindIsFirst are the questions whose first argument names a kind.
 var kindIsFirst = map[string]bool{"mesh.policies": true, "mesh.policies_for": true, "mesh.effects": true, "mesh.waypoint": true, "mesh.enrolled": true,
-	"mesh.workloads_of": true, "mesh.layers": true}
+	"mesh.workloads_of": true, "mesh.layers": true, "mesh.admits": true, "mesh.callers": true}
 
 func answerShape(name string, kind *shape) *shape {
 	switch name {
@@ -176,6 +176,8 @@ func answerShape(name string, kind *shape) *shape {
 		return listOf(kind)
 	case "mesh.effects":
 		return listOf(effectShape)
+	case "mesh.callers":
+		return listOf(callerShape)
 	case "mesh.layers":
 		return listOf(layerShape)
 	case "mesh.workloads", "mesh.workloads_of", "mesh.workloads_as":

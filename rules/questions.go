@@ -47,7 +47,7 @@ var questions = table(
 	question("mesh.waypoint", "which waypoint a Service, ServiceEntry, WorkloadEntry or Namespace asks for, and whether it is bound", ofObject, anObject, (*session).waypoint),
 	question("mesh.enrolled", "whether a workload, all behind a Service, or a plain pod in a Namespace is captured by ztunnel; undefined where that is not known",
 		ofObject, types.B, (*session).enrolled),
-	workloads, effectiveMTLS, workloadsOf, workloadsAs, layers,
+	workloads, effectiveMTLS, workloadsOf, workloadsAs, layers, admits, callers,
 )
 
 var (
@@ -85,7 +85,7 @@ func question(name, description string, args []string, result types.Type, answer
 		in = append(in, types.Named(a, types.S))
 	}
 	return builtin(declare(name, description, in, result), func(s *session, operands []*ast.Term) *ast.Term {
-		var room [3]string
+		var room [4]string
 		a := arguments(room[:len(operands)])
 		for i, o := range operands {
 			t, ok := o.Value.(ast.String)

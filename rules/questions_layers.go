@@ -27,6 +27,15 @@ var (
 		})
 	layers = question("mesh.layers", "the layers that can enforce AuthorizationPolicies for a workload, a Service, a Namespace (its plain pods) or a waypoint, and what they refuse; undefined where the input does not show all that holds there",
 		ofObject, types.NewArray(nil, anObject), (*session).layers)
+	admits = question("mesh.admits", "whether what stands before workloads may let in a caller of a principal that comes to the pods themselves; undefined where the input does not show all that holds there",
+		[]string{"kind", "namespace", "name", "principal"}, types.B, func(s *session, a arguments) *ast.Term {
+			all, _ := s.workloadsOf(a.kind(0), a[1], a[2])
+			unknown := slices.ContainsFunc(all, func(w *mesh.Workload) bool { return w.Mode == mesh.ModeUnknown })
+			if len(all) == 0 || unknown || !s.view.Known(a[1]) || !s.view.Known(s.view.RootNamespace()) {
+				return nil
+			}
+			return truth(policies.Admits(s.view.Snapshot, all, a[3]))
+		})
 )
 
 // standing are the workloads of mesh.workloads_of. Of pods of one owner that is not in the input, the first stands for all.

@@ -10,7 +10,7 @@ import (
 func TestRememberedForgets(t *testing.T) {
 	r := &remembered{}
 	o := objectsOf(t, denyPolicy)[0]
-	if r.term(o) != r.term(o) {
+	if first := r.term(o); first != r.term(o) {
 		t.Error("the term is made twice")
 	}
 	count := func() (n int) {

@@ -114,7 +114,8 @@ var (
 	}()
 	bindingShape = record("the waypoint", fieldsNamed("asked", "optsOut", "bound", "known", "reason", "askedBy", "ingress", "namespace", "name", "ready",
 		"principal", "trafficType"))
-	layerShape = func() *shape {
+	callerShape = record("the caller", fieldsNamed("path", "field", "value", "trustDomain", "namespace", "account", "principal"))
+	layerShape  = func() *shape {
 		f := fieldsNamed("closed", "guarded")
 		f["by"] = refShape
 		f["enforcedBy"] = &shape{name: "enforcedBy", enum: []string{"ztunnel", "waypoint", "sidecar"}}

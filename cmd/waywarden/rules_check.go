@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -158,7 +159,7 @@ func asScan(refusals rules.Refusals) *report.ScanResult {
 			what, remedy = what[:i+1], what[i+2:]
 		}
 		out.Findings = append(out.Findings, report.Finding{
-			Finding:  policies.Finding{Check: refusal.ID, Severity: refusal.Severity, Object: mesh.Ref{Kind: "Rule", Name: r.File}, Message: what, Remedy: remedy},
+			Finding:  policies.Finding{Check: refusal.ID, Severity: refusal.Severity, Action: string(v1alpha1.Deny), Object: mesh.Ref{Kind: "Rule", Name: r.File}, Message: what, Remedy: remedy},
 			Location: &report.Location{File: r.File, Line: max(r.Line, 1), Column: max(r.Column, 1)},
 		})
 	}

@@ -81,7 +81,7 @@ func (n *ruleNew) run(e *env, id string) error {
 	files := make([]string, len(names))
 	for i, name := range names {
 		files[i] = filepath.Join(n.dir, filepath.FromSlash(trial.Beside(name, filepath.ToSlash(absolute))))
-		if _, err := os.Lstat(files[i]); err == nil {
+		if exists(files[i]) {
 			return fmt.Errorf("%s is there already. Choose another ID, or remove it", files[i])
 		}
 	}

@@ -87,8 +87,9 @@ func (t *ruleTrial) run(ctx context.Context, e *env, args []string) error {
 	}
 	fail(t.scenarios(&b, results))
 	fail(t.inRego(&b, tests))
+	sound := status == report.StatusClean
 	fail(t.covered(&b, results))
-	if status == report.StatusClean && t.mutate { // of a rule that fails, every mutant would be noticed
+	if sound && t.mutate { // of a rule that fails, every mutant would be noticed
 		fail(mutations(&b, trial.Mutate(pack, only)))
 	}
 	if _, err := fmt.Fprint(e.stdout, b.String()); err != nil {

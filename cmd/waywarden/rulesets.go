@@ -56,8 +56,12 @@ func (r *rulesets) checks() ([]*policies.Check, error) {
 
 // asked are the checks that are asked where globs name none, and those that are asked.
 func (r *rulesets) asked(globs []string) (known, asked []*policies.Check, err error) {
-	if len(globs)+len(r.dirs) == 0 && !r.zeroTrust {
-		return policies.Checks(), policies.Checks(), nil // without compiling a rule
+	library := slices.ContainsFunc(globs, func(g string) bool { return strings.HasPrefix(g, zerotrust.Prefix) })
+	if len(r.dirs) == 0 && !r.zeroTrust && !library {
+		known = policies.Checks()
+		if asked, err = selectChecks(known, globs); err == nil {
+			return known, asked, nil // without compiling a rule
+		}
 	}
 	known, err = r.checks()
 	if err != nil {
@@ -67,7 +71,6 @@ func (r *rulesets) asked(globs []string) (known, asked []*policies.Check, err er
 	if err != nil {
 		return nil, nil, fmt.Errorf("--check: %w", err)
 	}
-	library := slices.ContainsFunc(globs, func(g string) bool { return strings.HasPrefix(g, zerotrust.Prefix) })
 	if r.zeroTrust || library {
 		return known, asked, nil
 	}

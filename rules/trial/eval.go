@@ -26,12 +26,23 @@ func Eval(pack *rules.Pack, r *rules.Rule, view *policies.View, o *mesh.Object, 
 	var (
 		printed printer
 		module  = r.Parse()
-		buffer  = topdown.NewBufferTracer()
+		buffer  *topdown.BufferTracer
 		out     Answer
 	)
-	check := single(pack, r, module, rules.Watch{Tracer: func(*mesh.Object) topdown.QueryTracer { return buffer }, Print: &printed})
+	watch := func(*mesh.Object) topdown.QueryTracer {
+		t := topdown.NewBufferTracer()
+		if buffer == nil { // what goes wrong is asked again, and what was repaired
+			buffer = t
+		}
+		return t
+	}
+	check := single(pack, r, module, rules.Watch{Tracer: watch, Print: &printed})
 	out.Outcome = scenario.AskOne(check, view, o)
-	out.Why, out.Printed = Explain(module, *buffer), printed.take()
+	if out.Printed = printed.take(); buffer == nil {
+		out.Why = "It was not asked: it is not asked in a scan.\n"
+		return out
+	}
+	out.Why = Explain(module, *buffer)
 	if full {
 		var b strings.Builder
 		topdown.PrettyTraceWithOpts(&b, *buffer, topdown.PrettyTraceOptions{Locations: true, ExprVariables: true})

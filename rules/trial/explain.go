@@ -31,7 +31,9 @@ func explain(pack *rules.Pack, r *rules.Rule, module *ast.Module, c scenario.Cas
 	var all []traced
 	watched := single(pack, r, module, rules.Watch{Tracer: func(o *mesh.Object) topdown.QueryTracer {
 		t := topdown.NewBufferTracer()
-		all = append(all, traced{o, t})
+		if n := len(all); n == 0 || all[n-1].object != o { // what goes wrong is asked again, and what was repaired
+			all = append(all, traced{o, t})
+		}
 		return t
 	}})
 	c.Ask(watched)

@@ -83,6 +83,9 @@ func (m *mutation) expr(e *ast.Expr) bool {
 		return true
 	}
 	text := string(e.Location.Text)
+	if t, ok := e.Terms.(*ast.Term); ok && t.Value.Compare(ast.Boolean(true)) == 0 && text != "true" {
+		return true // the body of a rule that has none
+	}
 	if strings.HasPrefix(text, "else") {
 		return true
 	}

@@ -32,7 +32,7 @@ type Excused struct {
 // Mutate puts small mistakes into every rule, one at a time, and asks its scenarios. What they expect must be what the rules
 // say: see [Run].
 //
-// A mistake that changes nothing is told by a comment in its line or in the line above: `# survives negate: a pod without a
+// A mistake that changes nothing is told by a comment in its line or alone in the line above: `# survives negate: a pod without a
 // name is no pod`, with one or more of the kinds of Mutant before the colon.
 func Mutate(pack *rules.Pack, only func(id string) bool) []Mutation {
 	return each(selected(pack, only), func(r *rules.Rule) Mutation { return mutate(pack, r) })
@@ -41,7 +41,7 @@ func Mutate(pack *rules.Pack, only func(id string) bool) []Mutation {
 func mutate(pack *rules.Pack, r *rules.Rule) Mutation {
 	out := Mutation{Rule: r}
 	module := r.Parse()
-	excuses := excusesIn(module)
+	excuses := excusesIn(module, string(r.Source))
 	for _, m := range mutants(string(r.Source), module) {
 		killed, born := tell(pack, r, m)
 		switch {
@@ -81,7 +81,7 @@ func tell(pack *rules.Pack, r *rules.Rule, m Mutant) (killed, born bool) {
 
 // excuse is a comment that says why a mutant survives.
 type excuse struct {
-	comment, line int
+	comment, line int // where it stands, and what it is about
 	kinds         []string
 	reason        string
 	used          bool
@@ -91,7 +91,8 @@ type excuses []*excuse
 
 var excusing = regexp.MustCompile(`^ *survives ([a-z, ]+): *(.+)$`)
 
-func excusesIn(module *ast.Module) excuses {
+func excusesIn(module *ast.Module, source string) excuses {
+	lines := strings.Split(source, "\n")
 	var out excuses
 	for _, c := range module.Comments {
 		found := excusing.FindStringSubmatch(string(c.Text))
@@ -99,6 +100,9 @@ func excusesIn(module *ast.Module) excuses {
 			continue
 		}
 		e := &excuse{comment: c.Location.Row, line: c.Location.Row, reason: found[2]}
+		if strings.TrimSpace(lines[c.Location.Row-1][:c.Location.Col-1]) == "" {
+			e.line++ // it stands alone, above
+		}
 		for k := range strings.SplitSeq(found[1], ",") {
 			e.kinds = append(e.kinds, strings.TrimSpace(k))
 		}
@@ -107,10 +111,10 @@ func excusesIn(module *ast.Module) excuses {
 	return out
 }
 
-// of is why a mutant survives: what a comment in its line says, or one in the line above.
+// of is why a mutant survives, as a comment says.
 func (all excuses) of(m Mutant) string {
 	for _, e := range all {
-		if (e.line == m.Line || e.line == m.Line-1) && slices.Contains(e.kinds, m.Kind) {
+		if e.line == m.Line && slices.Contains(e.kinds, m.Kind) {
 			e.used = true
 			return e.reason
 		}

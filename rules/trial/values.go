@@ -90,9 +90,12 @@ func look(t *ast.Term, e *topdown.Event, add func(string, ast.Value)) bool {
 		return true
 	case ast.Var:
 		worth := e.Locals.Get(v)
+		if worth == nil { // it is what the expression would have found out
+			return false
+		}
 		if meta, ok := e.LocalMetadata[v]; ok && !meta.Name.IsWildcard() && !meta.Name.IsGenerated() {
 			add(string(meta.Name), worth)
-		} else if worth != nil && t.Location != nil {
+		} else if t.Location != nil {
 			add(string(t.Location.Text), worth)
 		}
 	case ast.Ref:
@@ -100,7 +103,7 @@ func look(t *ast.Term, e *topdown.Event, add func(string, ast.Value)) bool {
 			look(sub, e, add)
 		}
 		if root, rest, ok := rootOf(v, e); ok {
-			add(written(t), find(root, rest, e))
+			add(written(v, e), find(root, rest, e))
 			return true
 		}
 		return v[0].Equal(ast.DefaultRootDocument)
@@ -142,10 +145,21 @@ func find(root ast.Value, path ast.Ref, e *topdown.Event) ast.Value {
 	return root
 }
 
-// written is a reference as its author wrote it.
-func written(t *ast.Term) string {
-	if t.Location != nil && len(t.Location.Text) > 0 {
-		return string(t.Location.Text)
+// written is a reference with variables as their author called them, and with their values where the author gave them no name.
+func written(ref ast.Ref, e *topdown.Event) string {
+	out := ref.Copy()
+	for i, t := range out {
+		v, ok := t.Value.(ast.Var)
+		if !ok {
+			continue
+		}
+		if meta, known := e.LocalMetadata[v]; known && !meta.Name.IsWildcard() && !meta.Name.IsGenerated() {
+			out[i] = ast.NewTerm(meta.Name)
+		} else if worth := e.Locals.Get(v); worth != nil && i > 0 {
+			out[i] = ast.NewTerm(worth)
+		} else if v.IsGenerated() && i > 0 {
+			out[i] = ast.VarTerm("_")
+		}
 	}
-	return t.String()
+	return out.String()
 }

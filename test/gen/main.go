@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/waywarden/waywarden/audit/compliance"
@@ -45,7 +47,7 @@ func main() {
 
 func run(check bool) error {
 	var stale []string
-	for _, p := range append(parts, schemaParts()...) {
+	for _, p := range slices.Concat(parts, schemaParts(), ruleParts()) {
 		old, err := os.ReadFile(p.file)
 		if err != nil && (p.name != "" || !errors.Is(err, fs.ErrNotExist)) {
 			return err
@@ -63,7 +65,22 @@ func run(check bool) error {
 		}
 		stale = append(stale, p.file)
 		if !check {
+			if err := os.MkdirAll(filepath.Dir(p.file), 0o755); err != nil {
+				return err
+			}
 			if err := os.WriteFile(p.file, now, 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	gone, err := staleRules()
+	if err != nil {
+		return err
+	}
+	for _, file := range gone {
+		stale = append(stale, file)
+		if !check {
+			if err := os.Remove(file); err != nil {
 				return err
 			}
 		}

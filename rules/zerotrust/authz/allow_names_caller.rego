@@ -30,38 +30,33 @@ package zerotrust.authz.allow_names_caller
 import data.zerotrust.lib.authz
 
 deny contains v if {
-	authz.allows(input.object)
+	object.get(input.object.spec, "action", "ALLOW") == "ALLOW"
 	some i, rule in input.object.spec.rules
+	some place in nameless(i, rule)
 	not authz.empty(rule)
 	not asks_below(rule)
 	not admitted(rule)
-	some place in nameless(rule)
 	authz.inside(input.effects)
 	v := {
 		"msg": sprintf("callers get in whoever they are: this ALLOW %s.", [place.why]),
-		"path": sprintf("spec.rules[%d]%s", [i, place.path]),
+		"path": place.path,
 	}
 }
 
-nameless(rule) := [{"path": "", "why": "does not ask who calls"}] if count(object.get(rule, "from", [])) == 0
-
-nameless(rule) := [{"path": sprintf(".from[%d].source", [j]), "why": why(from.source)} |
+nameless(i, rule) := [{"path": sprintf("spec.rules[%d]", [i]), "why": "does not ask who calls"}] if {
+	not rule.from
+} else := [{"path": sprintf("spec.rules[%d].from[%d].source", [i, j]), "why": why(from.source)} |
 	some j, from in rule.from
-	not asks(from.source)
-] if {
-	count(rule.from) > 0
-}
+	not from.source.principals
+	not from.source.serviceAccounts
+	not from.source.namespaces
+	not from.source.requestPrincipals
+]
 
-# asks is whether a source names callers by what they can prove.
-asks(source) if {
-	some field in ["principals", "serviceAccounts", "namespaces", "requestPrincipals"]
-	count(source[field]) > 0
-}
-
-# asks_below is whether a condition of the rule does so.
+# asks_below is whether a condition of the rule names callers by what they can prove.
 asks_below(rule) if {
 	some condition in rule.when
-	count(condition.values) > 0
+	condition.values != []
 	proves(condition.key)
 }
 
@@ -75,14 +70,14 @@ why(source) := "only says who they are not" if not addressed(source)
 
 addressed(source) if {
 	some field in ["ipBlocks", "remoteIpBlocks", "notIpBlocks", "notRemoteIpBlocks"]
-	count(source[field]) > 0
+	source[field]
 }
 
 # admitted is whether a rule is about ports alone on which anybody may call.
 admitted(rule) if {
-	count(rule.to) > 0
+	rule.to != []
 	every to in rule.to {
-		count(to.operation.ports) > 0
+		to.operation.ports != []
 		every port in to.operation.ports {
 			port in input.params.ports
 		}

@@ -19,14 +19,13 @@
 #   remediation: Take the caller out, or correct its name.
 package zerotrust.authz.callers_exist
 
-import data.zerotrust.lib.authz
+import data.zerotrust.lib.waits
 
 deny contains v if {
-	authz.allows(input.object)
-	some caller in authz.callers(input.object)
-	not caller.account in {"", "default"}
-	not contains(caller.account, "*")
-	caller.trustDomain in {"", mesh.trust_domain()}
+	object.get(input.object.spec, "action", "ALLOW") == "ALLOW"
+	some caller in mesh.callers("AuthorizationPolicy", input.object.metadata.namespace, input.object.metadata.name)
+	caller.account != "default"
+	caller.trustDomain == mesh.trust_domain()
 	mesh.namespace(caller.namespace)
 	accounts := mesh.policies("ServiceAccount", caller.namespace)
 	count(accounts) > 0
@@ -36,7 +35,7 @@ deny contains v if {
 	v := {
 		"msg": sprintf("whoever makes service account %s/%s gets in: it is let in, and does not exist.", [caller.namespace, caller.account]),
 		"path": caller.path,
-		"waitsFor": {"kind": "ServiceAccount", "namespace": caller.namespace},
+		"waitsFor": waits.another("ServiceAccount", caller.namespace),
 	}
 }
 

@@ -21,12 +21,10 @@ package zerotrust.authz.ext_authz_fails_closed
 
 deny contains v if {
 	input.object.metadata.namespace in {mesh.root_namespace(), "istio-system"}
-	yaml.is_valid(input.object.data.mesh)
 	config := yaml.unmarshal(input.object.data.mesh)
 	some provider in config.extensionProviders
 	some api in ["envoyExtAuthzHttp", "envoyExtAuthzGrpc"]
 	provider[api].failOpen == true
-	count(users(provider.name)) > 0
 	v := {
 		"msg": sprintf("calls that %s is to decide get in when it does not answer: its provider has failOpen, and %s asks it.", [provider.name, min(users(provider.name))]),
 		"path": "data.mesh",

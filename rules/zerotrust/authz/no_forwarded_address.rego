@@ -35,7 +35,7 @@ forwarded contains place if {
 	some i, rule in input.object.spec.rules
 	some j, from in rule.from
 	some field in ["remoteIpBlocks", "notRemoteIpBlocks"]
-	count(from.source[field]) > 0
+	from.source[field] != []
 	place := {
 		"path": sprintf("spec.rules[%d].from[%d].source.%s", [i, j, field]),
 		"why": sprintf("%s is compared with header X-Forwarded-For", [field]),

@@ -24,19 +24,16 @@
 #   remediation: Write the ALLOW in the namespaces that the caller needs, or list it in the parameter callers.
 package zerotrust.authz.no_mesh_wide_allow
 
-import data.zerotrust.lib.authz
-
 deny contains v if {
-	authz.allows(input.object)
+	object.get(input.object.spec, "action", "ALLOW") == "ALLOW"
 	input.object.metadata.namespace == mesh.root_namespace()
-	authz.unbound(input.object)
-	some i, rule in input.object.spec.rules
-	some j, from in rule.from
-	some field in ["principals", "serviceAccounts", "namespaces"]
-	some k, value in from.source[field]
-	not value in input.params.callers
+	not input.object.spec.selector
+	not input.object.spec.targetRef
+	not input.object.spec.targetRefs
+	some caller in mesh.callers("AuthorizationPolicy", input.object.metadata.namespace, input.object.metadata.name)
+	not caller.value in input.params.callers
 	v := {
-		"msg": sprintf("%q gets in at every workload of the mesh: this ALLOW of the root namespace selects nothing.", [value]),
-		"path": sprintf("spec.rules[%d].from[%d].source.%s[%d]", [i, j, field, k]),
+		"msg": sprintf("%q gets in at every workload of the mesh: this ALLOW of the root namespace selects nothing.", [caller.value]),
+		"path": caller.path,
 	}
 }

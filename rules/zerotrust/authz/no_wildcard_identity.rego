@@ -19,21 +19,14 @@
 package zerotrust.authz.no_wildcard_identity
 
 deny contains v if {
-	allows
-	some i, rule in input.object.spec.rules
-	some j, from in rule.from
-	some field in {"principals", "namespaces", "serviceAccounts"}
-	some k, value in from.source[field]
-	why := wildcard(field, value)
+	object.get(input.object.spec, "action", "ALLOW") == "ALLOW"
+	some caller in mesh.callers("AuthorizationPolicy", input.object.metadata.namespace, input.object.metadata.name)
+	contains(caller.value, "*")
 	v := {
-		"msg": sprintf("callers get in that nobody has named: %s %q %s.", [field, value, why]),
-		"path": sprintf("spec.rules[%d].from[%d].source.%s[%d]", [i, j, field, k]),
+		"msg": sprintf("callers get in that nobody has named: %s %q %s.", [caller.field, caller.value, wildcard(caller.field, caller.value)]),
+		"path": caller.path,
 	}
 }
-
-allows if not input.object.spec.action
-
-allows if input.object.spec.action == "ALLOW"
 
 wildcard(_, "*") := "is everybody who has an identity"
 

@@ -21,10 +21,10 @@ package zerotrust.authz.prefers_service_accounts
 import data.zerotrust.lib.authz
 
 deny contains v if {
-	authz.allows(input.object)
+	object.get(input.object.spec, "action", "ALLOW") == "ALLOW"
 	some i, rule in input.object.spec.rules
 	some j, from in rule.from
-	count(from.source.namespaces) > 0
+	from.source.namespaces != []
 	not finer(from.source)
 	authz.inside(input.effects)
 	v := {
@@ -34,6 +34,6 @@ deny contains v if {
 }
 
 finer(source) if {
-	some field in ["principals", "serviceAccounts", "requestPrincipals"]
-	count(source[field]) > 0
+	some field in ["principals", "requestPrincipals"]
+	source[field] != []
 }

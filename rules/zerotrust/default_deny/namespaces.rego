@@ -21,12 +21,15 @@
 #     namespace.
 package zerotrust.default_deny.namespaces
 
+import data.zerotrust.lib.authz
+import data.zerotrust.lib.waits
+
 deny contains v if {
-	some layer in mesh.layers("Namespace", "", input.object.metadata.name)
+	some layer in authz.layers_of_namespace(input.object.metadata.name)
 	not layer.closed
 	v := {
 		"msg": sprintf("a new pod here lets in whoever reaches it: no policy there (%s) for the Namespace or the mesh denies what none admits.", [layer.enforcedBy]),
 		"path": "metadata.name",
-		"waitsFor": {"kind": "AuthorizationPolicy", "namespace": input.object.metadata.name},
+		"waitsFor": waits.another("AuthorizationPolicy", input.object.metadata.name),
 	}
 }

@@ -22,13 +22,16 @@
 #     waypoint.
 package zerotrust.default_deny.services
 
+import data.zerotrust.lib.authz
+import data.zerotrust.lib.waits
+
 deny contains v if {
-	some layer in mesh.layers(input.object.kind, input.object.metadata.namespace, input.object.metadata.name)
-	layer.enforcedBy == "waypoint"
+	some layer in authz.layers(input.object)
+	waypoint := layer.by
 	not layer.closed
 	v := {
-		"msg": sprintf("whoever calls it gets through: no policy at waypoint %s/%s denies what none admits.", [layer.by.namespace, layer.by.name]),
+		"msg": sprintf("whoever calls it gets through: no policy at waypoint %s/%s denies what none admits.", [waypoint.namespace, waypoint.name]),
 		"path": "metadata.name",
-		"waitsFor": {"kind": "AuthorizationPolicy", "namespace": input.object.metadata.namespace},
+		"waitsFor": waits.another("AuthorizationPolicy", input.object.metadata.namespace),
 	}
 }

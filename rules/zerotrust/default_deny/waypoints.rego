@@ -22,12 +22,15 @@
 #     GatewayClass istio-waypoint.
 package zerotrust.default_deny.waypoints
 
+import data.zerotrust.lib.authz
+import data.zerotrust.lib.waits
+
 deny contains v if {
-	some layer in mesh.layers("Gateway", input.object.metadata.namespace, input.object.metadata.name)
+	some layer in authz.layers(input.object)
 	not layer.closed
 	v := {
 		"msg": "whoever calls a Service by this waypoint gets through, unless a policy names the Service: nothing at the waypoint itself denies what no policy admits.",
 		"path": "metadata.name",
-		"waitsFor": {"kind": "AuthorizationPolicy", "namespace": input.object.metadata.namespace},
+		"waitsFor": waits.another("AuthorizationPolicy", input.object.metadata.namespace),
 	}
 }

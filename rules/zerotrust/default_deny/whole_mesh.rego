@@ -21,6 +21,7 @@
 package zerotrust.default_deny.whole_mesh
 
 import data.zerotrust.lib.authz
+import data.zerotrust.lib.waits
 
 deny contains v if {
 	input.object.metadata.name == mesh.root_namespace()
@@ -28,7 +29,7 @@ deny contains v if {
 	v := {
 		"msg": sprintf("workloads of the whole mesh let in whoever reaches them, unless a policy names them: no AuthorizationPolicy in %s denies what none admits.", [mesh.root_namespace()]),
 		"path": "metadata.name",
-		"waitsFor": {"kind": "AuthorizationPolicy", "namespace": mesh.root_namespace()},
+		"waitsFor": waits.another("AuthorizationPolicy", mesh.root_namespace()),
 	}
 }
 

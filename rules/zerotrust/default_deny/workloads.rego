@@ -19,12 +19,15 @@
 #   remediation: Write an ALLOW for the callers of the workload, or a default deny for its namespace.
 package zerotrust.default_deny.workloads
 
+import data.zerotrust.lib.authz
+import data.zerotrust.lib.waits
+
 deny contains v if {
-	some layer in mesh.layers(input.object.kind, input.object.metadata.namespace, input.object.metadata.name)
+	some layer in authz.layers(input.object)
 	not layer.closed
 	v := {
 		"msg": sprintf("whoever reaches it gets in: no policy there (%s) denies what none admits.", [layer.enforcedBy]),
 		"path": "metadata.name",
-		"waitsFor": {"kind": "AuthorizationPolicy", "namespace": input.object.metadata.namespace},
+		"waitsFor": waits.another("AuthorizationPolicy", input.object.metadata.namespace),
 	}
 }

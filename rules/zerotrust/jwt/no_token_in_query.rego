@@ -21,7 +21,7 @@ package zerotrust.jwt.no_token_in_query
 
 deny contains v if {
 	some i, rule in input.object.spec.jwtRules
-	count(rule.fromParams) > 0
+	rule.fromParams != []
 	v := {
 		"msg": sprintf("whoever reads a log can be the user: tokens are taken from query parameter %s.", [concat(", ", rule.fromParams)]),
 		"path": sprintf("spec.jwtRules[%d].fromParams", [i]),

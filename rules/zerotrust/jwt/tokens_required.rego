@@ -21,15 +21,17 @@
 #     At the same targets, deny what has no token: action DENY with notRequestPrincipals "*" in from.source.
 package zerotrust.jwt.tokens_required
 
+import data.zerotrust.lib.waits
+
 deny contains v if {
 	some e in input.effects
 	e.enforcedBy in {"waypoint", "gateway", "sidecar"}
 	not asked_for(e.target)
 	v := {
-		"msg": sprintf("requests without a token get in at %s %s: no AuthorizationPolicy there goes by tokens, and this RequestAuthentication only refuses wrong ones.", [e.target.kind, object.get(e.target, "name", "")]),
+		"msg": sprintf("requests without a token get in at %s %s: no AuthorizationPolicy there goes by tokens, and this RequestAuthentication only refuses wrong ones.", [e.target.kind, e.target.name]),
 		"path": "spec.jwtRules",
 		"verdict": e.verdict,
-		"waitsFor": {"kind": "AuthorizationPolicy", "namespace": input.object.metadata.namespace},
+		"waitsFor": waits.another("AuthorizationPolicy", input.object.metadata.namespace),
 	}
 }
 
@@ -39,11 +41,9 @@ asked_for(target) if {
 }
 
 # there are the policies that hold at a target; for what is no object, those of the namespace.
-there(target) := mesh.policies_for(target.kind, target.namespace, target.name) if target.kind in {"Service", "ServiceEntry", "Gateway"}
-
-there(target) := mesh.policies("AuthorizationPolicy", input.object.metadata.namespace) if {
-	not target.kind in {"Service", "ServiceEntry", "Gateway"}
-}
+there(target) := mesh.policies_for(target.kind, target.namespace, target.name) if {
+	target.kind in {"Service", "ServiceEntry", "Gateway"}
+} else := mesh.policies("AuthorizationPolicy", input.object.metadata.namespace)
 
 by_tokens(policy) if policy.spec.action == "CUSTOM"
 
@@ -51,7 +51,7 @@ by_tokens(policy) if {
 	some rule in policy.spec.rules
 	some from in rule.from
 	some field in ["requestPrincipals", "notRequestPrincipals"]
-	count(from.source[field]) > 0
+	from.source[field] != []
 }
 
 by_tokens(policy) if {

@@ -40,28 +40,8 @@ closes(policy) if {
 	}
 }
 
-# callers are the namespaces that the sources of a policy name one by one, and the service accounts where they are named,
-# each with its place. What is a wildcard names nobody.
-callers(policy) := {caller |
-	some i, rule in policy.spec.rules
-	some j, from in rule.from
-	some field in ["principals", "serviceAccounts", "namespaces"]
-	some k, value in from.source[field]
-	who := names(field, value, policy.metadata.namespace)
-	caller := {"path": sprintf("spec.rules[%d].from[%d].source.%s[%d]", [i, j, field, k]), "value": value, "namespace": who[0], "account": who[1], "trustDomain": who[2]}
-}
+# layers are those that judge calls to an object.
+layers(object) := mesh.layers(object.kind, object.metadata.namespace, object.metadata.name)
 
-names("namespaces", value, _) := [value, "", ""] if not contains(value, "*")
-
-names("serviceAccounts", value, own) := [own, value, ""] if not contains(value, "/")
-
-names("serviceAccounts", value, _) := [parts[0], parts[1], ""] if {
-	parts := split(value, "/")
-	count(parts) == 2
-}
-
-names("principals", value, _) := [parts[2], parts[4], parts[0]] if {
-	parts := split(value, "/")
-	count(parts) == 5
-	not contains(parts[2], "*")
-}
+# layers_of_namespace are those that judge calls to its plain pods.
+layers_of_namespace(name) := mesh.layers("Namespace", "", name)

@@ -9,8 +9,17 @@ field("CronJob", path) := concat("", ["spec.jobTemplate.spec.template.", path])
 
 field(kind, path) := concat("", ["spec.template.", path]) if not kind in {"Pod", "CronJob"}
 
+# of are the workloads that an object stands for.
+of(object) := mesh.workloads_of(object.kind, object.metadata.namespace, object.metadata.name)
+
+# plain is a pod of a namespace that has no labels of its own.
+plain(namespace) := mesh.workloads_of("Namespace", "", namespace)[0]
+
 # captured is whether ztunnel or a sidecar stands before a workload.
 captured(workload) if workload.mode in {"ambient", "sidecar"}
+
+# bypassed is whether plaintext reaches a workload without passing its ztunnel.
+bypassed(workload) if workload.annotations["ambient.istio.io/bypass-inbound-capture"] in {"true", "True", "TRUE", "t", "T", "1"}
 
 # key is the name of an object with its namespace.
 key(object) := concat("/", [object.metadata.namespace, object.metadata.name])

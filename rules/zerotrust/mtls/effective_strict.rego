@@ -27,6 +27,7 @@
 package zerotrust.mtls.effective_strict
 
 import data.zerotrust.lib.pods
+import data.zerotrust.lib.waits
 
 deny contains v if {
 	m := result[_]
@@ -34,7 +35,7 @@ deny contains v if {
 	v := {
 		"msg": "whoever reaches it gets in without a certificate: of all PeerAuthentications together, none makes it STRICT.",
 		"path": "metadata.name",
-		"waitsFor": {"kind": "PeerAuthentication", "namespace": input.object.metadata.namespace},
+		"waitsFor": waits.another("PeerAuthentication", input.object.metadata.namespace),
 	}
 }
 
@@ -51,7 +52,7 @@ deny contains v if {
 
 # result is what captures the workload demands. What an annotation lets past is told by another rule.
 result contains mesh.effective_mtls(w.namespace, w.name, 0) if {
-	some w in mesh.workloads_of(input.object.kind, input.object.metadata.namespace, input.object.metadata.name)
+	some w in pods.of(input.object)
 	pods.captured(w)
-	not w.annotations["ambient.istio.io/bypass-inbound-capture"]
+	not pods.bypassed(w)
 }

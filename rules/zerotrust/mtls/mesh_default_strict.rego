@@ -27,7 +27,6 @@ deny contains {"msg": msg} if {
 }
 
 deny contains {"msg": msg, "path": "spec.mtls.mode"} if {
-	input.object.kind == "PeerAuthentication"
 	input.object.metadata.namespace == mesh.root_namespace()
 	not input.object.spec.selector
 	mode := object.get(input.object, ["spec", "mtls", "mode"], "UNSET")

@@ -29,12 +29,13 @@
 #   remediation: Label the Namespace istio.io/dataplane-mode=ambient, or list it in the parameter outside.
 package zerotrust.mtls.namespace_enrolled
 
+import data.zerotrust.lib.pods
+
 deny contains v if {
 	name := input.object.metadata.name
 	name != mesh.root_namespace()
 	not name in input.params.outside
-	some pod in mesh.workloads_of("Namespace", "", name)
-	pod.mode == "none"
+	pods.plain(name).mode == "none"
 	not captured
 	not only_gateways
 	v := {

@@ -28,9 +28,9 @@ package zerotrust.mtls.no_capture_bypass
 import data.zerotrust.lib.pods
 
 deny contains v if {
-	some w in mesh.workloads_of(input.object.kind, input.object.metadata.namespace, input.object.metadata.name)
+	some w in pods.of(input.object)
 	w.mode == "ambient"
-	w.annotations["ambient.istio.io/bypass-inbound-capture"] in {"true", "True", "TRUE", "t", "T", "1"}
+	pods.bypassed(w)
 	not pods.key(input.object) in input.params.ingressControllers
 	v := {
 		"msg": "whoever calls in plaintext gets in: annotation ambient.istio.io/bypass-inbound-capture leads such calls past ztunnel, where STRICT and policies are.",

@@ -28,11 +28,10 @@ package zerotrust.mtls.no_opt_out
 import data.zerotrust.lib.pods
 
 deny contains v if {
-	some w in mesh.workloads_of(input.object.kind, input.object.metadata.namespace, input.object.metadata.name)
+	some w in pods.of(input.object)
 	w.mode == "none"
 	w.labels["istio.io/dataplane-mode"] == "none"
-	some plain in mesh.workloads_of("Namespace", "", w.namespace)
-	plain.mode == "ambient"
+	pods.plain(w.namespace).mode == "ambient"
 	not pods.key(input.object) in input.params.allowed
 	v := {
 		"msg": "its calls carry no identity, and no policy guards it: label istio.io/dataplane-mode=none keeps it out of the mesh that its Namespace is in.",

@@ -32,7 +32,7 @@ deny contains v if {
 	waypoint := mesh.waypoint("Service", ns, backend.name)
 	waypoint.bound
 	not waypoint.ingress
-	object.get(mesh.service(ns, backend.name), ["spec", "clusterIP"], "") != "None"
+	not mesh.service(ns, backend.name).spec.clusterIP == "None"
 	not judged(ns, backend.name)
 	v := {
 		"msg": sprintf("calls from outside to Service %s/%s do not pass its waypoint %s/%s: gateways send past waypoints unless they are told otherwise.", [ns, backend.name, waypoint.namespace, waypoint.name]),

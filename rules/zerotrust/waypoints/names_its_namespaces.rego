@@ -17,8 +17,10 @@
 #   remediation: Say which namespaces may attach, with allowedRoutes.namespaces.from Selector and their labels, or Same.
 package zerotrust.waypoints.names_its_namespaces
 
+import data.zerotrust.lib.waypoints
+
 deny contains v if {
-	input.object.spec.gatewayClassName in {"istio-waypoint", "istio-agentgateway"}
+	waypoints.is_waypoint(input.object)
 	some i, listener in input.object.spec.listeners
 	listener.allowedRoutes.namespaces.from == "All"
 	v := {

@@ -27,11 +27,11 @@ package zerotrust.waypoints.no_opt_out
 
 import data.zerotrust.lib.authz
 import data.zerotrust.lib.pods
+import data.zerotrust.lib.waypoints
 
 deny contains v if {
-	mesh.waypoint(input.object.kind, input.object.metadata.namespace, input.object.metadata.name).optsOut
-	waypoint := mesh.waypoint("Namespace", "", input.object.metadata.namespace)
-	waypoint.asked
+	waypoints.of(input.object).optsOut
+	waypoint := waypoints.of_namespace(input.object.metadata.namespace)
 	not pods.key(input.object) in input.params.allowed
 	not named
 	v := {

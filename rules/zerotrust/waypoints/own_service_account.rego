@@ -21,29 +21,27 @@
 #     networking.istio.io/service-account istiod makes one.
 package zerotrust.waypoints.own_service_account
 
+import data.zerotrust.lib.waypoints
+
 deny contains v if {
-	waypoint(input.object)
-	some w in mesh.workloads_as(input.object.metadata.namespace, account(input.object))
+	waypoints.is_waypoint(input.object)
+	account := waypoints.account(input.object)
+	some w in mesh.workloads_as(input.object.metadata.namespace, account)
 	w.mode != "waypoint"
 	v := {
-		"msg": sprintf("%s %s gets in wherever this waypoint does: both run as service account %s.", [w.kind, w.name, w.serviceAccount]),
+		"msg": sprintf("%s %s gets in wherever this waypoint does: both run as service account %s.", [w.kind, w.name, account]),
 		"path": "metadata.annotations[networking.istio.io/service-account]",
 	}
 }
 
 deny contains v if {
-	waypoint(input.object)
+	waypoints.is_waypoint(input.object)
+	account := waypoints.account(input.object)
 	some other in mesh.policies("Gateway", input.object.metadata.namespace)
 	other.metadata.name != input.object.metadata.name
-	waypoint(other)
-	account(other) == account(input.object)
+	waypoints.account(other) == account
 	v := {
-		"msg": sprintf("waypoint %s gets in wherever this waypoint does: both run as service account %s.", [other.metadata.name, account(other)]),
+		"msg": sprintf("Gateway %s gets in wherever this waypoint does: both run as service account %s.", [other.metadata.name, account]),
 		"path": "metadata.annotations[networking.istio.io/service-account]",
 	}
 }
-
-waypoint(gateway) if gateway.spec.gatewayClassName in {"istio-waypoint", "istio-agentgateway"}
-
-# account is what istiod runs the pods as.
-account(gateway) := object.get(gateway, ["metadata", "annotations", "networking.istio.io/service-account"], gateway.metadata.name)

@@ -29,44 +29,48 @@
 package zerotrust.waypoints.pods_admit_only_waypoint
 
 import data.zerotrust.lib.authz
+import data.zerotrust.lib.waits
+import data.zerotrust.lib.waypoints
 
 deny contains v if {
-	some layer in layers
-	layer.enforcedBy == "ztunnel"
-	not layer.guarded
+	at_pods.guarded == false
 	v := {
 		"msg": sprintf("whoever calls its pods by their addresses meets no policy of waypoint %s/%s: nothing at the pods keeps out who does not come through it.", [waypoint.namespace, waypoint.name]),
 		"path": "metadata.name",
-		"waitsFor": {"kind": "AuthorizationPolicy", "namespace": input.object.metadata.namespace},
+		"waitsFor": waits.another("AuthorizationPolicy", input.object.metadata.namespace),
 	}
 }
 
 deny contains v if {
-	some layer in layers
-	layer.guarded
+	at_pods.guarded
 	some policy in mesh.policies_for("Service", input.object.metadata.namespace, input.object.metadata.name)
 	policy.kind == "AuthorizationPolicy"
 	authz.allows(policy)
 	not authz.bound(policy)
-	some caller in authz.callers(policy)
-	not caller.value in {waypoint.principal, principal_name, account}
+	some caller in mesh.callers("AuthorizationPolicy", policy.metadata.namespace, policy.metadata.name)
 	not caller.value in input.params.direct
+	principal := principal_of(caller)
+	principal != waypoint.principal
+	mesh.admits("Service", input.object.metadata.namespace, input.object.metadata.name, principal)
 	v := {
 		"msg": sprintf("%s can call its pods by their addresses and meets no policy of waypoint %s/%s: AuthorizationPolicy %s/%s admits it there.", [caller.value, waypoint.namespace, waypoint.name, policy.metadata.namespace, policy.metadata.name]),
 		"path": "metadata.name",
 	}
 }
 
-waypoint := mesh.waypoint("Service", input.object.metadata.namespace, input.object.metadata.name)
+waypoint := waypoints.of(input.object)
 
-# principal_name and account are other ways to write the waypoint's principal, as serviceAccounts does.
-principal_name := concat("/", [waypoint.namespace, account])
-
-account := split(waypoint.principal, "/sa/")[1]
-
-# layers are those of a Service of which one is its waypoint.
-layers := all if {
-	all := mesh.layers("Service", input.object.metadata.namespace, input.object.metadata.name)
-	some layer in all
-	layer.enforcedBy == "waypoint"
+# at_pods is ztunnel before the pods of a Service that a waypoint serves.
+at_pods := layer if {
+	layers := authz.layers(input.object)
+	some front in layers
+	front.enforcedBy == "waypoint"
+	some layer in layers
+	layer.enforcedBy == "ztunnel"
 }
+
+# principal_of is a caller, or one that nobody has named where a whole namespace is.
+principal_of(caller) := caller.principal
+
+# survives constant: one name that nobody has is as good as another.
+principal_of(caller) := sprintf("%s/ns/%s/sa/whoever", [mesh.trust_domain(), caller.namespace]) if not caller.account

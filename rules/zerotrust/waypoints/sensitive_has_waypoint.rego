@@ -29,14 +29,14 @@
 #   remediation: Make a waypoint, and give the Service or its Namespace label istio.io/use-waypoint.
 package zerotrust.waypoints.sensitive_has_waypoint
 
+import data.zerotrust.lib.waypoints
+
 deny contains v if {
 	some key, values in input.params.namespaces
 	input.namespace.labels[key] in values
-	ns := input.object.metadata.namespace
-	mesh.enrolled("Service", ns, input.object.metadata.name)
-	object.get(input.object, ["spec", "clusterIP"], "") != "None"
-	waypoint := mesh.waypoint("Service", ns, input.object.metadata.name)
-	waypoint.known
+	mesh.enrolled("Service", input.object.metadata.namespace, input.object.metadata.name)
+	not input.object.spec.clusterIP == "None"
+	waypoint := waypoints.of(input.object)
 	not waypoint.asked
 	not waypoint.optsOut
 	v := {

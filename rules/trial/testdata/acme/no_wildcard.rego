@@ -16,11 +16,9 @@ deny contains v if {
 	v := {"msg": sprintf("callers get in that nobody has named: %s %q.", [field, value]), "path": sprintf("spec.rules[%d]", [i])}
 }
 
-allows if input.object.spec.action == "DENY"
+allows if input.object.spec.action == "ALLOW"
 
-allows if {
-	count(input.object.spec.rules) > 5
-}
+allows if count(input.object.spec.rules) > 5
 
 named(value) if not endswith(value, "*")
 
