@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
 
 	"github.com/waywarden/waywarden/audit/ledger"
@@ -267,7 +268,7 @@ func (c *Continuous) connect(ctx context.Context, first bool) bool {
 		err = writer.Check(ctx)
 	}
 	switch {
-	case errors.Is(err, openreports.ErrNotServed):
+	case errors.Is(err, openreports.ErrNotServed), apierrors.IsForbidden(err): // neither keeps the audit from its work
 		c.notServed(err)
 		return true
 	case err != nil:
