@@ -31,7 +31,10 @@ type Options struct {
 }
 
 // Scan judges an inventory.
-func Scan(inv *inventory.Inventory, opts Options) *report.ScanResult {
+func Scan(inv *inventory.Inventory, opts Options) *report.ScanResult { return scan(inv, opts).Finish() }
+
+// scan judges an inventory, and keeps what it was judged by.
+func scan(inv *inventory.Inventory, opts Options) writer {
 	opts.fill()
 	s := mesh.New(opts.Mesh, inv.Objects...)
 	var before *mesh.Snapshot
@@ -52,7 +55,7 @@ func Scan(inv *inventory.Inventory, opts Options) *report.ScanResult {
 	w.authored(&opts)
 	w.refused()
 	w.input()
-	return w.Finish()
+	return w
 }
 
 // fill enters what is left out.

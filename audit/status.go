@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -26,11 +25,8 @@ type StatusOptions struct {
 	Client client.Client
 	// Authored is what is in force; nil while that is not known.
 	Authored func() *Authored
-	// Snapshot is the mesh as it is stored, and Known whether that is whole.
-	Snapshot func() *mesh.Snapshot
-	Known    func() error
-	// Labels are those of a namespace while the Snapshot holds no Namespace; nil where they are not known.
-	Labels func(namespace string) map[string]string
+	// Latest is what the audit of everything that is stored came to last; nil before the first.
+	Latest func() *Tallied
 	// Checks are all checks there are; nil means the built-in ones.
 	Checks []*policies.Check
 	// Interval is how often it looks whether something has changed; 0 means ten seconds.
@@ -38,8 +34,6 @@ type StatusOptions struct {
 	// InForce, where it is set, is the condition of that name for every Guardrail; nil while nobody knows.
 	InForce func() *metav1.Condition
 	Clock   clock.WithTicker // nil is the machine's
-	// Report, where it is set, hears what was found of everything that is stored, each time that was asked anew.
-	Report func(Stock)
 }
 
 // ConditionInForce is the condition of Guardrails that says whether admission was shown to be in force: without that they
@@ -56,14 +50,9 @@ type Stock struct {
 // Statuses writes into Guardrails and Exemptions what has become of them: what a Guardrail names and selects, and what an
 // Exemption excepts. One replica runs it, the leader.
 //
-// To know what is excepted it judges everything that is stored, whenever the mesh or the rules have changed since the last
-// time, and at most once an interval. Time alone, with which Exemptions end, costs nothing of that.
+// What is excepted it knows from the audit; what Guardrails and Exemptions say that the audit has not seen yet, it waits for.
 type Statuses struct {
 	StatusOptions
-	seen      *mesh.Snapshot
-	rules     *Authored
-	found     []policies.Finding // of everything in seen
-	standings []decide.Standing  // as last reported
 }
 
 const defaultStatusInterval = 10 * time.Second
@@ -103,12 +92,11 @@ func (s *Statuses) Start(ctx context.Context) error {
 
 // once brings every status up to date.
 func (s *Statuses) once(ctx context.Context) error {
-	rules := s.Authored()
-	if rules == nil || s.Known() != nil {
+	rules, latest := s.Authored(), s.Latest()
+	if rules == nil || latest == nil || latest.Rules != rules {
 		return nil
 	}
-	snapshot := s.Snapshot()
-	standings := s.judge(snapshot, rules)
+	snapshot, standings := latest.Snapshot, latest.Standings
 	var inForce *metav1.Condition
 	if s.InForce != nil {
 		inForce = s.InForce()
@@ -126,41 +114,6 @@ func (s *Statuses) once(ctx context.Context) error {
 		errs = append(errs, s.write(ctx, e, exemptionStatus(e, rules, st, ok)))
 	}
 	return errors.Join(errs...)
-}
-
-// judge says what has become of Exemptions. Where the mesh or the rules have changed it asks everything of everything, and
-// where time alone has ended one it rules anew on what was found.
-func (s *Statuses) judge(snapshot *mesh.Snapshot, rules *Authored) []decide.Standing {
-	anew := snapshot != s.seen || rules != s.rules
-	now := s.Clock.Now()
-	if anew {
-		s.found = nil
-		occasion := policies.Occasion{Phase: policies.AtAudit, Now: now, Parameters: rules.Rulebook.Parameters()}
-		for _, a := range EvaluateOn(occasion, snapshot, slices.Collect(snapshot.Objects()), policies.AboutObjects(s.Checks), nil) {
-			s.found = append(s.found, a.Findings...)
-		}
-	}
-	s.seen, s.rules = snapshot, rules
-	if !anew && !lapsed(rules.Rulebook, s.standings, now) {
-		return s.standings
-	}
-	d := rules.Rulebook.Judge(decide.Request{Mesh: snapshot, Labels: s.Labels}, s.found, now)
-	tally := decide.Tally{}
-	tally.Add(d)
-	s.standings = rules.Rulebook.Standings(tally, now)
-	if s.Report != nil {
-		s.Report(Stock{Findings: s.found, Rulings: d.Rulings, Exemptions: s.standings})
-	}
-	return s.standings
-}
-
-// lapsed is whether by now an Exemption ends, or ends early enough, that did not when it was last looked at.
-func lapsed(r *decide.Rulebook, before []decide.Standing, now time.Time) bool {
-	matched := decide.Tally{}
-	for _, st := range before {
-		matched[st.Exemption] = st.Matched
-	}
-	return !slices.EqualFunc(before, r.Standings(matched, now), func(a, b decide.Standing) bool { return a.State == b.State })
 }
 
 // write patches a status where it is another one than is stored; change makes it. judged is the object as it was judged:

@@ -43,7 +43,7 @@ func TestTimeAloneEndsExemptions(t *testing.T) {
 		state          v1alpha1.ExemptionState
 	}
 	var got []told
-	s := NewStatuses(StatusOptions{Clock: clock, Report: func(found Stock) {
+	c := NewContinuous(ContinuousOptions{Clock: clock, Authored: func() *Authored { return rules }, Report: func(found Stock) {
 		x := told{state: found.Exemptions[0].State}
 		for _, r := range found.Rulings {
 			if r.Exempt != nil {
@@ -54,15 +54,16 @@ func TestTimeAloneEndsExemptions(t *testing.T) {
 		}
 		got = append(got, x)
 	}})
-	s.judge(snapshot, rules)
-	s.judge(snapshot, rules)
+	c.audit(snapshot)
+	c.audit(snapshot)
 	clock.Step(59 * time.Minute)
-	s.judge(snapshot, rules)
+	c.audit(snapshot)
 	if len(got) != 1 || got[0].exempt == 0 || got[0].state != v1alpha1.StateActive {
 		t.Fatalf("while it lasts: %+v", got)
 	}
 	clock.Step(time.Minute)
-	standings := s.judge(snapshot, rules)
+	c.audit(snapshot)
+	standings := c.Latest().Standings
 	want := []told{got[0], {denied: got[0].exempt, state: v1alpha1.StateExpired}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(told{})); diff != "" || standings[0].State != v1alpha1.StateExpired {
 		t.Errorf("once it has ended, %s (-want +got):\n%s", standings[0].State, diff)

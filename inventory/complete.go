@@ -22,6 +22,7 @@ func (i *Inventory) CompletedBy(live *Inventory) *Inventory {
 		Profiles: completed(i.Profiles, live.Profiles),
 	}
 	stored := make(map[id]*mesh.Object, len(live.Objects))
+	out.versions = map[id]string{}
 	for _, o := range live.Objects {
 		stored[idOf(o)] = o
 	}
@@ -37,6 +38,7 @@ func (i *Inventory) CompletedBy(live *Inventory) *Inventory {
 	for _, o := range live.Objects {
 		if stored[idOf(o)] != nil {
 			out.Objects = append(out.Objects, o)
+			out.versions[idOf(o)] = live.versions[idOf(o)]
 		}
 	}
 	return out

@@ -31,6 +31,7 @@ type Inventory struct {
 	documents map[id]*manifest.Document
 	authored  map[mesh.Ref]*manifest.Document // of what users wrote for Waywarden itself, without its version
 	managed   map[id]managed
+	versions  map[id]string // resourceVersions of what was listed
 }
 
 // Read are the files that hold objects, of whatever kind, in the order in which they were read.
@@ -53,7 +54,7 @@ type id struct {
 func idOf(o *mesh.Object) id { return id{o.Kind, o.Namespace, o.Name} }
 
 func newInventory() *Inventory {
-	return &Inventory{Ignored: map[string]int{}, documents: map[id]*manifest.Document{}, authored: map[mesh.Ref]*manifest.Document{}, managed: map[id]managed{}}
+	return &Inventory{Ignored: map[string]int{}, documents: map[id]*manifest.Document{}, authored: map[mesh.Ref]*manifest.Document{}, managed: map[id]managed{}, versions: map[id]string{}}
 }
 
 // Position is where a field of an object is written, or its nearest ancestor. ok is false for what was not read from
@@ -89,6 +90,9 @@ func (i *Inventory) Document(ref mesh.Ref) *manifest.Document {
 	}
 	return nil
 }
+
+// ResourceVersion is that of an object when it was listed; "" for what was read from a file, or changed by one.
+func (i *Inventory) ResourceVersion(o *mesh.Object) string { return i.versions[idOf(o)] }
 
 // FromFile is whether an object was read from a file, so that somebody can edit it there.
 func (i *Inventory) FromFile(o *mesh.Object) bool { return i.documents[idOf(o)] != nil }

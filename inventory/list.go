@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -90,6 +91,7 @@ type list struct {
 	resource
 	objects  []*mesh.Object
 	managed  map[id]managed
+	versions map[id]string
 	ignored  int
 	problems []manifest.Problem
 	unread   *Unread
@@ -188,6 +190,7 @@ func (l *lister) report(out *list, n int) {
 // add takes one object, which nobody else has seen.
 func (out *list) add(content map[string]any) {
 	m := managedBy(content)
+	version, _, _ := unstructured.NestedString(content, "metadata", "resourceVersion")
 	r := out.resource.read(content)
 	if r.ignored {
 		out.ignored++
@@ -199,6 +202,10 @@ func (out *list) add(content map[string]any) {
 	if len(m) > 0 {
 		out.managed[idOf(r.object)] = m
 	}
+	if out.versions == nil {
+		out.versions = map[id]string{}
+	}
+	out.versions[idOf(r.object)] = version
 	out.objects = append(out.objects, r.object)
 }
 
@@ -215,6 +222,11 @@ func (i *Inventory) take(lists []list) {
 		}
 		for key, m := range l.managed {
 			i.managed[key] = m
+		}
+		for _, o := range l.objects {
+			if i.versions[idOf(o)] == "" {
+				i.versions[idOf(o)] = l.versions[idOf(o)]
+			}
 		}
 		if l.ignored > 0 {
 			i.Ignored[l.GroupVersion().String()+"/"+l.kind.String()] += l.ignored

@@ -29,7 +29,7 @@ type Check struct {
 	// Cases are the numbers of docs/semantics.md that it finds.
 	Cases []int
 	// Controls are those that its findings give evidence for, by the ID of their framework in rules/controls.
-	Controls map[string][]string
+	Controls Controls
 	// Revision is a digest of what it was made of, as in "sha256:…", for evidence; "" for a check of this program.
 	Revision string
 	// Takes says what is wrong with parameters that a Guardrail gives; nil for a check that takes none.
@@ -42,6 +42,10 @@ type Check struct {
 	Run    func(*Pass)
 	Change func(*ChangePass)
 }
+
+// Controls names controls by framework, as in "nist-800-53-r5": {"AC-3"}. What is named is evidence for them, never proof of
+// them.
+type Controls = map[string][]string
 
 // Pass is one run of a Check on one object.
 type Pass struct {

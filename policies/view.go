@@ -9,25 +9,33 @@ type View struct {
 	// Occasion is why the checks are asked; set it before the first of them is.
 	Occasion Occasion
 
-	effects  map[*mesh.Object][]Effect
-	answers  map[string]any
+	effects  map[*mesh.Object]found[[]Effect]
+	answers  map[string]found[any]
 	failures []Failure
 	skips    []Skip
 }
 
+// found is an answer that is given again, and what was asked of the Snapshot to find it, where that is taken down.
+type found[T any] struct {
+	answer T
+	reads  []mesh.Read
+}
+
 // NewView starts an evaluation of s.
 func NewView(s *mesh.Snapshot) *View {
-	return &View{Snapshot: s, effects: map[*mesh.Object][]Effect{}, answers: map[string]any{}}
+	return &View{Snapshot: s, effects: map[*mesh.Object]found[[]Effect]{}, answers: map[string]found[any]{}}
 }
 
 // Once answers a question about the whole mesh the first time that it is asked in an evaluation, and
 // remembers the answer under the question's name.
 func Once[T any](v *View, question string, answer func(*mesh.Snapshot) T) T {
-	if a, ok := v.answers[question]; ok {
-		return a.(T)
+	if f, ok := v.answers[question]; ok {
+		v.Again(f.reads)
+		return f.answer.(T)
 	}
+	outer := v.Begin()
 	a := answer(v.Snapshot)
-	v.answers[question] = a
+	v.answers[question] = found[any]{a, v.End(outer)}
 	return a
 }
 
@@ -37,11 +45,13 @@ func (v *View) Effects(o *mesh.Object) []Effect {
 	if !o.Kind.IsPolicy() {
 		return nil
 	}
-	if e, ok := v.effects[o]; ok {
-		return e
+	if f, ok := v.effects[o]; ok {
+		v.Again(f.reads)
+		return f.answer
 	}
+	outer := v.Begin()
 	e := Effects(v.Snapshot, o)
-	v.effects[o] = e
+	v.effects[o] = found[[]Effect]{e, v.End(outer)}
 	return e
 }
 

@@ -22,12 +22,18 @@ type CheckDescription struct {
 	Doc      string            `json:"doc"`
 	Remedy   string            `json:"remedy"`
 	Cases    []int             `json:"cases"`
+	// Controls are those that its answer is evidence for, by framework.
+	Controls policies.Controls `json:"controls"`
 	Example  string            `json:"example,omitempty"`
 }
 
 // DescribeCheck describes one check.
 func DescribeCheck(c *policies.Check) CheckDescription {
-	d := CheckDescription{ID: c.ID, Title: c.Title, Severity: c.Severity, Doc: c.Doc, Remedy: c.Remedy, Cases: notNil(c.Cases), Kinds: []string{}, Change: c.Run == nil && c.Change != nil}
+	d := CheckDescription{ID: c.ID, Title: c.Title, Severity: c.Severity, Doc: c.Doc, Remedy: c.Remedy, Cases: notNil(c.Cases), Kinds: []string{},
+		Change: c.Run == nil && c.Change != nil, Controls: c.Controls}
+	if d.Controls == nil {
+		d.Controls = policies.Controls{}
+	}
 	if c.About != "" {
 		d.Kinds = append(d.Kinds, c.About)
 	}

@@ -45,3 +45,7 @@ func printable(s string) string {
 func unsafeRune(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs)
 }
+
+// Printable is text on one line that does nothing to a terminal, or to a reader of files: what formats elsewhere write of
+// names and messages.
+func Printable(s string) string { return printable(s) }

@@ -35,6 +35,8 @@ type ScanResult struct {
 	Judged []Judged `json:"-"`
 	// Checks are those that were asked, for formats that explain them.
 	Checks []*policies.Check `json:"-"`
+	// Frameworks are those whose controls formats name with the checks.
+	Frameworks []string `json:"-"`
 }
 
 // Summary counts.
@@ -56,6 +58,9 @@ type SeverityCounts struct {
 
 // Of is the count of one severity.
 func (c *SeverityCounts) Of(s policies.Severity) int { return *c.at(s) }
+
+// Add counts one more of a severity.
+func (c *SeverityCounts) Add(s policies.Severity) { *c.at(s)++ }
 
 func (c *SeverityCounts) at(s policies.Severity) *int {
 	switch s {

@@ -27,7 +27,7 @@ func SARIF(w io.Writer, r *ScanResult, version string) error {
 	index := map[string]int{}
 	for i, c := range r.Checks {
 		index[c.ID] = i
-		run.Tool.Driver.AddRule(sarifRule(c))
+		run.Tool.Driver.AddRule(sarifRule(c, r.Frameworks))
 	}
 	for i := range r.Findings {
 		f := &r.Findings[i]
@@ -45,12 +45,18 @@ func SARIF(w io.Writer, r *ScanResult, version string) error {
 	return enc.Encode(doc)
 }
 
-func sarifRule(c *policies.Check) *sarif.ReportingDescriptor {
+func sarifRule(c *policies.Check, frameworks []string) *sarif.ReportingDescriptor {
 	help := c.Doc + "\n\nWhat to do: " + c.Remedy
 	markdown := "# " + c.Title + "\n\n" + c.Doc + "\n\n**What to do:** " + c.Remedy
 	bag := sarif.NewPropertyBag()
 	bag.Add("security-severity", securitySeverity[c.Severity])
-	bag.WithTags([]string{"istio", "security", c.ID[:strings.Index(c.ID+"/", "/")]})
+	tags := []string{"istio", "security", c.ID[:strings.Index(c.ID+"/", "/")]}
+	for _, framework := range frameworks {
+		for _, id := range c.Controls[framework] {
+			tags = append(tags, framework+"/"+id)
+		}
+	}
+	bag.WithTags(tags[:min(len(tags), maxTags)])
 	return sarif.NewReportingDescriptor().WithID(c.ID).WithName(camel(c.ID)).
 		WithShortDescription(sarif.NewMultiformatMessageString().WithText(c.Title)).
 		WithFullDescription(sarif.NewMultiformatMessageString().WithText(c.Doc)).
@@ -58,6 +64,9 @@ func sarifRule(c *policies.Check) *sarif.ReportingDescriptor {
 		WithDefaultConfiguration(sarif.NewReportingConfiguration().WithLevel(sarifLevel(c.Severity))).
 		WithProperties(bag)
 }
+
+// maxTags is how many tags GitHub takes of a rule.
+const maxTags = 20
 
 // securitySeverity is what GitHub sorts by: CVSS-like, in its own bands.
 var securitySeverity = map[policies.Severity]string{
@@ -134,7 +143,11 @@ func sarifText(f *Finding) string {
 }
 
 // fingerprint is the identity of a finding over time.
-func fingerprint(f *Finding) string {
+func fingerprint(f *Finding) string { return Fingerprint(&f.Finding) }
+
+// Fingerprint is the identity of a finding over time: 32 hexadecimal digits. It outlives moved lines, reworded messages and
+// another version of the object's API.
+func Fingerprint(f *policies.Finding) string {
 	h := sha256.New()
 	for _, part := range []string{f.Check, f.Object.Kind, f.Object.Namespace, f.Object.Name, f.Field, string(f.Verdict)} {
 		h.Write([]byte(part + "\x00"))

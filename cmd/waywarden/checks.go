@@ -3,12 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/waywarden/waywarden/audit/compliance"
 	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/checks"
@@ -43,7 +45,7 @@ func completeChecks(*cobra.Command, []string, string) ([]string, cobra.ShellComp
 }
 
 func newChecksList(e *env) *cobra.Command {
-	output := outputFlag{value: "text", allowed: []string{"text", "json", "yaml"}}
+	output := outputFlag{value: "text", allowed: []string{"text", "json", "yaml", "oscal"}}
 	var sets rulesets
 	cmd := &cobra.Command{
 		Use:   "list [GLOB...]",
@@ -51,7 +53,10 @@ func newChecksList(e *env) *cobra.Command {
 		Example: examples(e, `
 waywarden checks list
 
-waywarden checks list 'effect/*' -o json`),
+waywarden checks list 'effect/*' -o json
+
+# a component definition of OSCAL: which controls each check is evidence for
+waywarden checks list -o oscal > waywarden-component.json`),
 		ValidArgsFunction: completeChecks,
 		RunE: func(_ *cobra.Command, globs []string) error {
 			known, err := sets.checks()
@@ -62,7 +67,14 @@ waywarden checks list 'effect/*' -o json`),
 			if err != nil {
 				return err
 			}
-			if output.value != "text" {
+			switch output.value {
+			case "oscal":
+				now, err := momentOf(e, "")
+				if err != nil {
+					return err
+				}
+				return compliance.ComponentDefinition(e.stdout, selected, programVersion(), now)
+			case "json", "yaml":
 				return output.write(e.stdout, report.DescribeChecks(selected))
 			}
 			t := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
@@ -123,6 +135,9 @@ func explainCheck(w io.Writer, c report.CheckDescription) error {
 	fmt.Fprintf(&b, "Severity:  %s\n%s %s\n", c.Severity, asked, strings.Join(c.Kinds, ", "))
 	if len(c.Cases) > 0 {
 		fmt.Fprintf(&b, "Cases:     %s of docs/semantics.md\n", strings.Trim(strings.ReplaceAll(fmt.Sprint(c.Cases), " ", ", "), "[]"))
+	}
+	for _, framework := range slices.Sorted(maps.Keys(c.Controls)) {
+		fmt.Fprintf(&b, "Evidence:  %s %s\n", framework, strings.Join(c.Controls[framework], ", "))
 	}
 	fmt.Fprintf(&b, "\nWhat and why:\n%s\n\nWhat to do:\n%s\n", indented(c.Doc), indented(c.Remedy))
 	if c.Example != "" {

@@ -108,6 +108,6 @@ waywarden explain service/cart -n shop`),
 	})
 	cobra.AddTemplateFunc("ownFlags", ownFlags)
 	cobra.AddTemplateFunc("clusterFlags", clusterFlags)
-	root.AddCommand(newScan(e), newExplain(e), newPlan(e), newFix(e), newServe(e), newChecks(e), newRules(e), newVersion(e), newCompletion(e))
+	root.AddCommand(newScan(e), newExplain(e), newPlan(e), newFix(e), newReport(e), newServe(e), newChecks(e), newRules(e), newVersion(e), newCompletion(e))
 	return root
 }

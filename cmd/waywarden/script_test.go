@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
@@ -30,7 +34,7 @@ func inDecember() {
 }
 
 // TestScripts runs the command line as people do. `status N command…` runs a command that has to
-// end with that status; `bigfile NAME BYTES`, `bomb NAME` and `deep NAME DEPTH` make input that no archive should hold;
+// end with that status; `keypair PRIVATE PUBLIC` makes keys; `bigfile NAME BYTES`, `bomb NAME` and `deep NAME DEPTH` make input that no archive should hold;
 // `apiserver KUBECONFIG [CHANGES]` answers as a recorded API server did, but for the changes.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -41,7 +45,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": wantStatus, "bigfile": bigFile, "bomb": bomb, "deep": deep, "apiserver": apiServer,
+			"status": wantStatus, "bigfile": bigFile, "bomb": bomb, "deep": deep, "apiserver": apiServer, "keypair": keyPair,
 		},
 	})
 }
@@ -69,6 +73,17 @@ func bigFile(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Repeat("# comment\n", n/10)), 0o644))
+}
+
+func keyPair(ts *testscript.TestScript, _ bool, args []string) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	ts.Check(err)
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	ts.Check(err)
+	open, err := x509.MarshalPKIXPublicKey(public)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: open}), 0o644))
 }
 
 func deep(ts *testscript.TestScript, _ bool, args []string) {

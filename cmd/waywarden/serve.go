@@ -32,6 +32,7 @@ type serve struct {
 	failurePolicy        choice
 	canaryInterval       time.Duration
 
+	audit        auditFlags
 	maxExemption time.Duration
 	istioVersion string
 	concurrency  int
@@ -51,10 +52,11 @@ func newServe(e *env) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Answer admission webhooks in a cluster",
+		Short: "Answer admission webhooks in a cluster, and audit what is stored",
 		Long: `Answer admission webhooks in a cluster: judge every policy before it is stored, on the mesh as it would be, and what
-would break stored policies; repair where a Guardrail says so. The replica that leads makes the waypoints that policies
-need, and takes away what nothing needs any more, where a Guardrail says Provision.
+would break stored policies; repair where a Guardrail says so. The replica that leads audits what is stored for as long as it
+runs, and keeps a report in each namespace. It makes the waypoints that policies need, and takes away what nothing needs any
+more, where a Guardrail says Provision.
 
 It is what the Helm chart runs. It follows the whole mesh, and needs no storage of its own.`,
 		Args: cobra.NoArgs,
@@ -96,6 +98,8 @@ func (s *serve) addFlags(cmd *cobra.Command) {
 	f.Var(&s.failurePolicy, "failure-policy", "managed: raised to Fail once a canary was refused; Ignore or Fail: left to the chart")
 	mustComplete(cmd, "failure-policy", s.failurePolicy.complete)
 	f.DurationVar(&s.canaryInterval, "canary-interval", time.Minute, "how often it is measured that admission is in force")
+	s.audit.add(f)
+	mustComplete(cmd, "reports", s.audit.reports.complete)
 	f.DurationVar(&s.maxExemption, "max-exemption", decide.DefaultMaxDuration, "how far ahead an Exemption may end")
 	f.StringVar(&s.istioVersion, "istio-version", "", "judge by this version of Istio; else by istiod's image tag")
 	f.IntVar(&s.concurrency, "concurrency", 0, "how many requests are judged at a time; 0 for 64")
@@ -152,6 +156,9 @@ func (s *serve) validate() error {
 	}
 	if s.clientName != "" && s.clientCA == "" {
 		return errors.New("--client-name says whose certificate counts, and --client-ca is missing, which says by whom it is signed")
+	}
+	if s.audit.interval <= 0 {
+		return errors.New("--audit-interval is a length of time, as in 1h, and more than nothing")
 	}
 	if s.drain < 0 || s.maxExemption <= 0 {
 		return errors.New("--drain and --max-exemption are lengths of time, as in 10s or 2160h, and the latter is more than nothing")

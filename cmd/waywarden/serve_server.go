@@ -196,9 +196,13 @@ func (s *server) add(cfg *rest.Config) error {
 	watchman := &watchman{server: s, events: s.manager.GetEventRecorder("waywarden")}
 	gauges := newGauges(s, watchman)
 	metrics.Registry.MustRegister(gauges)
-	runnables := []manager.Runnable{s.certificate, s.live, s.rules, audit.NewStatuses(audit.StatusOptions{
-		Client: s.manager.GetClient(), Authored: s.rules.Current, Snapshot: s.live.Snapshot, Labels: s.live.NamespaceLabels, Known: s.live.Ready, Checks: s.checks,
-		InForce: watchman.condition, Report: gauges.audited,
+	auditor, err := s.auditor(cfg, gauges)
+	if err != nil {
+		return err
+	}
+	runnables := []manager.Runnable{s.certificate, s.live, s.rules, auditor, audit.NewStatuses(audit.StatusOptions{
+		Client: s.manager.GetClient(), Authored: s.rules.Current, Latest: auditor.Latest, Checks: s.checks,
+		InForce: watchman.condition,
 	})}
 	if own, ok := s.certificate.(*certs.SelfSigned); ok {
 		runnables = append(runnables, own.Writer())

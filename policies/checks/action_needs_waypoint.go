@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{8},
+	Controls: authorization(),
 	Doc: `ztunnel knows ALLOW and DENY. A CUSTOM policy without targetRefs asks no provider, so what its external authorizer would refuse
 gets through; an AUDIT policy marks nothing. istiod reports only one of several such policies.`,
 	Remedy: "Bind the policy to its Services with targetRefs, so that their waypoint carries it out.",

@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    bound,
 	Cases:    []int{30},
+	Controls: authorization(),
 	Doc: `Waypoints and gateways of Istio's agentgateway classes do not apply policies of security.istio.io. istiod
 reports them as accepted all the same.`,
 	Remedy: "Run the waypoint as class istio-waypoint, or use a policy that agentgateway applies.",

@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{32},
+	Controls: evidenceFor(authorization(), leastPrivilege()),
 	Doc: `The ALLOW policies that name a Service, its waypoint's Gateway and GatewayClass istio-waypoint add up: a call is
 admitted if any of them admits it. Next to one that admits everybody, an ALLOW for the Service restricts nothing.`,
 	Remedy: "Say what must not happen in a DENY, or narrow the wider ALLOW.",

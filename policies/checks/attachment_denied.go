@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    carriers,
 	Cases:    []int{61, 73},
+	Controls: authorization(),
 	Doc: `A waypoint serves other namespaces only if allowedRoutes.namespaces of its HBONE listener lets them. Without that,
 what asks for it is bound to nothing, and its calls go straight to the pods. A ServiceEntry whose visibility is its own
 namespace can only use a waypoint there (Istio 1.31 and newer).`,

@@ -20,6 +20,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    routing,
 	Cases:    []int{141},
+	Controls: evidenceFor(authorization(), segmentation()),
 	Doc: `A waypoint never sends through a second waypoint. A route that it carries out leads straight to the backend's pods,
 past the waypoint of the backend and past all authorization and authentication that is enforced there.`,
 	Remedy: "Bind both Services to the same waypoint, or enforce the backend's policies at the first waypoint too.",

@@ -19,6 +19,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    podKinds,
 	Cases:    []int{133},
+	Controls: evidenceFor(encryption(), authorization()),
 	Doc: `With annotation ambient.istio.io/bypass-inbound-capture: "true" only calls that come by mTLS pass the pod's ztunnel.
 Callers outside the mesh reach the pod directly: no AuthorizationPolicy is asked, and STRICT does not refuse them.`,
 	Remedy: "Remove the annotation, and let callers from outside in by policy.",

@@ -15,6 +15,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.VirtualService},
 	Cases:    []int{85, 86},
+	Controls: configuration(),
 	Doc: `A sidecar knows whose it is; a waypoint acts for all callers. It drops each match on sourceLabels, and compares
 sourceNamespace with the namespace in which it runs itself. So rules for one caller vanish, or hold for all.`,
 	Remedy: "Match on headers instead, or give the callers a Service of their own.",

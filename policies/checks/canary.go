@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.Service, mesh.ServiceEntry, mesh.Namespace},
 	Cases:    []int{74},
+	Controls: configuration(),
 	Doc: `The labels istio.io/use-waypoint-canary and the annotation istio.io/use-waypoint-canary-weight send a share of the
 calls through a second waypoint. They count only where the first waypoint is named, on the object or on its Namespace; the weight is
 a number from 0 to 100; the second waypoint is another than the first, and usable. Otherwise everything goes through the

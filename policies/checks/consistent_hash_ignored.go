@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.DestinationRule},
 	Cases:    []int{95, 96},
+	Controls: configuration(),
 	Doc: `What to hash stands on a route. For a Service without a VirtualService or route the waypoint makes one itself, and
 gives it what the top-level loadBalancer says (in Istio 1.30 and older: nothing). A consistentHash of a single
 port is left with nothing to hash, and picks at random.`,

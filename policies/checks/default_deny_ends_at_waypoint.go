@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{16},
+	Controls: defaultDeny(),
 	Doc: `Waypoints apply only policies that name them, their class or their Services. A default deny for a namespace or the mesh holds at the pods,
 where the waypoint is one client among others; once an ALLOW lets the waypoint in, everybody who calls the Service gets in with it,
 unless a policy at the waypoint says otherwise.`,

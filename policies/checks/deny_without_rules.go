@@ -13,6 +13,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Info,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{},
+	Controls: authorization(),
 	Doc: `A policy without rules matches no call. So a DENY without rules denies nothing, at ztunnel as at every proxy. To deny everything,
 write an ALLOW without rules, or a DENY with one empty rule.`,
 	Remedy: "Write an ALLOW without rules to deny everything, or remove the policy.",

@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.DestinationRule},
 	Cases:    []int{93},
+	Controls: configuration(),
 	Doc: `A workloadSelector of a DestinationRule chooses the callers to which it applies. A waypoint acts for all callers
 and never takes such a rule.`,
 	Remedy: "Remove spec.workloadSelector; the rule then holds for all callers.",

@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    shaping,
 	Cases:    []int{97},
+	Controls: configuration(),
 	Doc: `A waypoint takes the DestinationRules of one namespace: its own if one there has the host, else the Service's, else
 the root namespace. Nothing is merged across namespaces. A BackendTLSPolicy or XBackendTrafficPolicy
 counts as a DestinationRule of its own namespace.`,

@@ -20,6 +20,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{14},
+	Controls: authorization(),
 	Doc: `ztunnel does not support dry runs unless istiod has a flag for it, so nothing is logged and nothing learned. And a value that is not
 a bool is no dry run at all: the policy is in force, which is the opposite of what its author wants. With action CUSTOM a waypoint or
 gateway denies every call that the rules match.`,

@@ -15,6 +15,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.ServiceEntry},
 	Cases:    []int{109, 110},
+	Controls: egress(),
 	Doc: `With resolution DYNAMIC_DNS a waypoint looks the host up at each call. It does so only for hosts outside the mesh,
 and only on HTTP ports, unless istiod has ENABLE_WILDCARD_HOST_SERVICE_ENTRIES_FOR_TLS. Calls to anything else
 fail.`,

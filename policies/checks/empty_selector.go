@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Critical,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{15},
+	Controls: authorization(),
 	Doc: `A policy with an empty selector is sent to ztunnel as one for selected workloads, and is attached to none. Sidecars and gateways
 take the same selector for "all". An empty matchLabels is a coin toss: depending on how the object was copied it
 selects everything or nothing.`,

@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Info,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{144},
+	Controls: configuration(),
 	Doc: `A policy that names all Services of a waypoint does not cover the next one. Where the policy is in the waypoint's
 namespace, a targetRef to its Gateway does. More than 16 targetRefs are refused by the API server.`,
 	Remedy: "Name the waypoint's Gateway instead.",

@@ -19,6 +19,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.EnvoyFilter},
 	Cases:    []int{117},
+	Controls: configuration(),
 	Doc: `To an EnvoyFilter a waypoint is a proxy of inbound listeners: patches with context ANY or
 SIDECAR_INBOUND are applied, those with GATEWAY or SIDECAR_OUTBOUND are not, apart from outbound clusters.
 Context WAYPOINT is accepted, not even validated, and applied by nothing.`,

@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.EnvoyFilter},
 	Cases:    []int{118, 119},
+	Controls: configuration(),
 	Doc: `A waypoint adds the clusters that an EnvoyFilter asks for, but never changes or removes those of the
 Services bound to it. It patches routes and virtual hosts only of Services that have no VirtualService,
 HTTPRoute or GRPCRoute.`,

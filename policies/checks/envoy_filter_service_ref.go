@@ -19,6 +19,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.EnvoyFilter},
 	Cases:    []int{116},
+	Controls: configuration(),
 	Doc: `An EnvoyFilter reaches a waypoint only by its Gateway, or from the root namespace by GatewayClass
 istio-waypoint. A targetRef to a Service or ServiceEntry is accepted and matches nothing.`,
 	Remedy: "Name the waypoint's Gateway in targetRefs; the filter then holds for all that passes the waypoint.",

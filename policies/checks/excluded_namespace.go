@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.Namespace},
 	Cases:    []int{131},
+	Controls: evidenceFor(encryption(), serviceIdentity()),
 	Doc: `istio-cni never captures pods of the namespaces in its excludeNamespaces, by default kube-system. The label that
 enrols a namespace does nothing there.`,
 	Remedy: "Remove the label; to capture the pods all the same, take the namespace out of istio-cni's excludeNamespaces.",

@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.ServiceEntry},
 	Cases:    []int{111},
+	Controls: segmentation(),
 	Doc: `ztunnel does not read exportTo of ServiceEntries. Ambient pods of every namespace use the entry, so one namespace can
 decide where the others' calls to a host go. meshConfig.serviceEntryVisibility (Istio 1.31) is what limits it.`,
 	Remedy: "Limit ServiceEntries with meshConfig.serviceEntryVisibility (Istio 1.31 and newer).",

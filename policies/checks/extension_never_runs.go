@@ -19,6 +19,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.WasmPlugin, mesh.TrafficExtension},
 	Cases:    []int{121, 122},
+	Controls: configuration(),
 	Doc: `A waypoint runs an extension as the server's side of a call. It never runs one whose match asks for mode
 CLIENT, nor an HTTP extension whose match lists ports, nor one of type NETWORK on an HTTP port. No status says so.`,
 	Remedy: "Leave match out or set its mode to SERVER without ports, and choose the type by the port's protocol.",

@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    bound,
 	Cases:    []int{27, 28},
+	Controls: authorization(),
 	Doc: `A policy for all waypoints names GatewayClass istio-waypoint and stands in the root namespace. Any other
 class, or any other namespace, matches no waypoint. For a class of one's own istiod even reports the policy as accepted.`,
 	Remedy: "Name GatewayClass istio-waypoint from the root namespace, or name the waypoints' Gateways.",

@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    podKinds,
 	Cases:    []int{130},
+	Controls: evidenceFor(encryption(), serviceIdentity()),
 	Doc: `Pods with hostNetwork: true are never captured, whatever labels say. Policies for them are not enforced, their own
 calls carry no identity, and calls to them are not encrypted.`,
 	Remedy: "Give the pod a network of its own, or keep it in a namespace of which nobody expects that it is in the mesh.",

@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.VirtualService, mesh.DestinationRule},
 	Cases:    []int{89},
+	Controls: configuration(),
 	Doc: `A waypoint only takes calls to Services and ServiceEntries. A VirtualService or DestinationRule for a host that
 is neither does nothing for calls of ambient pods, in contrast to sidecars.`,
 	Remedy: "Describe the host with a ServiceEntry that is bound to a waypoint.",

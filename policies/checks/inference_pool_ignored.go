@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.InferencePool},
 	Cases:    []int{106},
+	Controls: configuration(),
 	Doc: `The endpoint picker of an InferencePool chooses where each call goes. Gateways ask it, and so do waypoints of class
 istio-agentgateway-waypoint; waypoints of class istio-waypoint do not.`,
 	Remedy: "Use a waypoint of class istio-agentgateway-waypoint.",

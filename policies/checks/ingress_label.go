@@ -20,6 +20,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.Namespace, mesh.Service, mesh.ServiceEntry},
 	Cases:    []int{76},
+	Controls: evidenceFor(authorization(), ingress()),
 	Doc: `The label istio.io/ingress-use-waypoint sends what comes from ingress gateways through a Service's waypoint. It does
 nothing where the Service has no waypoint, where it is headless, or where the value is not true.`,
 	Remedy: "Bind the Service to a waypoint, or remove the label.",

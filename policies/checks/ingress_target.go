@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{29},
+	Controls: evidenceFor(authorization(), ingress()),
 	Doc: `The Gateway that the policy names is an ingress gateway: it enforces the policy for what comes in through
 it, and calls inside the mesh never pass it. istiod reports the policy as bound to a waypoint as soon as the Gateway has
 an address, whatever its class.`,

@@ -20,6 +20,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.Namespace},
 	Cases:    []int{129},
+	Controls: configuration(),
 	Doc: `Of the two, the sidecar wins. Pods of the namespace get one, are not captured by ztunnel, never send through
 a waypoint, and ignore policies with targetRefs.`,
 	Remedy: "Remove one of the two labels: istio.io/dataplane-mode to stay with sidecars, the one for injection to move to ambient mode, and restart the pods.",

@@ -15,6 +15,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.RequestAuthentication},
 	Cases:    []int{55},
+	Controls: userIdentity(),
 	Doc: `ztunnel knows no tokens, and a waypoint applies a RequestAuthentication only by targetRefs. Without them, one for
 enrolled pods is stored and does nothing: forged tokens pass, and there is no condition to say so. An AuthorizationPolicy
 that goes by its tokens must be bound to the same targets.`,

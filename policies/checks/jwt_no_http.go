@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.RequestAuthentication},
 	Cases:    []int{57},
+	Controls: userIdentity(),
 	Doc: `Tokens are validated in HTTP requests. A waypoint sees none on ports that are declared TCP or TLS, and none at all
 of a headless Service, whose clients connect to the pods' own addresses, or of an ExternalName.`,
 	Remedy: "Declare the ports' protocol with appProtocol: http, if that is what they speak.",

@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.RequestAuthentication},
 	Cases:    []int{56},
+	Controls: userIdentity(),
 	Doc: `A RequestAuthentication with targetRefs is applied by the waypoint of the Service that it names, or by the waypoint
 that it names itself. Where there is no such waypoint, no token is validated; there is no condition to say so.`,
 	Remedy: "Bind the Service to a waypoint that is ready.",

@@ -19,6 +19,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{58},
+	Controls: evidenceFor(userIdentity(), userAuthorization()),
 	Doc: `requestPrincipals and request.auth.* are what a RequestAuthentication read from a valid token. Where none is applied
 by the waypoint that applies this policy, no request has them, whatever token it carries: rules that ask for one never
 match, and rules on those without one match everybody.`,

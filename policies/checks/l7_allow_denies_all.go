@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Critical,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{1, 3, 10, 11, 12, 13},
+	Controls: authorization(),
 	Doc: `ztunnel drops an ALLOW rule that has anything it cannot compare: methods, paths, hosts, tokens, the original client's address,
 and every condition but those on source and destination. The policy stays, and an ALLOW that no rule of can match denies
 everything to the pods it selects. That holds for a rule that has an L4 alternative as well: it is dropped whole.`,

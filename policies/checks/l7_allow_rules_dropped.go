@@ -13,6 +13,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{2, 3, 13},
+	Controls: authorization(),
 	Doc: `ztunnel drops an ALLOW rule that has anything it cannot compare, and keeps the others. What only a dropped rule admits is denied.
 A rule is dropped whole: also the alternatives of its "to" and "from" that ztunnel could compare, and they can be saved by
 giving them a rule of their own.`,

@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Critical,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{4, 5, 10, 11, 12, 13},
+	Controls: evidenceFor(authorization(), defaultDeny()),
 	Doc: `ztunnel compares only who calls, from where, and to which port. It strips everything else from a DENY
 rule, and a part of which nothing is left never matches. So a DENY on methods, paths, hosts or tokens denies
 nothing, even where it names principals as well, and istiod still reports it as accepted.`,

@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Critical,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{5, 7, 10},
+	Controls: authorization(),
 	Doc: `ztunnel strips HTTP attributes from the rules of a DENY. A rule, or an alternative in its "to" or "from", of which nothing is
 left never matches, while the others still do. So part of what the policy denies gets through, and istiod reports the
 policy as accepted, even as more restrictive than requested.`,

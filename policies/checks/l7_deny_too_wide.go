@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{6},
+	Controls: authorization(),
 	Doc: `ztunnel strips HTTP attributes from the rules of a DENY and matches with what is left of an operation or a source. So "deny
 GET on port 8080" denies every connection to port 8080, and "deny this client's requests without a token" denies the client.`,
 	Remedy: "Bind the policy to its Services with targetRefs, so that their waypoint compares all of it.",

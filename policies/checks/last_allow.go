@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Title:    "The last ALLOW goes, and everybody gets in",
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
+	Controls: evidenceFor(defaultDeny(), changeControl()),
 	Doc: `Pods and Services with at least one ALLOW deny whatever no ALLOW admits. When the last one goes, because it is deleted, changed to another
 action, or selects or names something else, they admit everybody. A default deny, an ALLOW without rules, is there for exactly that.`,
 	Remedy: "Store the ALLOW that is to take its place first.",

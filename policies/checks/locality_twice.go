@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Info,
 	Kinds:    []mesh.Kind{mesh.DestinationRule},
 	Cases:    []int{107},
+	Controls: configuration(),
 	Doc: `trafficDistribution of a Service is for ztunnel, localityLbSetting of a DestinationRule for waypoints. With a waypoint
 before the Service the DestinationRule decides which pod is called, and the waypoint's own Service decides
 which waypoint.`,

@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.VirtualService},
 	Cases:    []int{87},
+	Controls: configuration(),
 	Doc: `Once spec.gateways is set, a VirtualService holds for calls inside the mesh only if "mesh" is among them. Where
 the gateways named have no server for its hosts, it holds nowhere.`,
 	Remedy: `Add "mesh" to spec.gateways, or a server for the host to the gateway.`,

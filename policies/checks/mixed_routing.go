@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.VirtualService},
 	Cases:    []int{90},
+	Controls: configuration(),
 	Doc: `Istio does not support a VirtualService and a route of the Gateway API for the same Service. A waypoint appends the
 rules of one to those of the other; which come first depends on namespaces and ages, and what stands behind
 a rule that takes every call never holds.`,

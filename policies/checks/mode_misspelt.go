@@ -21,6 +21,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    append([]mesh.Kind{mesh.Namespace}, podKinds...),
 	Cases:    []int{134},
+	Controls: evidenceFor(encryption(), serviceIdentity()),
 	Doc: `Only a label istio.io/dataplane-mode with the value ambient enrols, in exactly this spelling. An annotation of that
 name, or a value such as Ambient or enabled, does nothing, and the pods stay outside the mesh without a word.`,
 	Remedy: "Set label istio.io/dataplane-mode=ambient.",

@@ -22,6 +22,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.EnvoyFilter, mesh.WasmPlugin, mesh.TrafficExtension, mesh.Telemetry},
 	Cases:    []int{115, 120, 124},
+	Controls: configuration(),
 	Doc: `ztunnel runs no Envoy filters and no extensions, and a waypoint takes only those that name it, or its
 Services, with targetRefs. With a selector, or for a whole namespace, an EnvoyFilter, WasmPlugin or
 TrafficExtension does nothing for pods in ambient mode, and neither does a Telemetry with a selector. A plugin

@@ -20,6 +20,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.NetworkPolicy},
 	Cases:    []int{135},
+	Controls: evidenceFor(encryption(), resilience()),
 	Doc: `Between enrolled pods every connection goes to port 15008, and where the Service has a waypoint it comes from the
 waypoint's pods. A NetworkPolicy that admits only the application's ports, or only the clients' pods, refuses these
 connections. NetworkPolicies add up: it is enough if one of them admits.`,

@@ -23,6 +23,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Info,
 	Kinds:    []mesh.Kind{mesh.NetworkPolicy},
 	Cases:    []int{136},
+	Controls: resilience(),
 	Doc: `A kubelet's probes reach an enrolled pod from 169.254.7.127, the same for all nodes. STRICT lets them through.
 A NetworkPolicy that limits who may connect refuses them where the network plugin does not take that address for the
 node's own, and the pods are restarted.`,

@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Critical,
 	Kinds:    carriers,
 	Cases:    []int{29, 70},
+	Controls: authorization(),
 	Doc: `The label istio.io/use-waypoint names a Gateway that is not a waypoint but an ingress gateway. istiod reports it as
 bound, and every call from the mesh fails, because the gateway does not speak HBONE.`,
 	Remedy: "Name a Gateway of class istio-waypoint.",

@@ -11,6 +11,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Critical,
 	Kinds:    seenByIstiod,
 	Cases:    []int{44},
+	Controls: evidenceFor(authorization(), configuration()),
 	Doc: `With discoverySelectors in the mesh configuration istiod sees only the namespaces that match one of them. A policy anywhere else has no
 effect and no status.`,
 	Remedy: "Label the Namespace so that a discoverySelector matches it.",

@@ -15,6 +15,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{38, 41},
+	Controls: evidenceFor(authorization(), encryption()),
 	Doc: `A policy is enforced before a workload by what captures its traffic: ztunnel, a sidecar, or the gateway that it is. Where there is
 none of them it guards nothing, and istiod still reports it as accepted.`,
 	Remedy: "Enrol the workloads, or enforce the policy at a waypoint with targetRefs.",

@@ -20,6 +20,7 @@ var _ = policies.Register(policies.Check{
 	Title:    "A running pod that is labelled and not captured",
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.Pod},
+	Controls: evidenceFor(encryption(), logging()),
 	Doc: `Labels say what istio-cni is to do; annotation ambient.istio.io/redirection=enabled says what it has done. A running
 pod that is labelled and lacks the annotation takes calls in plaintext, past every policy. Usually istio-cni does not run
 on its node, or failed on the pod.`,

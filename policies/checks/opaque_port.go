@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{35, 139},
+	Controls: authorization(),
 	Doc: `A waypoint compares methods, paths, hosts, headers and tokens only on ports that are declared as HTTP, by
 appProtocol or by the port's name. On a TCP or TLS port a DENY on such attributes denies every connection, and an ALLOW
 on them admits none. A CUSTOM asks about every connection there, or about none if its provider is asked by HTTP.`,

@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.Service, mesh.ServiceEntry},
 	Cases:    []int{69, 138},
+	Controls: authorization(),
 	Doc: `The value none of label istio.io/use-waypoint takes the Service out of its Namespace's waypoint. Policies that
 name the Service in targetRefs are then enforced by nobody.`,
 	Remedy: "Remove the label, or the policies.",

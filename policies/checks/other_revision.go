@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Critical,
 	Kinds:    seenByIstiod,
 	Cases:    []int{42},
+	Controls: evidenceFor(authorization(), configuration()),
 	Doc: `istiod ignores a policy whose label istio.io/rev names another revision than its own: no status, no effect. Revision tags do not
 count. Where the input shows which revisions there are and the label names none of them, nobody enforces the policy.`,
 	Remedy: "Remove the label, or name the revision of the istiod that is to enforce the policy.",

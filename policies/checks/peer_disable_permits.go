@@ -15,6 +15,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.PeerAuthentication},
 	Cases:    []int{47},
+	Controls: encryption(),
 	Doc: `Between enrolled pods the transport stays mTLS whatever a PeerAuthentication says. DISABLE is not ignored, though:
 it is like PERMISSIVE, and turns off the STRICT of the namespace or the mesh above it, so that plaintext is let in.`,
 	Remedy: "Say PERMISSIVE if plaintext is meant to be let in, and STRICT if it is not.",

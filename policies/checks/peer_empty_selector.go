@@ -15,6 +15,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.PeerAuthentication},
 	Cases:    []int{46},
+	Controls: encryption(),
 	Doc: "A PeerAuthentication of the root namespace with `selector: {}` holds for all sidecars, and for no enrolled pod\n" +
 		"outside the root namespace: there only an absent selector means the mesh.",
 	Remedy: "Remove spec.selector, once everything that calls in plaintext is known.",

@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.PeerAuthentication},
 	Cases:    []int{53},
+	Controls: encryption(),
 	Doc: `ztunnel carries a PeerAuthentication out for enrolled pods, a sidecar for its own. Pods with neither accept plaintext
 whatever it says. Waypoints and gateways do not look at PeerAuthentications.`,
 	Remedy: "Enrol the pods, or leave them out of the policy.",

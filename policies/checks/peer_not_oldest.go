@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.PeerAuthentication},
 	Cases:    []int{50},
+	Controls: encryption(),
 	Doc: `Of several PeerAuthentications for the whole mesh, for one namespace, or for the same pods, only the one that was
 created first counts. The others are stored and ignored without a word, and which of them that is may change when they
 are deleted and applied again.`,

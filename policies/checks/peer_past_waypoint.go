@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Info,
 	Kinds:    []mesh.Kind{mesh.PeerAuthentication},
 	Cases:    []int{54},
+	Controls: encryption(),
 	Doc: `A waypoint takes calls by mTLS only, from the mesh. Letting plaintext in, for callers outside the mesh, does not let
 them through the waypoint: they reach the pods directly, and no policy of the waypoint holds for them.`,
 	Remedy: "Let callers from outside in through a gateway, and refuse plaintext at the pods.",

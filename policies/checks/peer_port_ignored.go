@@ -15,6 +15,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.PeerAuthentication},
 	Cases:    []int{48},
+	Controls: encryption(),
 	Doc: `Below a STRICT of the namespace or the mesh, a PeerAuthentication without a mode of its own opens ports only if
 one of them is PERMISSIVE. If all it has is DISABLE, istiod overlooks it and the port refuses plaintext.`,
 	Remedy: "Set the port's mode to PERMISSIVE, or spec.mtls.mode to STRICT beside it.",

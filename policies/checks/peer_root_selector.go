@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.PeerAuthentication},
 	Cases:    []int{45},
+	Controls: encryption(),
 	Doc: `In the root namespace only PeerAuthentications without a selector count, for the whole mesh. One with a selector
 is stored and never looked at: the pods that it means keep accepting plaintext. No condition says so.`,
 	Remedy: "Create it in the namespace of the pods, with the same selector.",

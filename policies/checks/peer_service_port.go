@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.PeerAuthentication},
 	Cases:    []int{51},
+	Controls: encryption(),
 	Doc: `The ports of portLevelMtls are those of the containers. The number of a Service's port never matches where its
 targetPort is another, so the mode that is meant for it does not hold.`,
 	Remedy: "Name the port on which the container listens.",

@@ -24,6 +24,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Critical,
 	Kinds:    []mesh.Kind{mesh.PeerAuthentication},
 	Cases:    []int{49},
+	Controls: encryption(),
 	Doc: `In some combinations with the PeerAuthentications of the namespace and the mesh, istiod tells ztunnel that a policy
 made of portLevelMtls holds for the pods, in place of the one that refuses plaintext, and then makes no such policy.
 ztunnel skips what it does not know: ports that are meant to be STRICT accept plaintext. Nothing reports it.`,

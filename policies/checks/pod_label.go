@@ -20,6 +20,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.Pod, mesh.Deployment, mesh.StatefulSet, mesh.DaemonSet, mesh.ReplicaSet, mesh.Job, mesh.CronJob},
 	Cases:    []int{67, 68},
+	Controls: evidenceFor(authorization(), configuration()),
 	Doc: `Calls to a Service pass the waypoint that the Service, or its Namespace, asks for. The label on a pod is about
 calls to the pod's own address and needs a waypoint for workloads (istio.io/waypoint-for: workload or all). On a
 Deployment, rather than in its pod template, the label is not read at all.`,

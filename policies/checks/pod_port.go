@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Critical,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{37},
+	Controls: authorization(),
 	Doc: `At ztunnel, ports are the ports on which the pods listen and destination.ip is the pod's address. A rule on the Service's port or
 address never matches there: a DENY denies nothing, an ALLOW admits nobody, and notPorts leaves nothing out.`,
 	Remedy: "Name the ports on which the pods listen.",

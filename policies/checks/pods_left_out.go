@@ -19,6 +19,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    podKinds,
 	Cases:    []int{132},
+	Controls: evidenceFor(authorization(), encryption()),
 	Doc: `Pods with label istio.io/dataplane-mode=none are not captured by ztunnel, so that AuthorizationPolicies and
 PeerAuthentications do not hold for them, though istiod reports them as accepted.`,
 	Remedy: "Remove the label once the policies fit the pods' callers, or leave the pods out of the policies.",

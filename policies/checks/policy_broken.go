@@ -21,6 +21,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.Namespace, mesh.Service, mesh.ServiceEntry, mesh.WorkloadEntry, mesh.Gateway, mesh.GatewayClass},
 	Cases:    []int{137, 138, 139, 140},
+	Controls: evidenceFor(authorization(), changeControl()),
 	Doc: `What a policy does depends on objects that its author does not own: the labels of the Namespace and the Service, the
 ports of the Service, the waypoint's Gateway. When one of them changes or goes, the policy can stop doing what it did. It is stored as before
 and its status says Accepted for a while, or for good.`,

@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{43},
+	Controls: authorization(),
 	Doc: `A proxy asks one external authorizer. Where two CUSTOM policies with different providers hold for the same
 Service at a waypoint, all that either of them matches is denied.`,
 	Remedy: "Use one provider, or set PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS on istiod.",

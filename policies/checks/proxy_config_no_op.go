@@ -19,6 +19,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Low,
 	Kinds:    append([]mesh.Kind{mesh.ProxyConfig}, podKinds...),
 	Cases:    []int{128},
+	Controls: configuration(),
 	Doc: `ProxyConfig and annotation proxy.istio.io/config configure the sidecar of a pod. An enrolled pod has no
 sidecar, and ztunnel reads neither. A delayed start (holdApplicationUntilProxyStarts) or a drain time that an
 application counts on is gone.`,

@@ -21,6 +21,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{142},
+	Controls: evidenceFor(authorization(), serviceIdentity()),
 	Doc: `A waypoint's identity is that of its service account, which is called like the Gateway unless annotation
 gateway.istio.io/service-account says otherwise. A rule that names the Gateway's name, when the annotation says another,
 names nobody.`,

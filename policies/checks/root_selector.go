@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Info,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{40},
+	Controls: configuration(),
 	Doc: `A policy in the root namespace applies to the whole mesh, and a selector only narrows that down by labels. It does not stay in the
 root namespace, as a PeerAuthentication with a selector does not apply at all and a policy in any other namespace does.`,
 	Remedy: "If only the pods of the root namespace are meant, select them by a label that no others have.",

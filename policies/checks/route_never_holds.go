@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    routing,
 	Cases:    []int{88, 103, 114, 139},
+	Controls: configuration(),
 	Doc: `HTTP rules hold on ports that speak HTTP, tcp and tls rules on those that do not. The protocol is what the port's
 appProtocol, else its name, declares: a port called "https" is opaque to HTTP rules. A tls rule holds only if
 its sniHosts are the Service's own host and nothing else.`,

@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    slices.Concat(routing, shaping),
 	Cases:    []int{102},
+	Controls: configuration(),
 	Doc: `Clients of a headless Service connect to its pods, so their calls never pass the waypoint's chain for the Service, and
 ambient mode does not know Services of type ExternalName. A waypoint cannot help either.`,
 	Remedy: "Name a Service with a cluster IP, or a ServiceEntry for the external host.",

@@ -19,6 +19,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Critical,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{39},
+	Controls: authorization(),
 	Doc: `A waypoint applies only policies that name it, its class or its Services with targetRefs; nothing captures the waypoint's own
 pods. So a policy that selects them by their labels has no effect. (An ingress gateway does apply such policies, unless istiod
 has ENABLE_SELECTOR_BASED_K8S_GATEWAY_POLICY=false.)`,

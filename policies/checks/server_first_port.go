@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.Service},
 	Cases:    []int{36},
+	Controls: resilience(),
 	Doc: `On a port whose protocol is not declared a waypoint looks at the client's first bytes. Where the server speaks first,
 as in SMTP, FTP, SSH, IMAP and MySQL, nobody begins, and connections stall until the waypoint gives up.`,
 	Remedy: "Declare the port as TCP, by appProtocol: tcp or by the port's name.",

@@ -15,6 +15,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    bound,
 	Cases:    []int{23, 63},
+	Controls: configuration(),
 	Doc: `The waypoint exists and is ready, but no Service, ServiceEntry, WorkloadEntry or pod is bound to it, so no
 call passes it and the policy judges nothing. istiod reports it as accepted.`,
 	Remedy: "Bind the Services, or their Namespace, with label istio.io/use-waypoint.",

@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.ServiceEntry},
 	Cases:    []int{108, 113},
+	Controls: egress(),
 	Doc: `ztunnel knows addresses, not names. A ServiceEntry with a wildcard host or resolution DYNAMIC_DNS is not given to
 ztunnels at all until it is bound to a waypoint, and only a waypoint can race connections. Until then calls go
 straight to whatever address the application has looked up.`,

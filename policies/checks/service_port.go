@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{37},
+	Controls: authorization(),
 	Doc: `At a waypoint, ports are the Service's ports and destination.ip is the Service's address. A rule on
 the pods' port or address never matches there: a DENY denies nothing, an ALLOW admits nobody.`,
 	Remedy: "Name the Service's port.",

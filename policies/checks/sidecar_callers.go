@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{77},
+	Controls: authorization(),
 	Doc: `Pods with sidecars send straight to the pods that they call and never through a waypoint. A policy at a waypoint
 that names such a caller does not judge it.`,
 	Remedy: "Move the caller to ambient mode, or say at the pods, in a policy that ztunnel enforces, what the caller may.",

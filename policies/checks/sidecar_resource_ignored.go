@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Low,
 	Kinds:    []mesh.Kind{mesh.Sidecar},
 	Cases:    []int{105},
+	Controls: segmentation(),
 	Doc: `Only sidecars read a Sidecar object. Ambient pods reach every host, whatever its egress hosts say, and
 outboundTrafficPolicy REGISTRY_ONLY keeps nothing in.`,
 	Remedy: "Remove it; limit egress with NetworkPolicy or an egress gateway.",

@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Title:    "Plaintext is let in from now on",
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.PeerAuthentication},
+	Controls: evidenceFor(encryption(), changeControl()),
 	Doc: `A PeerAuthentication with mode STRICT is what makes pods refuse plaintext. When it is deleted, turned to PERMISSIVE or DISABLE, or
 selects something else, and no other one says STRICT for the pods, whoever can reach them gets in without a certificate, and rules on who calls are
 compared with nobody. A new PeerAuthentication that is PERMISSIVE for some pods, or some ports, does the same to them where a wider one says STRICT.`,

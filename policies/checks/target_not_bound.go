@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    bound,
 	Cases:    []int{23, 31, 59, 60, 61, 62, 69, 73},
+	Controls: authorization(),
 	Doc: `A targetRef to a Service or ServiceEntry is enforced by the Service's waypoint and by nobody else. Where
 the Service has no waypoint, or asks for one that does not exist, is not ready, or does not let it attach, calls go
 straight to the pods and the policy does nothing.`,

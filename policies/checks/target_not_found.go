@@ -19,6 +19,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    bound,
 	Cases:    []int{24, 25, 26, 31},
+	Controls: evidenceFor(authorization(), configuration()),
 	Doc: `A targetRef names a Service, ServiceEntry or Gateway of the policy's own namespace. Nothing of that name
 is there, or the targetRef's group or namespace is one that no proxy compares equal, so nobody enforces the policy. Often what is
 meant is in another namespace: then the policy belongs there, or should name the Services instead of their waypoint.`,

@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Low,
 	Kinds:    []mesh.Kind{mesh.Telemetry},
 	Cases:    []int{126},
+	Controls: logging(),
 	Doc: `A waypoint logs, traces and measures as the server's side of a call, and enrolled clients have no proxy
 of their own. Access logging, tracing and metrics with mode CLIENT therefore come to nothing.`,
 	Remedy: "Set the mode to SERVER or CLIENT_AND_SERVER.",

@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.Telemetry},
 	Cases:    []int{127},
+	Controls: logging(),
 	Doc: `Of several Telemetries without selector and targetRefs in a namespace, only the oldest counts; they are
 not merged. Of those created in the same second, the first by name is the oldest.`,
 	Remedy: "Merge them into one.",

@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Low,
 	Kinds:    []mesh.Kind{mesh.Telemetry},
 	Cases:    []int{125},
+	Controls: logging(),
 	Doc: `For a call to a Service, a waypoint reads Telemetry with targetRefs only from the Service's own namespace.
 So one in the waypoint's namespace that names the Gateway does not hold for Services of other namespaces, and one
 in the root namespace that names GatewayClass istio-waypoint holds for hardly any.`,

@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Low,
 	Kinds:    []mesh.Kind{mesh.Telemetry},
 	Cases:    []int{123},
+	Controls: logging(),
 	Doc: `ztunnel reads no Telemetry: its metrics and access log stay as they are, and it makes no spans. What
 a Telemetry asks for takes effect at waypoints, sidecars and gateways; in its scope there is none.`,
 	Remedy: "Bind the Services to a waypoint if the Telemetry is wanted, else remove it; ztunnel's log is set where ztunnel is installed.",

@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Low,
 	Kinds:    []mesh.Kind{mesh.DestinationRule},
 	Cases:    []int{94},
+	Controls: configuration(),
 	Doc: `In ambient mode calls between enrolled pods are always in HBONE, which is mTLS. A DestinationRule with
 tls.mode DISABLE changes nothing about that; a plaintext caller is let in or kept out by PeerAuthentication.`,
 	Remedy: "Remove the field.",

@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.VirtualService, mesh.DestinationRule},
 	Cases:    []int{84},
+	Controls: configuration(),
 	Doc: `A waypoint only reads what is exported to the namespace in which it runs. An object that is exported to
 its own namespace alone has no effect where the waypoint is in another.`,
 	Remedy: "Add the waypoint's namespace to spec.exportTo.",

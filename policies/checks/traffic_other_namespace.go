@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    slices.Concat(routing, []mesh.Kind{mesh.DestinationRule}),
 	Cases:    []int{83, 92, 99},
+	Controls: configuration(),
 	Doc: `Sidecars carry out what the caller's namespace says. A waypoint stands at the called Service and acts for all
 callers, so it takes VirtualServices and routes only from the Service's namespace and from its own, and
 DestinationRules from the root namespace besides. Anything elsewhere is silently ignored, and a route still

@@ -20,6 +20,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    slices.Concat(routing, shaping),
 	Cases:    []int{81, 82, 91, 98, 101, 104, 112},
+	Controls: configuration(),
 	Doc: `In ambient mode only the waypoint of the called Service carries out VirtualServices, DestinationRules,
 routes and backend policies. ztunnel reads none of them. Without a ready waypoint they do nothing for calls of
 ambient pods: no routing, no retries, no timeouts, no fault injection, and no TLS towards external hosts,

@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Critical,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{145},
+	Controls: evidenceFor(authorization(), serviceIdentity()),
 	Doc: `Sidecars, gateways and waypoints take cluster.local and the mesh's trustDomainAliases for names of its trust domain. ztunnel
 compares principals literally. So a principal written with another name never matches there: a DENY lets through, an ALLOW denies.`,
 	Remedy: "Name the principals with the real trust domain as well.",

@@ -13,6 +13,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Critical,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{9},
+	Controls: evidenceFor(authorization(), serviceIdentity()),
 	Doc: `ztunnel is not told of trustDomains and notTrustDomains. A source that says nothing else never matches: an ALLOW then denies, a
 DENY lets through. Beside other fields they count for nothing: an ALLOW admits more than it says, a DENY denies more.
 istiod reports the policy as accepted.`,

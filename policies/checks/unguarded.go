@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Info,
 	Kinds:    []mesh.Kind{mesh.Service},
 	Cases:    []int{22},
+	Controls: evidenceFor(defaultDeny(), segmentation()),
 	Doc: `A waypoint judges what is sent to it: calls of ambient clients to the Service. Who calls a pod by its address, has a sidecar, or is
 outside the mesh reaches the pods without it, and no policy of the waypoint applies. A policy at the pods that denies everybody but the
 waypoint closes that; so does istiod's flag PILOT_AUTO_ALLOW_WAYPOINT_POLICY.`,

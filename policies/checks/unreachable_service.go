@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    bound,
 	Cases:    []int{33, 34, 35, 140},
+	Controls: authorization(),
 	Doc: `Only calls to a Service's own address pass the chain that its waypoint has for it. A headless Service has no
 address, an ExternalName Service does not exist in ambient mode, and UDP passes no waypoint, so a policy that names
 such a Service judges no call. istiod still reports it as accepted.`,

@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    carriers,
 	Cases:    []int{66, 76},
+	Controls: evidenceFor(authorization(), configuration()),
 	Doc:      "istio.io/use-waypoint and the labels that go with it are labels. As annotations nobody reads them.",
 	Remedy:   "Make it a label.",
 	Run: func(p *policies.Pass) {

@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    routing[1:],
 	Cases:    []int{100},
+	Controls: configuration(),
 	Doc: `A route inside the mesh names the Services whose calls it is about as its parents. One whose parent is the Gateway
 of a waypoint is silently ignored: istiod makes nothing of it and writes no status.`,
 	Remedy: "Name the Services whose calls are meant as parents instead.",

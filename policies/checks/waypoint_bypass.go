@@ -20,6 +20,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.Service, mesh.ServiceEntry},
 	Cases:    []int{22, 75, 77, 141},
+	Controls: evidenceFor(authorization(), segmentation()),
 	Doc: `A waypoint enforces only what passes through it. A route from an ingress gateway to a Service without label
 istio.io/ingress-use-waypoint=true, a Service of type NodePort or LoadBalancer, a route that another waypoint carries out, and
 a caller with a sidecar reach the pods without it, and its policies judge nothing of that.`,

@@ -20,6 +20,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    append(slices.Clip(carriers), mesh.Gateway),
 	Cases:    []int{62, 63},
+	Controls: evidenceFor(authorization(), configuration()),
 	Doc: `A waypoint takes traffic to Services, to workloads, to both (all) or to nothing (none), as its label
 istio.io/waypoint-for says; without it, to Services. What asks for a waypoint that is not for it is bound to nothing.
 Any other word in the label means nothing at all.`,

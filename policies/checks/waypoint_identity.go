@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{18, 19, 20, 21},
+	Controls: evidenceFor(authorization(), serviceIdentity()),
 	Doc: `Behind a waypoint ztunnel sees the waypoint's identity and address. A DENY of a client lets it through the waypoint; an ALLOW of a
 client denies everybody who comes through it; a rule on the waypoint's own namespace takes every client for one of
 that namespace. The waypoint itself sees the client: rules on who calls belong there.`,

@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.Gateway},
 	Cases:    []int{71},
+	Controls: evidenceFor(authorization(), resilience()),
 	Doc: `A waypoint has exactly one listener, with protocol HBONE on port 15008. Without it the waypoint does not listen
 where ztunnels connect to, and calls to whatever is bound to it fail. Other listeners are rejected and do nothing.`,
 	Remedy: "Give it a single listener with protocol HBONE on port 15008.",

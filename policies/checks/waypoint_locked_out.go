@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Cases:    []int{17},
+	Controls: resilience(),
 	Doc: `An ALLOW without rules denies everything at the pods that no other ALLOW admits, and that goes for the waypoint too: to ztunnel it is
 one more client. So what an ALLOW at the waypoint admits is denied one hop later, unless an ALLOW at the pods names the
 waypoint's identity.`,

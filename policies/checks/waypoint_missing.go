@@ -19,6 +19,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    carriers,
 	Cases:    []int{59, 64, 65, 72},
+	Controls: evidenceFor(authorization(), resilience()),
 	Doc: `The label istio.io/use-waypoint names a waypoint that is not there. Calls are not held back: they go straight
 to the pods, and every policy that needs the waypoint does nothing. A Service's own label also hides the waypoint of
 its Namespace. The word to opt out is none, in lower case.`,

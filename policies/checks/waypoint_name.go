@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.Gateway},
 	Cases:    []int{72},
+	Controls: configuration(),
 	Doc:      "The value none of label istio.io/use-waypoint opts out of waypoints, so a waypoint of that name can never be asked for.",
 	Remedy:   "Make the waypoint under another name.",
 	Run: func(p *policies.Pass) {

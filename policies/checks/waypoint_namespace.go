@@ -17,6 +17,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    carriers,
 	Cases:    []int{64},
+	Controls: configuration(),
 	Doc: `istio.io/use-waypoint-namespace counts only beside istio.io/use-waypoint on the same object. Alone, or on a Service
 whose Namespace names the waypoint, it is ignored.`,
 	Remedy: "Set istio.io/use-waypoint beside it, on the same object.",

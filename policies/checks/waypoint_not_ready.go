@@ -20,6 +20,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.Gateway},
 	Cases:    []int{60, 137},
+	Controls: evidenceFor(authorization(), resilience()),
 	Doc: `A waypoint counts once its Gateway has an address, which istiod writes when the first pod is ready. Until then
 what asks for it is bound to nothing: calls go straight to the pods, and policies for the waypoint do nothing.`,
 	Remedy: "Find out why it is not ready: read the Gateway's conditions and the events of its Deployment.",

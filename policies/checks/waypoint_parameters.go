@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.High,
 	Kinds:    []mesh.Kind{mesh.Gateway},
 	Cases:    []int{79},
+	Controls: evidenceFor(resilience(), configuration()),
 	Doc: `spec.infrastructure.parametersRef names a ConfigMap of the Gateway's own namespace with the keys deployment, service,
 serviceAccount, horizontalPodAutoscaler and podDisruptionBudget. Where it names something else, or a key is another,
 istiod does not deploy the Gateway, and does not update one that it has deployed.`,

@@ -21,6 +21,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Medium,
 	Kinds:    []mesh.Kind{mesh.Gateway},
 	Cases:    []int{80},
+	Controls: evidenceFor(resilience(), configuration()),
 	Doc: `The label istio.io/rev on a Gateway says which istiod deploys it. Where none has that revision, nobody does, the
 waypoint never becomes ready, and what asks for it is bound to nothing.`,
 	Remedy: "Name the revision of an istiod that runs, or remove the label.",

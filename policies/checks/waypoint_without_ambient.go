@@ -18,6 +18,7 @@ var _ = policies.Register(policies.Check{
 	Severity: policies.Low,
 	Kinds:    []mesh.Kind{mesh.Namespace},
 	Cases:    []int{78},
+	Controls: configuration(),
 	Doc: `The Namespace asks for a waypoint, but its pods are not in ambient mode. Calls from ambient pods pass the waypoint
 and go on to the pods in plain text; nothing refuses calls that go round it, because no ztunnel stands before the pods.`,
 	Remedy: "Enrol the Namespace with label istio.io/dataplane-mode=ambient.",

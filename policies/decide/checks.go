@@ -15,6 +15,7 @@ var (
 		Title:    "An Exemption that excepts nothing",
 		Severity: policies.Low,
 		About:    v1alpha1.ExemptionKind,
+		Controls: changeControl(),
 		Doc: `No finding is exempt by it: what it was granted for has been put right or removed, or it never named it. As it
 stands it will except the next mistake that happens to match, for which nobody has signed.`,
 		Remedy: "Remove it, or correct its checks and subjects.",
@@ -24,6 +25,7 @@ stands it will except the next mistake that happens to match, for which nobody h
 		Title:    "An Exemption that has ended",
 		Severity: policies.Medium,
 		About:    v1alpha1.ExemptionKind,
+		Controls: changeControl(),
 		Doc: `The time in spec.expiresAt has passed, so that what the Exemption was granted for is demanded again. It does
 nothing any more but mislead whoever reads it.`,
 		Remedy: "Put right what it was granted for and remove it, or have it granted anew.",
@@ -33,11 +35,20 @@ nothing any more but mislead whoever reads it.`,
 		Title:    "An Exemption that ends too late",
 		Severity: policies.Medium,
 		About:    v1alpha1.ExemptionKind,
+		Controls: changeControl(),
 		Doc: `An Exemption is for a time, and an installation bounds it, to 90 days unless it was set up otherwise. One whose
 spec.expiresAt lies further ahead is refused on its way into a cluster, and excepts nothing where it is stored all the same.`,
 		Remedy: "Let it end sooner, and renew it when the time comes.",
 	})
 )
+
+// changeControl are the controls about who may change what guards a mesh.
+func changeControl() policies.Controls {
+	return policies.Controls{
+		"nist-800-53-r5": {"CM-5"}, "pci-dss-4.0.1": {"1.2.2", "6.5.1"}, "soc2": {"CC8.1"}, "iso-27001-2022": {"A.8.32"},
+		"cisa-ztmm-2": {"NW: Governance"},
+	}
+}
 
 // Finding is what there is to say against an Exemption; ok is false for one that is in use.
 func (s Standing) Finding() (f policies.Finding, ok bool) {

@@ -18,6 +18,7 @@ var unknownCheck = policies.Register(policies.Check{
 	Title:    "A name that no check has",
 	Severity: policies.Medium,
 	About:    v1alpha1.GuardrailKind,
+	Controls: changeControl(),
 	Doc: `No check has the ID, or matches the glob, that a Guardrail or an Exemption names. What was meant is not denied, or
 not exempt, and nothing else says so. IDs of families that are not known here, such as those of rules of your own, are
 not looked at.`,

@@ -28,7 +28,8 @@ type remembered struct {
 
 // Clients says who calls in the mesh. The answer is shared: do not write to it.
 func (s *Snapshot) Clients() *Clients {
-	s.remembered.once.Do(func() { s.remembered.clients = s.readClients() })
+	s.note(readClients, 0, "", "")
+	s.remembered.once.Do(func() { s.remembered.clients = s.unrecorded().readClients() })
 	return s.remembered.clients
 }
 

@@ -177,9 +177,11 @@ func (s *Snapshot) Delegators(vs *Object) []*Object {
 }
 
 func (s *Snapshot) servicesMatching(pattern string) []*Object {
+	s.note(readHosts, 0, "", pattern)
 	if found, ok := s.remembered.hosts.Load(pattern); ok {
 		return found.([]*Object)
 	}
+	s = s.unrecorded()
 	out := s.clusterServices(pattern[1:])
 	for o := range s.All(ServiceEntry) {
 		if slices.ContainsFunc(o.Spec.(*ServiceEntrySpec).Hosts, func(h string) bool { return HostMatches(pattern, h) }) {

@@ -12,7 +12,7 @@ func (s *Snapshot) namespaceLabelDecides(key string) bool {
 	if strings.Contains(key, "istio") || key == namespaceName {
 		return true
 	}
-	s.remembered.labels.Do(func() { s.remembered.namespaceLabels = s.readNamespaceLabels() })
+	s.remembered.labels.Do(func() { s.remembered.namespaceLabels = s.unrecorded().readNamespaceLabels() })
 	return s.remembered.namespaceLabels[key]
 }
 

@@ -11,7 +11,8 @@ import (
 
 // Spans is why the mesh spans networks or clusters, as a clause; "" where nothing in the input shows it.
 func (s *Snapshot) Spans() string {
-	s.remembered.span.Do(func() { s.remembered.spans = s.readSpan() })
+	s.note(readSpans, 0, "", "")
+	s.remembered.span.Do(func() { s.remembered.spans = s.unrecorded().readSpan() })
 	return s.remembered.spans
 }
 

@@ -180,6 +180,7 @@ func (s *Snapshot) AskingFor(gw *Object) []*Object {
 }
 
 func (s *Snapshot) referrers(key string) []*Object {
+	s.note(readReferrers, 0, "", key)
 	return s.refs.get(key)
 }
 

@@ -196,6 +196,8 @@ func (n *namespace) selecting(out []*Object, kind Kind, labels map[string]string
 
 // ServicesOf are the Services and ServiceEntries of w's namespace that select it.
 func (s *Snapshot) ServicesOf(w *Workload) []*Object {
+	s.note(readList, Service, w.Namespace, "")
+	s.note(readList, ServiceEntry, w.Namespace, "")
 	n := s.namespace(w.Namespace)
 	return n.selecting(n.selecting(nil, Service, w.Labels), ServiceEntry, w.Labels)
 }
@@ -204,6 +206,8 @@ func (s *Snapshot) ServicesOf(w *Workload) []*Object {
 // selector w satisfies. Whether an empty selector selects anything is for the caller to say.
 func (s *Snapshot) PoliciesOver(w *Workload) []*Object {
 	root := s.RootNamespace()
+	s.note(readList, AuthorizationPolicy, root, "")
+	s.note(readList, AuthorizationPolicy, w.Namespace, "")
 	out := s.namespace(root).selecting(nil, AuthorizationPolicy, w.Labels)
 	if w.Namespace == root {
 		return out

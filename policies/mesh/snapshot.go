@@ -20,6 +20,7 @@ type Snapshot struct {
 	refs       index
 	count      int
 	remembered *remembered
+	recorder   *Recorder // nil where nobody wants to know what is asked
 }
 
 // namespace holds the objects of one namespace, each kind sorted by name. It is immutable but for
@@ -135,6 +136,7 @@ func (s *Snapshot) Without(o *Object) *Snapshot { return s.update(o, nil) }
 // Emptied is the Snapshot without what lies in a namespace, as it is once the Namespace was deleted. The Namespace
 // itself stays, so that what was in it is known to be gone. It costs what the namespace holds.
 func (s *Snapshot) Emptied(name string) *Snapshot {
+	s.note(readObjects, 0, "", "")
 	for k := range s.namespace(name).objects {
 		if Kind(k) == Namespace {
 			continue
@@ -151,6 +153,8 @@ func (s *Snapshot) update(id, o *Object) *Snapshot {
 	if old == nil && o == nil {
 		return s
 	}
+	// Whoever asks what would be asks about what is: the answers about the whole mesh are found anew, and by these.
+	s.note(readWorkloads, 0, id.Home(), "")
 	next := *s
 	next.remembered = &remembered{}
 	next.refs = s.refs.updated(old, o)
@@ -239,6 +243,7 @@ func (s *Snapshot) Get(kind Kind, ns, name string) *Object {
 	if kind == Namespace {
 		ns = name
 	}
+	s.note(readObject, kind, ns, name)
 	n := s.namespace(ns)
 	if i, ok := findName(n.objects[kind], name); ok {
 		return n.objects[kind][i]
@@ -257,11 +262,15 @@ func (s *Snapshot) namespace(name string) *namespace {
 
 // List is the objects of that kind in a namespace ("" for cluster-scoped kinds), by name. The
 // slice is shared: do not write to it.
-func (s *Snapshot) List(kind Kind, ns string) []*Object { return s.namespace(ns).objects[kind] }
+func (s *Snapshot) List(kind Kind, ns string) []*Object {
+	s.note(readList, kind, ns, "")
+	return s.namespace(ns).objects[kind]
+}
 
 // All iterates over the objects of a kind, by namespace and name.
 func (s *Snapshot) All(kind Kind) iter.Seq[*Object] {
 	return func(yield func(*Object) bool) {
+		s.note(readAll, kind, "", "")
 		it := s.namespaces.Root().Iterator()
 		for _, ns, ok := it.Next(); ok; _, ns, ok = it.Next() {
 			for _, o := range ns.objects[kind] {
@@ -285,6 +294,7 @@ func (s *Snapshot) AllUnder(kind Kind, ns string) iter.Seq[*Object] {
 // Objects iterates over everything: by namespace, kind and name.
 func (s *Snapshot) Objects() iter.Seq[*Object] {
 	return func(yield func(*Object) bool) {
+		s.note(readObjects, 0, "", "")
 		it := s.namespaces.Root().Iterator()
 		for _, ns, ok := it.Next(); ok; _, ns, ok = it.Next() {
 			for k := range ns.objects {
@@ -302,6 +312,7 @@ func (s *Snapshot) Objects() iter.Seq[*Object] {
 // the input, sorted.
 func (s *Snapshot) Namespaces() iter.Seq[string] {
 	return func(yield func(string) bool) {
+		s.note(readNames, 0, "", "")
 		it := s.namespaces.Root().Iterator()
 		for name, _, ok := it.Next(); ok; name, _, ok = it.Next() {
 			if len(name) > 0 && !yield(string(name)) {
@@ -317,11 +328,14 @@ func (s *Snapshot) Len() int { return s.count }
 // Known is whether the namespace is whole: its Namespace object is in the input, or the caller
 // asked to assume every namespace enrolled, and so what is not in it does not exist.
 func (s *Snapshot) Known(ns string) bool {
+	s.note(readObject, Namespace, ns, ns)
 	return s.options.AssumeAmbient || s.namespace(ns).object != nil
 }
 
 // Whole is whether every namespace of which the input shows anything is known.
 func (s *Snapshot) Whole() bool {
+	s.note(readWhole, 0, "", "")
+	s = s.unrecorded()
 	for ns := range s.Namespaces() {
 		if !s.Known(ns) {
 			return false
@@ -332,6 +346,7 @@ func (s *Snapshot) Whole() bool {
 
 // NamespaceLabels are the labels of a namespace; nil where its object is not in the input.
 func (s *Snapshot) NamespaceLabels(ns string) map[string]string {
+	s.note(readObject, Namespace, ns, ns)
 	if o := s.namespace(ns).object; o != nil {
 		return o.Labels
 	}

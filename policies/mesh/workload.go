@@ -54,6 +54,7 @@ func (s *Snapshot) Runs(ns string, mode Mode) bool { return s.workloadsOf(ns).mo
 var noWorkloads = &workloadSet{}
 
 func (s *Snapshot) workloadsOf(ns string) *workloadSet {
+	s.note(readWorkloads, 0, ns, "")
 	n := s.namespace(ns)
 	if n == nowhere {
 		return noWorkloads
@@ -61,7 +62,7 @@ func (s *Snapshot) workloadsOf(ns string) *workloadSet {
 	if w := n.workloads.Load(); w != nil {
 		return w
 	}
-	w := &workloadSet{all: s.readWorkloads(n), modes: map[Mode]bool{}}
+	w := &workloadSet{all: s.unrecorded().readWorkloads(n), modes: map[Mode]bool{}}
 	for _, one := range w.all {
 		w.modes[one.Mode] = true
 	}

@@ -76,6 +76,14 @@ autoscaling/horizontalpodautoscalers[]: list watch delete
 policy/poddisruptionbudgets[]: list watch delete
 `
 
+// reports is what the audit needs to keep its reports.
+const reports = `
+openreports.io/reports[]: list create patch delete
+openreports.io/clusterreports[]: list create patch delete
+wgpolicyk8s.io/policyreports[]: list create patch delete
+wgpolicyk8s.io/clusterpolicyreports[]: list create patch delete
+`
+
 const atHome = `
 coordination.k8s.io/leases[]: create
 coordination.k8s.io/leases[waywarden]: get update
@@ -102,11 +110,12 @@ func TestPermissionsAreTheTable(t *testing.T) {
 	)
 	const webhooks = ourValidating + "get list watch patch\n" + ourMutating + "get list watch patch"
 	for values, want := range map[string]struct{ cluster, home string }{
-		"":                                    {provisions + webhooks, ourSecret},
-		"waypoints: {provision: false}":       {webhooks, ourSecret},
-		"failurePolicy: Ignore":               {provisions + webhooks, ourSecret},
-		"certificate: {source: cert-manager}": {provisions + ourValidating + "get patch", ""},
-		"{certificate: {source: cert-manager}, failurePolicy: Fail}": {provisions, ""},
+		"":                                    {provisions + reports + webhooks, ourSecret},
+		"waypoints: {provision: false}":       {reports + webhooks, ourSecret},
+		"failurePolicy: Ignore":               {provisions + reports + webhooks, ourSecret},
+		"certificate: {source: cert-manager}": {provisions + reports + ourValidating + "get patch", ""},
+		"{certificate: {source: cert-manager}, failurePolicy: Fail}":                                {provisions + reports + ourValidating + "get", ""},
+		"{certificate: {source: cert-manager}, failurePolicy: Fail, audit: {reports: {api: none}}}": {provisions, ""},
 	} {
 		t.Run(values, func(t *testing.T) {
 			all := render(t, values)

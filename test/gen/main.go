@@ -12,8 +12,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/waywarden/waywarden/audit/compliance"
 	"github.com/waywarden/waywarden/policies"
 	_ "github.com/waywarden/waywarden/policies/checks" // registers the checks
+	"github.com/waywarden/waywarden/rules/controls"
 	"github.com/waywarden/waywarden/test/catalogue"
 )
 
@@ -28,6 +30,8 @@ var parts = []part{
 	{"README.md", "checks", checksTable},
 	{"docs/semantics.md", "catalogue", catalogue.Table},
 	{"docs/install.md", "values", valuesTable},
+	{"docs/reports/bank.html", "", bank(compliance.HTML)},
+	{"docs/reports/bank-assessment-results.json", "", bank(compliance.OSCAL, controls.NIST80053)},
 	{"charts/waywarden/files/webhooks.yaml", "", webhooks},
 	{"charts/waywarden/files/kinds.yaml", "", permissions},
 }

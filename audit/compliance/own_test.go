@@ -1,0 +1,163 @@
+package compliance_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waywarden/waywarden/audit"
+	"github.com/waywarden/waywarden/audit/compliance"
+	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+func empty() *mesh.Snapshot { return mesh.New(mesh.Options{}) }
+
+// frame is a framework with one control that one check is evidence for.
+const frame = `
+id: acme
+title: Acme's rules
+controls:
+- {id: A-1, title: A DENY denies, checks: [effect/l7-deny-no-op]}
+- {id: A-2, title: Calls are encrypted, like: {nist-800-53-r5: ["SC-8(1)"]}}
+- {id: A-3, title: Somebody keeps an eye on it}
+`
+
+const shop = `apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {istio.io/dataplane-mode: ambient}}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: NAME, namespace: shop}
+spec: {action: DENY, rules: [{to: [{operation: {METHODS: [GET]}}]}]}
+---
+`
+
+const exemption = `apiVersion: waywarden.dev/v1alpha1
+kind: Exemption
+metadata: {name: cut-over, namespace: shop}
+spec:
+  checks: [effect/l7-deny-no-op]
+  subjects: [{kind: AuthorizationPolicy}]
+  reason: partner cut-over
+  ticket: SEC-1
+  expiresAt: "2027-01-31T00:00:00Z"
+`
+
+// stateOf is the state of control A-1 for some manifests.
+func stateOf(t *testing.T, text string, change func(*inventory.Inventory)) compliance.Control {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "in.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	inv, err := inventory.Files(inventory.FileOptions{}, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(inv)
+	}
+	own, err := compliance.ReadFrame([]byte(frame), policies.Checks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := audit.Report(inv, audit.ReportOptions{Frames: []compliance.Frame{own}, Source: "files", Options: audit.Options{Rules: audit.Rules{Now: december}}})
+	return r.Frameworks[0].Controls[0]
+}
+
+func TestStateOfOneControl(t *testing.T) {
+	bad := strings.NewReplacer("NAME", "bad", "METHODS", "methods").Replace(shop)
+	good := strings.NewReplacer("NAME", "good", "METHODS", "ports", "GET", `"80"`).Replace(shop)
+	for _, tc := range []struct {
+		name, text string
+		change     func(*inventory.Inventory)
+		want       compliance.State
+		objects    compliance.ObjectCounts
+	}{
+		{"nothing to look at", shop[:strings.Index(shop, "---")], nil, compliance.NotAssessed, compliance.ObjectCounts{}},
+		{"nothing found", good, nil, compliance.Satisfied, compliance.ObjectCounts{Assessed: 1, Passed: 1}},
+		{"one of two", good + bad, nil, compliance.NotSatisfied, compliance.ObjectCounts{Assessed: 2, Failed: 1, Passed: 1}},
+		{"exempt", bad + exemption, nil, compliance.Exempt, compliance.ObjectCounts{Assessed: 1, Exempt: 1}},
+		{"cannot be judged", strings.Replace(good, "---", "# no Namespace\n---", 1)[strings.Index(good, "---"):], nil, compliance.Partial, compliance.ObjectCounts{Assessed: 1, Unknown: 1}},
+		{"a kind was not read", good, func(inv *inventory.Inventory) {
+			inv.Unread = append(inv.Unread, inventory.Unread{Kind: "Service", Resource: "services", Why: "it may not be listed"})
+		}, compliance.Partial, compliance.ObjectCounts{Assessed: 1, Passed: 1}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := stateOf(t, tc.text, tc.change)
+			if got.State != tc.want {
+				t.Errorf("it is %s, want %s: %s", got.State, tc.want, got.Because)
+			}
+			if diff := cmp.Diff(tc.objects, got.Objects); diff != "" {
+				t.Errorf("objects (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestReadFrame: a mistake in a framework is told, with where it is, and all of them at once.
+func TestReadFrame(t *testing.T) {
+	for _, tc := range []struct{ name, text, want string }{
+		{"an unknown control", strings.Replace(frame, "SC-8(1)", "SC-8(99)", 1), `controls[1] (A-2): nist-800-53-r5 has no control "SC-8(99)"`},
+		{"an unknown framework", strings.Replace(frame, "nist-800-53-r5", "nist", 1), `controls[1] (A-2): there is no framework "nist"`},
+		{"an unknown check", strings.Replace(frame, "l7-deny-no-op", "l8", 1), `controls[0] (A-1): no check is called "effect/l8"`},
+		{"an unknown field", strings.Replace(frame, "checks:", "check:", 1), "check"},
+		{"a shipped ID", strings.Replace(frame, "id: acme", "id: soc2", 1), `id "soc2" is that of a framework that comes with the program`},
+		{"the same twice", strings.Replace(frame, "A-2", "A-1", 1), "controls[1] (A-1): the id is there twice"},
+		{"nothing", "{}", "a framework has an id, a title and controls"},
+	} {
+		_, err := compliance.ReadFrame([]byte(tc.text), policies.Checks())
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: error %v, want it to say %q", tc.name, err, tc.want)
+		}
+	}
+}
+
+// TestHostileNames: a name cannot make a spreadsheet compute, a page run a script or a terminal move its cursor.
+func TestHostileNames(t *testing.T) {
+	own, err := compliance.ReadFrame([]byte("id: x\ntitle: \"<script>alert(1)</script>\\e[31m\"\ncontrols: [{id: \"=cmd()\", checks: [\"effect/*\"]}]\n"), policies.Checks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := audit.Report(&inventory.Inventory{}, audit.ReportOptions{Frames: []compliance.Frame{own}, Source: "files"})
+	for format, bad := range map[string][]string{"html": {"<script", "\x1b"}, "csv": {",=cmd", "\x1b"}, "text": {"\x1b"}, "junit": {"<script", "\x1b"}} {
+		for _, b := range bad {
+			if text := written(t, format, r); strings.Contains(text, b) {
+				t.Errorf("%s contains %q", format, b)
+			}
+		}
+	}
+}
+
+// TestLarge: a mesh with many findings makes a page that a browser can show, which says what it leaves out, and takes no
+// longer than it should: what is quadratic would take minutes.
+func TestLarge(t *testing.T) {
+	var text strings.Builder
+	text.WriteString(shop[:strings.Index(shop, "---")])
+	for i := range 4000 {
+		text.WriteString("---\n" + strings.NewReplacer("NAME", fmt.Sprintf("bad-%d", i), "METHODS", "methods").Replace(shop[strings.Index(shop, "---")+4:len(shop)-4]))
+	}
+	file := filepath.Join(t.TempDir(), "in.yaml")
+	if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := made(t, december, file)
+	if len(r.Findings) < 4000 {
+		t.Fatalf("only %d findings", len(r.Findings))
+	}
+	html := written(t, "html", r)
+	if n := len(html); n > 8<<20 {
+		t.Errorf("the page has %d bytes", n)
+	}
+	if want := fmt.Sprintf("%d more findings, none of them worse, are not on this page", len(r.Findings)-1000); !strings.Contains(html, want) {
+		t.Errorf("the page does not say %q", want)
+	}
+	written(t, "oscal", r)
+}

@@ -1,0 +1,178 @@
+package audit
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/audit/ledger"
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/decide"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// judgedPlaces is what is done about what is found, namespace by namespace. What lies in none is under "".
+type judgedPlaces struct {
+	rules     *Authored
+	standings []decide.Standing
+	of        map[string]*judgedPlace
+}
+
+// judgedPlace is what is found in one namespace, and what is done about it.
+type judgedPlace struct {
+	findings       []policies.Finding
+	rulings        []decide.Ruling
+	tally          decide.Tally
+	passed, failed int
+	// authored are findings about Exemptions of the namespace, or about Guardrails.
+	authored []policies.Finding
+	ruled    []decide.Ruling
+}
+
+// basis is what decides what is done: the rules, all checks there are, which the rules may name, the labels of namespaces of
+// which the Snapshot knows none, and the time.
+type basis struct {
+	rules  *Authored
+	known  []*policies.Check
+	labels func(namespace string) map[string]string
+	now    time.Time
+}
+
+// judge brings up to date what is done about what was found, and returns the namespaces in which something is another now,
+// sorted. replaced are the objects that were judged anew. Rules that changed, and Exemptions that ended, are for every namespace.
+func (j *judgedPlaces) judge(inc *Incremental, replaced []Replaced, b basis) []string {
+	touched := map[string]bool{}
+	s := inc.Snapshot()
+	all := j.rules != b.rules || j.of == nil || j.lapsed(b)
+	for _, r := range replaced {
+		o := r.Is
+		if o == nil {
+			o = r.Was
+		}
+		if r.Was != nil && r.Is != nil && r.Was.Object == r.Is.Object && sameAnswer(r.Was, r.Is) {
+			continue
+		}
+		// A namespace's labels say which Guardrails select it, also for what is found elsewhere and is about it.
+		all = all || o.Object.Kind == mesh.Namespace
+		touched[o.Object.Home()] = true
+	}
+	if all {
+		for ns := range j.of {
+			touched[ns] = true
+		}
+		touched[""] = true
+		for ns := range s.Namespaces() {
+			touched[ns] = true
+		}
+		j.of = map[string]*judgedPlace{}
+	}
+	j.rules = b.rules
+	for ns := range touched {
+		if p := placeOf(inc, ns, b); p != nil {
+			j.of[ns] = p
+		} else {
+			delete(j.of, ns)
+		}
+	}
+	if len(touched) > 0 {
+		j.authored(touched, s, b)
+	}
+	return slices.Sorted(maps.Keys(touched))
+}
+
+// lapsed is whether an Exemption has ended, or has come to be in force, since they were last looked at.
+func (j *judgedPlaces) lapsed(b basis) bool {
+	return !slices.EqualFunc(j.standings, b.rules.Rulebook.Standings(j.tally(), b.now), func(a, b decide.Standing) bool { return a.State == b.State && a.Exemption == b.Exemption })
+}
+
+func (j *judgedPlaces) tally() decide.Tally {
+	out := decide.Tally{}
+	for _, p := range j.of {
+		maps.Copy(out, p.tally) // an Exemption excepts what lies in its own namespace
+	}
+	return out
+}
+
+// placeOf judges what was found in a namespace; nil for one in which nothing is.
+func placeOf(inc *Incremental, ns string, b basis) *judgedPlace {
+	p := &judgedPlace{tally: decide.Tally{}}
+	any := false
+	for k := range inc.in(ns) {
+		any = true
+		wrong := map[string]bool{}
+		for _, f := range k.answer.Findings {
+			wrong[f.Check] = true
+		}
+		p.findings = append(p.findings, k.answer.Findings...)
+		failed := len(k.answer.Panics) + len(k.answer.Failures)
+		p.failed += failed
+		p.passed += max(0, k.asked-len(wrong)-failed-len(k.answer.Skips))
+	}
+	if !any {
+		return nil
+	}
+	d := b.rules.Rulebook.Judge(decide.Request{Mesh: inc.Snapshot(), Labels: b.labels}, p.findings, b.now)
+	p.rulings = d.Rulings
+	p.tally.Add(d)
+	return p
+}
+
+// authored enters what there is to say against Exemptions and Guardrails themselves.
+func (j *judgedPlaces) authored(touched map[string]bool, s *mesh.Snapshot, b basis) {
+	var ids []string
+	for _, c := range b.known {
+		ids = append(ids, c.ID)
+	}
+	j.standings = j.rules.Rulebook.Standings(j.tally(), b.now)
+	found := map[string][]policies.Finding{"": j.rules.Rulebook.Misnamed(ids)}
+	for _, st := range j.standings {
+		if f, ok := st.Finding(); ok {
+			found[st.Exemption.Namespace] = append(found[st.Exemption.Namespace], f)
+		}
+	}
+	for ns := range touched {
+		p := j.of[ns]
+		if p == nil {
+			if len(found[ns]) == 0 {
+				continue
+			}
+			p = &judgedPlace{tally: decide.Tally{}}
+			j.of[ns] = p
+		}
+		p.authored = found[ns]
+		p.ruled = j.rules.Rulebook.Judge(decide.Request{Mesh: s, Labels: b.labels}, p.authored, b.now).Rulings
+	}
+}
+
+// found is what is found in a namespace, for the ledger. What is Off is not told.
+func (j *judgedPlaces) found(ns string) ledger.Found {
+	p := j.of[ns]
+	if p == nil {
+		return ledger.Found{}
+	}
+	out := ledger.Found{Passed: p.passed, Failed: p.failed}
+	add := func(findings []policies.Finding, rulings []decide.Ruling) {
+		for i, f := range findings {
+			r := &rulings[i]
+			if r.Action == v1alpha1.Off {
+				continue
+			}
+			f.Action, f.Exempt = string(r.Action), r.Exempt != nil
+			out.Records = append(out.Records, ledger.NewRecord(f, r.Action, r.Note(f)))
+		}
+	}
+	add(p.findings, p.rulings)
+	add(p.authored, p.ruled)
+	return out
+}
+
+// stock is what is found everywhere.
+func (j *judgedPlaces) stock() Stock {
+	out := Stock{Exemptions: j.standings}
+	for _, ns := range slices.Sorted(maps.Keys(j.of)) {
+		p := j.of[ns]
+		out.Findings, out.Rulings = append(out.Findings, p.findings...), append(out.Rulings, p.rulings...)
+	}
+	return out
+}

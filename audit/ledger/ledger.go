@@ -1,0 +1,160 @@
+// Package ledger keeps since when things are found, and which are found no more: what a single audit does not know. It reads
+// no clock and writes nowhere; whoever has written a Place down somewhere gives it back with Restore.
+package ledger
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/audit/report"
+	"github.com/waywarden/waywarden/policies"
+)
+
+// Record is a finding over time.
+type Record struct {
+	policies.Finding
+	Fingerprint string
+	Action      v1alpha1.Action
+	// Note says why it is treated as it is.
+	Note string
+	// FirstSeen is when it was found first, LastSeen when last. ResolvedAt is when it was not found any more; zero while it
+	// is. Somebody who looks only now and then sees all three late, never early.
+	FirstSeen, LastSeen, ResolvedAt time.Time
+}
+
+// NewRecord is a finding and what is done about it.
+func NewRecord(f policies.Finding, action v1alpha1.Action, note string) Record {
+	return Record{Finding: f, Fingerprint: report.Fingerprint(&f), Action: action, Note: note}
+}
+
+// Place is what is known of one namespace, or with no name of what lies in none.
+type Place struct {
+	Namespace string
+	// Open are the findings that there are, the worst first; Resolved those that there are no more, the latest first.
+	Open, Resolved []Record
+	// Passed counts the questions that found nothing, Failed those that could not be answered.
+	Passed, Failed int
+	// seen is since when what is found has been found, by Key.
+	seen map[string]time.Time
+}
+
+// keyLength is how much of a fingerprint tells findings of one namespace apart: of 10,000 two are taken for one another
+// once in 10^11 times.
+const keyLength = 16
+
+// Key is a fingerprint, short enough to be kept for many.
+func Key(fingerprint string) string { return fingerprint[:min(len(fingerprint), keyLength)] }
+
+// Options say for how long what is resolved is told. The zero value is useful.
+type Options struct {
+	// Retain is for how long; 0 means a week. Most is of how many in a namespace; 0 means 50.
+	Retain time.Duration
+	Most   int
+}
+
+// Ledger is for one goroutine.
+type Ledger struct {
+	options Options
+	places  map[string]*Place
+}
+
+// New is empty.
+func New(o Options) *Ledger {
+	if o.Retain <= 0 {
+		o.Retain = 7 * 24 * time.Hour
+	}
+	if o.Most <= 0 {
+		o.Most = 50
+	}
+	return &Ledger{options: o, places: map[string]*Place{}}
+}
+
+// Restore gives back what was known of a namespace before a restart: its records, and since when findings were found that
+// were too many to be recorded, by Key. Call it before the first Update of the namespace.
+func (l *Ledger) Restore(namespace string, open, resolved []Record, seen map[string]time.Time) {
+	p := &Place{Namespace: namespace, Open: open, Resolved: resolved, seen: map[string]time.Time{}}
+	for key, at := range seen {
+		p.seen[key] = at
+	}
+	for _, r := range open {
+		p.seen[Key(r.Fingerprint)] = r.FirstSeen
+	}
+	l.places[namespace] = p
+}
+
+// Found is what was found in a namespace.
+type Found struct {
+	Records        []Record // without times
+	Passed, Failed int
+}
+
+// Update takes in what is found in a namespace now, and returns what is new and what is gone since the last time. A clock that
+// went backwards makes no finding older than it was known to be, nor resolved before it was seen.
+func (l *Ledger) Update(namespace string, found Found, now time.Time) (place *Place, fresh, gone []Record) {
+	was := l.places[namespace]
+	if was == nil {
+		was = &Place{Namespace: namespace}
+	}
+	is := &Place{Namespace: namespace, Open: found.Records, Passed: found.Passed, Failed: found.Failed, seen: map[string]time.Time{}}
+	for i := range is.Open {
+		r := &is.Open[i]
+		first, known := was.seen[Key(r.Fingerprint)]
+		if !known {
+			first = now
+		}
+		r.FirstSeen, r.LastSeen = first, later(first, now)
+		if _, twice := is.seen[Key(r.Fingerprint)]; !known && !twice {
+			fresh = append(fresh, *r)
+		}
+		is.seen[Key(r.Fingerprint)] = first
+	}
+	slices.SortStableFunc(is.Open, func(a, b Record) int { return policies.CompareFindings(a.Finding, b.Finding) })
+	told := map[string]bool{}
+	for _, r := range was.Open {
+		if _, still := is.seen[Key(r.Fingerprint)]; still || told[r.Fingerprint] {
+			continue
+		}
+		told[r.Fingerprint] = true
+		r.LastSeen = later(r.FirstSeen, r.LastSeen)
+		r.ResolvedAt = later(r.LastSeen, now)
+		gone = append(gone, r)
+	}
+	is.Resolved = l.resolved(gone, was.Resolved, is, now)
+	l.places[namespace] = is
+	return is, fresh, gone
+}
+
+// resolved is what is told of what there is no more: not what has come back, and neither for long nor many.
+func (l *Ledger) resolved(gone, before []Record, is *Place, now time.Time) []Record {
+	out := slices.DeleteFunc(slices.Concat(gone, before), func(r Record) bool {
+		_, back := is.seen[Key(r.Fingerprint)]
+		return back || now.Sub(r.ResolvedAt) > l.options.Retain
+	})
+	slices.SortStableFunc(out, func(a, b Record) int {
+		return cmp.Or(b.ResolvedAt.Compare(a.ResolvedAt), strings.Compare(a.Fingerprint, b.Fingerprint))
+	})
+	return out[:min(len(out), l.options.Most)]
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// Places are the namespaces of which anything is known, by name.
+func (l *Ledger) Places() []*Place {
+	var out []*Place
+	for _, p := range l.places {
+		out = append(out, p)
+	}
+	slices.SortFunc(out, func(a, b *Place) int { return strings.Compare(a.Namespace, b.Namespace) })
+	return out
+}
+
+// Forget drops a namespace that is gone.
+func (l *Ledger) Forget(namespace string) { delete(l.places, namespace) }

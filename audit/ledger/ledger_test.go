@@ -1,0 +1,75 @@
+package ledger
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+var monday = time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+
+func found(names ...string) Found {
+	var out Found
+	for _, n := range names {
+		out.Records = append(out.Records, NewRecord(policies.Finding{Check: "effect/x", Severity: policies.High,
+			Object: mesh.Ref{Kind: "AuthorizationPolicy", Namespace: "shop", Name: n}}, v1alpha1.Warn, ""))
+	}
+	return out
+}
+
+// names are the objects of records with the days since monday of first, last and resolved.
+func names(records []Record) []string {
+	out := []string{}
+	day := func(t time.Time) string {
+		if t.IsZero() {
+			return "-"
+		}
+		return fmt.Sprint(int(t.Sub(monday).Hours() / 24))
+	}
+	for _, r := range records {
+		out = append(out, fmt.Sprintf("%s %s %s %s", r.Object.Name, day(r.FirstSeen), day(r.LastSeen), day(r.ResolvedAt)))
+	}
+	return out
+}
+
+func TestLedger(t *testing.T) {
+	l := New(Options{Most: 2, Retain: 5 * 24 * time.Hour})
+	for i, step := range []struct {
+		day                         int
+		found                       []string
+		open, resolved, fresh, gone []string
+	}{
+		{0, []string{"a", "b"}, []string{"a 0 0 -", "b 0 0 -"}, []string{}, []string{"a 0 0 -", "b 0 0 -"}, []string{}},
+		{1, []string{"b", "c"}, []string{"b 0 1 -", "c 1 1 -"}, []string{"a 0 0 1"}, []string{"c 1 1 -"}, []string{"a 0 0 1"}},
+		{2, []string{"a", "b"}, []string{"a 2 2 -", "b 0 2 -"}, []string{"c 1 1 2"}, []string{"a 2 2 -"}, []string{"c 1 1 2"}}, // what comes back is new
+		{1, []string{"a", "b"}, []string{"a 2 2 -", "b 0 1 -"}, []string{"c 1 1 2"}, []string{}, []string{}},                   // the clock went back
+		{1, []string{"b"}, []string{"b 0 1 -"}, []string{"c 1 1 2", "a 2 2 2"}, []string{}, []string{"a 2 2 2"}},               // and still nothing ends before it began
+		{3, []string{}, []string{}, []string{"b 0 1 3", "c 1 1 2"}, []string{}, []string{"b 0 1 3"}},                           // at most two
+		{9, []string{"d", "d"}, []string{"d 9 9 -", "d 9 9 -"}, []string{}, []string{"d 9 9 -"}, []string{}},                   // not for long; twice the same is one
+		{10, []string{"d"}, []string{"d 9 10 -"}, []string{}, []string{}, []string{}},
+	} {
+		p, fresh, gone := l.Update("shop", found(step.found...), monday.AddDate(0, 0, step.day))
+		got := [][]string{names(p.Open), names(p.Resolved), names(fresh), names(gone)}
+		if diff := cmp.Diff([][]string{step.open, step.resolved, step.fresh, step.gone}, got); diff != "" {
+			t.Errorf("step %d: open, resolved, new, gone (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
+func TestRestore(t *testing.T) {
+	before := New(Options{})
+	p, _, _ := before.Update("shop", found("a", "b"), monday)
+	cut := p.Open[1]
+	after := New(Options{})
+	after.Restore("shop", p.Open[:1], nil, map[string]time.Time{Key(cut.Fingerprint): cut.FirstSeen})
+	p, fresh, gone := after.Update("shop", found("b", "c"), monday.AddDate(0, 0, 3))
+	if diff := cmp.Diff([][]string{{"b 0 3 -", "c 3 3 -"}, {"c 3 3 -"}, {"a 0 0 3"}}, [][]string{names(p.Open), names(fresh), names(gone)}); diff != "" {
+		t.Errorf("open, new, gone (-want +got):\n%s", diff)
+	}
+}

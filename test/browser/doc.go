@@ -1,0 +1,2 @@
+// Package browser looks at the HTML report with a real browser. Its tests have the build tag browser and need chromium.
+package browser
