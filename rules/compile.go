@@ -164,6 +164,9 @@ func (r *Rule) isAsked(s slot) bool {
 
 func (p *Pack) planOf(rules []*Rule) *plan {
 	out := &plan{index: map[*Rule]int{}}
+	for _, m := range p.shared { // any of them may call what is there
+		out.needs.of(m)
+	}
 	for _, r := range rules {
 		q := &probe{rule: r, deny: "deny"}
 		own := ast.NewBody(equals(q.deny, r.ref("deny")))
@@ -177,7 +180,7 @@ func (p *Pack) planOf(rules []*Rule) *plan {
 		}
 		out.index[r] = len(out.asked)
 		out.asked = append(out.asked, q)
-		out.needs.of(r)
+		out.needs.of(r.module)
 	}
 	return out
 }
@@ -188,9 +191,9 @@ func (r *Rule) ref(name string) ast.Ref { return slices.Concat(r.pkg, ast.Ref{as
 // patchVar is what the answer to a query for patches is called.
 const patchVar = ast.Var("patch")
 
-// of adds what a rule looks at.
-func (n *needs) of(r *Rule) {
-	ast.WalkRefs(r.module, func(ref ast.Ref) bool {
+// of adds what a module looks at.
+func (n *needs) of(m *ast.Module) {
+	ast.WalkRefs(m, func(ref ast.Ref) bool {
 		if len(ref) > 1 && ref[0].Equal(ast.InputRootDocument) {
 			switch name, _ := ref[1].Value.(ast.String); name {
 			case "effects":

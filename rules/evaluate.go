@@ -128,9 +128,8 @@ func withParams(in map[string]any, r *Rule, given policies.Params) *ast.Term {
 
 // inputWith is what a rule is asked about again, of another object and with the parameters of an answer.
 func (p *Pack) inputWith(s *session, o *mesh.Object, a answer) *ast.Term {
-	var needs needs
-	needs.of(a.probe.rule)
-	in := p.input(s, o, needs)
+	occasion := &s.view.Occasion
+	in := p.input(s, o, p.plans[slot{o.Kind, occasion.PhaseOr(), occasion.Operation}].needs)
 	if a.params.Key == "" {
 		return ast.NewTerm(ast.LazyObject(in))
 	}

@@ -227,3 +227,18 @@ func TestInputIsLeftAlone(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestShared: what rules share sees the input as they do.
+func TestShared(t *testing.T) {
+	p, err := Load(fstest.MapFS{
+		"acme/x.rego":        {Data: []byte(head + "package acme.x\n\nimport data.acme.lib.seen\n\ndeny contains {\"msg\": m} if {\n\tinput.object.spec.action == \"DENY\"\n\tm := seen.verdict\n}\n")},
+		"acme/x.txtar":       {Data: []byte(scenarios)},
+		"acme/lib/seen.rego": {Data: []byte("package acme.lib.seen\n\nverdict := input.effects[0].verdict\n")},
+	}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, found := asked(t, p, policies.Occasion{}, denyPolicy); len(found) != 1 || found[0].Message != "Unknown" {
+		t.Errorf("found %v", found)
+	}
+}

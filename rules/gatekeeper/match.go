@@ -90,7 +90,9 @@ func (m *match) skips() string {
 	return b.String()
 }
 
-func glob(pattern, value string) string { return fmt.Sprintf("glob.match(%q, null, %s)", pattern, value) }
+func glob(pattern, value string) string {
+	return fmt.Sprintf("glob.match(%q, null, %s)", pattern, value)
+}
 
 func list(all []string) string {
 	quoted := make([]string, len(all))
@@ -130,4 +132,3 @@ func misses(s *metav1.LabelSelector, labels string) (out []string) {
 	}
 	return out
 }
-
