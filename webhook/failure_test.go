@@ -21,7 +21,7 @@ func failing() *policies.Check {
 
 // TestFailures: what cannot be found out is left to failurePolicy where it would be denied, and is never taken for fine.
 func TestFailures(t *testing.T) {
-	glass := set(content(t, bound), "annotations", map[string]any{BreakGlassAnnotation: "INC-7"})
+	glass := set(content(t, bound), "annotations", map[string]any{policies.BreakGlassAnnotation: "INC-7"})
 	for name, c := range map[string]struct {
 		action  v1alpha1.Action
 		request *admissionv1.AdmissionRequest
