@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	ID:       "effect/backend-not-found",
 	Title:    "A route to a Service that is not there",
 	Severity: policies.Medium,
+	Controls: configuration(),
 	Kinds:    []mesh.Kind{mesh.HTTPRoute, mesh.GRPCRoute, mesh.TCPRoute, mesh.TLSRoute},
 	Doc: `A backend of a route names a Service that does not exist. Its calls are not given to the others: they fail, as many of them as the
 backend's weight says.`,

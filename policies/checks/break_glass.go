@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	ID:       "exemption/break-glass",
 	Title:    "An object that asks to be let past its Guardrails",
 	Severity: policies.Medium,
+	Controls: changeControl(),
 	Kinds:    append(policyKinds(), mesh.Namespace, mesh.Service, mesh.WorkloadEntry, mesh.Gateway, mesh.GatewayClass),
 	Doc: `Annotation waywarden.dev/break-glass admits an object whatever Guardrails say, for a requester who has the verb break-glass on
 guardrails.waywarden.dev. That is meant for an emergency. As long as the annotation stands, the object may be what no Guardrail would let pass,

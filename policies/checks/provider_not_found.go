@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	ID:       "effect/provider-not-found",
 	Title:    "A CUSTOM whose provider is not there denies what it matches",
 	Severity: policies.High,
+	Controls: evidenceFor(authorization(), configuration()),
 	Kinds:    []mesh.Kind{mesh.AuthorizationPolicy},
 	Doc: `An AuthorizationPolicy with action CUSTOM names an extension provider of the mesh configuration. Where there is none of that name,
 or no Service behind it, the calls that the rules match are denied and nobody is asked about them.`,

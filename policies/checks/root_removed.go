@@ -14,6 +14,7 @@ var _ = policies.Register(policies.Check{
 	ID:       "change/root-removed",
 	Title:    "Istio's root namespace goes, and every policy of the mesh with it",
 	Severity: policies.Critical,
+	Controls: evidenceFor(authorization(), encryption(), changeControl()),
 	Kinds:    []mesh.Kind{mesh.Namespace},
 	Doc: `Policies of the root namespace hold in the whole mesh: a default deny, a STRICT for everybody. When the namespace is deleted they are
 gone, each without being asked about, because a namespace that terminates has to empty. Nothing stands for them in other namespaces.`,

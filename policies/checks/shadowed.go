@@ -16,6 +16,7 @@ var _ = policies.Register(policies.Check{
 	ID:       "effect/shadowed",
 	Title:    "Another object of the same host comes first",
 	Severity: policies.Medium,
+	Controls: evidenceFor(authorization(), configuration()),
 	Kinds:    slices.Concat(bound, []mesh.Kind{mesh.ServiceEntry, mesh.RequestAuthentication}, routing, shaping),
 	Doc: `Of several ServiceEntries of a namespace with one host the oldest counts. Of several DestinationRules for one Service a waypoint takes
 those of its own namespace, else of the Service's, and does not look further once it found one. The others are stored, reported as
