@@ -138,7 +138,7 @@ const DefaultProfile = "default"
 
 // CheckEntry says what is done about the findings of some checks.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.params) || size(self.ids) == 1 && !self.ids[0].matches('[*?]')",message="params are of one check: name it by its whole ID, in an entry of its own"
+// +kubebuilder:validation:XValidation:rule="!has(self.params) || size(self.ids) == 1 && !self.ids[0].matches('[*?]')",fieldPath=".ids",message="params are of one check: name it by its whole ID, in an entry of its own"
 type CheckEntry struct {
 	// ids are the checks, by their IDs as `waywarden checks list` prints them. "*" stands for anything within a part
 	// of an ID, "?" for one character; an ID that ends in "/*" means everything below, and "*" alone means all checks.
