@@ -269,10 +269,10 @@ func (c *Controller) take(ctx context.Context, s *mesh.Snapshot, progress plan.P
 		group sync.WaitGroup
 		slots = make(chan struct{}, parallel)
 	)
-	for _, course := range progress {
-		if course.Step == nil || !c.attempts.may(course.Step.Object, versions[course.Step.Object], now) {
-			continue
-		}
+	// Which ones may be tried is looked up before any is under way, because how one went is written down beside that.
+	for _, course := range slices.DeleteFunc(slices.Clone(progress), func(course plan.Course) bool {
+		return course.Step == nil || !c.attempts.may(course.Step.Object, versions[course.Step.Object], now)
+	}) {
 		slots <- struct{}{}
 		group.Go(func() {
 			defer func() { <-slots }()
