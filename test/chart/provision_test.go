@@ -117,6 +117,10 @@ func (h *helm) keptToItsOwn(t *testing.T) {
 	if _, err := h.Dynamic.Resource(configMapResource).Namespace("kube-system").Create(t.Context(), theirs, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	budget := object(t, `{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: theirs}, spec: {maxUnavailable: 1, selector: {matchLabels: {app: cart}}}}`)
+	if _, err := h.Dynamic.Resource(budgetResource).Namespace("shop").Create(t.Context(), budget, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	patch := func(r schema.GroupVersionResource, ns, name, body string) error {
 		_, err := us.Resource(r).Namespace(ns).Patch(t.Context(), name, types.MergePatchType, []byte(body), metav1.PatchOptions{})
 		return err
@@ -143,6 +147,15 @@ func (h *helm) keptToItsOwn(t *testing.T) {
 		},
 		"change the spec of a Service": func() error {
 			return patch(serviceResource, "shop", "cart", `{"spec": {"selector": {"app": "other"}}}`)
+		},
+		"give a Service an owner that is not there": func() error {
+			return patch(serviceResource, "shop", "cart", `{"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "nobody", "uid": "00000000-0000-0000-0000-000000000000"}]}}`)
+		},
+		"keep a Service from being deleted": func() error {
+			return patch(serviceResource, "shop", "cart", `{"metadata": {"finalizers": ["example.com/never"]}}`)
+		},
+		"delete a disruption budget of others": func() error {
+			return us.Resource(budgetResource).Namespace("shop").Delete(t.Context(), "theirs", metav1.DeleteOptions{})
 		},
 	} {
 		if err := try(); !apierrors.IsForbidden(err) {
