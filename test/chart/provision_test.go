@@ -5,7 +5,6 @@ package chart
 import (
 	"context"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,10 +50,7 @@ func TestProvisionsWithItsRights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := slices.DeleteFunc(into[appsv1.Deployment](t, render(t, ""), deployment).Spec.Template.Spec.Containers[0].Args, func(arg string) bool {
-		name, _, _ := strings.Cut(arg, "=")
-		return slices.Contains([]string{"serve", "--namespace", "--service", "--webhook-addr", "--metrics-addr", "--health-addr"}, name)
-	})
+	args := serving.Arguments(into[appsv1.Deployment](t, render(t, ""), deployment).Spec.Template.Spec.Containers[0].Args)
 	r, err := serving.Start(binary, h.account(t), t.TempDir(), append(args, "--drain=0s", "--istiod-settle=1s", "--waypoint-drain=1s")...)
 	if err != nil {
 		t.Fatal(err)
