@@ -85,8 +85,9 @@ check-generated: ## fail where a generated part is stale
 demo: build ## scan, explain, plan and repair the examples
 	@./examples/demo.sh $(BIN)
 
-demo-cluster: build ## show admission on a control plane with istiod, and leave it running
-	@$(GO) build -o $(KEEP) ./test/cluster/keep && $(KEEP) up $(BIN)
+demo-cluster: build ## install the chart on a control plane with istiod, show admission, and leave it running
+	@$(GO) -C test/chart run ./render > bin/chart.yaml # Helm comes as a Go module
+	@$(GO) build -o $(KEEP) ./test/cluster/keep && $(KEEP) up $(BIN) bin/chart.yaml
 	@$(GO) run ./test/demo
 
 bench: build ## benchmarks, and scans of meshes that are large or hard

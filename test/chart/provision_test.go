@@ -52,10 +52,7 @@ func TestProvisionsWithItsRights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := slices.DeleteFunc(into[appsv1.Deployment](t, render(t, ""), deployment).Spec.Template.Spec.Containers[0].Args, func(arg string) bool {
-		name, _, _ := strings.Cut(arg, "=")
-		return slices.Contains([]string{"serve", "--namespace", "--service", "--webhook-addr", "--metrics-addr", "--health-addr"}, name)
-	})
+	args := serving.Arguments(into[appsv1.Deployment](t, render(t, ""), deployment).Spec.Template.Spec.Containers[0].Args)
 	replica := func() *serving.Replica {
 		r, err := serving.Start(binary, h.account(t), t.TempDir(), append(args, "--drain=0s", "--istiod-settle=1s", "--waypoint-drain=1s")...)
 		if err != nil {

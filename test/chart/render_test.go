@@ -5,21 +5,15 @@ import (
 	"strings"
 	"testing"
 
-	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chart/loader"
-	"helm.sh/helm/v3/pkg/chartutil"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
 	"github.com/waywarden/waywarden/test/cluster"
 )
 
-const (
-	dir       = "../../charts/waywarden"
-	release   = "waywarden"
-	namespace = "waywarden-system"
-)
+const dir = "../../charts/waywarden"
 
 // optional are the APIs that a cluster has only if somebody installed them.
 var optional = []string{"cert-manager.io/v1", "monitoring.coreos.com/v1"}
@@ -33,34 +27,9 @@ func load(t *testing.T) *chart.Chart {
 	return c
 }
 
-// target is the cluster that is rendered for.
-type target struct {
-	kubernetes string // 1.37.2 if empty
-	apis       []string
-	namespace  string // namespace if empty
-}
-
-// template is `helm template`: without a cluster.
-func template(t *testing.T, values string, to target) (string, error) {
+func template(t *testing.T, values string, to Target) (string, error) {
 	t.Helper()
-	if to.kubernetes == "" {
-		to.kubernetes = "v1.37.2"
-	}
-	if to.namespace == "" {
-		to.namespace = namespace
-	}
-	version, err := chartutil.ParseKubeVersion(to.kubernetes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	install := action.NewInstall(&action.Configuration{})
-	install.DryRun, install.ClientOnly, install.Replace = true, true, true
-	install.ReleaseName, install.Namespace, install.KubeVersion, install.APIVersions = release, to.namespace, version, to.apis
-	r, err := install.Run(load(t), parse(t, values))
-	if err != nil {
-		return "", err
-	}
-	return r.Manifest, nil
+	return Template(dir, parse(t, values), to)
 }
 
 func parse(t *testing.T, values string) map[string]any {
@@ -77,7 +46,7 @@ type objects map[string]*unstructured.Unstructured
 
 func render(t *testing.T, values string) objects {
 	t.Helper()
-	manifest, err := template(t, values, target{apis: optional})
+	manifest, err := template(t, values, Target{APIs: optional})
 	if err != nil {
 		t.Fatal(err)
 	}

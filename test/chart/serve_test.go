@@ -4,22 +4,17 @@ package chart
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/waywarden/waywarden/test/cluster"
 	"github.com/waywarden/waywarden/test/serving"
@@ -41,11 +36,7 @@ func TestServesWithItsRights(t *testing.T) {
 	}
 	t.Cleanup(func() { balancer.Close() })
 	h.call(t, balancer.URL())
-	// No pod runs here, so the addresses are those of processes.
-	args := slices.DeleteFunc(into[appsv1.Deployment](t, render(t, ""), deployment).Spec.Template.Spec.Containers[0].Args, func(arg string) bool {
-		name, _, _ := strings.Cut(arg, "=")
-		return slices.Contains([]string{"serve", "--namespace", "--service", "--webhook-addr", "--metrics-addr", "--health-addr"}, name)
-	})
+	args := serving.Arguments(into[appsv1.Deployment](t, render(t, ""), deployment).Spec.Template.Spec.Containers[0].Args)
 	r, err := serving.Start(binary, h.account(t), t.TempDir(), append(args, "--canary-interval=5s", "--drain=0s")...)
 	if err != nil {
 		t.Fatal(err)
@@ -108,25 +99,9 @@ func (h *helm) call(t *testing.T, url string) {
 	}
 }
 
-// account is a kubeconfig of the chart's ServiceAccount, with a token as a pod gets one.
 func (h *helm) account(t *testing.T) string {
 	t.Helper()
-	client, err := kubernetes.NewForConfig(h.Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := client.CoreV1().ServiceAccounts(namespace).CreateToken(t.Context(), release, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "kubeconfig")
-	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],
-clusters: [{name: c, cluster: {server: "%s", certificate-authority-data: "%s"}}], users: [{name: u, user: {token: "%s"}}]}`,
-		h.Config.Host, base64.StdEncoding.EncodeToString(h.Config.CAData), token.Status.Token)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
+	return must(serving.Account(t.Context(), h.Cluster, t.TempDir()))
 }
 
 func (h *helm) eventually(t *testing.T, what string, done func() bool) {

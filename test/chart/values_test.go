@@ -72,7 +72,7 @@ func TestWrongValues(t *testing.T) {
 		"prometheusRule: {enabled: true}":                    "the cluster does not serve monitoring.coreos.com/v1",
 	} {
 		t.Run(values, func(t *testing.T) {
-			_, err := template(t, values, target{})
+			_, err := template(t, values, Target{})
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v, want an error that says %q", err, want)
 			}
@@ -82,7 +82,7 @@ func TestWrongValues(t *testing.T) {
 
 func TestOldKubernetes(t *testing.T) {
 	for version, taken := range map[string]bool{"v1.29.14": false, "v1.30.0": true, "v1.30.0-gke.100": true, "v1.31.2-eks-7f9249a": true, "v1.37.2": true} {
-		_, err := template(t, "", target{kubernetes: version})
+		_, err := template(t, "", Target{Kubernetes: version})
 		if taken != (err == nil) {
 			t.Errorf("%s: %v", version, err)
 		}

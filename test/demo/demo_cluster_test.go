@@ -29,8 +29,12 @@ func TestSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	manifest, err := serving.Render(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := cluster.Start(t, cluster.WithIstiod(), cluster.Capture())
-	replica, err := serving.Admit(t.Context(), c, binary, t.TempDir())
+	replica, err := serving.Install(t.Context(), c, manifest, binary, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,6 +63,15 @@ func TestSession(t *testing.T) {
 	if err := show(t.Context(), c.Config, top, &out); err == nil {
 		t.Error("it is shown again on what it left behind")
 	}
+	said, err := os.ReadFile(replica.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(said)) {
+		if strings.Contains(line, "forbidden") {
+			t.Errorf("the chart lacks a right: %s", line)
+		}
+	}
 }
 
 var (
@@ -68,11 +81,14 @@ var (
 	warning = regexp.MustCompile(`(?m)^Warning: .*\n`)
 )
 
+// builtUp is what comes after the mesh is built up.
+const builtUp = "$ kubectl wait gateway"
+
 // masked is the session without what differs from run to run: times, names of pods, who runs the test, and of what is warned while the mesh
 // is built up, because a watch may not have seen a Namespace yet when its waypoint comes a moment later.
 func masked(session string) string {
-	mesh, rest, _ := strings.Cut(session, "$ kubectl wait")
-	session = warning.ReplaceAllString(mesh, "") + "$ kubectl wait" + rest
+	mesh, rest, _ := strings.Cut(session, builtUp)
+	session = warning.ReplaceAllString(mesh, "") + builtUp + rest
 	session = pod.ReplaceAllString(session, "$1-POD")
 	return granter.ReplaceAllString(expires.ReplaceAllString(session, `expiresAt: "IN A WEEK"`), "THE ADMIN")
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -41,6 +42,7 @@ type kubectl struct {
 type flags struct {
 	namespace, output, dryRun string
 	wait                      string
+	timeout                   time.Duration
 	files                     []string
 }
 
@@ -66,6 +68,7 @@ func (k *kubectl) run(ctx context.Context, command, stdin string) error {
 	f.StringVarP(&k.output, "output", "o", "", "")
 	f.StringVar(&k.dryRun, "dry-run", "none", "")
 	f.StringVar(&k.wait, "for", "", "")
+	f.DurationVar(&k.timeout, "timeout", waitTimeout, "")
 	f.StringArrayVarP(&k.files, "filename", "f", nil, "")
 	f.Bool("server-side", false, "") // it never applies otherwise
 	if err := f.Parse(strings.Fields(strings.ReplaceAll(command, "'", ""))); err != nil {
@@ -164,18 +167,18 @@ func (k *kubectl) mapping(ref string) (*meta.RESTMapping, string, error) {
 const waitTimeout = time.Minute
 
 func (k *kubectl) waitFor(ctx context.Context, m *meta.RESTMapping, name string) error {
-	condition := strings.TrimPrefix(k.wait, "condition=")
-	for deadline := time.Now().Add(waitTimeout); ; time.Sleep(50 * time.Millisecond) {
+	condition, isCondition := strings.CutPrefix(k.wait, "condition=")
+	for deadline := time.Now().Add(k.timeout); ; time.Sleep(50 * time.Millisecond) {
 		o, err := k.client(m, k.namespace).Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
+		if err != nil && (isCondition || !apierrors.IsNotFound(err)) { // the other thing to wait for is create
 			return err
 		}
-		if isTrue(o, condition) {
+		if err == nil && (!isCondition || isTrue(o, condition)) {
 			fmt.Fprintln(k.out, nameOf(m, name), "condition met")
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("timed out waiting for the condition on %s: %v", nameOf(m, name), o.Object["status"])
+			return fmt.Errorf("timed out waiting for %s on %s: %v", k.wait, nameOf(m, name), o)
 		}
 	}
 }

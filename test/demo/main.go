@@ -1,6 +1,6 @@
-// Command demo shows admission at work on the cluster of `make demo-cluster`: it applies the shop and the bank, then does
-// what is denied, warned about and repaired, and prints each command, as one would type it, with the answer of the API
-// server.
+// Command demo shows Waywarden at work on the cluster of `make demo-cluster`, which has the chart's objects: it applies the shop
+// and the bank, then does what is denied, warned about and repaired, has a waypoint made, and prints each command, as one would
+// type it, with the answer of the API server.
 package main
 
 import (
@@ -47,6 +47,7 @@ The cluster goes on running. Try it, with kubectl:
   export KUBECONFIG=%s
   kubectl get guardrails,exemptions -A
   kubectl get events.events.k8s.io -n shop
+  kubectl get gateways,authorizationpolicies -n ledger
   kubectl label namespace shop istio.io/use-waypoint-
 
 and without: bin/waywarden scan --kubeconfig %[1]s

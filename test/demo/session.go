@@ -18,6 +18,10 @@ const exemptFor = 7 * 24 * time.Hour
 // session is the demonstration. Each step finds what those before it left behind.
 func session(now time.Time) []step {
 	return []step{
+		{"The chart is installed. Its pods run nothing here; a process answers in their stead, with the rights of their ServiceAccount.",
+			"wait deployment/waywarden -n waywarden-system --for=condition=Available", ""},
+		{"A canary was refused, which proves that admission works: from then on no policy is stored unseen.",
+			"get validatingwebhookconfiguration/waywarden -o jsonpath='{.webhooks[*].failurePolicy}'", ""},
 		{"A shop and a bank, and the waypoints that istiod makes for them.",
 			"apply --server-side -f examples/shop/mesh.yaml -f examples/bank/mesh.yaml", ""},
 		{"", "wait gateway.gateway.networking.k8s.io/waypoint -n shop --for=condition=Programmed", ""},
@@ -50,6 +54,15 @@ func session(now time.Time) []step {
 		{"", "get exemption/cut-over -n shop -o jsonpath='{.spec.grantedBy}'", ""},
 		{"", "apply --server-side -f -", noInternal},
 		{"BREAK-GLASS: whoever has the right gets anything in, and it is recorded.", "apply --server-side -f -", brokenGlass},
+		{"PROVISIONED: the policy that waits for a waypoint, read-only, gets one …",
+			"apply --server-side -f -", provision},
+		{"", "wait gateway.gateway.networking.k8s.io/waypoint -n ledger --for=create", ""},
+		{"", "wait gateway.gateway.networking.k8s.io/waypoint -n ledger --for=condition=Programmed", ""},
+		{"… but first what ztunnel says about clients is repeated at the waypoint, and ztunnel lets the waypoint in; each once istiod has had time to send out the one before.",
+			"wait authorizationpolicy/waywarden-twin-ledger-clients-ledger -n ledger --for=create --timeout=2m", ""},
+		{"", "wait authorizationpolicy/waywarden-admit-waypoint-ledger -n ledger --for=create --timeout=2m", ""},
+		{"", "wait service/ledger -n ledger --for=condition=istio.io/WaypointBound --timeout=2m", ""},
+		{"", "get namespace/ledger -o jsonpath='{.metadata.labels.istio\\.io/use-waypoint}'", ""},
 	}
 }
 
@@ -89,6 +102,15 @@ spec:
   namespaceSelector: {matchLabels: {bank.example.com/tier: core}}
   checks: [{ids: ["*"], minSeverity: high, action: Deny}]
   fix: Admission
+`
+
+const provision = `apiVersion: waywarden.dev/v1alpha1
+kind: Guardrail
+metadata: {name: ledger}
+spec:
+  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ledger}}
+  checks: [{ids: ["*"], minSeverity: high, action: Deny}]
+  waypoints: {mode: Provision}
 `
 
 const waits = `apiVersion: security.istio.io/v1

@@ -32,8 +32,15 @@ func Admit(ctx context.Context, c *cluster.Cluster, binary, dir string) (*Admiss
 	if err := Register(ctx, c, balancer.URL()); err != nil {
 		return nil, errors.Join(err, balancer.Close())
 	}
-	// Nobody else is there who could answer while it stops.
-	r, err := Start(binary, c.Kubeconfig, dir, "--drain", "0s")
+	return admit(ctx, c, balancer, func() (*Replica, error) {
+		// Nobody else is there who could answer while it stops.
+		return Start(binary, c.Kubeconfig, dir, "--drain", "0s")
+	})
+}
+
+// admit starts a replica behind a balancer, and waits until the API server asks it. After an error nothing is left of either.
+func admit(ctx context.Context, c *cluster.Cluster, balancer *Balancer, start func() (*Replica, error)) (*Admission, error) {
+	r, err := start()
 	if err != nil {
 		return nil, errors.Join(err, balancer.Close())
 	}

@@ -1,5 +1,6 @@
-// Package serving runs Waywarden for tests, as a chart installs it: the CRDs, the webhook configurations and replicas
-// of `waywarden serve`, as plain processes behind a balancer that stands in for the Service.
+// Package serving runs Waywarden for tests: replicas of `waywarden serve`, as plain processes behind a balancer that stands in
+// for the Service. Register makes the CRDs and the webhook configurations, for tests that need no more; Install makes every
+// object of the chart and gives the replica the rights of its ServiceAccount.
 //
 //	API server ─► Balancer ─► replica ─┐
 //	                     └──► replica ─┴─► API server

@@ -24,7 +24,7 @@ const (
 	Name      = "waywarden"
 )
 
-// Register makes in a cluster what the chart makes besides the Deployment, with the webhooks at a URL.
+// Register makes the CRDs and the webhook configurations in a cluster, with the webhooks at a URL.
 func Register(ctx context.Context, c *cluster.Cluster, url string) error {
 	top, err := cluster.Root()
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 type keeper struct {
 	dir       string
 	waywarden string // the binary that is asked at admission; "" for none
+	manifest  string // the file of what its chart renders to
 }
 
 // running is what the holder writes down once the cluster is ready.
@@ -99,7 +100,7 @@ func (k keeper) up() error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	fmt.Fprintln(os.Stderr, "starting etcd, the API server, the controllers, kwok and istiod …")
+	fmt.Fprintln(os.Stderr, "starting "+k.starts()+" …")
 	for deadline := time.After(startTimeout); ; {
 		select {
 		case err := <-ended:
@@ -115,11 +116,19 @@ func (k keeper) up() error {
 	}
 }
 
+func (k keeper) starts() string {
+	servers := "etcd, the API server, the controllers, kwok and istiod"
+	if k.waywarden == "" {
+		return servers
+	}
+	return servers + ", installing the chart and starting waywarden"
+}
+
 func (k keeper) holdArgs() []string {
 	if k.waywarden == "" {
 		return []string{"hold"}
 	}
-	return []string{"hold", k.waywarden}
+	return []string{"hold", k.waywarden, k.manifest}
 }
 
 // hold starts the cluster and keeps it until it is told to stop.
@@ -161,12 +170,16 @@ func (k keeper) options() []cluster.Option {
 	return []cluster.Option{cluster.WithIstiod(), cluster.Capture()}
 }
 
-// admit starts a replica of waywarden, nil where none is asked for.
+// admit installs the chart and starts a replica of waywarden, nil where none is asked for.
 func (k keeper) admit(ctx context.Context, c *cluster.Cluster) (*serving.Admission, error) {
 	if k.waywarden == "" {
 		return nil, nil
 	}
-	return serving.Admit(ctx, c, k.waywarden, c.Logs)
+	manifest, err := os.ReadFile(k.manifest)
+	if err != nil {
+		return nil, err
+	}
+	return serving.Install(ctx, c, manifest, k.waywarden, c.Logs)
 }
 
 func stop(replica *serving.Admission) error {

@@ -1,6 +1,7 @@
 // Command keep is the test cluster for people: `keep up` starts a control plane with istiod and leaves
-// it running, `keep status` says what runs and where its kubeconfig is, `keep down` stops it. With the path of
-// a binary, `keep up bin/waywarden`, the API server asks a replica of it at admission.
+// it running, `keep status` says what runs and where its kubeconfig is, `keep down` stops it. With the paths of
+// a binary and of what the chart renders to, `keep up bin/waywarden bin/chart.yaml`, the chart is installed, and the API server
+// asks a replica of the binary at admission.
 //
 // The cluster belongs to a process of its own, `keep hold`, which `up` starts in the background: when
 // that one ends, however it ends, every server and the replica go with it.
@@ -18,7 +19,7 @@ import (
 // complaint is how everything that goes wrong starts, on stderr or in the log.
 const complaint = "cluster: "
 
-const usage = "usage: keep up [WAYWARDEN] | status | down"
+const usage = "usage: keep up [WAYWARDEN MANIFEST] | status | down"
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -34,8 +35,11 @@ func run(args []string) error {
 	}
 	k := keeper{dir: filepath.Join(top, "bin")}
 	switch {
-	case len(args) == 2 && (args[0] == "up" || args[0] == "hold"):
+	case len(args) == 3 && (args[0] == "up" || args[0] == "hold"):
 		if k.waywarden, err = filepath.Abs(args[1]); err != nil {
+			return err
+		}
+		if k.manifest, err = filepath.Abs(args[2]); err != nil {
 			return err
 		}
 	case len(args) != 1:
