@@ -43,6 +43,10 @@ type ContinuousOptions struct {
 	Report  func(Stock)
 	Tell    func(News)
 	Observe func(Observation)
+	// Held hears that the audit is held, because not everything can be read that answers depend on, and that it goes on; Unread
+	// says what that is. Each may be nil.
+	Held   func(bool)
+	Unread func() []inventory.Unread
 
 	Clock clock.WithTicker // nil is the machine's
 	Log   logr.Logger
@@ -73,6 +77,7 @@ type Continuous struct {
 	ledger      *ledger.Ledger
 	places      judgedPlaces
 	verified    time.Time
+	held        bool // what is stored is not known well enough to be judged
 
 	writer  *openreports.Writer
 	said    bool                 // that reports have no place
@@ -182,6 +187,9 @@ func (c *Continuous) follow(ctx context.Context) <-chan *mesh.Snapshot {
 func (c *Continuous) audit(s *mesh.Snapshot) {
 	rules := c.Authored()
 	if rules == nil {
+		return
+	}
+	if s = c.knowing(s); s == nil {
 		return
 	}
 	checks := policies.AboutObjects(c.Checks())
