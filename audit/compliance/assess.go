@@ -144,15 +144,28 @@ func (f *Framework) count(of map[string][]int, scan *report.ScanResult, a answer
 	return asked
 }
 
-// judgedOf are the objects of which checks were asked, and those of findings about something that no mesh holds, such as an
+// judgedOf are the objects of which checks were asked that apply to them, and those of findings about something that no mesh holds, such as an
 // Exemption, of which nobody says that it was looked at.
 func judgedOf(scan *report.ScanResult) []report.Judged {
+	type question struct {
+		object mesh.Ref
+		check  string
+	}
+	found := map[question]bool{}
+	for i := range scan.Findings {
+		found[question{scan.Findings[i].Object, scan.Findings[i].Check}] = true
+	}
 	seen := map[mesh.Ref]bool{}
-	for _, j := range scan.Judged {
+	out := slices.Clone(scan.Judged)
+	for i, j := range out {
 		seen[j.Object] = true
+		if len(j.Skipped) > 0 { // a rule that skips one part of an object may find something in another
+			out[i].Checks = slices.DeleteFunc(slices.Clone(j.Checks), func(check string) bool {
+				return j.Skipped[check] != "" && !found[question{j.Object, check}]
+			})
+		}
 	}
 	extra := map[mesh.Ref]int{}
-	out := slices.Clone(scan.Judged)
 	for i := range scan.Findings {
 		f := &scan.Findings[i]
 		if seen[f.Object] {

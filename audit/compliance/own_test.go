@@ -86,6 +86,13 @@ func TestSatisfiedTakesADemand(t *testing.T) {
 	}
 	demand := &policies.Check{ID: "acme/has-a-deny", Title: "There is no DENY", Severity: policies.High, Kinds: []mesh.Kind{mesh.Namespace}, Demands: true,
 		Controls: policies.Controls{"nist-800-53-r5": {"AC-3"}}, Run: func(*policies.Pass) {}}
+	elsewhere := *demand
+	elsewhere.Run = func(p *policies.Pass) { p.Skip("it holds elsewhere") }
+	both := *demand
+	both.Run = func(p *policies.Pass) {
+		p.Skip("its status does not matter")
+		p.Report(policies.Finding{Message: "There is no DENY."})
+	}
 	own, err := compliance.ReadFrame([]byte(`
 id: acme
 title: Acme's rules
@@ -103,6 +110,8 @@ controls:
 		want   map[string]compliance.State
 	}{
 		{"the built-in checks", policies.Checks(), map[string]compliance.State{"AC-3": compliance.Partial, "A-1": compliance.Satisfied, "A-2": compliance.Partial}},
+		{"and one that applies to nothing", append(policies.Checks(), &elsewhere), map[string]compliance.State{"AC-3": compliance.Partial, "A-1": compliance.Satisfied, "A-2": compliance.Partial}},
+		{"and one that skips a part and finds something", append(policies.Checks(), &both), map[string]compliance.State{"AC-3": compliance.NotSatisfied, "A-1": compliance.Satisfied, "A-2": compliance.NotSatisfied}},
 		{"and one that demands", append(policies.Checks(), demand), map[string]compliance.State{"AC-3": compliance.Satisfied, "A-1": compliance.Satisfied, "A-2": compliance.Satisfied}},
 	} {
 		r := audit.Report(inv, audit.ReportOptions{Frames: []compliance.Frame{nist, own}, Source: "files",
