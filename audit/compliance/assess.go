@@ -192,8 +192,10 @@ func (c *Control) conclude(scan *report.ScanResult) (State, string) {
 	switch {
 	case len(c.Checks) == 0:
 		return NotAssessed, "No check is evidence for it."
+	case n.Assessed == 0 && len(scan.Unread) > 0:
+		return NotAssessed, fmt.Sprintf("%s, and %s could not be read.", idle(len(c.Checks)), kindsOf(scan.Unread))
 	case n.Assessed == 0:
-		return NotAssessed, fmt.Sprintf("None of %s had anything to look at.", count(len(c.Checks), "check", "checks"))
+		return NotAssessed, idle(len(c.Checks)) + "."
 	case n.Failed > 0:
 		return NotSatisfied, fmt.Sprintf("%d of %s fail (%s).", n.Failed, count(n.Assessed, "object", "objects"), checks)
 	case n.Unknown > 0:
@@ -208,6 +210,14 @@ func (c *Control) conclude(scan *report.ScanResult) (State, string) {
 		return Partial, fmt.Sprintf("Nothing was found, and nothing is demanded: these checks say only whether what is written takes effect (%s).", looked)
 	}
 	return Satisfied, fmt.Sprintf("Nothing was found (%s).", looked)
+}
+
+// idle says of so many checks that none was asked of anything.
+func idle(checks int) string {
+	if checks == 1 {
+		return "Its one check had nothing to look at"
+	}
+	return fmt.Sprintf("None of %d checks had anything to look at", checks)
 }
 
 // unreadInput is how often something could not be read of which nobody knows what it would have been.

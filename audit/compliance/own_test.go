@@ -11,6 +11,7 @@ import (
 
 	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/audit/compliance"
+	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -158,6 +159,35 @@ func TestStateOfOneControl(t *testing.T) {
 				t.Errorf("objects (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestNotRead: what could not be read is told where it makes a difference: of a control that nothing was looked at for, and of
+// findings that are gone.
+func TestNotRead(t *testing.T) {
+	unread := func(inv *inventory.Inventory) {
+		inv.Unread = append(inv.Unread, inventory.Unread{Kind: "AuthorizationPolicy", Resource: "authorizationpolicies.security.istio.io", Why: "it may not be listed"})
+	}
+	c := stateOf(t, shop[:strings.Index(shop, "---")], unread)
+	if want := "Its one check had nothing to look at, and AuthorizationPolicy could not be read."; c.State != compliance.NotAssessed || c.Because != want {
+		t.Errorf("it is %s: %s", c.State, c.Because)
+	}
+	from, to := made(t, december, examples...), made(t, december, examples...)
+	for _, blind := range []bool{false, true} {
+		if blind {
+			to.Findings, to.Unread = nil, []report.Unread{{Kind: "AuthorizationPolicy"}}
+		}
+		d, err := compliance.Compare(from, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		if err := compliance.DiffText(&text, d); err != nil {
+			t.Fatal(err)
+		}
+		if d.Incomplete != blind || strings.Contains(text.String(), "only because of that") != blind || (len(d.Gone) > 0) != blind {
+			t.Errorf("blind %v: incomplete %v, %d gone:\n%s", blind, d.Incomplete, len(d.Gone), text.String())
+		}
 	}
 }
 
