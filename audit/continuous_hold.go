@@ -1,8 +1,11 @@
 package audit
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
+	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -21,13 +24,39 @@ func (c *Continuous) knowing(s *mesh.Snapshot) *mesh.Snapshot {
 		return s
 	}
 	if !c.held {
-		c.Log.Info("the audit is held, what was found stands, and nothing counts as resolved: not everything can be read that answers depend on. " + c.unread())
+		c.Log.Info("the audit is held, what was found stands, and nothing counts as resolved: not everything can be read that answers depend on. " + c.whyUnread())
 	}
 	c.hold(true)
 	if c.incremental == nil {
 		return nil
 	}
 	return c.incremental.Snapshot()
+}
+
+// cannotRead takes in which kinds could not be read for a Snapshot. Those without which the others can be judged keep nobody
+// waiting; what was found in their objects stands.
+func (c *Continuous) cannotRead(unread []inventory.Unread) {
+	now := map[string]bool{}
+	for _, u := range unread {
+		now[u.Kind] = true
+	}
+	if maps.Equal(now, c.unread) {
+		return
+	}
+	c.unread, c.unsettled = now, true
+	if len(now) > 0 {
+		c.Log.Info("what was found stands in objects of kinds that cannot be read", "kinds", slices.Sorted(maps.Keys(now)))
+	}
+}
+
+// everywhere are all namespaces of which anything is known, and these.
+func (c *Continuous) everywhere(touched []string) []string {
+	for _, p := range c.ledger.Places() {
+		if !slices.Contains(touched, p.Namespace) {
+			touched = append(touched, p.Namespace)
+		}
+	}
+	return touched
 }
 
 func (c *Continuous) hold(held bool) {
@@ -37,8 +66,8 @@ func (c *Continuous) hold(held bool) {
 	c.held = held
 }
 
-// unread is which kinds cannot be read, why, and what to do.
-func (c *Continuous) unread() string {
+// whyUnread is which kinds cannot be read, why, and what to do.
+func (c *Continuous) whyUnread() string {
 	var why []string
 	if c.Unread != nil {
 		for _, u := range c.Unread() {

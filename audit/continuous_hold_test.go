@@ -81,3 +81,31 @@ func TestHeld(t *testing.T) {
 func countsOf(hour int, n News) string {
 	return fmt.Sprintf("%d: %d new, %d resolved", hour, len(n.New), len(n.Resolved))
 }
+
+// TestUnreadKind: what was found in objects of a kind that cannot be read stands, while everything else is judged; and when it
+// can be read again, what is not there any more is gone.
+func TestUnreadKind(t *testing.T) {
+	namespace := decoded(t, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "shop", "labels": map[string]any{"istio.io/dataplane-mode": "ambient"}}})
+	filter := decoded(t, map[string]any{"apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter", "metadata": map[string]any{"name": "old", "namespace": "shop"},
+		"spec": map[string]any{"configPatches": []any{map[string]any{"applyTo": "HTTP_FILTER", "match": map[string]any{"context": "SIDECAR_INBOUND"},
+			"patch": map[string]any{"operation": "INSERT_BEFORE", "value": map[string]any{"name": "x"}}}}}})
+	with, without := mesh.New(mesh.Options{}, namespace, filter), mesh.New(mesh.Options{}, namespace)
+	clock := clocktesting.NewFakeClock(time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC))
+	rules := &Authored{}
+	rules.Rulebook, _ = decide.New(decide.Options{}, nil, nil)
+	var found, gone int
+	c := NewContinuous(ContinuousOptions{Clock: clock, Authored: func() *Authored { return rules }, Tell: func(n News) { found, gone = found+len(n.New), gone+len(n.Resolved) }})
+	unread := []inventory.Unread{{Kind: "EnvoyFilter"}}
+	for _, step := range []struct {
+		mesh   *mesh.Snapshot
+		unread []inventory.Unread
+		gone   bool
+	}{{with, nil, false}, {without, unread, false}, {with, nil, false}, {without, unread, false}, {without, nil, true}} {
+		c.cannotRead(step.unread)
+		c.audit(step.mesh)
+		if found == 0 || (gone == found) != step.gone || !step.gone && gone != 0 {
+			t.Fatalf("%d were found and %d are gone", found, gone)
+		}
+		clock.Step(time.Hour)
+	}
+}
