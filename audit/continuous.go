@@ -43,6 +43,10 @@ type ContinuousOptions struct {
 	Report  func(Stock)
 	Tell    func(News)
 	Observe func(Observation)
+	// Held hears that the audit is held, because not everything can be read that answers depend on, and that it goes on; Unread
+	// says what that is. Each may be nil.
+	Held   func(bool)
+	Unread func() []inventory.Unread
 
 	Clock clock.WithTicker // nil is the machine's
 	Log   logr.Logger
@@ -73,6 +77,9 @@ type Continuous struct {
 	ledger      *ledger.Ledger
 	places      judgedPlaces
 	verified    time.Time
+	held        bool            // what is stored is not known well enough to be judged
+	unread      map[string]bool // kinds of which what was found stands
+	unsettled   bool            // that is for others than it was
 
 	writer  *openreports.Writer
 	said    bool                 // that reports have no place
@@ -136,7 +143,9 @@ func (c *Continuous) Start(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case now = <-snapshots:
+		case change := <-snapshots:
+			now = change.After
+			c.cannotRead(change.Unread)
 			c.audit(now)
 			c.write(ctx)
 			select { // what comes meanwhile comes as one
@@ -158,8 +167,8 @@ func (c *Continuous) Start(ctx context.Context) error {
 }
 
 // follow hands over each Snapshot that is not the one before, the latest of those that came.
-func (c *Continuous) follow(ctx context.Context) <-chan *mesh.Snapshot {
-	out := make(chan *mesh.Snapshot)
+func (c *Continuous) follow(ctx context.Context) <-chan inventory.Change {
+	out := make(chan inventory.Change)
 	subscription := c.Subscribe()
 	go func() {
 		defer subscription.Close()
@@ -169,7 +178,7 @@ func (c *Continuous) follow(ctx context.Context) <-chan *mesh.Snapshot {
 				return
 			}
 			select {
-			case out <- change.After:
+			case out <- change:
 			case <-ctx.Done():
 				return
 			}
@@ -182,6 +191,9 @@ func (c *Continuous) follow(ctx context.Context) <-chan *mesh.Snapshot {
 func (c *Continuous) audit(s *mesh.Snapshot) {
 	rules := c.Authored()
 	if rules == nil {
+		return
+	}
+	if s = c.knowing(s); s == nil {
 		return
 	}
 	checks := policies.AboutObjects(c.Checks())
@@ -202,6 +214,9 @@ func (c *Continuous) audit(s *mesh.Snapshot) {
 
 // take enters what is found in namespaces, says what is new and gone, and notes what has to be written.
 func (c *Continuous) take(touched []string, now time.Time) {
+	if c.unsettled && c.places.rules != nil {
+		c.unsettled, touched = false, c.everywhere(touched)
+	}
 	if len(touched) == 0 {
 		return
 	}
@@ -212,7 +227,9 @@ func (c *Continuous) take(touched []string, now time.Time) {
 		}
 	}
 	for _, ns := range touched {
-		_, fresh, gone := c.ledger.Update(ns, c.places.found(ns), now)
+		found := c.places.found(ns)
+		found.Unread = c.unread
+		_, fresh, gone := c.ledger.Update(ns, found, now)
 		news.New, news.Resolved = append(news.New, fresh...), append(news.Resolved, gone...)
 		c.pending[ns] = time.Time{}
 	}

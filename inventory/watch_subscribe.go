@@ -20,6 +20,8 @@ type Subscription struct {
 type Change struct {
 	Before *mesh.Snapshot // nil in the first Change of a Subscription
 	After  *mesh.Snapshot
+	// Unread are the kinds that could not be read when After was made: that it holds none of their objects says nothing.
+	Unread []Unread
 }
 
 // Objects are those in which the two differ, by namespace, kind and name: what was there, nil for what is new, and what
@@ -54,9 +56,10 @@ func (s *Subscription) Next(ctx context.Context) (Change, error) {
 		return Change{}, ctx.Err()
 	}
 	for {
-		if now := s.mirror.snapshot.Load(); now != s.seen {
-			c := Change{Before: s.seen, After: now}
-			s.seen = now
+		if s.mirror.snapshot.Load() != s.seen {
+			c := Change{Before: s.seen}
+			c.After, c.Unread = s.mirror.current()
+			s.seen = c.After
 			return c, nil
 		}
 		select {
@@ -65,6 +68,13 @@ func (s *Subscription) Next(ctx context.Context) (Change, error) {
 			return Change{}, ctx.Err()
 		}
 	}
+}
+
+// current is the Snapshot and what could not be read for it. Both change with mu held.
+func (m *mirror) current() (*mesh.Snapshot, []Unread) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.snapshot.Load(), m.unread()
 }
 
 // notify never waits: one wake-up that nobody has answered is as good as two.

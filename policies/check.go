@@ -30,6 +30,10 @@ type Check struct {
 	Cases []int
 	// Controls are those that its findings give evidence for, by the ID of their framework in rules/controls.
 	Controls Controls
+	// Demands is whether it finds what has to be there and is not, as rules in Rego do. The others find that what is
+	// written does not do what it says: where nothing is written, they have nothing against it. That they find nothing is not
+	// enough for a control to be satisfied.
+	Demands bool
 	// Revision is a digest of what it was made of, as in "sha256:…", for evidence; "" for a check of this program.
 	Revision string
 	// Takes says what is wrong with parameters that a Guardrail gives; nil for a check that takes none.

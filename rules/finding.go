@@ -28,7 +28,7 @@ func (p *Pack) Checks() []*policies.Check {
 func (p *Pack) check(r *Rule) *policies.Check {
 	c := &policies.Check{
 		ID: r.ID, Title: r.Title, Severity: r.Severity, Kinds: r.Kinds, Doc: r.doc(), Remedy: r.Remediation, Controls: r.Controls,
-		Revision: p.Revision, Example: r.example(),
+		Demands: true, Revision: p.Revision, Example: r.example(),
 	}
 	if r.Params != nil {
 		c.Takes = func(given map[string]any) []string { return wrongParams(r.Params, r.withDefaults(given)) }

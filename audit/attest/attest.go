@@ -103,7 +103,7 @@ func statement(name string, data []byte, r *compliance.Report) ([]byte, error) {
 	switch {
 	case len(test.FailedTests) > 0:
 		test.Result = "FAILED"
-	case len(test.WarnedTests) > 0:
+	case len(test.WarnedTests) > 0, len(test.PassedTests) == 0: // where nothing was assessed nothing passed
 		test.Result = "WARNED"
 	}
 	raw, err := protojson.Marshal(test)

@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -55,6 +56,35 @@ func sample() *compliance.Report {
 	digest := "sha256:" + strings.Repeat("ab", 32)
 	return &compliance.Report{Tool: compliance.Tool{ChecksDigest: digest, CatalogueDigest: digest}, Frameworks: []compliance.Framework{{ID: "f", Controls: []compliance.Control{
 		{ID: "1", State: compliance.Satisfied}, {ID: "2", State: compliance.NotSatisfied}, {ID: "3", State: compliance.NotAssessed}}}}}
+}
+
+// TestResult: the worst state is the result, and where nothing was assessed nothing has passed.
+func TestResult(t *testing.T) {
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	privatePEM, publicPEM := pair(t, key)
+	for _, tc := range []struct {
+		states []compliance.State
+		want   string
+	}{
+		{[]compliance.State{compliance.Satisfied, compliance.NotAssessed}, "PASSED"},
+		{[]compliance.State{compliance.Satisfied, compliance.Partial}, "WARNED"},
+		{[]compliance.State{compliance.Exempt, compliance.NotSatisfied}, "FAILED"},
+		{[]compliance.State{compliance.NotAssessed}, "WARNED"},
+		{nil, "WARNED"},
+	} {
+		r := sample()
+		r.Frameworks[0].Controls = nil
+		for i, s := range tc.states {
+			r.Frameworks[0].Controls = append(r.Frameworks[0].Controls, compliance.Control{ID: fmt.Sprint(i), State: s})
+		}
+		envelope, err := Sign(t.Context(), privatePEM, "report.html", nil, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := Verify(t.Context(), publicPEM, envelope, nil); err != nil || v.Result != tc.want {
+			t.Errorf("%v is %s, want %s: %v", tc.states, v.Result, tc.want, err)
+		}
+	}
 }
 
 func TestSignAndVerify(t *testing.T) {

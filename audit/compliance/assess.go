@@ -94,6 +94,15 @@ func assess(frame Frame, scan *report.ScanResult, a answers) Framework {
 		out.Controls = append(out.Controls, control)
 	}
 	asked := out.count(of, scan, a)
+	for i := range out.Controls {
+		c := &out.Controls[i]
+		c.Asked = len(asked[i])
+		for _, check := range evidence[c.ID] {
+			if asked[i][check.ID] && frame.demands(c.ID, check) {
+				c.Demanded++
+			}
+		}
+	}
 	for i := range scan.Findings {
 		f := &scan.Findings[i]
 		for _, n := range of[f.Check] {
@@ -104,7 +113,6 @@ func assess(frame Frame, scan *report.ScanResult, a answers) Framework {
 		c := &out.Controls[i]
 		slices.Sort(c.Findings)
 		c.Findings = slices.Compact(c.Findings)
-		c.Asked = asked[i]
 		c.State, c.Because = c.conclude(scan)
 		*out.Totals.at(c.State)++
 	}
@@ -112,10 +120,10 @@ func assess(frame Frame, scan *report.ScanResult, a answers) Framework {
 	return out
 }
 
-// count enters for each control how many objects its checks looked at and what came of it, and returns how many of its
+// count enters for each control how many objects its checks looked at and what came of it, and returns which of its
 // checks had an object to look at.
-func (f *Framework) count(of map[string][]int, scan *report.ScanResult, a answers) (asked []int) {
-	had := make([]map[string]bool, len(f.Controls))
+func (f *Framework) count(of map[string][]int, scan *report.ScanResult, a answers) (asked []map[string]bool) {
+	asked = make([]map[string]bool, len(f.Controls))
 	worst := map[int]outcome{}
 	for _, j := range judgedOf(scan) {
 		clear(worst)
@@ -123,32 +131,41 @@ func (f *Framework) count(of map[string][]int, scan *report.ScanResult, a answer
 			o := a.at(j.Object, check)
 			for _, n := range of[check] {
 				worst[n] = max(worst[n], o)
-				if had[n] == nil {
-					had[n] = map[string]bool{}
+				if asked[n] == nil {
+					asked[n] = map[string]bool{}
 				}
-				had[n][check] = true
+				asked[n][check] = true
 			}
 		}
 		for n, o := range worst {
 			f.Controls[n].Objects.add(o)
 		}
 	}
-	asked = make([]int, len(f.Controls))
-	for n := range had {
-		asked[n] = len(had[n])
-	}
 	return asked
 }
 
-// judgedOf are the objects of which checks were asked, and those of findings about something that no mesh holds, such as an
+// judgedOf are the objects of which checks were asked that apply to them, and those of findings about something that no mesh holds, such as an
 // Exemption, of which nobody says that it was looked at.
 func judgedOf(scan *report.ScanResult) []report.Judged {
+	type question struct {
+		object mesh.Ref
+		check  string
+	}
+	found := map[question]bool{}
+	for i := range scan.Findings {
+		found[question{scan.Findings[i].Object, scan.Findings[i].Check}] = true
+	}
 	seen := map[mesh.Ref]bool{}
-	for _, j := range scan.Judged {
+	out := slices.Clone(scan.Judged)
+	for i, j := range out {
 		seen[j.Object] = true
+		if len(j.Skipped) > 0 { // a rule that skips one part of an object may find something in another
+			out[i].Checks = slices.DeleteFunc(slices.Clone(j.Checks), func(check string) bool {
+				return j.Skipped[check] != "" && !found[question{j.Object, check}]
+			})
+		}
 	}
 	extra := map[mesh.Ref]int{}
-	out := slices.Clone(scan.Judged)
 	for i := range scan.Findings {
 		f := &scan.Findings[i]
 		if seen[f.Object] {
@@ -175,18 +192,42 @@ func (c *Control) conclude(scan *report.ScanResult) (State, string) {
 	switch {
 	case len(c.Checks) == 0:
 		return NotAssessed, "No check is evidence for it."
+	case n.Assessed == 0 && len(scan.Unread) > 0:
+		return NotAssessed, fmt.Sprintf("%s, and %s could not be read.", idle(len(c.Checks)), kindsOf(scan.Unread))
 	case n.Assessed == 0:
-		return NotAssessed, fmt.Sprintf("None of %s had anything to look at.", count(len(c.Checks), "check", "checks"))
+		return NotAssessed, idle(len(c.Checks)) + "."
 	case n.Failed > 0:
 		return NotSatisfied, fmt.Sprintf("%d of %s fail (%s).", n.Failed, count(n.Assessed, "object", "objects"), checks)
 	case n.Unknown > 0:
 		return Partial, fmt.Sprintf("%d of %s cannot be judged (%s).", n.Unknown, count(n.Assessed, "object", "objects"), checks)
 	case len(scan.Unread) > 0:
 		return Partial, fmt.Sprintf("%s could not be read, so that not everything was looked at (%s).", kindsOf(scan.Unread), looked)
+	case unreadInput(scan) > 0:
+		return Partial, fmt.Sprintf("%s could not be read, so that not everything was looked at (%s).", count(unreadInput(scan), "object or file", "objects or files"), looked)
 	case n.Exempt > 0:
 		return Exempt, fmt.Sprintf("%d of %s are exempt, and nothing else was found (%s).", n.Exempt, count(n.Assessed, "object", "objects"), checks)
+	case c.Demanded == 0:
+		return Partial, fmt.Sprintf("Nothing was found, and nothing is demanded: these checks say only whether what is written takes effect (%s).", looked)
 	}
 	return Satisfied, fmt.Sprintf("Nothing was found (%s).", looked)
+}
+
+// idle says of so many checks that none was asked of anything.
+func idle(checks int) string {
+	if checks == 1 {
+		return "Its one check had nothing to look at"
+	}
+	return fmt.Sprintf("None of %d checks had anything to look at", checks)
+}
+
+// unreadInput is how often something could not be read of which nobody knows what it would have been.
+func unreadInput(scan *report.ScanResult) (n int) {
+	for _, e := range scan.Errors {
+		if e.Object == nil {
+			n++
+		}
+	}
+	return n
 }
 
 func kindsOf(unread []report.Unread) string {

@@ -26,6 +26,9 @@ type Diff struct {
 	Controls []DiffControl `json:"controls"`
 	// OtherChecks is whether the two were made by other checks, so that a finding may be new only because it is asked for.
 	OtherChecks bool `json:"otherChecks"`
+	// Incomplete is whether something could not be read for one of the two, so that a finding may be new or gone only because
+	// of that.
+	Incomplete bool `json:"incomplete"`
 }
 
 // DiffFinding is a finding, and for how long it was there.
@@ -62,7 +65,7 @@ func Compare(from, to *Report) (*Diff, error) {
 		return nil, fmt.Errorf("the reports are of two clusters, %s and %s", from.Subject.Cluster, to.Subject.Cluster)
 	}
 	d := &Diff{APIVersion: APIVersion, Kind: DiffKind, From: from.GeneratedAt, To: to.GeneratedAt, New: []DiffFinding{}, Gone: []DiffFinding{}, Controls: []DiffControl{},
-		OtherChecks: from.Tool.ChecksDigest != to.Tool.ChecksDigest}
+		OtherChecks: from.Tool.ChecksDigest != to.Tool.ChecksDigest, Incomplete: from.incomplete() || to.incomplete()}
 	was, is := counts(from), counts(to)
 	for i := range to.Findings {
 		f := &to.Findings[i]
@@ -85,6 +88,9 @@ func Compare(from, to *Report) (*Diff, error) {
 	d.controls(from, to)
 	return d, nil
 }
+
+// incomplete is whether something was not read, or not judged.
+func (r *Report) incomplete() bool { return len(r.Errors)+len(r.Unread) > 0 }
 
 // counts is how many findings there are of each fingerprint.
 func counts(r *Report) map[string]int {
@@ -139,6 +145,9 @@ func DiffText(w io.Writer, d *Diff) error {
 	printf("From %s to %s: %d new, %d gone, %d stayed.\n%s\n", d.From.Format(time.RFC3339), d.To.Format(time.RFC3339), len(d.New), len(d.Gone), d.Stayed, Notice)
 	if d.OtherChecks {
 		printf("The reports were made by other checks: something can be new only because it is asked for, or gone because it no longer is.\n")
+	}
+	if d.Incomplete {
+		printf("Not everything could be read for both reports: something can be new, or gone, only because of that. The reports say what.\n")
 	}
 	for _, f := range d.New {
 		printf("new   %s: %s: %s [%s]\n", f.Severity, report.Printable(f.Object), report.Printable(f.Message), f.Check)

@@ -119,8 +119,19 @@ func (f Frame) evidence(checks []*policies.Check) map[string][]*policies.Check {
 	return out
 }
 
+// demands is whether a check that is evidence for a control demands something for it: by itself, or because a user's own
+// framework names it, which makes what it asks the demand.
+func (f Frame) demands(control string, c *policies.Check) bool {
+	return c.Demands || f.own[control].lists(c)
+}
+
+// lists is whether a check is named itself.
+func (m mapping) lists(c *policies.Check) bool {
+	return slices.ContainsFunc(m.checks, func(glob string) bool { return policies.MatchID(glob, c.ID) })
+}
+
 func (m mapping) names(c *policies.Check) bool {
-	if slices.ContainsFunc(m.checks, func(glob string) bool { return policies.MatchID(glob, c.ID) }) {
+	if m.lists(c) {
 		return true
 	}
 	for framework, ids := range m.like {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,15 +151,19 @@ func (f Framework) Slices() []Slice {
 // Link leads to a finding on the page.
 type Link struct{ Fingerprint, Object string }
 
-// Links are those to findings of a control, the first of them.
+// Links are those to findings of a control, one for each object, by its name; the first of them.
 func (p htmlPage) Links(fingerprints []string) []Link {
-	var out []Link
+	first := map[string]string{}
 	for _, f := range fingerprints {
-		if object, ok := p.named[f]; ok && len(out) < mostLinks {
-			out = append(out, Link{f, object})
+		if object, ok := p.named[f]; ok && first[object] == "" {
+			first[object] = f
 		}
 	}
-	return out
+	var out []Link
+	for _, object := range slices.Sorted(maps.Keys(first)) {
+		out = append(out, Link{first[object], object})
+	}
+	return out[:min(len(out), mostLinks)]
 }
 
 // ShownObjects are the objects on the page.

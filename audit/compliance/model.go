@@ -92,11 +92,12 @@ type State string
 const (
 	// NotSatisfied: a check that is evidence for it found something that is not exempt and is worse than a remark.
 	NotSatisfied State = "not-satisfied"
-	// Partial: nothing was found, and something could not be looked at or not be told.
+	// Partial: nothing was found, and something could not be looked at or not be told; or nothing was demanded, so that there
+	// being nothing at all would have passed too.
 	Partial State = "partial"
 	// Exempt: all that was found is exempt.
 	Exempt State = "exempt"
-	// Satisfied: its checks looked at objects, and found nothing.
+	// Satisfied: its checks looked at objects, one that demands something among them, and found nothing.
 	Satisfied State = "satisfied"
 	// NotAssessed: no check is evidence for it, or those that are had nothing to look at.
 	NotAssessed State = "not-assessed"
@@ -167,9 +168,11 @@ type Control struct {
 	State     State    `json:"state"`
 	// Because says in a sentence why it has the state.
 	Because string `json:"because"`
-	// Checks are those whose answers are evidence for it; Asked counts those of them that had an object to look at.
-	Checks []string `json:"checks"`
-	Asked  int      `json:"checksAsked"`
+	// Checks are those whose answers are evidence for it; Asked counts those of them that had an object to look at, and
+	// Demanded those of these that demand something.
+	Checks   []string `json:"checks"`
+	Asked    int      `json:"checksAsked"`
+	Demanded int      `json:"checksDemanded"`
 	// Objects counts what these looked at.
 	Objects ObjectCounts `json:"objects"`
 	// Findings are the fingerprints of what they found, remarks and exempt ones too.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/audit/compliance"
+	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -72,6 +73,64 @@ func stateOf(t *testing.T, text string, change func(*inventory.Inventory)) compl
 	return r.Frameworks[0].Controls[0]
 }
 
+// TestSatisfiedTakesADemand: what only says whether that which is written takes effect has nothing against a mesh in which
+// nothing is written. A control of the like is not satisfied by it, unless that is what the control is about.
+func TestSatisfiedTakesADemand(t *testing.T) {
+	plain := strings.NewReplacer("NAME", "good", "METHODS", "ports", "GET", `"80"`).Replace(shop)
+	file := filepath.Join(t.TempDir(), "in.yaml")
+	if err := os.WriteFile(file, []byte(plain), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	inv, err := inventory.Files(inventory.FileOptions{}, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	demand := &policies.Check{ID: "acme/has-a-deny", Title: "There is no DENY", Severity: policies.High, Kinds: []mesh.Kind{mesh.Namespace}, Demands: true,
+		Controls: policies.Controls{"nist-800-53-r5": {"AC-3"}}, Run: func(*policies.Pass) {}}
+	elsewhere := *demand
+	elsewhere.Run = func(p *policies.Pass) { p.Skip("it holds elsewhere") }
+	both := *demand
+	both.Run = func(p *policies.Pass) {
+		p.Skip("its status does not matter")
+		p.Report(policies.Finding{Message: "There is no DENY."})
+	}
+	own, err := compliance.ReadFrame([]byte(`
+id: acme
+title: Acme's rules
+controls:
+- {id: A-1, title: Policies do what they say, checks: ["effect/*"]}
+- {id: A-2, title: Access is enforced, like: {nist-800-53-r5: [AC-3]}}
+`), policies.Checks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nist, _ := compliance.Find("nist-800-53-r5")
+	for _, tc := range []struct {
+		name   string
+		checks []*policies.Check
+		want   map[string]compliance.State
+	}{
+		{"the built-in checks", policies.Checks(), map[string]compliance.State{"AC-3": compliance.Partial, "A-1": compliance.Satisfied, "A-2": compliance.Partial}},
+		{"and one that applies to nothing", append(policies.Checks(), &elsewhere), map[string]compliance.State{"AC-3": compliance.Partial, "A-1": compliance.Satisfied, "A-2": compliance.Partial}},
+		{"and one that skips a part and finds something", append(policies.Checks(), &both), map[string]compliance.State{"AC-3": compliance.NotSatisfied, "A-1": compliance.Satisfied, "A-2": compliance.NotSatisfied}},
+		{"and one that demands", append(policies.Checks(), demand), map[string]compliance.State{"AC-3": compliance.Satisfied, "A-1": compliance.Satisfied, "A-2": compliance.Satisfied}},
+	} {
+		r := audit.Report(inv, audit.ReportOptions{Frames: []compliance.Frame{nist, own}, Source: "files",
+			Options: audit.Options{Known: tc.checks, Checks: tc.checks, Rules: audit.Rules{Now: december}}})
+		got := map[string]compliance.State{}
+		for _, f := range r.Frameworks {
+			for _, c := range f.Controls {
+				if _, asked := tc.want[c.ID]; asked {
+					got[c.ID] = c.State
+				}
+			}
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
+		}
+	}
+}
+
 func TestStateOfOneControl(t *testing.T) {
 	bad := strings.NewReplacer("NAME", "bad", "METHODS", "methods").Replace(shop)
 	good := strings.NewReplacer("NAME", "good", "METHODS", "ports", "GET", `"80"`).Replace(shop)
@@ -89,6 +148,7 @@ func TestStateOfOneControl(t *testing.T) {
 		{"a kind was not read", good, func(inv *inventory.Inventory) {
 			inv.Unread = append(inv.Unread, inventory.Unread{Kind: "Service", Resource: "services", Why: "it may not be listed"})
 		}, compliance.Partial, compliance.ObjectCounts{Assessed: 1, Passed: 1}},
+		{"a document was not read", good + "kind: {", nil, compliance.Partial, compliance.ObjectCounts{Assessed: 1, Passed: 1}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := stateOf(t, tc.text, tc.change)
@@ -99,6 +159,35 @@ func TestStateOfOneControl(t *testing.T) {
 				t.Errorf("objects (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestNotRead: what could not be read is told where it makes a difference: of a control that nothing was looked at for, and of
+// findings that are gone.
+func TestNotRead(t *testing.T) {
+	unread := func(inv *inventory.Inventory) {
+		inv.Unread = append(inv.Unread, inventory.Unread{Kind: "AuthorizationPolicy", Resource: "authorizationpolicies.security.istio.io", Why: "it may not be listed"})
+	}
+	c := stateOf(t, shop[:strings.Index(shop, "---")], unread)
+	if want := "Its one check had nothing to look at, and AuthorizationPolicy could not be read."; c.State != compliance.NotAssessed || c.Because != want {
+		t.Errorf("it is %s: %s", c.State, c.Because)
+	}
+	from, to := made(t, december, examples...), made(t, december, examples...)
+	for _, blind := range []bool{false, true} {
+		if blind {
+			to.Findings, to.Unread = nil, []report.Unread{{Kind: "AuthorizationPolicy"}}
+		}
+		d, err := compliance.Compare(from, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		if err := compliance.DiffText(&text, d); err != nil {
+			t.Fatal(err)
+		}
+		if d.Incomplete != blind || strings.Contains(text.String(), "only because of that") != blind || (len(d.Gone) > 0) != blind {
+			t.Errorf("blind %v: incomplete %v, %d gone:\n%s", blind, d.Incomplete, len(d.Gone), text.String())
+		}
 	}
 }
 

@@ -89,6 +89,8 @@ func (l *Ledger) Restore(namespace string, open, resolved []Record, seen map[str
 type Found struct {
 	Records        []Record // without times
 	Passed, Failed int
+	// Unread are kinds that could not be read: what was found in their objects is neither found nor gone, and stands.
+	Unread map[string]bool
 }
 
 // Update takes in what is found in a namespace now, and returns what is new and what is gone since the last time. A clock that
@@ -111,10 +113,13 @@ func (l *Ledger) Update(namespace string, found Found, now time.Time) (place *Pl
 		}
 		is.seen[Key(r.Fingerprint)] = first
 	}
-	slices.SortStableFunc(is.Open, func(a, b Record) int { return policies.CompareFindings(a.Finding, b.Finding) })
 	told := map[string]bool{}
 	for _, r := range was.Open {
 		if _, still := is.seen[Key(r.Fingerprint)]; still || told[r.Fingerprint] {
+			continue
+		}
+		if found.Unread[r.Object.Kind] {
+			is.Open, is.seen[Key(r.Fingerprint)] = append(is.Open, r), was.seen[Key(r.Fingerprint)]
 			continue
 		}
 		told[r.Fingerprint] = true
@@ -122,6 +127,7 @@ func (l *Ledger) Update(namespace string, found Found, now time.Time) (place *Pl
 		r.ResolvedAt = later(r.LastSeen, now)
 		gone = append(gone, r)
 	}
+	slices.SortStableFunc(is.Open, func(a, b Record) int { return policies.CompareFindings(a.Finding, b.Finding) })
 	is.Resolved = l.resolved(gone, was.Resolved, is, now)
 	l.places[namespace] = is
 	return is, fresh, gone

@@ -18,6 +18,7 @@ import (
 
 	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/audit/openreports"
+	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
 )
 
@@ -54,8 +55,9 @@ func (a *auditFlags) apis() []openreports.API {
 func (s *server) auditor(cfg *rest.Config, gauges *gauges) (*audit.Continuous, error) {
 	log := logr.FromSlogHandler(s.log.Handler()).WithName("audit")
 	counted := newAuditMetrics()
-	metrics.Registry.MustRegister(counted.took, counted.judged, counted.differences, counted.reports, counted.dropped)
-	o := audit.ContinuousOptions{Subscribe: s.live.Subscribe, Authored: s.rules.Current, Labels: s.live.NamespaceLabels, Checks: func() []*policies.Check { return s.checks }, Interval: s.audit.interval, Report: gauges.audited, Observe: counted.observe, Log: log}
+	metrics.Registry.MustRegister(counted.took, counted.judged, counted.differences, counted.reports, counted.dropped, counted.held)
+	o := audit.ContinuousOptions{Subscribe: s.live.Subscribe, Authored: s.rules.Current, Labels: s.live.NamespaceLabels, Checks: func() []*policies.Check { return s.checks }, Interval: s.audit.interval, Report: gauges.audited, Observe: counted.observe, Log: log,
+		Held: counted.hold, Unread: func() []inventory.Unread { return s.live.Status().Unread }}
 	var tell []func(audit.News)
 	if s.audit.events {
 		tell = append(tell, audit.EventsTo(s.manager.GetEventRecorder("waywarden"), func(n int) { counted.dropped.Add(float64(n)) }))
@@ -126,6 +128,7 @@ type auditMetrics struct {
 	differences prometheus.Counter
 	reports     *prometheus.CounterVec
 	dropped     prometheus.Counter
+	held        prometheus.Gauge
 }
 
 func newAuditMetrics() *auditMetrics {
@@ -137,6 +140,15 @@ func newAuditMetrics() *auditMetrics {
 			Help: "Objects of which something else was kept than a full audit finds. It must stay 0: more is a mistake in waywarden."}),
 		reports: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "waywarden_audit_reports_total", Help: "Report objects, by what became of them: written, unchanged, smaller, deleted or failed."}, []string{"outcome"}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{Name: "waywarden_audit_events_dropped_total", Help: "Events of new findings that were too many to make."}),
+		held: prometheus.NewGauge(prometheus.GaugeOpts{Name: "waywarden_audit_held",
+			Help: "1 while the audit keeps what it found and judges nothing, because not everything can be read that answers depend on."}),
+	}
+}
+
+func (m *auditMetrics) hold(held bool) {
+	m.held.Set(0)
+	if held {
+		m.held.Set(1)
 	}
 }
 

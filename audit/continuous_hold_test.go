@@ -1,0 +1,111 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies/decide"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// TestHeld: while a kind cannot be read that answers depend on, nothing counts as resolved, neither what was found before nor
+// what reports say from before a restart; and what is found afterwards is no newer than it is.
+func TestHeld(t *testing.T) {
+	namespace := decoded(t, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "shop", "labels": map[string]any{"istio.io/dataplane-mode": "ambient"}}})
+	noOp := decoded(t, map[string]any{"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": map[string]any{"name": "no-op", "namespace": "shop"},
+		"spec": map[string]any{"action": "DENY", "rules": []any{map[string]any{"to": []any{map[string]any{"operation": map[string]any{"methods": []any{"DELETE"}}}}}}}})
+	whole, blind, mended := mesh.New(mesh.Options{}, namespace, noOp), mesh.New(mesh.Options{}, noOp), mesh.New(mesh.Options{}, namespace)
+	noon := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+	for _, tc := range []struct {
+		name     string
+		sequence []*mesh.Snapshot
+		restored bool
+		want     []string // what is told, at which hour
+		held     []bool
+		open     time.Time // since when the finding is there; zero: it is not
+	}{
+		{"in between", []*mesh.Snapshot{whole, blind, blind, whole}, false, []string{"0: 1 new, 0 resolved"}, []bool{true, false}, noon},
+		{"at first", []*mesh.Snapshot{blind, whole}, false, []string{"1: 1 new, 0 resolved"}, []bool{true, false}, noon.Add(time.Hour)},
+		{"after a restart", []*mesh.Snapshot{blind, whole}, true, nil, []bool{true, false}, noon.Add(-time.Hour)},
+		{"mended meanwhile", []*mesh.Snapshot{whole, blind, mended}, false, []string{"0: 1 new, 0 resolved", "2: 0 new, 1 resolved"}, []bool{true, false}, time.Time{}},
+		{"to the end", []*mesh.Snapshot{whole, blind}, false, []string{"0: 1 new, 0 resolved"}, []bool{true}, noon},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			clock := clocktesting.NewFakeClock(noon)
+			rules := &Authored{}
+			rules.Rulebook, _ = decide.New(decide.Options{}, nil, nil)
+			var told []string
+			var held []bool
+			hour := 0
+			c := NewContinuous(ContinuousOptions{Clock: clock, Authored: func() *Authored { return rules },
+				Tell:   func(n News) { told = append(told, countsOf(hour, n)) },
+				Held:   func(is bool) { held = append(held, is) },
+				Unread: func() []inventory.Unread { return nil }})
+			if tc.restored {
+				before := NewContinuous(ContinuousOptions{Clock: clock, Authored: c.Authored})
+				before.audit(whole)
+				open := slices.Clone(before.ledger.Places()[1].Open)
+				open[0].FirstSeen = noon.Add(-time.Hour)
+				c.ledger.Restore("shop", open, nil, nil)
+			}
+			for _, s := range tc.sequence {
+				c.audit(s)
+				hour++
+				clock.Step(time.Hour)
+			}
+			if diff := cmp.Diff(tc.want, told); diff != "" {
+				t.Errorf("told (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.held, held); diff != "" {
+				t.Errorf("held (-want +got):\n%s", diff)
+			}
+			var open time.Time
+			for _, p := range c.ledger.Places() {
+				for _, r := range p.Open {
+					open = r.FirstSeen
+				}
+			}
+			if !open.Equal(tc.open) {
+				t.Errorf("it is there since %s, want %s", open, tc.open)
+			}
+		})
+	}
+}
+
+func countsOf(hour int, n News) string {
+	return fmt.Sprintf("%d: %d new, %d resolved", hour, len(n.New), len(n.Resolved))
+}
+
+// TestUnreadKind: what was found in objects of a kind that cannot be read stands, while everything else is judged; and when it
+// can be read again, what is not there any more is gone.
+func TestUnreadKind(t *testing.T) {
+	namespace := decoded(t, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "shop", "labels": map[string]any{"istio.io/dataplane-mode": "ambient"}}})
+	filter := decoded(t, map[string]any{"apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter", "metadata": map[string]any{"name": "old", "namespace": "shop"},
+		"spec": map[string]any{"configPatches": []any{map[string]any{"applyTo": "HTTP_FILTER", "match": map[string]any{"context": "SIDECAR_INBOUND"},
+			"patch": map[string]any{"operation": "INSERT_BEFORE", "value": map[string]any{"name": "x"}}}}}})
+	with, without := mesh.New(mesh.Options{}, namespace, filter), mesh.New(mesh.Options{}, namespace)
+	clock := clocktesting.NewFakeClock(time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC))
+	rules := &Authored{}
+	rules.Rulebook, _ = decide.New(decide.Options{}, nil, nil)
+	var found, gone int
+	c := NewContinuous(ContinuousOptions{Clock: clock, Authored: func() *Authored { return rules }, Tell: func(n News) { found, gone = found+len(n.New), gone+len(n.Resolved) }})
+	unread := []inventory.Unread{{Kind: "EnvoyFilter"}}
+	for _, step := range []struct {
+		mesh   *mesh.Snapshot
+		unread []inventory.Unread
+		gone   bool
+	}{{with, nil, false}, {without, unread, false}, {with, nil, false}, {without, unread, false}, {without, nil, true}} {
+		c.cannotRead(step.unread)
+		c.audit(step.mesh)
+		if found == 0 || (gone == found) != step.gone || !step.gone && gone != 0 {
+			t.Fatalf("%d were found and %d are gone", found, gone)
+		}
+		clock.Step(time.Hour)
+	}
+}
