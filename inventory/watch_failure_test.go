@@ -294,3 +294,41 @@ func TestPodsOfAnOwnerShare(t *testing.T) {
 		t.Errorf("addresses (-want +got):\n%s", diff)
 	}
 }
+
+// TestGaps: what a Snapshot may lack is said with it, be it whole in the sense of names or not.
+func TestGaps(t *testing.T) {
+	w := begun(t)
+	w.listAll()
+	gaps := func() Gaps {
+		_, _, out := w.mirror.Marked()
+		return out
+	}
+	is := func(when string, want Gaps) {
+		t.Helper()
+		if diff := cmp.Diff(want, gaps()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", when, diff)
+		}
+	}
+	is("all is known", Gaps{})
+	broken := w.served[groupResource(mesh.AuthorizationPolicy)]
+	content := broken.objects[name{"shop", "a"}]
+	broken.objects[name{"shop", "a"}] = fields{"metadata": fields{"name": "a", "namespace": "shop"}, "spec": "not one"}
+	w.relist(broken)
+	is("one is not well formed", Gaps{Unseen: map[string]string{"shop": "AuthorizationPolicy shop/a is not well formed"}})
+	broken.objects[name{"shop", "a"}] = content
+	w.relist(broken)
+	w.failKind(mesh.ConfigMap, apierrors.NewTooManyRequests("later", 1))
+	if got := gaps(); len(got.Unread) != 0 || !strings.Contains(got.Unseen[""], "configmaps") {
+		t.Errorf("no news: %+v", got)
+	}
+	w.failKind(mesh.ConfigMap, apierrors.NewForbidden(groupResource(mesh.ConfigMap), "", nil))
+	got := gaps()
+	if snapshot := w.mirror.snapshot.Load(); !snapshot.Whole() || len(snapshot.List(mesh.ConfigMap, "shop")) != 0 {
+		t.Fatal("the Snapshot has ConfigMaps that may not be listed, or is not whole without them")
+	}
+	if len(got.Unread) != 1 || got.Unread[0].Kind != "ConfigMap" || len(got.Unseen) != 0 {
+		t.Errorf("may not be listed: %+v", got)
+	}
+	w.listAll()
+	is("all is known again", Gaps{})
+}

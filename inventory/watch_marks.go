@@ -60,9 +60,9 @@ func labelsOf(fields *metav1.FieldsV1) []string {
 	return out
 }
 
-// Marked is the Snapshot as it is known now, and the marks of its objects, of one and the same moment. Objects are named
-// by the preferred version of their kind. It is for one that writes, and costs a copy of the marks.
-func (m *mirror) Marked() (*mesh.Snapshot, map[mesh.Ref]Mark) {
+// Marked is the Snapshot as it is known now, the marks of its objects, and what it may lack, all of one and the same
+// moment. Objects are named by the preferred version of their kind. It is for one that writes, and costs a copy of the marks.
+func (m *mirror) Marked() (*mesh.Snapshot, map[mesh.Ref]Mark, Gaps) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	out := map[mesh.Ref]Mark{}
@@ -73,5 +73,5 @@ func (m *mirror) Marked() (*mesh.Snapshot, map[mesh.Ref]Mark) {
 			}
 		}
 	}
-	return m.snapshot.Load(), out
+	return m.snapshot.Load(), out, m.gaps()
 }

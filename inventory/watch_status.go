@@ -74,7 +74,7 @@ func (s *source) tell(out *WatchStatus) {
 	if !s.settled {
 		out.Awaited = append(out.Awaited, resourceName(s.kind, s.Group))
 	}
-	if s.settled && s.unread == nil && s.trouble != "" {
+	if s.stale() {
 		out.Stale = append(out.Stale, Unread{Kind: s.kind.String(), Resource: resourceName(s.kind, s.Group), Why: s.trouble,
 			Leaves: "What has changed since is not known."})
 	}

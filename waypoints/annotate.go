@@ -25,12 +25,13 @@ const (
 // annotate writes it where it is another one, on a few waypoints at a time.
 func (c *Controller) annotate(ctx context.Context, s *mesh.Snapshot, managed plan.Managed, progress plan.Progress) error {
 	var errs []error
-	left := parallel
+	left, now := parallel, c.Clock.Now()
+	c.counts.refusals(nil, now) // forgets
 	for i := range progress {
 		course := &progress[i]
 		gw := s.Get(mesh.Gateway, course.Waypoint.Namespace, course.Waypoint.Name)
 		want := strconv.Itoa(len(because(course.Needs)))
-		if left == 0 || stateOf(course) != Serving || !managed.Made(gw) || gw.Annotations[NeedsAnnotation] == want {
+		if left == 0 || stateOf(course) != Serving || !managed.Made(gw) || gw.Annotations[NeedsAnnotation] == want || !c.counts.may(course.Waypoint, want, now) {
 			continue
 		}
 		left--
@@ -45,6 +46,7 @@ func (c *Controller) annotate(ctx context.Context, s *mesh.Snapshot, managed pla
 		}
 		no := false
 		_, err = objects.Patch(ctx, gw.Name, types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: statusManager, Force: &no})
+		c.counts.done(course.Waypoint, want, now, err)
 		if err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) { // it changed meanwhile, or somebody else counts
 			errs = append(errs, fmt.Errorf("write how many need %s: %w", course.Waypoint, err))
 		}

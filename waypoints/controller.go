@@ -58,10 +58,12 @@ type Controller struct {
 	journal  journal
 	convergence
 	attempts attempts
+	counts   attempts // of NeedsAnnotation, by the count: one that somebody else owns, or takes off again, is not fought for
 	repairs  repairs
 	planned  planned
 	told     told
 	status   time.Time // when the statuses were written last
+	unread   string    // which kinds could not be read when that was told last
 }
 
 // Phase is a part of looking, of which it is measured how long it takes.
@@ -103,7 +105,7 @@ func New(o Options) (*Controller, error) {
 		o.Clock = clock.RealClock{}
 	}
 	return &Controller{Options: o, writer: writer{c}, wake: make(chan struct{}, 1),
-		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, repairs: repairs{}, told: told{}}, nil
+		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, counts: attempts{}, repairs: repairs{}, told: told{}}, nil
 }
 
 // NeedLeaderElection is true: two of them would write in turns.
@@ -196,9 +198,16 @@ func (c *Controller) await(ctx context.Context, d time.Duration) {
 func (c *Controller) once(ctx context.Context) time.Time {
 	now := c.Clock.Now()
 	rules, err := c.follower.rules(ctx)
-	snapshot, marks := c.Live.Marked()
-	if err != nil || !snapshot.Whole() {
-		return time.Time{} // what is not known is not taken for what is not there
+	if err != nil {
+		return time.Time{} // an event of theirs wakes us
+	}
+	snapshot, marks, gaps := c.Live.Marked()
+	if len(gaps.Unread) > 0 {
+		return c.blind(ctx, rules, gaps.Unread)
+	}
+	c.unread = ""
+	if !snapshot.Whole() {
+		return time.Time{} // a Namespace that is not seen yet: what is not known is not taken for what is not there
 	}
 	c.journal.enter(snapshot, now)
 	c.journal.forget(now)
@@ -213,7 +222,7 @@ func (c *Controller) once(ctx context.Context) time.Time {
 		c.took(Planning, began)
 	}
 	evidence := plan.Evidence{Managed: managed, Versions: versions, Waypoints: c.deployed.serving(ctx, snapshot, managed, demands(*rules)),
-		Refused: c.attempts.refusals(versions, now)}
+		Refused: c.attempts.refusals(versions, now), Unseen: gaps.Unseen}
 	evidence.Written, evidence.Since, evidence.Acknowledged = c.journal.written, c.journal.since, c.at
 	world := plan.World{View: c.planned.view, Settings: settings, Plan: c.planned.plan, Evidence: evidence, Now: now}
 	progress := plan.Next(world)
@@ -260,10 +269,10 @@ func (c *Controller) take(ctx context.Context, s *mesh.Snapshot, progress plan.P
 		group sync.WaitGroup
 		slots = make(chan struct{}, parallel)
 	)
-	for _, course := range progress {
-		if course.Step == nil || !c.attempts.may(course.Step.Object, versions[course.Step.Object], now) {
-			continue
-		}
+	// Which ones may be tried is looked up before any is under way, because how one went is written down beside that.
+	for _, course := range slices.DeleteFunc(slices.Clone(progress), func(course plan.Course) bool {
+		return course.Step == nil || !c.attempts.may(course.Step.Object, versions[course.Step.Object], now)
+	}) {
 		slots <- struct{}{}
 		group.Go(func() {
 			defer func() { <-slots }()

@@ -17,6 +17,7 @@ import (
 
 	"github.com/waywarden/waywarden/api/parameters"
 	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/plan"
 )
@@ -68,6 +69,36 @@ func (c *Controller) profileOf(s *mesh.Snapshot, course *plan.Course) string {
 	return c.planned.settings.Of(course.Waypoint.Namespace).Profile.Name
 }
 
+// blind says that nothing is done while kinds cannot be read, and leaves what else is told as it was. A policy that nobody may list is
+// not one that needs no waypoint, and of a mesh whose configuration is not known Istio's defaults are not the truth.
+func (c *Controller) blind(ctx context.Context, rules *Rules, unread []inventory.Unread) time.Time {
+	var kinds []string
+	for _, u := range unread {
+		kinds = append(kinds, u.Resource+" ("+u.Why+")")
+	}
+	why := cut("No waypoint is made, changed or taken away: what is in the cluster is not known without " + strings.Join(kinds, ", ") + ". Let Waywarden list and watch them.")
+	if c.unread != why {
+		c.unread = why
+		c.Log.Info("waypoints are left as they are", "why", why)
+	}
+	now := c.Clock.Now()
+	if now.Before(c.status.Add(statusPace)) {
+		return c.status.Add(statusPace)
+	}
+	c.status = now
+	var errs []error
+	for _, p := range rules.Profiles {
+		after := p.DeepCopy()
+		apimeta.SetStatusCondition(&after.Status.Conditions, metav1.Condition{Type: "Ready", Status: metav1.ConditionFalse, Reason: "Unread", ObservedGeneration: p.Generation, Message: why})
+		errs = append(errs, c.patch(ctx, p, after))
+	}
+	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
+		c.Log.Error(err, "what is told of waypoints is not up to date; it is tried again")
+		return now.Add(retry)
+	}
+	return time.Time{}
+}
+
 // write patches the status of a profile where it is another one than is stored.
 func (c *Controller) write(ctx context.Context, p *v1alpha1.WaypointProfile, courses []*plan.Course) error {
 	after := p.DeepCopy()
@@ -84,6 +115,11 @@ func (c *Controller) write(ctx context.Context, p *v1alpha1.WaypointProfile, cou
 	if c.unverified+c.behind != "" || !c.at.IsZero() { // before anything was waited for there is nothing to say
 		apimeta.SetStatusCondition(&after.Status.Conditions, condition)
 	}
+	return c.patch(ctx, p, after)
+}
+
+// patch writes a status where it is another one than is stored.
+func (c *Controller) patch(ctx context.Context, p, after *v1alpha1.WaypointProfile) error {
 	if equality.Semantic.DeepEqual(p.Status, after.Status) {
 		return nil
 	}

@@ -53,6 +53,11 @@ func foretold(p *plan.Plan, policy mesh.Ref) []string {
 				binds = append(binds, l.On.String())
 			}
 		}
+		shut, held := closed(p, w.Ref())
+		but := ""
+		if held {
+			but = ", but for what is closed"
+		}
 		then := "once it is ready"
 		if len(binds) > 0 {
 			then = fmt.Sprintf("%s bound to it %s", strings.Join(binds, ", ")+verb(binds), then)
@@ -62,8 +67,9 @@ func foretold(p *plan.Plan, policy mesh.Ref) []string {
 		if w.Existing {
 			out = append(out, fmt.Sprintf("Gateway %s/%s is the waypoint for it; when this is stored, %s.", w.Namespace, w.Name, then))
 		} else {
-			out = append(out, fmt.Sprintf("Gateway %s/%s will be made for it by WaypointProfile %s when this is stored, and %s. Until then calls pass as before.", w.Namespace, w.Name, w.Profile(), then))
+			out = append(out, fmt.Sprintf("Gateway %s/%s will be made for it by WaypointProfile %s when this is stored, and %s. Until then calls pass as before%s.", w.Namespace, w.Name, w.Profile(), then, but))
 		}
+		out = append(out, shut...)
 	}
 	if len(out) == 0 {
 		return nil
@@ -74,6 +80,30 @@ func foretold(p *plan.Plan, policy mesh.Ref) []string {
 		}
 	}
 	return append(out, others(p, policy)...)
+}
+
+// closed says which Services a plan closes to whoever does not come by the waypoint, and whether any of them before it serves:
+// nobody is shut out unannounced.
+func closed(p *plan.Plan, waypoint mesh.Ref) (out []string, before bool) {
+	var held, guarded []string
+	for _, own := range p.Policies {
+		if own.Role != plan.Guarding || own.Waypoint != waypoint {
+			continue
+		}
+		if own.Held {
+			held = append(held, own.For[0].String())
+		}
+		if !own.Temporary {
+			guarded = append(guarded, own.For[0].String())
+		}
+	}
+	if len(held) > 0 {
+		out = append(out, fmt.Sprintf("Nobody gets in at %s from shortly after this is stored until the waypoint serves: %s says so, and the Guardrail pending: Guard.", strings.Join(held, ", "), plan.HoldAnnotation))
+	}
+	if len(guarded) > 0 {
+		out = append(out, fmt.Sprintf("Once bound, only the waypoint gets to the pods of %s: the Guardrail says bypass: Guard.", strings.Join(guarded, ", ")))
+	}
+	return out, len(held) > 0
 }
 
 func verb(names []string) string {

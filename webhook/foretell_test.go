@@ -21,6 +21,11 @@ func bare() string {
 // TestForetell: what is said of a waypoint that is to come, by who makes it.
 func TestForetell(t *testing.T) {
 	provision := plan.Setting{Mode: plan.Provision, Profile: plan.Profile{Name: "default"}}
+	agreed := strings.Replace(bare(), "{name: cart, namespace: shop}", `{name: cart, namespace: shop, annotations: {waywarden.dev/hold: "not before the rules"}}`, 1)
+	held, guarded := provision, provision
+	held.Pending, guarded.Bypass = plan.Guard, plan.Guard
+	const nobody = "Nobody gets in at Service shop/cart from shortly after this is stored until the waypoint serves: waywarden.dev/hold says so, and the Guardrail pending: Guard."
+	const only = "Once bound, only the waypoint gets to the pods of Service shop/cart: the Guardrail says bypass: Guard."
 	const made = "Gateway shop/waypoint will be made for it by WaypointProfile default when this is stored, and Namespace shop is bound to it once it is ready. Until then calls pass as before."
 	for name, c := range map[string]struct {
 		mesh, policy string
@@ -30,6 +35,9 @@ func TestForetell(t *testing.T) {
 	}{
 		"provisioned":                 {mesh: bare(), policy: bound, setting: provision, want: []string{made}},
 		"although it would be denied": {mesh: bare(), policy: bound, setting: provision, action: v1alpha1.Deny, want: []string{made}}, // what waits is never denied
+		"closed until then":           {mesh: agreed, policy: bound, setting: held, want: []string{strings.Replace(made, "as before.", "as before, but for what is closed.", 1), nobody}},
+		"closed where nobody agreed":  {mesh: bare(), policy: bound, setting: held, want: []string{made}},
+		"closed from then on":         {mesh: bare(), policy: bound, setting: guarded, want: []string{made, only}},
 		"by its owner":                {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Require}},
 		"by nobody":                   {mesh: bare(), policy: bound},
 		"in effect":                   {mesh: shop, policy: bound, setting: provision},
@@ -46,7 +54,7 @@ func TestForetell(t *testing.T) {
 			got := answer(t, New(o).Validating(), creates(t, c.policy))
 			var said []string
 			for _, w := range got.Warnings {
-				if strings.HasPrefix(w, "Gateway ") {
+				if strings.HasPrefix(w, "Gateway ") || strings.HasPrefix(w, "Nobody ") || strings.HasPrefix(w, "Once ") {
 					said = append(said, w)
 				}
 			}

@@ -90,14 +90,16 @@ type GuardrailWaypoints struct {
 	//
 	// Open: it is called as before.
 	// Guard: nobody but the waypoint may call it, so nobody at all until the waypoint serves. It is a planned outage, and
-	// is done only where the target asks for it, or has no ready endpoint.
+	// is done only for a Service with a selector and the annotation waywarden.dev/hold, whose value is the reason; others are
+	// called as before. It needs mode Provision.
 	// +optional
 	// +default="Open"
 	Pending WaypointGuard `json:"pending,omitempty"`
 	// bypass is what holds once a target has its waypoint.
 	//
 	// Open: who calls its pods directly passes no waypoint.
-	// Guard: a policy at ztunnel lets only the waypoint in, and those that are known to call it directly.
+	// Guard: a policy at ztunnel lets only the waypoint in. Where another way to the pods is known that it would close, as of a
+	// headless Service or a caller with a sidecar, there is none, and the plan says which way. It needs mode Provision.
 	// +optional
 	// +default="Open"
 	Bypass WaypointGuard `json:"bypass,omitempty"`
@@ -138,7 +140,7 @@ const DefaultProfile = "default"
 
 // CheckEntry says what is done about the findings of some checks.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.params) || size(self.ids) == 1 && !self.ids[0].matches('[*?]')",message="params are of one check: name it by its whole ID, in an entry of its own"
+// +kubebuilder:validation:XValidation:rule="!has(self.params) || size(self.ids) == 1 && !self.ids[0].matches('[*?]')",fieldPath=".ids",message="params are of one check: name it by its whole ID, in an entry of its own"
 type CheckEntry struct {
 	// ids are the checks, by their IDs as `waywarden checks list` prints them. "*" stands for anything within a part
 	// of an ID, "?" for one character; an ID that ends in "/*" means everything below, and "*" alone means all checks.

@@ -25,6 +25,7 @@ type versionInfo struct {
 	IstioVersions []string `json:"istioVersions"`
 	API           string   `json:"api"` // the Istio API that is decoded
 	Checks        int      `json:"checks"`
+	Rego          string   `json:"rego"` // the OPA whose Rego rules are written in
 }
 
 func readVersion() versionInfo {
@@ -42,8 +43,11 @@ func readVersion() versionInfo {
 		}
 	}
 	for _, m := range build.Deps {
-		if m.Path == "istio.io/api" {
+		switch m.Path {
+		case "istio.io/api":
 			v.API = m.Version
+		case "github.com/open-policy-agent/opa":
+			v.Rego = m.Version
 		}
 	}
 	return v
@@ -77,6 +81,9 @@ waywarden version -o json`),
 			text := fmt.Sprintf("waywarden %s", v.Version)
 			if v.Commit != "" {
 				text += " (" + v.Commit + ")"
+			}
+			if v.Rego != "" {
+				text += ", Rego of OPA " + v.Rego
 			}
 			_, err := fmt.Fprintf(e.stdout, "%s, %s\n%d checks; judges Istio %s, and %s where the input does not tell which it is\n",
 				text, v.Go, v.Checks, strings.Join(v.IstioVersions, ", "), v.Istio)

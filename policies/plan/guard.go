@@ -23,8 +23,8 @@ func (m *maker) guards(after *mesh.Snapshot) {
 			if !ok || len(spec.Selector) == 0 || setting.Bypass != Guard && !hold {
 				continue
 			}
-			p := m.guard(after, svc, setting)
-			p.Temporary = setting.Bypass != Guard
+			p := m.guard(after, svc)
+			p.Temporary, p.Held = setting.Bypass != Guard, hold && !m.stored.Binding(find(m.stored, ref)).Bound
 			if why := closes(after, svc, p); why != "" {
 				m.plan.Notices = append(m.plan.Notices, Notice{svc.Ref(), ClassGuard, "it is not guarded, and calls can get round its waypoint: " + why})
 				continue
@@ -35,12 +35,12 @@ func (m *maker) guards(after *mesh.Snapshot) {
 	sortPolicies(m.plan.Policies)
 }
 
-func (m *maker) guard(after *mesh.Snapshot, svc *mesh.Object, setting Setting) Policy {
+func (m *maker) guard(after *mesh.Snapshot, svc *mesh.Object) Policy {
 	r := restating{after: after, svc: svc, gateway: after.Binding(svc).Gateway, sign: m.signer(svc.Namespace)}
 	r.add(Policy{Role: Guarding, For: []mesh.Ref{refOf(svc)}, Why: "only the waypoint may call the pods"}, guardName(svc.Name), map[string]any{
 		"selector": map[string]any{"matchLabels": anyMap(svc.Spec.(*mesh.ServiceSpec).Selector)}, "action": policies.Deny,
 		"rules": []any{map[string]any{"from": []any{map[string]any{"source": map[string]any{
-			"notPrincipals": anyList(union2(m.senders(after, svc), setting.Exceptions))}}}}}})
+			"notPrincipals": anyList(m.senders(after, svc))}}}}}})
 	return r.policies[0]
 }
 
@@ -90,7 +90,7 @@ func closes(after *mesh.Snapshot, svc *mesh.Object, guard Policy) string {
 		for _, other := range after.ServicesOf(w) {
 			switch {
 			case mesh.Headless(other):
-				return fmt.Sprintf("%s is headless and over the same pods, so that its callers do not come by the waypoint. Name them as exceptions, or part the pods.", other)
+				return fmt.Sprintf("%s is headless and over the same pods, so that its callers do not come by the waypoint. Part the pods.", other)
 			case !after.Binding(other).Bound:
 				return fmt.Sprintf("%s is over the same pods and bound to no waypoint. Bind it too.", other)
 			}
@@ -99,7 +99,7 @@ func closes(after *mesh.Snapshot, svc *mesh.Object, guard Policy) string {
 	still := policies.Bypasses(after.With(decode(guard.Manifest)), svc)
 	for _, b := range policies.Bypasses(after, svc) {
 		if !slices.ContainsFunc(still, func(o policies.Bypass) bool { return o.Reason == b.Reason && o.Via == b.Via }) {
-			return b.Text + ". Let it come by the waypoint, or name it as an exception."
+			return b.Text + ". Let it come by the waypoint."
 		}
 	}
 	return ""

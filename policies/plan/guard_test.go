@@ -72,7 +72,7 @@ func TestHold(t *testing.T) {
 func TestGuardNamesAllWaypoints(t *testing.T) {
 	pods := `{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: a, image: a}]}}}}`
 	s, managed := done(t, pods)
-	settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Bypass: Guard, Exceptions: []string{"cluster.local/ns/scrape/sa/scraper"},
+	settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Bypass: Guard,
 		Profile: Profile{Name: "default", Granularity: PerService}}}}
 	p := Make(policies.NewView(s), settings, managed)
 	i := slices.IndexFunc(p.Policies, func(own Policy) bool { return own.Role == Guarding && own.For[0].Name == "cart" })
@@ -80,7 +80,7 @@ func TestGuardNamesAllWaypoints(t *testing.T) {
 		t.Fatalf("no guard: %v", p.Notices)
 	}
 	spec := decode(p.Policies[i].Manifest).Spec.(*mesh.AuthorizationPolicySpec)
-	want := []string{"cluster.local/ns/scrape/sa/scraper", "cluster.local/ns/shop/sa/cart-waypoint", "cluster.local/ns/shop/sa/waypoint"}
+	want := []string{"cluster.local/ns/shop/sa/cart-waypoint", "cluster.local/ns/shop/sa/waypoint"}
 	if got := spec.Rules[0].From[0].Source.NotPrincipals; !slices.Equal(got, want) {
 		t.Errorf("lets in %v", got)
 	}

@@ -41,6 +41,8 @@ func (c *course) removeStaleGuards() outcome {
 		switch {
 		case i < 0 && c.order.planned[refOf(o)]:
 			continue // another waypoint takes it over
+		case i < 0 && c.unseen() != "" && c.guards(o):
+			continue // what asks for it may be there
 		case i < 0:
 			why = "it is no longer asked for, or a way is known that it would close"
 		case c.policies[i].Temporary && c.knows(c.policies[i].For[0]):
@@ -55,6 +57,12 @@ func (c *course) removeStaleGuards() outcome {
 		}
 	}
 	return settled
+}
+
+// guards is whether a stored guard is of a Service that is bound.
+func (c *course) guards(o *mesh.Object) bool {
+	ns, name, _ := cutKey(o.Annotations[ForAnnotation])
+	return c.boundAt(RefOf(mesh.Service, ns, name))
 }
 
 // bindingOf is whether a Service is bound to any waypoint, or asks for this one.

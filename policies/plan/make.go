@@ -259,7 +259,7 @@ func (c *course) removeOrphans() outcome {
 		role := Role(o.Annotations[RoleAnnotation])
 		ns, name, _ := cutKey(o.Annotations[ForAnnotation])
 		svc := RefOf(mesh.Service, ns, name)
-		if c.order.planned[refOf(o)] || role == Guarding || c.Settings.Of(o.Namespace).Mode != Provision || c.draining(svc, role) {
+		if c.order.planned[refOf(o)] || role == Guarding || c.unseen() != "" || c.Settings.Of(o.Namespace).Mode != Provision || c.draining(svc, role) {
 			continue
 		}
 		if on, ok := c.pending(svc); ok {

@@ -242,3 +242,42 @@ func TestForeignLabelKeeps(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestUnseen: what nothing seems to need stays as long as something may be there that is not seen, near it or anywhere.
+func TestUnseen(t *testing.T) {
+	s, managed := done(t)
+	for _, policy := range s.List(mesh.AuthorizationPolicy, "shop") {
+		s = s.Without(policy)
+	}
+	for ns, stays := range map[string]bool{"": true, "shop": true, "istio-system": true, "elsewhere": false} {
+		p := Next(worldOf(s, managed, onlyShop, func(e *Evidence) { e.Unseen = map[string]string{ns: "HTTPRoute a is not well formed"} }))
+		if stays {
+			compare(t, p, "shop/waypoint: waits remove-retain: nothing is taken away while something may be there that is not seen: HTTPRoute a is not well formed")
+		} else {
+			compare(t, p, "shop/waypoint: remove-retain Apply Gateway shop/waypoint")
+		}
+	}
+}
+
+// TestUnseenGuard: a guard that nothing seems to ask for stays over what is bound while its reason may be there.
+func TestUnseenGuard(t *testing.T) {
+	pods := `{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: a, image: a}]}}}}`
+	guarded := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Bypass: Guard}}}
+	s, managed := two(pods).Snapshot, Managed{}
+	for range 10 {
+		for _, step := range Next(worldOf(s, managed, guarded, nil)).Steps() {
+			s, managed = taken(s, managed, step)
+		}
+	}
+	guard := guardOf(RefOf(mesh.Service, "shop", "cart"))
+	if find(s, guard) == nil {
+		t.Fatal("no guard was set")
+	}
+	open := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision}}}
+	removes := func(change func(*Evidence)) bool {
+		return slices.ContainsFunc(Next(worldOf(s, managed, open, change)).Steps(), func(step Step) bool { return step.Object == guard })
+	}
+	if removes(func(e *Evidence) { e.Unseen = map[string]string{"shop": "a"} }) || !removes(nil) {
+		t.Error("a guard goes although its reason may not be seen, or stays although all is")
+	}
+}

@@ -44,7 +44,7 @@ const (
 	Twin Role = "twin"
 	// Admission lets the waypoint in at ztunnel, beside an ALLOW that would keep it out.
 	Admission Role = "admission"
-	// Guarding lets in at ztunnel nobody but the waypoints and the exceptions.
+	// Guarding lets in at ztunnel nobody but the waypoints.
 	Guarding Role = "guard"
 )
 

@@ -100,9 +100,11 @@ type Policy struct {
 	Of       []mesh.Ref `json:"of"`  // the policies that a twin repeats, or beside which an admission stands
 	For      []mesh.Ref `json:"for"` // the Services
 	// Temporary is whether a guard goes when its Service is bound.
-	Temporary bool           `json:"temporary,omitempty"`
-	Manifest  map[string]any `json:"manifest"`
-	Why       string         `json:"why"`
+	Temporary bool `json:"temporary,omitempty"`
+	// Held is whether a guard is there before its Service is bound, so that nobody gets in until then.
+	Held     bool           `json:"held,omitempty"`
+	Manifest map[string]any `json:"manifest"`
+	Why      string         `json:"why"`
 }
 
 // Ref names the policy.

@@ -21,6 +21,34 @@ func (c *course) remove() {
 	c.follow(c.tables().removing)
 }
 
+// blindness is how long what is not seen is waited for, before looking again; an event may end it earlier.
+const blindness = time.Minute
+
+// see waits while something may be there that is not seen: it may need what seems to be needed by nothing.
+func (c *course) see() outcome {
+	if why := c.unseen(); why != "" {
+		return c.wait(Retain, c.ref, c.Now.Add(blindness), "nothing is taken away while something may be there that is not seen: "+why)
+	}
+	return settled
+}
+
+// unseen is why something about the waypoint may be there that is not seen; "" where all is.
+func (c *course) unseen() string {
+	about := []string{"", c.snapshot.RootNamespace(), c.ref.Namespace}
+	for _, l := range c.bound {
+		about = append(about, home(l.On))
+	}
+	for _, o := range c.own {
+		about = append(about, o.Namespace)
+	}
+	for _, ns := range about {
+		if why := c.Evidence.Unseen[ns]; why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
 // awaitForeign stops where somebody else's label asks for the waypoint: it is in use, whatever nothing needs.
 func (c *course) awaitForeign() outcome {
 	if !c.ours() {

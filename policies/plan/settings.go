@@ -63,9 +63,7 @@ type Setting struct {
 	Mode    Mode
 	Pending Opening // while a policy waits for its waypoint: whether the target is held closed
 	Bypass  Opening // once the waypoint serves: whether only the waypoint gets to the pods
-	// Exceptions are principals, without spiffe://, that a guard lets in besides the waypoints.
-	Exceptions []string
-	Profile    Profile
+	Profile Profile
 }
 
 // And is what holds where two Guardrails select a namespace: the stricter mode with its profile, and every guard that

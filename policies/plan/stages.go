@@ -41,6 +41,7 @@ func standard() tables {
 			{"await repeated for what is bound", (*course).awaitTwinsOfBound},
 			{"admit for what is bound", (*course).makeAdmissionsOfBound},
 			{"await admitted for what is bound", (*course).awaitAdmissionsOfBound},
+			{"see", (*course).see},
 			{"remove orphans", (*course).removeOrphans},
 			{"foreign", (*course).awaitForeign},
 			{"await moves", (*course).awaitMoves},

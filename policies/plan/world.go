@@ -40,6 +40,9 @@ type Evidence struct {
 	// Direct is when a connection to a Service was last seen that did not come by its waypoint, where ztunnel's metrics are
 	// read; a guard waits until there was none for five minutes.
 	Direct map[mesh.Ref]time.Time
+	// Unseen is why objects may be there that the Snapshot does not show, or not as they are, by namespace, "" for any. What
+	// nothing in the Snapshot needs is not taken away then: something else may need it.
+	Unseen map[string]string
 	Convergence
 }
 

@@ -40,6 +40,7 @@ var (
 	gatewayResource   = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}
 	configMapResource = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
 	namespaceResource = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+	profileResource   = schema.GroupVersionResource{Group: "waywarden.dev", Version: "v1alpha1", Resource: "waypointprofiles"}
 	budgetResource    = schema.GroupVersionResource{Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"}
 )
 
@@ -55,17 +56,21 @@ func TestProvisionsWithItsRights(t *testing.T) {
 		name, _, _ := strings.Cut(arg, "=")
 		return slices.Contains([]string{"serve", "--namespace", "--service", "--webhook-addr", "--metrics-addr", "--health-addr"}, name)
 	})
-	r, err := serving.Start(binary, h.account(t), t.TempDir(), append(args, "--drain=0s", "--istiod-settle=1s", "--waypoint-drain=1s")...)
-	if err != nil {
-		t.Fatal(err)
+	replica := func() *serving.Replica {
+		r, err := serving.Start(binary, h.account(t), t.TempDir(), append(args, "--drain=0s", "--istiod-settle=1s", "--waypoint-drain=1s")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(r.Kill)
+		ready, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := r.WaitReady(ready); err != nil {
+			said, _ := os.ReadFile(r.Log) // what it said is all there is to say
+			t.Fatalf("%v\n%s", err, said)
+		}
+		return r
 	}
-	t.Cleanup(r.Kill)
-	ready, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := r.WaitReady(ready); err != nil {
-		said, _ := os.ReadFile(r.Log) // what it said is all there is to say
-		t.Fatalf("%v\n%s", err, said)
-	}
+	r := replica()
 	apply := func(text string) {
 		if err := h.Apply(t.Context(), []byte(text)); err != nil {
 			t.Fatal(err)
@@ -85,13 +90,6 @@ func TestProvisionsWithItsRights(t *testing.T) {
 	h.eventually(t, "istiod has made a disruption budget", func() bool { return get(budgetResource, "shop", "waypoint") != nil })
 	apply(strings.ReplaceAll(strings.Split(provisioned, "---")[0], "autoscaling: {maxReplicas: 2}, disruptionBudget: {maxUnavailable: 1}", "replicas: 2"))
 	h.eventually(t, "the disruption budget that istiod leaves behind is gone", func() bool { return get(budgetResource, "shop", "waypoint") == nil })
-	if err := h.Dynamic.Resource(policyResource).Namespace("shop").Delete(t.Context(), "deny-get", metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	h.eventually(t, "the waypoint and its parameters are gone", func() bool {
-		return get(gatewayResource, "shop", "waypoint") == nil && get(configMapResource, "shop", "waypoint-parameters") == nil &&
-			get(namespaceResource, "", "shop").GetLabels()["istio.io/use-waypoint"] == ""
-	})
 	said, err := os.ReadFile(r.Log)
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +99,54 @@ func TestProvisionsWithItsRights(t *testing.T) {
 			t.Errorf("a right is missing: %s", line)
 		}
 	}
+	r.Kill()
+	may := h.mayNotRead(t, "virtualservices")
+	replica()
+	if err := h.Dynamic.Resource(policyResource).Namespace("shop").Delete(t.Context(), "deny-get", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	unread := func() bool {
+		said, _, _ := unstructured.NestedSlice(get(profileResource, "", "default").Object, "status", "conditions")
+		return slices.ContainsFunc(said, func(c any) bool { return c.(map[string]any)["reason"] == "Unread" })
+	}
+	h.eventually(t, "the profile says that VirtualServices are not read", unread)
+	time.Sleep(3 * time.Second) // retainFor is none
+	if get(gatewayResource, "shop", "waypoint") == nil || get(namespaceResource, "", "shop").GetLabels()["istio.io/use-waypoint"] == "" {
+		t.Error("a waypoint was taken away that a VirtualService may need, which nobody may read")
+	}
+	may()
+	h.eventually(t, "VirtualServices are read", func() bool { return !unread() })
+	h.eventually(t, "the waypoint and its parameters are gone", func() bool {
+		return get(gatewayResource, "shop", "waypoint") == nil && get(configMapResource, "shop", "waypoint-parameters") == nil &&
+			get(namespaceResource, "", "shop").GetLabels()["istio.io/use-waypoint"] == ""
+	})
 	h.keptToItsOwn(t)
+}
+
+// mayNotRead takes the right to read a resource from our account, until what it returns is called.
+func (h *helm) mayNotRead(t *testing.T, resource string) func() {
+	t.Helper()
+	roles := h.Dynamic.Resource(schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"})
+	role, err := roles.Get(t.Context(), release, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	update := func(rules any) {
+		role.Object["rules"] = rules
+		if role, err = roles.Update(t.Context(), role, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := role.DeepCopy().Object["rules"]
+	rules := role.DeepCopy().Object["rules"].([]any)
+	for _, rule := range rules {
+		rule := rule.(map[string]any)
+		if resources, ok := rule["resources"].([]any); ok {
+			rule["resources"] = slices.DeleteFunc(resources, func(r any) bool { return r == resource })
+		}
+	}
+	update(rules)
+	return func() { update(before) }
 }
 
 // keptToItsOwn: of what RBAC grants on all objects of a kind, the API server lets our account use what concerns our own.
@@ -115,6 +160,10 @@ func (h *helm) keptToItsOwn(t *testing.T) {
 	}
 	theirs := object(t, `{apiVersion: v1, kind: ConfigMap, metadata: {name: theirs}, data: {a: b}}`)
 	if _, err := h.Dynamic.Resource(configMapResource).Namespace("kube-system").Create(t.Context(), theirs, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	budget := object(t, `{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: theirs}, spec: {maxUnavailable: 1, selector: {matchLabels: {app: cart}}}}`)
+	if _, err := h.Dynamic.Resource(budgetResource).Namespace("shop").Create(t.Context(), budget, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	patch := func(r schema.GroupVersionResource, ns, name, body string) error {
@@ -143,6 +192,15 @@ func (h *helm) keptToItsOwn(t *testing.T) {
 		},
 		"change the spec of a Service": func() error {
 			return patch(serviceResource, "shop", "cart", `{"spec": {"selector": {"app": "other"}}}`)
+		},
+		"give a Service an owner that is not there": func() error {
+			return patch(serviceResource, "shop", "cart", `{"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "nobody", "uid": "00000000-0000-0000-0000-000000000000"}]}}`)
+		},
+		"keep a Service from being deleted": func() error {
+			return patch(serviceResource, "shop", "cart", `{"metadata": {"finalizers": ["example.com/never"]}}`)
+		},
+		"delete a disruption budget of others": func() error {
+			return us.Resource(budgetResource).Namespace("shop").Delete(t.Context(), "theirs", metav1.DeleteOptions{})
 		},
 	} {
 		if err := try(); !apierrors.IsForbidden(err) {

@@ -52,7 +52,7 @@ func TestMarks(t *testing.T) {
 		var snapshot *mesh.Snapshot
 		var marks map[mesh.Ref]inventory.Mark
 		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-			snapshot, marks = live.Marked()
+			snapshot, marks, _ = live.Marked()
 			if marks[ref].Version == version {
 				break
 			}
