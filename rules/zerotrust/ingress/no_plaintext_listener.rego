@@ -40,7 +40,6 @@ redirects(listener) if {
 	every route in attached(listener) {
 		every rule in route.spec.rules {
 			some filter in rule.filters
-			filter.type == "RequestRedirect"
 			filter.requestRedirect.scheme == "https"
 		}
 	}
