@@ -186,3 +186,13 @@ func (r *Report) summarise() {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
 }
+
+// Since enters since when each finding has been found, where somebody knows. Nothing was found after the moment that the report is of.
+func (r *Report) Since(known func(fingerprint string) (time.Time, bool)) {
+	for i := range r.Findings {
+		if at, ok := known(r.Findings[i].Fingerprint); ok && !at.After(r.GeneratedAt) {
+			at = at.UTC()
+			r.Findings[i].FirstSeen = &at
+		}
+	}
+}

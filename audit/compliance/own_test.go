@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -249,4 +250,18 @@ func TestLarge(t *testing.T) {
 		t.Errorf("the page does not say %q", want)
 	}
 	written(t, "oscal", r)
+}
+
+// TestSince: a report says since when things are found, and never that they were found later than it was made.
+func TestSince(t *testing.T) {
+	made := time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC)
+	before, after := made.Add(-time.Hour), made.Add(time.Hour)
+	r := &compliance.Report{GeneratedAt: made, Findings: []compliance.Finding{{Fingerprint: "known"}, {Fingerprint: "new"}, {Fingerprint: "of a clock that is ahead"}}}
+	r.Since(func(fingerprint string) (time.Time, bool) {
+		at, ok := map[string]time.Time{"known": before, "of a clock that is ahead": after}[fingerprint]
+		return at, ok
+	})
+	if f := r.Findings; f[0].FirstSeen == nil || !f[0].FirstSeen.Equal(before) || f[1].FirstSeen != nil || f[2].FirstSeen != nil {
+		t.Errorf("%v, %v, %v", f[0].FirstSeen, f[1].FirstSeen, f[2].FirstSeen)
+	}
 }

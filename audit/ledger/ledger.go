@@ -162,5 +162,15 @@ func (l *Ledger) Places() []*Place {
 	return out
 }
 
+// Since is since when something has been found; false for what was not found the last time.
+func (l *Ledger) Since(fingerprint string) (at time.Time, known bool) {
+	for _, p := range l.places {
+		if seen, ok := p.seen[Key(fingerprint)]; ok && (!known || seen.Before(at)) {
+			at, known = seen, true
+		}
+	}
+	return at, known
+}
+
 // Forget drops a namespace that is gone.
 func (l *Ledger) Forget(namespace string) { delete(l.places, namespace) }

@@ -160,7 +160,11 @@ func (r *reportCommand) make(ctx context.Context, e *env, p *progress, paths []s
 	default:
 		opts.Source = "files"
 	}
-	return audit.Report(found.Inventory, opts), nil
+	made := audit.Report(found.Inventory, opts)
+	if found.live != nil {
+		r.since(ctx, e, made)
+	}
+	return made, nil
 }
 
 // readFrames are the frameworks that flags name: by ID, or as files. None names all that come with the program.

@@ -3,15 +3,22 @@
 package audit
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/waywarden/waywarden/audit/compliance"
 	"github.com/waywarden/waywarden/audit/openreports"
 	"github.com/waywarden/waywarden/test/serving"
 )
@@ -35,6 +42,7 @@ func TestServe(t *testing.T) {
 		}
 	}()
 	u := w.reported(openreports.OpenReports, "shop", 2)
+	w.reportsSince(binary, u)
 	configurations := schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingwebhookconfigurations"}
 	ours, err := w.Dynamic.Resource(configurations).Get(t.Context(), "waywarden", metav1.GetOptions{})
 	if err != nil {
@@ -60,4 +68,27 @@ func TestServe(t *testing.T) {
 	}
 	w.remove("shop", "no-put")
 	w.reported(openreports.OpenReports, "shop", 1)
+}
+
+// reportsSince: a report of the cluster says since when things are found, as the audit has stored it.
+func (w *world) reportsSince(binary string, stored *unstructured.Unstructured) {
+	w.T.Helper()
+	var out, problems bytes.Buffer
+	cmd := exec.CommandContext(w.T.Context(), binary, "report", "--kubeconfig", w.Kubeconfig, "-o", "json")
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	if err := cmd.Run(); err != nil {
+		w.T.Fatalf("%v\n%s", err, &problems)
+	}
+	var made compliance.Report
+	if err := json.Unmarshal(out.Bytes(), &made); err != nil {
+		w.T.Fatal(err)
+	}
+	want, _ := times(w.T, stored, "no-put")
+	i := slices.IndexFunc(made.Findings, func(f compliance.Finding) bool { return f.Object.Name == "no-put" && f.FirstSeen != nil })
+	if i < 0 {
+		w.T.Fatalf("the report does not say since when no-put is found\n%s", &problems)
+	}
+	if got := made.Findings[i].FirstSeen.Format(time.RFC3339); got != want {
+		w.T.Errorf("no-put is found since %s, and since %s in the report that is stored", got, want)
+	}
 }
