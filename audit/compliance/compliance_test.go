@@ -15,6 +15,7 @@ import (
 
 	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/audit/compliance"
+	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
 	_ "github.com/waywarden/waywarden/policies/checks"
@@ -46,7 +47,8 @@ var examples = []string{"../../examples/bank", "../../examples/guardrails"}
 
 var formats = map[string]func(io.Writer, *compliance.Report) error{
 	"text": compliance.Text, "html": compliance.HTML, "csv": compliance.CSV, "oscal": compliance.OSCAL, "junit": compliance.JUnit,
-	"json": func(w io.Writer, r *compliance.Report) error { return json.NewEncoder(w).Encode(r) },
+	"json":  func(w io.Writer, r *compliance.Report) error { return json.NewEncoder(w).Encode(r) },
+	"sarif": func(w io.Writer, r *compliance.Report) error { return report.SARIF(w, r.Scan(), r.Tool.Version) },
 }
 
 func written(t testing.TB, format string, r *compliance.Report) string {

@@ -36,6 +36,7 @@ type Input struct {
 func New(in Input) *Report {
 	r := &Report{APIVersion: APIVersion, Kind: Kind, Notice: Notice, GeneratedAt: in.Now.UTC().Truncate(time.Second), scan: in.Scan,
 		Errors: in.Scan.Errors, Unread: in.Scan.Unread, Frameworks: []Framework{}, Checks: []Check{}, Findings: []Finding{}, Exemptions: []Exemption{}}
+	in.Scan.Notice = Notice
 	a := readAnswers(in.Scan)
 	for _, frame := range in.Frames {
 		r.Frameworks = append(r.Frameworks, assess(frame, in.Scan, a))

@@ -37,6 +37,8 @@ type ScanResult struct {
 	Checks []*policies.Check `json:"-"`
 	// Frameworks are those whose controls formats name with the checks.
 	Frameworks []string `json:"-"`
+	// Notice says what those are to be taken for; "" where there are none.
+	Notice string `json:"-"`
 }
 
 // Summary counts.

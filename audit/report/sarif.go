@@ -38,6 +38,11 @@ func SARIF(w io.Writer, r *ScanResult, version string) error {
 		run.AddResult(result)
 	}
 	run.AddInvocation(sarifInvocation(r))
+	if r.Notice != "" {
+		bag := sarif.NewPropertyBag()
+		bag.Add("notice", r.Notice)
+		run.WithProperties(bag)
+	}
 	doc := sarif.NewReport()
 	doc.AddRun(run)
 	enc := json.NewEncoder(w)
