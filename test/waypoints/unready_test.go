@@ -31,6 +31,9 @@ func TestNeverReady(t *testing.T) {
 		return condition(p, "Ready") == "False" && strings.Contains(field(p, "status.needed"), "state:Waiting") && strings.Contains(field(p, "status.needed"), "AuthorizationPolicy shop/deny-get for Service shop/cart")
 	})
 	t.Log(field(w.get(profiles, "", "default"), "status.needed"))
+	w.until("admission is in force, which is said once", 30*time.Second, func() bool {
+		return strings.Contains(field(w.get(validating, "", "waywarden"), "webhooks"), "failurePolicy:Fail")
+	})
 	time.Sleep(3 * time.Second)
 	began := time.Now()
 	time.Sleep(15 * time.Second)

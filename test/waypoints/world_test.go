@@ -166,6 +166,7 @@ var (
 	services    = schema.GroupVersionResource{Version: "v1", Resource: "services"}
 	namespaces  = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 	policies    = schema.GroupVersionResource{Group: "security.istio.io", Version: "v1", Resource: "authorizationpolicies"}
+	validating  = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingwebhookconfigurations"}
 )
 
 var all = metav1.ListOptions{}
