@@ -144,12 +144,17 @@ func (j junit) write(w io.Writer) error {
 		all.Errors, all.Skipped = all.Errors+s.Errors, all.Skipped+s.Skipped
 	}
 	slices.SortFunc(all.Suites, func(a, b *junitSuite) int { return strings.Compare(a.Name, b.Name) })
+	return XML(w, all)
+}
+
+// XML writes a document, indented, with its header.
+func XML(w io.Writer, document any) error {
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
 	}
 	enc := xml.NewEncoder(w)
 	enc.Indent("", "  ")
-	if err := enc.Encode(all); err != nil {
+	if err := enc.Encode(document); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, "\n")
