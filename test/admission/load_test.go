@@ -161,7 +161,7 @@ func TestRollingRestart(t *testing.T) {
 	w.apply(production)
 	w.raised()
 	w.deniesNow()
-	file, err := binary()
+	file, err := serving.Built()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +241,7 @@ spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, p
 	if err := w.resource(policy).Delete(t.Context(), "guard", metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 		t.Errorf("a policy cannot be deleted: %v", err)
 	}
-	file, err := binary()
+	file, err := serving.Built()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/test/cluster"
+	"github.com/waywarden/waywarden/test/serving"
 )
 
 // TestParity stores the recorded mesh, and asks of each of its policies what admission finds and what a scan of the
@@ -100,7 +101,7 @@ func (w *world) store(objects []*unstructured.Unstructured) []*unstructured.Unst
 // scan is what `waywarden scan` finds in the cluster: checks by object.
 func (w *world) scan() map[string][]string {
 	w.t.Helper()
-	file, err := binary()
+	file, err := serving.Built()
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -23,22 +22,7 @@ import (
 	"github.com/waywarden/waywarden/test/serving"
 )
 
-// binary is built once for all tests.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "waywarden-binary-")
-	if err != nil {
-		return "", err
-	}
-	return serving.Build(dir)
-})
-
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if file, err := binary(); err == nil {
-		os.RemoveAll(filepath.Dir(file))
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { serving.Main(m) }
 
 // world is a cluster in which admission is in force.
 type world struct {
@@ -72,7 +56,7 @@ func start(t *testing.T, replicas int, flags ...string) *world {
 // startIn starts replicas in a cluster of the test's own.
 func startIn(t *testing.T, c *cluster.Cluster, replicas int, flags ...string) *world {
 	t.Helper()
-	file, err := binary()
+	file, err := serving.Built()
 	if err != nil {
 		t.Fatal(err)
 	}

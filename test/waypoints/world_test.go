@@ -6,9 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,21 +18,7 @@ import (
 	"github.com/waywarden/waywarden/test/serving"
 )
 
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "waywarden-binary-")
-	if err != nil {
-		return "", err
-	}
-	return serving.Build(dir)
-})
-
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if file, err := binary(); err == nil {
-		os.RemoveAll(filepath.Dir(file))
-	}
-	os.Exit(status)
-}
+func TestMain(m *testing.M) { serving.Main(m) }
 
 // world is a cluster with istiod in which Waywarden runs.
 type world struct {
@@ -71,7 +55,7 @@ var hurry = []string{"--istiod-settle", "1s", "--waypoint-drain", "1s"}
 // replica adds a replica and waits until it is ready.
 func (w *world) replica(flags ...string) replica {
 	w.t.Helper()
-	file, err := binary()
+	file, err := serving.Built()
 	if err != nil {
 		w.t.Fatal(err)
 	}
