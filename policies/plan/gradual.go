@@ -183,14 +183,23 @@ func (c *course) weightOf(on *mesh.Object) (int, time.Time) {
 	return weight, at
 }
 
-// rollBack takes back the canary of an object that is to stay where it is, with one write.
-func (c *course) rollBack(l Label, on *mesh.Object) outcome {
-	at, ok := storedCanary(c.Evidence.Managed, on)
-	if !ok {
-		return settled
+// rollBack takes back the canaries of objects that are to stay where they are, each with one write.
+func (c *course) rollBack() outcome {
+	for _, l := range c.labels {
+		on := find(c.snapshot, l.On)
+		if on == nil || on.Terminating || !c.has(l) {
+			continue
+		}
+		at, ok := storedCanary(c.Evidence.Managed, on)
+		if !ok {
+			continue
+		}
+		if out := c.step(Step{Action: Bind, Row: RollBack, Object: refOf(on), Manifest: labelsManifest(l.On, c.profileOf(on.Home()), c.allLabels(l, on)),
+			Preconditions: c.preconditions(on), Why: fmt.Sprintf("it is no longer to move to waypoint %s", at.Name), Needs: l.Needs}); out == busy {
+			return busy
+		}
 	}
-	return c.step(Step{Action: Bind, Row: RollBack, Object: refOf(on), Manifest: labelsManifest(l.On, c.profileOf(on.Home()), c.allLabels(l, on)),
-		Preconditions: c.preconditions(on), Why: fmt.Sprintf("it is no longer to move to waypoint %s", at.Name), Needs: l.Needs})
+	return settled
 }
 
 // storedCanary is the waypoint that labels of ours on an object make its canary.

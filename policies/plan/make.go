@@ -148,9 +148,6 @@ func (c *course) bind() outcome {
 			continue
 		}
 		if c.has(l) {
-			if out := c.rollBack(l, on); out != settled {
-				return out
-			}
 			if out := c.converged(MakeBinding, refOf(on)); out != settled {
 				return out
 			}

@@ -219,6 +219,11 @@ func (m *model) unfinished() string {
 			}
 		}
 	}
+	for _, svc := range services {
+		if c, ok := m.states[len(m.states)-1].canaries[svc]; ok {
+			return svc + " has canary " + c.waypoint + " still"
+		}
+	}
 	if len(w.Plan.Waypoints) == 0 {
 		for ref := range m.managed {
 			return ref.String() + " is left"

@@ -14,6 +14,7 @@ type tables struct{ making, removing []stage }
 func standard() tables {
 	return tables{
 		making: []stage{
+			{"roll back", (*course).rollBack},
 			{"remove stale guards", (*course).removeStaleGuards},
 			{"hold", (*course).hold},
 			{"repeat for what is bound", (*course).makeTwinsOfBound},
