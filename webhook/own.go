@@ -66,8 +66,9 @@ func (a *Admission) ownFaults(r *ctrladmission.Request) (causes []metav1.StatusC
 		if err := json.Unmarshal(r.Object.Raw, g); err != nil {
 			return unread(err), nil
 		}
-		a.unknownChecks(g, &w)
-		return causesOf(slices.Concat(g.Validate(), decide.WrongParams(g, a.Checks))), w.list()
+		checks := a.Rulebook().Catalog().Checks()
+		unknownChecks(g, checks, &w)
+		return causesOf(slices.Concat(g.Validate(), decide.WrongParams(g, checks))), w.list()
 	}
 	e, was, err := exemptions(r)
 	if err != nil {
@@ -97,10 +98,10 @@ func cause(field, message string) metav1.StatusCause {
 
 // unknownChecks warns about globs that name no check: a mistake in one would demand nothing, in silence. It is no
 // denial, because a Guardrail may be stored before the rules that it names.
-func (a *Admission) unknownChecks(g *v1alpha1.Guardrail, w *warnings) {
+func unknownChecks(g *v1alpha1.Guardrail, checks []*policies.Check, w *warnings) {
 	for i, entry := range g.Spec.Checks {
 		for j, glob := range entry.IDs {
-			if !slices.ContainsFunc(a.Checks, func(c *policies.Check) bool { return policies.MatchID(string(glob), c.ID) }) {
+			if !slices.ContainsFunc(checks, func(c *policies.Check) bool { return policies.MatchID(string(glob), c.ID) }) {
 				w.add(fmt.Sprintf("spec.checks[%d].ids[%d] demands nothing: no check is called %q. waywarden checks list shows all.", i, j, glob))
 			}
 		}

@@ -29,7 +29,6 @@ import (
 	"github.com/waywarden/waywarden/certs"
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
-	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/waypoints"
 	"github.com/waywarden/waywarden/webhook"
@@ -81,7 +80,7 @@ func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time,
 		Log: logger.WithName("watch")}); err != nil {
 		return nil, err
 	}
-	out.rules = audit.FollowRules(out.manager.GetCache(), decide.Options{MaxDuration: s.maxExemption, Checks: out.checks}, logger.WithName("rules"))
+	out.rules = audit.FollowRules(out.manager.GetCache(), audit.RuleOptions{MaxExemption: s.maxExemption, Checks: func() []*policies.Check { return out.checks }}, logger.WithName("rules"))
 	if err := out.admission(cfg, logger.WithName("admission")); err != nil {
 		return nil, err
 	}
@@ -162,7 +161,7 @@ func (s *server) admission(cfg *rest.Config, log logr.Logger) error {
 	a := webhook.New(webhook.Options{
 		Source: webhook.Source{Snapshot: s.live.Known, Labels: s.live.NamespaceLabels, Rulebook: s.rules.Rulebook, Now: s.now, Get: asker.Get, MayBreakGlass: asker.MayBreakGlass,
 			Waypoints: s.foreseen()},
-		Checks: s.checks, Namespace: s.namespace, MaxExemption: s.maxExemption, Concurrency: s.concurrency, Log: log, Dropped: counted.Dropped,
+		Namespace: s.namespace, MaxExemption: s.maxExemption, Concurrency: s.concurrency, Log: log, Dropped: counted.Dropped,
 		Observe: func(r webhook.Record) {
 			for _, observe := range observers {
 				observe(r)
@@ -201,7 +200,7 @@ func (s *server) add(cfg *rest.Config) error {
 		return err
 	}
 	runnables := []manager.Runnable{s.certificate, s.live, s.rules, auditor, audit.NewStatuses(audit.StatusOptions{
-		Client: s.manager.GetClient(), Authored: s.rules.Current, Latest: auditor.Latest, Checks: s.checks,
+		Client: s.manager.GetClient(), Authored: s.rules.Current, Latest: auditor.Latest,
 		InForce: watchman.condition,
 	})}
 	if own, ok := s.certificate.(*certs.SelfSigned); ok {
