@@ -8,8 +8,10 @@ import (
 
 	"github.com/go-logr/logr"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/plan"
@@ -41,6 +43,9 @@ type Source struct {
 // Options say how requests are judged. The zero value is useful but for Source.
 type Options struct {
 	Source
+	// CheckPack says why a RulePack is not to be stored, and what its author is told although it is; was is nil for one that is
+	// new. It may think until ctx ends, and writes nothing. Nil, only its form is looked at.
+	CheckPack func(ctx context.Context, is, was *v1alpha1.RulePack) (causes []metav1.StatusCause, notes []string)
 	// Namespace is Waywarden's own, where the canary is refused.
 	Namespace string
 	// MaxExemption is how far ahead an Exemption may end; 0 means decide.DefaultMaxDuration.
@@ -128,7 +133,7 @@ func (a *Admission) handler(answer func(context.Context, *ctrladmission.Request,
 func (a *Admission) validate(ctx context.Context, r *ctrladmission.Request, record *Record) (ctrladmission.Response, error) {
 	record.Phase = "validate"
 	if isOwn(r.Kind.Group, r.Kind.Kind) {
-		return a.validateOwn(r, record), nil
+		return a.validateOwn(ctx, r, record), nil
 	}
 	c, err := a.read(r)
 	if err != nil {

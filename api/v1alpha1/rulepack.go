@@ -108,6 +108,7 @@ const (
 	ReasonCompileError      = "CompileError"      // not loaded: the message has file, line and column
 	ReasonTestFailed        = "TestFailed"        // a scenario or a test in Rego does not hold
 	ReasonTooSlow           = "TooSlow"           // not compiled and tested in the time that there is
+	ReasonTooLarge          = "TooLarge"          // larger than what an API server stores
 	ReasonConflict          = "Conflict"          // its rules are called as those of another pack, or of Waywarden
 	ReasonSourceUnavailable = "SourceUnavailable" // the ConfigMap or the registry has nothing
 	ReasonSignatureInvalid  = "SignatureInvalid"  // nobody whose key is given has signed the bundle
@@ -132,6 +133,10 @@ type RulePackStatus struct {
 	// count is how many rules are in force.
 	// +optional
 	Count int32 `json:"count,omitempty"`
+	// groups are the parts of IDs before the first slash that belong to the pack.
+	// +optional
+	// +listType=set
+	Groups []string `json:"groups,omitempty"`
 	// rules are those in force, by ID: the first five hundred.
 	// +optional
 	// +listType=atomic
