@@ -68,7 +68,7 @@ func (m *maker) copies(after *mesh.Snapshot) {
 
 // copyOf is a policy with another Gateway as its only target.
 func (m *maker) copyOf(o, gw *mesh.Object, services []*mesh.Object) Policy {
-	spec, _ := o.Content["spec"].(map[string]any)
+	spec, _ := o.Content()["spec"].(map[string]any)
 	spec = maps.Clone(spec)
 	spec["targetRefs"] = []any{map[string]any{"group": mesh.Gateway.Group(), "kind": mesh.Gateway.String(), "name": gw.Name}}
 	delete(spec, "targetRef")

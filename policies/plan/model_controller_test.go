@@ -112,7 +112,7 @@ func (m *model) apply(s Step, stored *mesh.Object) {
 	if stored != nil {
 		metadata["uid"] = stored.UID
 		metadata["annotations"] = m.withPeoples(stored, metadata)
-		if status := stored.Content["status"]; status != nil {
+		if status := stored.Content()["status"]; status != nil {
 			content["status"] = status
 		}
 	} else if s.Object.Kind == mesh.Gateway.String() {

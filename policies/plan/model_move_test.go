@@ -188,13 +188,13 @@ func (m *model) annotate(gw *mesh.Object, annotations map[string]string) {
 			o.Annotations[key] = v
 		}
 	}
-	metadata := maps.Clone(o.Content["metadata"].(map[string]any))
+	metadata := maps.Clone(o.Content()["metadata"].(map[string]any))
 	written := map[string]any{}
 	for k, v := range o.Annotations {
 		written[k] = v
 	}
 	metadata["annotations"] = written
-	o.Content = maps.Clone(o.Content)
-	o.Content["metadata"] = metadata
-	m.store(refOf(&o), &o)
+	content := maps.Clone(o.Content())
+	content["metadata"] = metadata
+	m.store(refOf(&o), o.WithContent(content))
 }

@@ -24,8 +24,7 @@ func annotated(o *mesh.Object, key, value string) *mesh.Object {
 	if out.Annotations[key] = value; value == "" {
 		delete(out.Annotations, key)
 	}
-	out.Content = noted(o.Content, key, value)
-	return &out
+	return out.WithContent(noted(o.Content(), key, value))
 }
 
 const (
