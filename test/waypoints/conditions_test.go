@@ -35,6 +35,7 @@ func TestConditions(t *testing.T) {
 	}
 	w.apply(fmt.Sprintf(profile, "{labels: {team: mesh}}"))
 	w.until("istiod has written its status anew, and ours is there", 30*time.Second, func() bool { return says(2) })
+	w.until("the profile says that all is as planned", 10*time.Second, func() bool { return condition(w.get(profiles, "", "default"), "Ready") == "True" })
 	began := time.Now()
 	w.still("the Gateway", gateway)
 	if calls := writes(r.since(began)); len(calls) > 0 {
