@@ -101,7 +101,7 @@ func (s size) items(w *world) map[mesh.Kind][]any {
 	out := map[mesh.Kind][]any{}
 	for _, kind := range listedKinds {
 		f := w.feed(w.served[groupResource(kind)])
-		s.each(kind, func(content fields) { out[kind] = append(out[kind], f.decode(raw(content))) })
+		s.each(kind, func(content fields) { out[kind] = append(out[kind], f.item(raw(content))) })
 	}
 	return out
 }

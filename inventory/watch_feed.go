@@ -37,7 +37,7 @@ type feed struct {
 	mirror *mirror
 	source *source
 	client dynamic.ResourceInterface
-	alike  *alike
+	alike  *Alike
 	again  chan<- struct{} // asks for rediscovery
 
 	manager string // of the marks
@@ -49,7 +49,7 @@ func (l *Live) follow(ctx context.Context, s *source) {
 	l.mu.Lock()
 	s.stop = cancel
 	l.mu.Unlock()
-	f := feed{mirror: l.mirror, source: s, client: l.client.Resource(s.GroupVersionResource), alike: newAlike(), again: l.again, manager: l.options.Manager}
+	f := feed{mirror: l.mirror, source: s, client: l.client.Resource(s.GroupVersionResource), alike: l.alike, again: l.again, manager: l.options.Manager}
 	r := cache.NewReflectorWithOptions(f.listWatch(), nil, f, cache.ReflectorOptions{
 		Name: resourceName(s.kind, s.Group), TypeDescription: s.GroupVersionResource.String(), Logger: &l.options.Log, Clock: l.options.Clock,
 		// A quarter of what client-go waits at most, so that the mesh is not long out of date when an API server returns.
@@ -81,9 +81,13 @@ func (f feed) list(ctx context.Context, opts metav1.ListOptions) (runtime.Object
 	f.mirror.hear()
 	out := &metainternalversion.List{Items: make([]runtime.Object, len(page.Items))}
 	out.ResourceVersion, out.Continue, out.RemainingItemCount = page.GetResourceVersion(), page.GetContinue(), page.GetRemainingItemCount()
+	items := make([]*item, len(page.Items))
 	for i := range page.Items {
-		out.Items[i] = f.decode(&page.Items[i])
-		page.Items[i].Object = nil
+		items[i] = f.decode(&page.Items[i])
+	}
+	clear(page.Items)
+	for i, one := range items { // together, so that what is kept does not lie scattered among what is not
+		out.Items[i] = f.packed(one)
 	}
 	return out, nil
 }
@@ -122,11 +126,17 @@ func (f feed) decode(u *unstructured.Unstructured) *item {
 	mark := markOf(f.manager, f.source.kind, u)
 	i.reading = f.source.read(u.Object)
 	i.mark = mark
-	if o := i.object; o != nil {
-		f.alike.share(o)
-		i.Namespace, i.Name = o.Namespace, o.Name // the same memory
-	}
 	return i
+}
+
+// packed is i as it is kept.
+func (f feed) packed(i *item) *item {
+	out := *i
+	if i.object != nil {
+		out.object = f.alike.Packed(i.object)
+		out.Namespace, out.Name = out.object.Namespace, out.object.Name // the same memory
+	}
+	return &out
 }
 
 // Transformer decodes what a streamed list brings, object by object.
@@ -142,7 +152,7 @@ func (f feed) item(obj any) *item {
 	if i, ok := obj.(*item); ok {
 		return i
 	}
-	return f.decode(obj.(*unstructured.Unstructured))
+	return f.packed(f.decode(obj.(*unstructured.Unstructured)))
 }
 
 // Add, and the methods below, are cache.ReflectorStore.
