@@ -146,6 +146,7 @@ func measure(b *testing.B, kubeconfig, gogc string) {
 		}
 		b.ReportMetric(float64(f.Objects), "objects")
 		b.ReportMetric(f.Seconds, "s-to-ready")
+		b.ReportMetric((cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), "s-processor")
 		b.ReportMetric(float64(f.Resident), "MiB-resident")
 		b.ReportMetric(float64(f.Top), "MiB-at-most")
 		b.ReportMetric(float64(f.Live), "MiB-live")
