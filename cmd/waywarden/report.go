@@ -109,7 +109,7 @@ func (r *reportCommand) run(ctx context.Context, e *env, paths []string) error {
 	if r.signKey != "" && r.file == "" {
 		return errors.New("--sign: what is signed is a file. Name it with --out")
 	}
-	known, asked, err := r.asked(nil)
+	known, asked, err := r.asked(ctx, nil)
 	if err != nil {
 		return err
 	}

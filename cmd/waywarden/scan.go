@@ -79,7 +79,7 @@ waywarden scan manifests/ --zero-trust --rules policies/rego`),
 }
 
 func (s *scan) run(ctx context.Context, e *env, paths []string) error {
-	known, checks, err := s.asked(s.globs)
+	known, checks, err := s.asked(ctx, s.globs)
 	if err != nil {
 		return err
 	}

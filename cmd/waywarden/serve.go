@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -129,7 +130,7 @@ func (s *serve) run(ctx context.Context, e *env) error {
 	if err != nil {
 		return failed(err)
 	}
-	server, err := s.server(cfg, slog.New(handler), e.now, spans)
+	server, err := s.server(ctx, cfg, slog.New(handler), e.now, spans)
 	if err != nil {
 		return failed(err)
 	}
@@ -147,6 +148,9 @@ func (s *serve) validate() error {
 		if _, ok := mesh.ParseVersion(s.istioVersion); !ok {
 			return fmt.Errorf("--istio-version: %q is not a version such as 1.30 or 1.31.1", s.istioVersion)
 		}
+	}
+	if i := slices.IndexFunc(s.sources, func(source string) bool { _, is := inRegistry(source); return is }); i >= 0 {
+		return fmt.Errorf("--rules %s: Waywarden does not wait for a registry before it serves. Name the bundle in a RulePack, as spec.oci", s.sources[i])
 	}
 	if _, _, err := hostPort(s.webhookAddr); err != nil {
 		return fmt.Errorf("--webhook-addr: %w", err)

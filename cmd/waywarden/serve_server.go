@@ -59,10 +59,10 @@ type server struct {
 	checks      []*policies.Check
 }
 
-func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time, spans *tracing) (*server, error) {
+func (s *serve) server(ctx context.Context, cfg *rest.Config, log *slog.Logger, now func() time.Time, spans *tracing) (*server, error) {
 	out := &server{serve: s, log: log, now: now, spans: spans}
 	var err error
-	if out.checks, _, err = s.asked(nil); err != nil {
+	if out.checks, _, err = s.asked(ctx, nil); err != nil {
 		return nil, err
 	}
 	if out.certificate, err = s.certificate(cfg, now); err != nil {
