@@ -19,7 +19,7 @@ func (i *Inventory) CompletedBy(live *Inventory) *Inventory {
 		Problems: slices.Concat(i.Problems, live.Problems), Ignored: mergeCounts(i.Ignored, live.Ignored),
 		Skipped: i.Skipped, Unread: slices.Concat(i.Unread, live.Unread), documents: i.documents, authored: i.authored, managed: live.managed,
 		Guardrails: completed(i.Guardrails, live.Guardrails), Exemptions: completed(i.Exemptions, live.Exemptions),
-		Profiles: completed(i.Profiles, live.Profiles),
+		Profiles: completed(i.Profiles, live.Profiles), Packs: completed(i.Packs, live.Packs),
 	}
 	stored := make(map[id]*mesh.Object, len(live.Objects))
 	out.versions = map[id]string{}

@@ -151,8 +151,8 @@ func FuzzMutate(f *testing.F) {
 }
 
 // repairing are options that repair what can be repaired in the shop.
-func repairing(t testing.TB) Options {
-	return options(snapshot(t, shop), rulebook(t, []*v1alpha1.Guardrail{guardrail(v1alpha1.Deny, v1alpha1.FixAdmission)}))
+func repairing(t testing.TB, checks ...*policies.Check) Options {
+	return options(snapshot(t, shop), rulebookOf(t, checks, []*v1alpha1.Guardrail{guardrail(v1alpha1.Deny, v1alpha1.FixAdmission)}))
 }
 
 func applied(t *testing.T, object, patch []byte) []byte {

@@ -73,9 +73,13 @@ func missing(s *mesh.Snapshot, o owner) bool {
 
 // orphaned is what goes wrong when the garbage collector deletes the object, because an update gave it an owner that is not
 // there. It stays as long as one of its owners is.
-func (a *Admission) orphaned(c *change, is *policies.View) []policies.Finding {
+func orphaned(c *change, is *policies.View) []policies.Finding {
 	added := gains(c)
-	if len(added) == 0 || len(a.changes[c.new.Kind]) == 0 {
+	if len(added) == 0 {
+		return nil
+	}
+	checks := c.book.Catalog().OfChanges(c.new.Kind)
+	if len(checks) == 0 {
 		return nil
 	}
 	metadata, _ := c.new.Content["metadata"].(map[string]any)
@@ -88,7 +92,7 @@ func (a *Admission) orphaned(c *change, is *policies.View) []policies.Finding {
 		}
 	}
 	gone := policies.NewView(without(is.Snapshot, c.new))
-	found := policies.EvaluateChange(a.changes[c.new.Kind], &policies.Change{Old: c.new, Before: is, After: gone})
+	found := policies.EvaluateChange(checks, &policies.Change{Old: c.new, Before: is, After: gone})
 	for i := range found {
 		f := &found[i]
 		f.Field = "metadata.ownerReferences"

@@ -11,7 +11,6 @@ import (
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/inventory"
-	"github.com/waywarden/waywarden/policies"
 	_ "github.com/waywarden/waywarden/policies/checks" // the built-in checks register themselves
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -34,7 +33,7 @@ func Admission(o filemesh.Options) (*webhook.Admission, error) {
 	if len(problems) > 0 {
 		return nil, problems[0]
 	}
-	return webhook.New(webhook.Options{Log: logr.Discard(), Checks: policies.Checks(), Source: webhook.Source{
+	return webhook.New(webhook.Options{Log: logr.Discard(), Source: webhook.Source{
 		Snapshot: func() *mesh.Snapshot { return snapshot }, Rulebook: func() *decide.Rulebook { return rules }, Now: time.Now,
 		Get:           func(context.Context, mesh.Kind, string, string) (*mesh.Object, error) { return nil, nil },
 		MayBreakGlass: func(context.Context, authenticationv1.UserInfo) (bool, error) { return false, nil },
