@@ -35,9 +35,10 @@ func (r *rulesets) addFolders(cmd *cobra.Command) {
 	})
 }
 
-// checks are all checks there are: in Go, of the library, and of folders. The error is one of usage, with every refusal.
-func (r *rulesets) checks() ([]*policies.Check, error) {
-	out := slices.Concat(policies.Checks(), zerotrust.Pack().Checks())
+// checks are all checks there are: in Go, of the library, of folders, and those of RulePacks, which are given. The error is one
+// of usage, with every refusal.
+func (r *rulesets) checks(packs ...*policies.Check) ([]*policies.Check, error) {
+	out := slices.Concat(policies.Checks(), zerotrust.Pack().Checks(), packs)
 	for _, dir := range r.dirs {
 		pack, err := loadRules(dir, false)
 		if err != nil {
@@ -50,20 +51,24 @@ func (r *rulesets) checks() ([]*policies.Check, error) {
 			out = append(out, c)
 		}
 	}
-	slices.SortFunc(out, func(a, b *policies.Check) int { return strings.Compare(a.ID, b.ID) })
-	return out, nil
+	return sorted(out), nil
 }
 
-// asked are the checks that are asked where globs name none, and those that are asked.
-func (r *rulesets) asked(globs []string) (known, asked []*policies.Check, err error) {
+func sorted(checks []*policies.Check) []*policies.Check {
+	slices.SortFunc(checks, func(a, b *policies.Check) int { return strings.Compare(a.ID, b.ID) })
+	return checks
+}
+
+// asked are the checks that are asked where globs name none, and those that are asked. packs are the checks of RulePacks.
+func (r *rulesets) asked(globs []string, packs ...*policies.Check) (known, asked []*policies.Check, err error) {
 	library := slices.ContainsFunc(globs, func(g string) bool { return strings.HasPrefix(g, zerotrust.Prefix) })
 	if len(r.dirs) == 0 && !r.zeroTrust && !library {
-		known = policies.Checks()
+		known = sorted(slices.Concat(policies.Checks(), packs))
 		if asked, err = selectChecks(known, globs); err == nil {
 			return known, asked, nil // without compiling a rule
 		}
 	}
-	known, err = r.checks()
+	known, err = r.checks(packs...)
 	if err != nil {
 		return nil, nil, err
 	}
