@@ -39,10 +39,10 @@ func (r *rulesets) addSources(cmd *cobra.Command) {
 	r.signers.addFlags(cmd)
 }
 
-// checks are all checks there are: in Go, of the library, and of folders and bundles. The error is an [exit], or one of usage
-// with every refusal.
-func (r *rulesets) checks(ctx context.Context) ([]*policies.Check, error) {
-	out := slices.Concat(policies.Checks(), zerotrust.Pack().Checks())
+// checks are all checks there are: in Go, of the library, of folders and bundles, and those of RulePacks, which are given. The
+// error is an [exit], or one of usage with every refusal.
+func (r *rulesets) checks(ctx context.Context, packs ...*policies.Check) ([]*policies.Check, error) {
+	out := slices.Concat(policies.Checks(), zerotrust.Pack().Checks(), packs)
 	for _, source := range r.sources {
 		pack, err := r.pack(ctx, source)
 		if err != nil {
@@ -55,8 +55,7 @@ func (r *rulesets) checks(ctx context.Context) ([]*policies.Check, error) {
 			out = append(out, c)
 		}
 	}
-	slices.SortFunc(out, func(a, b *policies.Check) int { return strings.Compare(a.ID, b.ID) })
-	return out, nil
+	return sorted(out), nil
 }
 
 // pack loads the rules of a folder, or of a bundle.
@@ -91,16 +90,21 @@ func (r *rulesets) pack(ctx context.Context, source string) (*rules.Pack, error)
 	return pack, nil
 }
 
-// asked are the checks that are asked where globs name none, and those that are asked.
-func (r *rulesets) asked(ctx context.Context, globs []string) (known, asked []*policies.Check, err error) {
+func sorted(checks []*policies.Check) []*policies.Check {
+	slices.SortFunc(checks, func(a, b *policies.Check) int { return strings.Compare(a.ID, b.ID) })
+	return checks
+}
+
+// asked are the checks that are asked where globs name none, and those that are asked. packs are the checks of RulePacks.
+func (r *rulesets) asked(ctx context.Context, globs []string, packs ...*policies.Check) (known, asked []*policies.Check, err error) {
 	library := slices.ContainsFunc(globs, func(g string) bool { return strings.HasPrefix(g, zerotrust.Prefix) })
 	if len(r.sources) == 0 && !r.zeroTrust && !library {
-		known = policies.Checks()
+		known = sorted(slices.Concat(policies.Checks(), packs))
 		if asked, err = selectChecks(known, globs); err == nil {
 			return known, asked, nil // without compiling a rule
 		}
 	}
-	known, err = r.checks(ctx)
+	known, err = r.checks(ctx, packs...)
 	if err != nil {
 		return nil, nil, err
 	}
