@@ -6,11 +6,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
@@ -18,24 +13,15 @@ import (
 	"github.com/waywarden/waywarden/rules/packs"
 )
 
-// packCache keeps the cache of the manager to what packs need: of Waywarden's own namespace, the ConfigMaps and what is kept.
-func packCache(namespace string) cache.Options {
-	own := map[string]cache.Config{namespace: {}}
-	return cache.Options{ByObject: map[client.Object]cache.ByObject{
-		&corev1.ConfigMap{}:          {Namespaces: own},
-		&appsv1.ControllerRevision{}: {Namespaces: own, Label: labels.SelectorFromSet(labels.Set{packs.KeptLabel: packs.KeptValue})},
-	}}
-}
-
 // newLoader makes what loads the rules of RulePacks.
 func (s *server) newLoader(counted *packMetrics, log logr.Logger) *packs.Loader {
-	return packs.NewLoader(packs.LoaderOptions{Cache: s.manager.GetCache(), Base: s.base, Observe: counted.loaded, Log: log,
+	return packs.NewLoader(packs.LoaderOptions{Cache: s.manager.GetCache(), Own: s.own, Base: s.base, Observe: counted.loaded, Log: log,
 		Changed: func(ctx context.Context) { s.rules.Renew(ctx) }})
 }
 
 // keeper decides which revisions of RulePacks are in force.
 func (s *server) keeper(counted *packMetrics, log logr.Logger) manager.Runnable {
-	return packs.NewKeeper(packs.KeeperOptions{Cache: s.manager.GetCache(), Client: s.manager.GetClient(), Namespace: s.namespace, Base: s.base, InForce: s.packs.InForce,
+	return packs.NewKeeper(packs.KeeperOptions{Cache: s.manager.GetCache(), Own: s.own, Client: s.manager.GetClient(), Base: s.base, InForce: s.packs.InForce,
 		Stored: s.stored, Fetch: packs.FromRegistry(s.registries()), Recorder: s.manager.GetEventRecorder("waywarden"), Report: counted.report, Took: counted.took, Log: log})
 }
 
@@ -50,7 +36,7 @@ func (s *serve) registries() bundle.Access {
 
 // gate judges RulePacks at admission.
 func (s *server) gate() *packs.Gate {
-	return packs.NewGate(packs.GateOptions{Cache: s.manager.GetCache(), Base: s.base, InForce: s.packs.InForce, Stored: s.stored})
+	return packs.NewGate(packs.GateOptions{Cache: s.manager.GetCache(), Own: s.own, Base: s.base, InForce: s.packs.InForce, Stored: s.stored})
 }
 
 // stored is what the rules of a pack would be asked of.

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -23,11 +21,10 @@ import (
 
 // KeeperOptions say what is kept, and who is told.
 type KeeperOptions struct {
-	// Cache knows RulePacks, and of Waywarden's own namespace the ControllerRevisions with KeptLabel and the ConfigMaps.
+	// Cache knows RulePacks.
 	Cache  cache.Cache
+	Own    *Own
 	Client client.Client
-	// Namespace is Waywarden's own.
-	Namespace string
 	// Base are the checks that there are besides: no rule is called as one of them.
 	Base []*policies.Check
 	// InForce is what this replica has loaded of a pack; nil for nothing.
@@ -111,7 +108,7 @@ func (k *Keeper) NeedLeaderElection() bool { return true }
 
 // Start keeps until ctx ends. What did not work is tried again.
 func (k *Keeper) Start(ctx context.Context) error {
-	if err := follow(ctx, k.Cache, k.poke, &v1alpha1.RulePack{}, &appsv1.ControllerRevision{}, &corev1.ConfigMap{}); err != nil || ctx.Err() != nil {
+	if err := follow(ctx, k.Cache, k.poke, k.Own.revisions, k.Own.configMaps); err != nil || ctx.Err() != nil {
 		return err
 	}
 	ticker := k.Clock.NewTicker(retry)
@@ -131,7 +128,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 
 // all brings every RulePack up to date, the oldest first.
 func (k *Keeper) all(ctx context.Context) error {
-	packs, revisions, err := listed(ctx, k.Cache)
+	packs, revisions, err := listed(ctx, k.Cache, k.Own)
 	if err != nil {
 		return err
 	}

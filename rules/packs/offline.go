@@ -31,7 +31,7 @@ func Source(p *v1alpha1.RulePack, read func(namespace, name string) (*appsv1.Con
 		if err != nil {
 			return nil, fmt.Errorf("read what is in force of it: %w", err)
 		}
-		all = keptOf(p, []appsv1.ControllerRevision{*c})
+		all = keptOf(p, []*appsv1.ControllerRevision{c})
 	}
 	is, err := loaded(p, all)
 	if err != nil {

@@ -4,9 +4,7 @@ import (
 	"context"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 )
@@ -61,7 +59,7 @@ func (o *one) earlier(revision string) (*wanted, error) {
 func (o *one) source(ctx context.Context) (*wanted, error) {
 	switch s := &o.pack.Spec; {
 	case s.ConfigMapRef != nil:
-		return o.configMap(ctx, s.ConfigMapRef.Name)
+		return o.configMap(s.ConfigMapRef.Name)
 	case s.OCI != nil:
 		return o.bundle(ctx, s.OCI)
 	default:
@@ -69,19 +67,18 @@ func (o *one) source(ctx context.Context) (*wanted, error) {
 	}
 }
 
-func (o *one) configMap(ctx context.Context, name string) (*wanted, error) {
-	c := &corev1.ConfigMap{}
+func (o *one) configMap(name string) (*wanted, error) {
 	const remedy = "Make it in Waywarden's own namespace, with a key for each file, as in acme.no_latest.rego."
-	err := o.Cache.Get(ctx, client.ObjectKey{Namespace: o.Namespace, Name: name}, c)
+	c, err := o.Own.configMap(name)
 	if apierrors.IsNotFound(err) {
-		return nil, refused(v1alpha1.ReasonSourceUnavailable, "spec.configMapRef", "there are no rules: ConfigMap %s/%s does not exist. %s", o.Namespace, name, remedy)
+		return nil, refused(v1alpha1.ReasonSourceUnavailable, "spec.configMapRef", "there are no rules: ConfigMap %s/%s does not exist. %s", o.Own.Namespace, name, remedy)
 	}
 	if err != nil {
 		return nil, err
 	}
 	files, err := ofConfigMap(c)
 	if err != nil {
-		return nil, refused(v1alpha1.ReasonSourceUnavailable, "spec.configMapRef", "there are no rules: of ConfigMap %s/%s, %v. %s", o.Namespace, name, err, remedy)
+		return nil, refused(v1alpha1.ReasonSourceUnavailable, "spec.configMapRef", "there are no rules: of ConfigMap %s/%s, %v. %s", o.Own.Namespace, name, err, remedy)
 	}
 	return &wanted{files: files}, nil
 }
