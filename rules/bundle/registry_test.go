@@ -5,6 +5,9 @@ import (
 	"crypto/elliptic"
 	"encoding/base64"
 	"fmt"
+	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	containers "github.com/google/go-containerregistry/pkg/registry"
 	"oras.land/oras-go/v2/registry"
 )
 
@@ -159,6 +163,34 @@ func TestPullRedirected(t *testing.T) {
 	target.Store("http://" + host + "/v2/acme/rules/blobs/again") // sends on and on
 	if _, err := Pull(t.Context(), ref, p.trust(t), a); ReasonOf(err) != Unavailable {
 		t.Errorf("for ever: %v", err)
+	}
+}
+
+// TestTLS: any other registry is spoken to over TLS, and has to show whom it is.
+func TestTLS(t *testing.T) {
+	p := ecPair(t, elliptic.P256())
+	s := httptest.NewUnstartedServer(containers.New(containers.Logger(log.New(io.Discard, "", 0))))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	usual := http.DefaultTransport
+	t.Cleanup(func() { http.DefaultTransport = usual })
+	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, s.Listener.Addr().String())
+	}
+	trusting := s.Client().Transport.(*http.Transport).Clone()
+	trusting.DialContext = dial
+	http.DefaultTransport = trusting
+	ref, err := Push(t.Context(), build(t, p.signer(t, "", "")), "example.com:5000/acme/rules", Access{}) // as the certificate of the server says
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Pull(t.Context(), ref, p.trust(t), Access{}); err != nil {
+		t.Error(err)
+	}
+	http.DefaultTransport = &http.Transport{DialContext: dial}
+	if _, err := Pull(t.Context(), ref, p.trust(t), Access{}); ReasonOf(err) != Unavailable || !strings.Contains(err.Error(), "certificate signed by unknown authority") {
+		t.Errorf("a registry whose CA nobody knows: %v", err)
 	}
 }
 
