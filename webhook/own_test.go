@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -130,6 +131,16 @@ func TestProfiles(t *testing.T) {
 		}
 		if c.field != "" && (got.Result == nil || len(got.Result.Details.Causes) != 1 || got.Result.Details.Causes[0].Field != c.field) {
 			t.Errorf("%s: %+v, want a cause at %s", spec, got.Result, c.field)
+		}
+	}
+}
+
+// TestStepsOfProfiles: steps by which nothing would move are refused.
+func TestStepsOfProfiles(t *testing.T) {
+	for steps, ok := range map[string]bool{"5/10m,50,100/1h": true, "": true, "50,10": false, "5/soon": false, "101": false} {
+		got := answer(t, New(denying(t)).Validating(), creates(t, fmt.Sprintf("{apiVersion: waywarden.dev/v1alpha1, kind: WaypointProfile, metadata: {name: default, annotations: {waywarden.dev/migrate-steps: %q}}, spec: {}}", steps)))
+		if got.Allowed != ok || !ok && got.Result.Details.Causes[0].Field != "metadata.annotations[waywarden.dev/migrate-steps]" {
+			t.Errorf("%q: allowed: %v, %+v", steps, got.Allowed, got.Result)
 		}
 	}
 }
