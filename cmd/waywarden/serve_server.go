@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -58,13 +59,14 @@ type server struct {
 	callers     *callers // nil where everybody is answered
 	draining    atomic.Bool
 	base        []*policies.Check // all checks but those of RulePacks
+	own         *packs.Own
 	packs       *packs.Loader
 }
 
-func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time, spans *tracing) (*server, error) {
+func (s *serve) server(ctx context.Context, cfg *rest.Config, log *slog.Logger, now func() time.Time, spans *tracing) (*server, error) {
 	out := &server{serve: s, log: log, now: now, spans: spans}
 	var err error
-	if out.base, _, err = s.asked(nil); err != nil {
+	if out.base, _, err = s.asked(ctx, nil); err != nil {
 		return nil, err
 	}
 	if out.certificate, err = s.certificate(cfg, now); err != nil {
@@ -83,7 +85,12 @@ func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time,
 		Log: logger.WithName("watch")}); err != nil {
 		return nil, err
 	}
+	client, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
 	counted := newPackMetrics(metrics.Registry)
+	out.own = packs.FollowOwn(client, s.namespace)
 	out.packs = out.newLoader(counted, logger.WithName("packs"))
 	out.rules = audit.FollowRules(out.manager.GetCache(), audit.RuleOptions{MaxExemption: s.maxExemption, Checks: out.packs.Checks}, logger.WithName("rules"))
 	if err := out.admission(cfg, logger.WithName("admission")); err != nil {
@@ -119,7 +126,7 @@ func (s *server) newManager(cfg *rest.Config) (manager.Manager, error) {
 		return nil, err
 	}
 	return ctrl.NewManager(cfg, manager.Options{
-		Scheme: scheme, Cache: packCache(s.namespace), Logger: logr.FromSlogHandler(s.log.Handler()),
+		Scheme: scheme, Logger: logr.FromSlogHandler(s.log.Handler()),
 		LeaderElection: true, LeaderElectionID: "waywarden", LeaderElectionNamespace: s.namespace, LeaderElectionReleaseOnCancel: true,
 		Metrics: metricsserver.Options{BindAddress: s.metricsAddr}, HealthProbeBindAddress: s.healthAddr, PprofBindAddress: s.pprofAddr,
 		WebhookServer: ctrlwebhook.NewServer(ctrlwebhook.Options{Host: host, Port: port, TLSOpts: []func(*tls.Config){
@@ -204,7 +211,7 @@ func (s *server) add(cfg *rest.Config, keeper manager.Runnable) error {
 	if err != nil {
 		return err
 	}
-	runnables := []manager.Runnable{s.certificate, s.live, s.packs, keeper, s.rules, auditor, audit.NewStatuses(audit.StatusOptions{
+	runnables := []manager.Runnable{s.certificate, s.live, s.own, s.packs, keeper, s.rules, auditor, audit.NewStatuses(audit.StatusOptions{
 		Client: s.manager.GetClient(), Authored: s.rules.Current, Latest: auditor.Latest,
 		InForce: watchman.condition,
 	})}
