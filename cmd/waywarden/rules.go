@@ -36,7 +36,7 @@ waywarden rules eval acme/no-latest deployment/cart -n shop --rules policies/`),
 		Args: onlyCommands,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newRulesNew(e), newRulesCheck(e), newRulesTest(e), newRulesBench(e), newRulesEval(e), newRulesList(e), newRulesExplain(e), newRulesDocs(e), newRulesImport(e))
+	cmd.AddCommand(newRulesNew(e), newRulesCheck(e), newRulesTest(e), newRulesBench(e), newRulesEval(e), newRulesList(e), newRulesExplain(e), newRulesDocs(e), newRulesPack(e), newRulesImport(e))
 	return cmd
 }
 
