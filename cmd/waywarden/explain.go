@@ -116,7 +116,7 @@ func (x *explain) run(ctx context.Context, e *env, args []string) error {
 			want.namespace = ""
 		}
 	}
-	known, _, err := x.asked(nil, x.packs(ctx, e, &found, policies.Checks())...)
+	known, _, err := x.asked(ctx, nil, x.packs(ctx, e, &found, policies.Checks())...)
 	if err != nil {
 		p.end()
 		return err

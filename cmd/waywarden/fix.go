@@ -87,7 +87,7 @@ func (f *fixing) run(ctx context.Context, e *env, paths []string) error {
 		return err
 	}
 	opts := audit.Options{Mesh: f.mesh, Rules: f.rules(e)}
-	if opts.Known, opts.Checks, err = f.asked(f.globs, f.packs(ctx, e, &found, policies.Checks())...); err != nil {
+	if opts.Known, opts.Checks, err = f.asked(ctx, f.globs, f.packs(ctx, e, &found, policies.Checks())...); err != nil {
 		p.end()
 		return err
 	}

@@ -140,7 +140,7 @@ func (r *reportCommand) make(ctx context.Context, e *env, p *progress, paths []s
 	if err != nil {
 		return nil, err
 	}
-	if opts.Known, opts.Checks, err = r.asked(nil, r.packs(ctx, e, &found, policies.Checks())...); err != nil {
+	if opts.Known, opts.Checks, err = r.asked(ctx, nil, r.packs(ctx, e, &found, policies.Checks())...); err != nil {
 		return nil, err
 	}
 	if opts.Frames, err = readFrames(r.frameworks, opts.Known); err != nil {

@@ -107,7 +107,7 @@ func (s *scan) evaluate(ctx context.Context, e *env, p *progress, paths []string
 		return nil, err
 	}
 	var opts audit.Options
-	if opts.Known, opts.Checks, err = s.asked(s.globs, s.packs(ctx, e, &found, policies.Checks())...); err != nil {
+	if opts.Known, opts.Checks, err = s.asked(ctx, s.globs, s.packs(ctx, e, &found, policies.Checks())...); err != nil {
 		return nil, err
 	}
 	if len(policies.AboutObjects(opts.Checks)) == 0 {

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/rules/bundle"
 	"github.com/waywarden/waywarden/rules/packs"
 )
 
@@ -21,7 +22,16 @@ func (s *server) newLoader(counted *packMetrics, log logr.Logger) *packs.Loader 
 // keeper decides which revisions of RulePacks are in force.
 func (s *server) keeper(counted *packMetrics, log logr.Logger) manager.Runnable {
 	return packs.NewKeeper(packs.KeeperOptions{Cache: s.manager.GetCache(), Own: s.own, Client: s.manager.GetClient(), Base: s.base, InForce: s.packs.InForce,
-		Stored: s.stored, Recorder: s.manager.GetEventRecorder("waywarden"), Report: counted.report, Took: counted.took, Log: log})
+		Stored: s.stored, Fetch: packs.FromRegistry(s.registries()), Recorder: s.manager.GetEventRecorder("waywarden"), Report: counted.report, Took: counted.took, Log: log})
+}
+
+// registries is how registries are reached from which RulePacks fetch bundles.
+func (s *serve) registries() bundle.Access {
+	a := bundle.Access{}
+	if s.registryConfig != "" {
+		a.Credentials = bundle.FileCredentials(s.registryConfig)
+	}
+	return a
 }
 
 // gate judges RulePacks at admission.
@@ -40,7 +50,7 @@ func (s *server) stored() packs.Stored {
 
 // packReasons are those of the condition Ready of RulePacks, and so the values of a label.
 var packReasons = []string{v1alpha1.ReasonInForce, v1alpha1.ReasonRolledBack, v1alpha1.ReasonInvalid, v1alpha1.ReasonCompileError, v1alpha1.ReasonTestFailed,
-	v1alpha1.ReasonTooSlow, v1alpha1.ReasonTooLarge, v1alpha1.ReasonConflict, v1alpha1.ReasonSourceUnavailable, v1alpha1.ReasonSignatureInvalid, v1alpha1.ReasonRevisionUnknown, "Error"}
+	v1alpha1.ReasonTooSlow, v1alpha1.ReasonTooLarge, v1alpha1.ReasonConflict, v1alpha1.ReasonSourceUnavailable, v1alpha1.ReasonSignatureInvalid, v1alpha1.ReasonBundleInvalid, v1alpha1.ReasonRevisionUnknown, "Error"}
 
 // packMetrics count what becomes of RulePacks.
 type packMetrics struct {

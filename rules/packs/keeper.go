@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -30,8 +31,8 @@ type KeeperOptions struct {
 	InForce func(name string) *InForce
 	// Stored is what is stored, for previews.
 	Stored func() Stored
-	// Fetch reads a bundle and holds it to its signature: an error that is ErrSignature is for one that nobody signed whose key
-	// is given. Nil where no registry is asked.
+	// Fetch reads a bundle and holds it to its signature, as [FromRegistry] does. The error is *Refused where it says more than
+	// that there is nothing; its message is consequence, cause and remedy. Nil where no registry is asked.
 	Fetch func(context.Context, *v1alpha1.RulePackOCI) (map[string]string, error)
 	// Recorder makes Events on RulePacks.
 	Recorder events.EventRecorder
@@ -52,9 +53,6 @@ const (
 	Previewing Step = "preview"
 	Fetching   Step = "fetch"
 )
-
-// ErrSignature is for a bundle that is not signed as it has to be.
-var ErrSignature = errors.New("the signature does not hold")
 
 // How long each step may take.
 const (
@@ -77,6 +75,8 @@ type Keeper struct {
 	poke   chan struct{}
 	busy   chan struct{}
 	judged map[string]judgement // by pack
+	// fetched is what came of asking registries for the bundles of packs that are not in force.
+	fetched map[string]attempt
 	// claimed are the groups of packs that were put in force, by pack: the cache shows their statuses a moment later.
 	claimed map[string][]string
 }
@@ -100,7 +100,7 @@ func NewKeeper(o KeeperOptions) *Keeper {
 	if o.Took == nil {
 		o.Took = func(Step, string, time.Duration) {}
 	}
-	return &Keeper{KeeperOptions: o, poke: make(chan struct{}, 1), busy: make(chan struct{}, 1), judged: map[string]judgement{}, claimed: map[string][]string{}}
+	return &Keeper{KeeperOptions: o, poke: make(chan struct{}, 1), busy: make(chan struct{}, 1), judged: map[string]judgement{}, fetched: map[string]attempt{}, claimed: map[string][]string{}}
 }
 
 // NeedLeaderElection is true: two keepers would only repeat one another.
@@ -156,16 +156,9 @@ func (k *Keeper) forget(packs []v1alpha1.RulePack) {
 	gone := func(name string) bool {
 		return !slices.ContainsFunc(packs, func(p v1alpha1.RulePack) bool { return p.Name == name && p.DeletionTimestamp.IsZero() })
 	}
-	for name := range k.judged {
-		if gone(name) {
-			delete(k.judged, name)
-		}
-	}
-	for name := range k.claimed {
-		if gone(name) {
-			delete(k.claimed, name)
-		}
-	}
+	maps.DeleteFunc(k.judged, func(name string, _ judgement) bool { return gone(name) })
+	maps.DeleteFunc(k.fetched, func(name string, _ attempt) bool { return gone(name) })
+	maps.DeleteFunc(k.claimed, func(name string, _ []string) bool { return gone(name) })
 }
 
 // owners say to whom the groups of rules belong that a pack may not use.

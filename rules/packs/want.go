@@ -2,11 +2,6 @@ package packs
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -86,45 +81,4 @@ func (o *one) configMap(name string) (*wanted, error) {
 		return nil, refused(v1alpha1.ReasonSourceUnavailable, "spec.configMapRef", "there are no rules: of ConfigMap %s/%s, %v. %s", o.Own.Namespace, name, err, remedy)
 	}
 	return &wanted{files: files}, nil
-}
-
-// bundle is what a registry has. What was taken from there is kept, and not asked for again: a digest means one thing.
-func (o *one) bundle(ctx context.Context, b *v1alpha1.RulePackOCI) (*wanted, error) {
-	source := sourceOf(b)
-	if i := slices.IndexFunc(o.kept, func(k kept) bool { return k.Source == source }); i >= 0 {
-		if files, err := o.kept[i].files(); err == nil {
-			return &wanted{files: files, source: source}, nil
-		}
-	}
-	if o.Fetch == nil {
-		return nil, refused(v1alpha1.ReasonSourceUnavailable, "spec.oci", "there are no rules: this Waywarden asks no registry. Use modules or configMapRef.")
-	}
-	within, cancel := context.WithTimeout(ctx, fetchFor)
-	defer cancel()
-	began := o.Clock.Now()
-	files, err := o.Fetch(within, b)
-	reason := v1alpha1.ReasonSourceUnavailable
-	switch {
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case err == nil:
-		o.Took(Fetching, "fetched", o.Clock.Since(began))
-		return &wanted{files: files, source: source}, nil
-	case errors.Is(err, ErrSignature):
-		reason = v1alpha1.ReasonSignatureInvalid
-	}
-	o.Took(Fetching, reason, o.Clock.Since(began))
-	return nil, refused(reason, "spec.oci", "there are no rules: %v. Correct the image or the keys, or see to the registry.", err)
-}
-
-// sourceOf names a bundle and whose signature it has to have.
-func sourceOf(b *v1alpha1.RulePackOCI) string {
-	h := sha256.New()
-	fmt.Fprintln(h, b.Image)
-	keys := slices.Clone(b.PublicKeys)
-	slices.Sort(keys)
-	for _, k := range keys {
-		fmt.Fprintf(h, "%d %s\n", len(k), k)
-	}
-	return "oci:" + hex.EncodeToString(h.Sum(nil))
 }
