@@ -46,14 +46,14 @@ func (i *Inventory) CompletedBy(live *Inventory) *Inventory {
 
 // applied is what the cluster would hold after a file's object is applied over the stored one.
 func applied(file, stored *mesh.Object, m managed) *mesh.Object {
-	content := maps.Clone(file.Content)
-	if status, ok := stored.Content["status"]; ok {
+	content := maps.Clone(file.Content())
+	if status, ok := stored.Content()["status"]; ok {
 		content["status"] = status
 	} else {
 		delete(content, "status")
 	}
-	written, _ := file.Content["metadata"].(map[string]any)
-	kept, _ := stored.Content["metadata"].(map[string]any)
+	written, _ := file.Content()["metadata"].(map[string]any)
+	kept, _ := stored.Content()["metadata"].(map[string]any)
 	metadata := maps.Clone(written)
 	for _, field := range []string{"uid", "creationTimestamp", "deletionTimestamp", "generation", "ownerReferences"} {
 		if v, ok := kept[field]; ok {

@@ -50,7 +50,7 @@ func ofEveryKind(t testing.TB) []map[string]any {
 		for _, c := range f.Cases {
 			for _, o := range c.Objects {
 				if seen[o.Kind]++; seen[o.Kind] <= 3 {
-					out = append(out, o.Content)
+					out = append(out, o.Content())
 				}
 			}
 		}
@@ -199,7 +199,7 @@ func FuzzRepairedAnnotation(f *testing.F) {
 			}
 		}
 		r := creates(t, noOp)
-		if r.Object.Raw, err = json.Marshal(o.Content); err != nil {
+		if r.Object.Raw, err = json.Marshal(o.Content()); err != nil {
 			t.Fatal(err)
 		}
 		if got := answered(t, post(h, bodyOf(t, r))); got != nil && len(got.Patch) > 0 {

@@ -21,7 +21,7 @@ func (o owner) String() string {
 // ownersOf are the owners of an object that are of kinds of the mesh. Of others nobody here knows whether they exist, and
 // of ConfigMaps few are kept.
 func ownersOf(o *mesh.Object) []owner {
-	metadata, _ := o.Content["metadata"].(map[string]any)
+	metadata, _ := o.Content()["metadata"].(map[string]any)
 	references, _ := metadata["ownerReferences"].([]any)
 	var out []owner
 	for _, r := range references {
@@ -82,7 +82,7 @@ func orphaned(c *change, is *policies.View) []policies.Finding {
 	if len(checks) == 0 {
 		return nil
 	}
-	metadata, _ := c.new.Content["metadata"].(map[string]any)
+	metadata, _ := c.new.Content()["metadata"].(map[string]any)
 	if references, _ := metadata["ownerReferences"].([]any); len(references) > len(ownersOf(c.new)) {
 		return nil // an owner of another kind, which may well exist
 	}

@@ -84,7 +84,7 @@ func TestRepairScenarios(t *testing.T) {
 		for _, c := range f.Cases {
 			for i, o := range c.Objects {
 				a := repairingAll(t, c.Snapshot)
-				original := asMap(t, mustJSON(t, o.Content))
+				original := asMap(t, mustJSON(t, o.Content()))
 				original["future"] = map[string]any{"kept": []any{"a", 1.0}}
 				first, ops := repaired(t, a, original, nil)
 				if len(ops) == 0 {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/waywarden/waywarden/cmd/waywarden/memory"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -127,7 +128,8 @@ func (s *serve) run(ctx context.Context, e *env) error {
 	handler := slog.NewJSONHandler(e.stderr, &slog.HandlerOptions{Level: s.level()})
 	logger := logr.FromSlogHandler(handler)
 	ctrl.SetLogger(logger)
-	limitMemory(slog.New(handler), e.getenv)
+	limits := memory.Limit(slog.New(handler), e.getenv)
+	defer limits.Stop()
 	spans, err := startTracing(ctx, e.getenv)
 	if err != nil {
 		return failed(err)
@@ -136,6 +138,7 @@ func (s *serve) run(ctx context.Context, e *env) error {
 	if err != nil {
 		return failed(err)
 	}
+	server.memory = limits
 	if err := errors.Join(server.run(ctx), spans.stop(context.WithoutCancel(ctx))); err != nil {
 		return failed(err)
 	}

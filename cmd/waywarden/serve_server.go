@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -28,6 +27,7 @@ import (
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/certs"
+	"github.com/waywarden/waywarden/cmd/waywarden/memory"
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -51,6 +51,7 @@ type server struct {
 	now   func() time.Time
 	spans *tracing
 
+	memory      *memory.Limits
 	manager     manager.Manager
 	live        *inventory.Live
 	rules       *audit.Rulebooks
@@ -248,8 +249,7 @@ func (f everywhere) Start(ctx context.Context) error { return f(ctx) }
 // NeedLeaderElection is false.
 func (everywhere) NeedLeaderElection() bool { return false }
 
-// synced says what of the mesh cannot be read, once the rest is known, and returns to the machine what the first lists took
-// and nobody needs any more, which the Go runtime would keep for a while.
+// synced says what of the mesh cannot be read, once the rest is known. From then on memory is there to answer with.
 func (s *server) synced(ctx context.Context) error {
 	if s.live.WaitForSync(ctx) != nil {
 		return nil
@@ -259,7 +259,7 @@ func (s *server) synced(ctx context.Context) error {
 		s.log.Warn("a kind cannot be read", "resource", u.Resource, "why", u.Why, "leaves", u.Leaves)
 	}
 	s.log.Info("the mesh is known", "objects", s.live.Snapshot().Len(), "unreadObjects", len(status.Problems))
-	debug.FreeOSMemory()
+	s.memory.Serve()
 	return nil
 }
 

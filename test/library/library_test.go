@@ -100,11 +100,11 @@ func admissionOn(t *testing.T, s *mesh.Snapshot, checks []*policies.Check) func(
 	}}).Validating()
 	return func(o *mesh.Object) []policies.Finding {
 		t.Helper()
-		raw, err := json.Marshal(o.Content)
+		raw, err := json.Marshal(o.Content())
 		if err != nil {
 			t.Fatal(err)
 		}
-		gvk := (&unstructured.Unstructured{Object: o.Content}).GroupVersionKind()
+		gvk := (&unstructured.Unstructured{Object: o.Content()}).GroupVersionKind()
 		review := admissionv1.AdmissionReview{TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"}, Request: &admissionv1.AdmissionRequest{
 			UID: "x", Operation: admissionv1.Create, Name: o.Name, Namespace: o.Namespace, Kind: metav1.GroupVersionKind{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind}}}
 		review.Request.Object.Raw = raw
