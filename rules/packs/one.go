@@ -92,7 +92,7 @@ func (o *one) tested(ctx context.Context, w *wanted, before bool) (*rules.Pack, 
 		pack, err := w.files.load(true)
 		var wrong rules.Refusals
 		if errors.As(err, &wrong) {
-			return nil, &Refused{v1alpha1.ReasonCompileError, wrong}
+			return nil, &Refused{Reason: v1alpha1.ReasonCompileError, Refusals: wrong}
 		}
 		return pack, err
 	}
@@ -111,7 +111,9 @@ func (o *one) tested(ctx context.Context, w *wanted, before bool) (*rules.Pack, 
 			outcome = j.err.Reason
 		}
 		o.Took(Judging, outcome, o.Clock.Since(began))
-		o.judged[o.pack.Name] = j
+		if j.err == nil || !j.err.passing {
+			o.judged[o.pack.Name] = j
+		}
 	}
 	if j.err != nil {
 		return nil, j.err
