@@ -145,7 +145,7 @@ func (o *one) keep(ctx context.Context, w *wanted, pack *rules.Pack) error {
 	if err != nil {
 		return err
 	}
-	if err := o.Client.Create(ctx, c); err != nil && !apierrors.IsAlreadyExists(err) {
+	if err := o.Client.Create(ctx, c); err != nil { // what is kept already is seen in a moment
 		if apierrors.IsRequestEntityTooLargeError(err) || strings.Contains(err.Error(), "too large") {
 			return refused(v1alpha1.ReasonTooLarge, wholePack, "the rules are not taken: even in gzip they are larger than what an API server stores. Make several packs.")
 		}

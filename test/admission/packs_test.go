@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/test/serving"
@@ -290,6 +291,18 @@ func (w *world) packMapped(t *testing.T) {
 		t.Errorf("status %+v, want revision %s", p.Status, good)
 	}
 	w.asks("mapped/owned", true)
+	w.eventually("an Event and a metric tell of it", func() error {
+		events, err := w.Dynamic.Resource(schema.GroupVersionResource{Group: "events.k8s.io", Version: "v1", Resource: "events"}).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=CompileError"})
+		if err != nil || len(events.Items) != 1 || !strings.Contains(events.Items[0].Object["note"].(string), "mapped/owned.rego:14:") {
+			return fmt.Errorf("events %v, %v", events, err)
+		}
+		for _, r := range w.replicas {
+			if strings.Contains(w.metrics(r), `waywarden_rulepacks{reason="CompileError"} 1`) {
+				return nil
+			}
+		}
+		return errors.New("no metric")
+	})
 }
 
 // packParams: what Guardrails give to a rule is held to the schema of the revision in force.
