@@ -88,7 +88,12 @@ func shorter(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // tested runs the scenarios and the tests in Rego. The error is *Refused.
-func tested(ctx context.Context, pack *rules.Pack, f Files) error {
+func tested(ctx context.Context, pack *rules.Pack, f Files) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = mistake(p)
+		}
+	}()
 	if wrong := pack.RefusedTests(); len(wrong) > 0 {
 		return &Refused{Reason: v1alpha1.ReasonCompileError, Refusals: wrong}
 	}
