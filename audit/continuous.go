@@ -15,6 +15,7 @@ import (
 
 	"github.com/waywarden/waywarden/audit/ledger"
 	"github.com/waywarden/waywarden/audit/openreports"
+	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
@@ -43,10 +44,9 @@ type ContinuousOptions struct {
 	Report  func(Stock)
 	Tell    func(News)
 	Observe func(Observation)
-	// Held hears that the audit is held, because not everything can be read that answers depend on, and that it goes on; Unread
-	// says what that is. Each may be nil.
-	Held   func(bool)
-	Unread func() []inventory.Unread
+	// Held hears that the audit is held, because not everything can be read that answers depend on, and that it goes on. It may
+	// be nil.
+	Held func(bool)
 
 	Clock clock.WithTicker // nil is the machine's
 	Log   logr.Logger
@@ -78,8 +78,8 @@ type Continuous struct {
 	places      judgedPlaces
 	verified    time.Time
 	held        bool            // what is stored is not known well enough to be judged
-	unread      map[string]bool // kinds of which what was found stands
-	unsettled   bool            // that is for others than it was
+	unread      []report.Unread // kinds of which what was found stands
+	unsettled   bool            // these are others than they were
 
 	writer  *openreports.Writer
 	said    bool                 // that reports have no place
@@ -228,7 +228,7 @@ func (c *Continuous) take(touched []string, now time.Time) {
 	}
 	for _, ns := range touched {
 		found := c.places.found(ns)
-		found.Unread = c.unread
+		found.Unread = kindsOf(c.unread)
 		_, fresh, gone := c.ledger.Update(ns, found, now)
 		news.New, news.Resolved = append(news.New, fresh...), append(news.Resolved, gone...)
 		c.pending[ns] = time.Time{}
@@ -314,9 +314,10 @@ func (c *Continuous) notServed(err error) {
 
 // write writes the reports that are to be written. What fails stays to be written.
 func (c *Continuous) write(ctx context.Context) {
-	if c.writer == nil || c.incremental == nil {
+	if c.writer == nil || c.incremental == nil && !c.held {
 		return
 	}
+	unseen := openreports.Unseen{Held: c.held, Kinds: c.unread}
 	places := map[string]*ledger.Place{}
 	for _, p := range c.ledger.Places() {
 		places[p.Namespace] = p
@@ -330,7 +331,7 @@ func (c *Continuous) write(ctx context.Context) {
 		if c.Clock.Now().Before(c.pending[ns]) {
 			continue
 		}
-		outcome, err := c.writer.Write(ctx, p)
+		outcome, err := c.writer.Write(ctx, p, unseen)
 		if errors.Is(err, openreports.ErrNotServed) {
 			c.notServed(err)
 			return
@@ -344,7 +345,7 @@ func (c *Continuous) write(ctx context.Context) {
 			continue
 		}
 		delete(c.pending, ns)
-		if ns != "" && c.places.of[ns] == nil {
+		if ns != "" && c.places.rules != nil && c.places.of[ns] == nil && !c.stands(p) {
 			c.ledger.Forget(ns)
 		}
 	}

@@ -206,7 +206,7 @@ func TestRefusedForSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outcome, err := writer.Write(t.Context(), p)
+	outcome, err := writer.Write(t.Context(), p, openreports.Unseen{})
 	if err != nil || outcome != openreports.Smaller {
 		t.Fatalf("20,000 findings: %s, %v", outcome, err)
 	}
@@ -216,7 +216,7 @@ func TestRefusedForSize(t *testing.T) {
 	if len(results) == 0 || len(results) == 20_000 {
 		t.Errorf("%d results were taken", len(results))
 	}
-	if outcome, err = writer.Write(t.Context(), p); err != nil || outcome != openreports.Unchanged {
+	if outcome, err = writer.Write(t.Context(), p, openreports.Unseen{}); err != nil || outcome != openreports.Unchanged {
 		t.Errorf("the same once more: %s, %v", outcome, err)
 	}
 }
