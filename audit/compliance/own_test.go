@@ -253,6 +253,9 @@ func TestLarge(t *testing.T) {
 	if want := fmt.Sprintf("%d more findings, none of them worse, are not on this page", len(r.Findings)-1000); !strings.Contains(html, want) {
 		t.Errorf("the page does not say %q", want)
 	}
+	if want := `and 990 more on this page, of <a href="#check-effect_l7-deny-no-op">effect/l7-deny-no-op</a></div>`; !strings.Contains(html, want) {
+		t.Errorf("the page does not say %q", want)
+	}
 	oscal := written(t, "oscal", r)
 	each := len(oscal) / (len(r.Findings) + len(r.Objects))
 	t.Logf("%d findings at %d objects for %d controls: %d bytes as OSCAL, %d for each finding and object", len(r.Findings), len(r.Objects), assessed(r), len(oscal), each)
