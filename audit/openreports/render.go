@@ -79,8 +79,8 @@ type Options struct {
 	MaxBytes int
 	// Owner, where it is set, takes the objects along when it goes.
 	Owner *metav1.OwnerReference
-	// Checks are those whose controls are named with their results.
-	Checks []*policies.Check
+	// Checks are those whose controls are named with their results, as they are when something is rendered; nil for none.
+	Checks func() []*policies.Check
 	// Unseen is what could not be looked at.
 	Unseen Unseen
 }
@@ -96,8 +96,10 @@ func Render(p *ledger.Place, o Options) *unstructured.Unstructured {
 		r.OwnerReferences = []metav1.OwnerReference{*o.Owner}
 	}
 	controls := map[string]policies.Controls{}
-	for _, c := range o.Checks {
-		controls[c.ID] = c.Controls
+	if o.Checks != nil {
+		for _, c := range o.Checks() {
+			controls[c.ID] = c.Controls
+		}
 	}
 	r.Annotations = map[string]string{}
 	fill(&r, p, controls, o)

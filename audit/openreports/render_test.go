@@ -54,7 +54,7 @@ func TestTenThousandFindings(t *testing.T) {
 		p := &ledger.Place{Namespace: "shop", Open: records(10_000), Passed: 123_456, Failed: 2}
 		p.Open[17].Exempt = true
 		p.Open[18].Action = v1alpha1.Audit
-		u := Render(p, Options{API: api, Checks: policies.Checks()})
+		u := Render(p, Options{API: api, Checks: func() []*policies.Check { return policies.Checks() }})
 		if n := bytesOf(t, u.Object); n > DefaultMaxBytes || n < DefaultMaxBytes/2 {
 			t.Errorf("%s: %d bytes, which is more than %d, or less than makes sense", api, n, DefaultMaxBytes)
 		}
@@ -93,7 +93,7 @@ func TestBounds(t *testing.T) {
 					open[i].FirstSeen = monday.Add(-time.Duration(i%moments) * 17 * time.Second)
 				}
 				place := &ledger.Place{Namespace: "shop", Open: open, Resolved: resolved(30)}
-				u := Render(place, Options{API: OpenReports, MaxBytes: most, Checks: policies.Checks(), Unseen: blind})
+				u := Render(place, Options{API: OpenReports, MaxBytes: most, Checks: func() []*policies.Check { return policies.Checks() }, Unseen: blind})
 				if got := bytesOf(t, u.Object); got > most {
 					t.Errorf("%d findings of %d moments in at most %d bytes take %d", n, moments, most, got)
 				}
