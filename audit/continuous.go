@@ -80,6 +80,7 @@ type Continuous struct {
 	unsettled   bool            // these are others than they were
 
 	writer  *openreports.Writer
+	read    bool                 // what was stored has been read
 	said    bool                 // that reports have no place
 	pending map[string]time.Time // namespaces whose reports are to be written, and not before when
 	latest  atomic.Pointer[Tallied]
@@ -125,7 +126,7 @@ func (c *Continuous) Latest() *Tallied { return c.latest.Load() }
 func (c *Continuous) Start(ctx context.Context) error {
 	ticker := c.Clock.NewTicker(tick)
 	defer ticker.Stop()
-	for !c.connect(ctx, true) { // before anything is new, it must be known what is old
+	for !c.connect(ctx) { // before anything is new, it must be known what is old
 		select {
 		case <-ctx.Done():
 			return nil
@@ -154,7 +155,7 @@ func (c *Continuous) Start(ctx context.Context) error {
 			c.audit(now)
 			if c.incremental != nil && c.Clock.Since(c.verified) >= c.Interval {
 				c.verify()
-				c.connect(ctx, false)
+				c.connect(ctx)
 			}
 			c.write(ctx)
 		}
@@ -267,17 +268,20 @@ func (c *Continuous) observe(o Observation) {
 	}
 }
 
-// connect finds where reports are stored, and reads them when first is set; false where that has to be tried again first.
-func (c *Continuous) connect(ctx context.Context, first bool) bool {
+// connect finds where reports are stored, and reads them the first time that they can be read; false where that has to be tried
+// again first.
+func (c *Continuous) connect(ctx context.Context) bool {
 	if c.Reports == nil {
 		return true
 	}
 	writer, err := c.Reports(ctx)
-	if err == nil && first {
+	if err == nil && !c.read {
 		var unread error
 		if unread, err = writer.Restore(ctx, c.ledger); unread != nil {
 			c.Log.Error(unread, "a stored report cannot be read, and is written anew")
 		}
+		c.read = err == nil
+		c.unsettled = c.unsettled || c.read
 	} else if err == nil {
 		err = writer.Check(ctx)
 	}

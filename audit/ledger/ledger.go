@@ -4,6 +4,7 @@ package ledger
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -84,7 +85,8 @@ func New(o Options) *Ledger {
 	return &Ledger{options: o, places: map[string]*Place{}}
 }
 
-// Restore gives back what was known of a namespace before a restart. Call it before the first Update of the namespace.
+// Restore gives back what was known of a namespace before a restart. Where that can only be read after the first Update, what is found
+// is as old as it was known to be, and what is not found counts as gone with the next Update.
 func (l *Ledger) Restore(p *Place) {
 	p.seen = map[string]time.Time{}
 	for _, u := range p.Unlisted {
@@ -93,7 +95,34 @@ func (l *Ledger) Restore(p *Place) {
 	for _, r := range p.Open {
 		p.seen[Key(r.Fingerprint)] = r.FirstSeen
 	}
+	if is := l.places[p.Namespace]; is != nil {
+		is.age(p)
+		return
+	}
 	l.places[p.Namespace] = p
+}
+
+// age enters what was known before.
+func (p *Place) age(before *Place) {
+	found := maps.Clone(p.seen)
+	for i := range p.Open {
+		r := &p.Open[i]
+		if at, known := before.seen[Key(r.Fingerprint)]; known && at.Before(r.FirstSeen) {
+			r.FirstSeen = at
+		}
+		p.seen[Key(r.Fingerprint)] = r.FirstSeen
+	}
+	for _, r := range before.Open {
+		if _, known := found[Key(r.Fingerprint)]; !known {
+			p.Open, p.seen[Key(r.Fingerprint)] = append(p.Open, r), r.FirstSeen
+		}
+	}
+	for _, u := range before.Unlisted {
+		if _, known := found[u.Key]; !known {
+			p.Unlisted, p.seen[u.Key] = append(p.Unlisted, u), u.FirstSeen
+		}
+	}
+	p.Resolved = append(p.Resolved, before.Resolved...)
 }
 
 // Found is what was found in a namespace.

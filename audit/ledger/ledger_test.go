@@ -77,6 +77,21 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// TestRestoreLate: what could not be read at first, because nobody had given the right to, makes older what was found meanwhile, and
+// what is not found any more is gone.
+func TestRestoreLate(t *testing.T) {
+	before := New(Options{})
+	p, _, _ := before.Update("shop", found("a", "b", "c", "d"), monday)
+	stored := &Place{Namespace: "shop", Open: p.Open[:2], Unlisted: []Unlisted{unlisted(p.Open[2]), unlisted(p.Open[3])}}
+	after := New(Options{})
+	after.Update("shop", found("a", "c", "e"), monday.AddDate(0, 0, 3))
+	after.Restore(stored)
+	p, fresh, gone := after.Update("shop", found("a", "c", "e"), monday.AddDate(0, 0, 4))
+	if diff := cmp.Diff([][]string{{"a 0 4 -", "c 0 4 -", "e 3 4 -"}, {}, {"b 0 0 4", " 0 0 4"}}, [][]string{names(p.Open), names(fresh), names(gone)}); diff != "" {
+		t.Errorf("open, new, gone (-want +got):\n%s", diff)
+	}
+}
+
 func unlisted(r Record) Unlisted {
 	return Unlisted{Key: Key(r.Fingerprint), Kind: r.Object.Kind, As: "fail", FirstSeen: r.FirstSeen}
 }
@@ -107,6 +122,7 @@ func TestUnread(t *testing.T) {
 	if last := gone[1]; last.Fingerprint != Key(whole.Open[3].Fingerprint) || last.Object.Kind != "AuthorizationPolicy" || len(p.Unlisted) > 0 {
 		t.Errorf("of what was known by its key alone is told %+v; %d are left", last, len(p.Unlisted))
 	}
+	l = New(Options{})
 	l.Restore(&Place{Namespace: "shop", Unlisted: []Unlisted{unlisted(whole.Open[3])}})
 	if _, _, gone := l.Update("shop", Found{Unread: map[string]bool{"Service": true}}, day(5)); len(gone) != 1 {
 		t.Errorf("another kind cannot be read, and %d are gone", len(gone))
