@@ -42,7 +42,7 @@ var layers = map[string]layer{
 	"audit/compliance":  {[]string{"audit/report", "policies", "policies/mesh", "policies/decide", "api/*", "rules/controls"}, []string{"*"}},
 	"audit/attest":      {[]string{"audit/compliance"}, []string{"*"}},
 	"audit/ledger":      {[]string{"audit/report", "policies", "api/*"}, []string{"*"}},
-	"audit/openreports": {[]string{"audit/ledger", "policies", "policies/mesh", "api/*"}, []string{"*"}},
+	"audit/openreports": {[]string{"audit/ledger", "audit/report", "policies", "policies/mesh", "api/*"}, []string{"*"}},
 	"certs":             {nil, []string{"*"}},
 	"memory":            {nil, []string{"*"}},
 	"webhook":           {[]string{"webhook/*", "policies/*", "inventory/*", "api/*"}, []string{"*"}},
