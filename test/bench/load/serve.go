@@ -47,7 +47,7 @@ func (o options) answer(ctx context.Context) error {
 	}}})
 	handler := http.Handler(&admission.Webhook{Handler: admission.HandlerFunc(func(context.Context, admission.Request) admission.Response { return admission.Allowed("") })})
 	if o.serve == "waywarden" {
-		a, err := reviews.Admission(o.mesh())
+		a, err := reviews.Admission(o.mesh(), reviews.Checks(o.library))
 		if err != nil {
 			return err
 		}

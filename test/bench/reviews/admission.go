@@ -15,12 +15,22 @@ import (
 	_ "github.com/waywarden/waywarden/policies/checks" // the built-in checks register themselves
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/rules/zerotrust"
 	"github.com/waywarden/waywarden/test/bench/filemesh"
 	"github.com/waywarden/waywarden/webhook"
 )
 
-// Admission is a webhook with every check, and a Guardrail that denies, over a mesh that does not change.
-func Admission(o filemesh.Options) (*webhook.Admission, error) {
+// Checks are all that come with the program: the built-in checks, and the rules of the zero-trust library or not.
+func Checks(library bool) []*policies.Check {
+	checks := policies.Checks()
+	if library {
+		checks = append(checks, zerotrust.Pack().Checks()...)
+	}
+	return checks
+}
+
+// Admission is a webhook with these checks, and a Guardrail that denies, over a mesh that does not change.
+func Admission(o filemesh.Options, checks []*policies.Check) (*webhook.Admission, error) {
 	var manifests bytes.Buffer
 	if err := filemesh.Write(&manifests, o); err != nil {
 		return nil, err
@@ -34,7 +44,7 @@ func Admission(o filemesh.Options) (*webhook.Admission, error) {
 	if len(problems) > 0 {
 		return nil, problems[0]
 	}
-	return webhook.New(webhook.Options{Log: logr.Discard(), Checks: policies.Checks(), Source: webhook.Source{
+	return webhook.New(webhook.Options{Log: logr.Discard(), Checks: checks, Source: webhook.Source{
 		Snapshot: func() *mesh.Snapshot { return snapshot }, Rulebook: func() *decide.Rulebook { return rules }, Now: time.Now,
 		Get:           func(context.Context, mesh.Kind, string, string) (*mesh.Object, error) { return nil, nil },
 		MayBreakGlass: func(context.Context, authenticationv1.UserInfo) (bool, error) { return false, nil },

@@ -26,13 +26,16 @@ func BenchmarkValidate(b *testing.B) {
 		if services == 500 {
 			b.Run("noop", func(b *testing.B) { serve(b, noop, bodies) })
 		}
-		a, err := Admission(o)
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Run(fmt.Sprintf("waywarden/services=%d", services), func(b *testing.B) { serve(b, a.Validating(), bodies) })
-		for _, kind := range []string{"AuthorizationPolicy", "Service", "Namespace"} {
-			b.Run(fmt.Sprintf("waywarden/services=%d/%s", services, kind), func(b *testing.B) { serve(b, a.Validating(), of(kind, bodies)) })
+		for _, library := range []bool{false, true} {
+			a, err := Admission(o, Checks(library))
+			if err != nil {
+				b.Fatal(err)
+			}
+			name := fmt.Sprintf("waywarden/services=%d/library=%t", services, library)
+			b.Run(name, func(b *testing.B) { serve(b, a.Validating(), bodies) })
+			for _, kind := range []string{"AuthorizationPolicy", "Service", "Namespace"} {
+				b.Run(name+"/"+kind, func(b *testing.B) { serve(b, a.Validating(), of(kind, bodies)) })
+			}
 		}
 	}
 }
