@@ -80,7 +80,10 @@ func (r *Rule) example() string {
 func (p *Pack) answer(r *Rule, view *policies.View, o *mesh.Object, to reporter) (skipped []string) {
 	s := sessionOf(view, p.remembered)
 	c := collected{rule: r, object: o}
-	for _, a := range p.ask(s, o).all(r) { // none on an occasion on which it is not asked
+	for _, a := range p.ask(s, o).all { // none of a rule that is not asked on this occasion
+		if a.probe.rule != r {
+			continue
+		}
 		if wrong := c.add(a); wrong != "" {
 			to.Fail(wrong)
 			return nil

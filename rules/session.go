@@ -9,6 +9,7 @@ import (
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/rules/sieve"
 )
 
 // session is what rules found out in one View, so that the same question is answered once. Like a View it is for one
@@ -19,9 +20,8 @@ type session struct {
 	// and objects has its term.
 	remembered *remembered
 	own        *mesh.Object
-	// answers are those to questions, by name and arguments.
-	objects map[*mesh.Object]*ast.Term
-	answers map[string]*ast.Term
+	objects    map[*mesh.Object]*ast.Term
+	answers    map[inquired]*told
 	// last holds for each pack what its rules answered about the object that was asked about last: checks are asked one by
 	// one, and rules answer together.
 	last map[*Pack]*answers
@@ -31,7 +31,7 @@ type session struct {
 
 func sessionOf(view *policies.View, r *remembered) *session {
 	return policies.Once(view, "what rules in Rego found out", func(*mesh.Snapshot) *session {
-		return &session{view: view, remembered: r, objects: map[*mesh.Object]*ast.Term{}, answers: map[string]*ast.Term{},
+		return &session{view: view, remembered: r, objects: map[*mesh.Object]*ast.Term{}, answers: map[inquired]*told{},
 			last: map[*Pack]*answers{}, spent: map[*Rule]int{}}
 	})
 }
@@ -49,25 +49,77 @@ func (s *session) object(o *mesh.Object) *ast.Term {
 	return t
 }
 
-// once answers a question about the mesh the first time it is asked with these arguments. Nil is undefined.
-func (s *session) once(name string, args []*ast.Term, answer func() *ast.Term) *ast.Term {
-	var b strings.Builder
-	b.WriteString(name)
-	for _, a := range args {
-		b.WriteByte(0)
-		if text, ok := a.Value.(ast.String); ok {
-			b.WriteString(string(text))
-		} else {
-			b.WriteString(a.String())
+// inquired is a question with its arguments.
+type inquired struct {
+	*inquiry
+	args [4]string
+}
+
+// told is what the mesh says to a question, and what was read for it.
+type told struct {
+	value   sieve.Value
+	term    *ast.Term // nil until somebody needs it
+	mistake wrongArgument
+	view    *policies.View
+	reads   []mesh.Read
+}
+
+// ask answers a question about the mesh the first time it is asked with these arguments.
+func (s *session) ask(q *inquiry, args []sieve.Value) *told {
+	key := inquired{inquiry: q}
+	for i, a := range args {
+		t, ok := a.AsText()
+		if !ok || i >= len(key.args) {
+			t = written(args)
+			key.args = [4]string{t}
+			break
 		}
+		key.args[i] = t
 	}
-	key := b.String()
 	if t, ok := s.answers[key]; ok {
+		s.view.Again(t.reads)
 		return t
 	}
-	t := answer()
+	outer := s.view.Begin()
+	t := &told{view: s.view}
+	t.answer(func() sieve.Value { return q.answer(s, args) })
+	t.reads = s.view.End(outer)
 	s.answers[key] = t
 	return t
+}
+
+// written are arguments of which some are no texts.
+func written(args []sieve.Value) string {
+	var b strings.Builder
+	for _, a := range args {
+		b.WriteByte(0)
+		b.WriteString(a.Term().String())
+	}
+	return b.String()
+}
+
+// answer finds the value, or out that the question is a mistake.
+func (t *told) answer(find func() sieve.Value) {
+	defer func() {
+		if r := recover(); r != nil {
+			m, ok := r.(wrongArgument)
+			if !ok {
+				panic(r)
+			}
+			t.mistake = m
+		}
+	}()
+	t.value = find()
+}
+
+// asTerm is the answer as OPA has it; nil where it is undefined.
+func (t *told) asTerm() *ast.Term {
+	if t.term == nil {
+		outer := t.view.Begin()
+		t.term = t.value.Term()
+		t.reads = append(t.reads, t.view.End(outer)...)
+	}
+	return t.term
 }
 
 // asking is the context of an evaluation, by which built-ins find the session.

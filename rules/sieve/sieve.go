@@ -1,0 +1,147 @@
+// Package sieve says of a rule, quickly, that it certainly finds nothing. Most rules find nothing in most objects, and OPA takes
+// some microseconds and dozens of allocations to say so: the object becomes terms first, and every step of a rule is looked up
+// anew. A sieve walks through what the rule asks on the object as it was decoded, in the order in which OPA would, and knows three
+// answers:
+//
+//	none      nothing in it can hold, and nothing can fail: OPA is not asked
+//	some      it may hold: OPA is asked, and what OPA says counts
+//	unknown   something that is not known here: OPA is asked
+//
+// So a sieve is never the one who finds something, and whoever adds to it has one thing to get right: none must be certain. What it
+// does not know (most built-ins, `with`, patterns) is no mistake; it only costs the time that OPA takes. A built-in that can fail
+// counts as unknown wherever it would, because a rule that fails must say so.
+package sieve
+
+import (
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+type verdict uint8
+
+const (
+	none verdict = iota
+	some
+	unknown
+)
+
+func is(b bool) verdict {
+	if b {
+		return some
+	}
+	return none
+}
+
+// Sieve is what was made of the rules of some names. It is immutable and safe for concurrent use.
+type Sieve struct{ bodies []*block }
+
+// Compiler makes sieves of what OPA's compiler has made. It is for one goroutine.
+type Compiler struct {
+	rules     *ast.Compiler
+	questions func(name string) (arity int, ok bool)
+	functions map[string]*function
+}
+
+// NewCompiler makes sieves of compiled rules. questions says which built-ins [Occasion.Ask] answers, and how many
+// arguments they have.
+func NewCompiler(rules *ast.Compiler, questions func(name string) (arity int, ok bool)) *Compiler {
+	return &Compiler{rules: rules, questions: questions, functions: map[string]*function{}}
+}
+
+// Sieve is one for the partial sets of some names, as in data.acme.no_latest.deny.
+func (c *Compiler) Sieve(refs ...ast.Ref) *Sieve {
+	out := &Sieve{}
+	for _, ref := range refs {
+		for _, r := range c.rules.GetRulesExact(ref) {
+			s := c.scope()
+			out.bodies = append(out.bodies, s.finish(s.body(r.Body, found{})))
+		}
+	}
+	return out
+}
+
+// Occasion is what a rule is asked about.
+type Occasion struct {
+	// Input is a part of the input, as in "object"; [Unknown] for one that is not known here.
+	Input func(part string) Value
+	// Params are those of the rule that is asked.
+	Params Value
+	// Ask answers a question to the mesh. The arguments are only lent; ok is false where the question is a mistake.
+	Ask func(question string, args []Value) (answer Value, ok bool)
+}
+
+// patience is how many steps a sieve walks before it leaves the rest to OPA, which looks at the clock.
+const patience = 20_000
+
+// Machine runs sieves. It is for one goroutine, and may be used again.
+type Machine struct {
+	on        Occasion
+	steps     int
+	stack     []Value
+	top       int
+	collected []Value
+	args      []Value
+	inputs    [len(inputs)]Value
+	read      [len(inputs)]bool
+	docs      map[*function]Value
+	doubtful  bool // something was met that may hold an item twice
+}
+
+// Start begins with another occasion: nothing is remembered of the last one.
+func (m *Machine) Start(on Occasion) {
+	clear(m.stack)
+	clear(m.collected[:cap(m.collected)])
+	clear(m.args[:cap(m.args)])
+	m.on, m.top, m.collected, m.args, m.read, m.inputs = on, 0, m.collected[:0], m.args[:0], [len(inputs)]bool{}, [len(inputs)]Value{}
+	m.With(on.Params)
+}
+
+// With goes on with other parameters.
+func (m *Machine) With(params Value) {
+	m.on.Params = params
+	clear(m.docs)
+}
+
+// Passes is whether the rules of a sieve may find something, or fail; false is certain.
+func (m *Machine) Passes(s *Sieve) bool {
+	m.steps = 0
+	for _, b := range s.bodies {
+		if m.run(b) != none {
+			return true
+		}
+	}
+	return false
+}
+
+// inputs are the parts of the input that are known here.
+var inputs = [...]string{"object", "effects", "namespace", "phase", "operation", "dryRun"}
+
+func (m *Machine) input(i int) Value {
+	if !m.read[i] {
+		m.inputs[i], m.read[i] = m.on.Input(inputs[i]), true
+	}
+	return m.inputs[i]
+}
+
+// block is a body whose variables have places.
+type block struct {
+	first node
+	slots int
+}
+
+// run looks for whatever makes a body hold.
+func (m *Machine) run(b *block) verdict {
+	base := m.push(b.slots)
+	out := b.first.run(m, base)
+	m.top = base
+	return out
+}
+
+// push makes room for variables.
+func (m *Machine) push(slots int) (base int) {
+	base = m.top
+	m.top += slots
+	for len(m.stack) < m.top {
+		m.stack = append(m.stack, Value{})
+	}
+	return base
+}
