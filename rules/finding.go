@@ -249,7 +249,7 @@ func (r *Rule) field(f *policies.Finding, key string, v *ast.Term, o *mesh.Objec
 	case "remedy":
 		f.Remedy = text
 	case "path":
-		f.Field = fieldPath(text, o.Content)
+		f.Field = fieldPath(text, o)
 	case "verdict":
 		f.Verdict = policies.Verdict(text)
 		if !slices.Contains(verdicts(), text) {
@@ -316,12 +316,12 @@ func reference(key string, v *ast.Term) (ref mesh.Ref, err error) {
 }
 
 // fieldPath is a path as findings write it, as in "spec.rules[0].from", of one written so or as a JSON pointer.
-func fieldPath(p string, content map[string]any) string {
+func fieldPath(p string, o *mesh.Object) string {
 	if !strings.HasPrefix(p, "/") {
 		return p
 	}
 	var b strings.Builder
-	var at any = content
+	var at any = o.Content()
 	for _, e := range strings.Split(p[1:], "/") {
 		e = strings.NewReplacer("~1", "/", "~0", "~").Replace(e)
 		switch x := at.(type) {

@@ -71,7 +71,7 @@ func (l *items[T]) Term() *ast.Term {
 	return array(l.of, func(of T) *ast.Term { return l.seen(of).Term() })
 }
 
-// stored is a stored object, which is made a term once for all requests.
+// storedObject is a stored object whose content is at hand. It is made a term once for all requests.
 type storedObject struct {
 	*mesh.Object
 	session *session
@@ -79,7 +79,7 @@ type storedObject struct {
 
 // Get is a field of what is stored.
 func (o *storedObject) Get(field string) sieve.Value {
-	if v, ok := o.Content[field]; ok {
+	if v, ok := o.AtHand()[field]; ok {
 		return sieve.Of(v)
 	}
 	return sieve.Value{}
@@ -88,7 +88,12 @@ func (o *storedObject) Get(field string) sieve.Value {
 // Term is the object as it is stored.
 func (o *storedObject) Term() *ast.Term { return o.session.object(o.Object) }
 
-func (s *session) seen(o *mesh.Object) sieve.Value { return sieve.Of(&storedObject{o, s}) }
+func (s *session) seen(o *mesh.Object) sieve.Value {
+	if o.AtHand() == nil {
+		return sieve.Of(s.object(o)) // to read it would cost more than its term, which is there for the next request too
+	}
+	return sieve.Of(&storedObject{o, s})
+}
 
 // effects are the effects of a policy.
 type effects []policies.Effect

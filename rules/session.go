@@ -20,6 +20,7 @@ type session struct {
 	// and objects has its term.
 	remembered *remembered
 	own        *mesh.Object
+	content    map[string]any // of own
 	objects    map[*mesh.Object]*ast.Term
 	answers    map[inquired]*told
 	// last holds for each pack what its rules answered about the object that was asked about last: checks are asked one by
@@ -44,9 +45,27 @@ func (s *session) object(o *mesh.Object) *ast.Term {
 	if s.own != o {
 		return s.remembered.term(o)
 	}
-	t := objectTerm(o)
+	t := ast.NewTerm(ast.MustInterfaceToValue(s.contentOf(o)))
 	s.objects[o] = t
 	return t
+}
+
+// about begins with another object.
+func (s *session) about(o *mesh.Object) {
+	if s.own != o {
+		s.own, s.content = o, nil
+	}
+}
+
+// contentOf is that of an object, of the one that is asked about read once.
+func (s *session) contentOf(o *mesh.Object) map[string]any {
+	if o != s.own {
+		return o.Content()
+	}
+	if s.content == nil {
+		s.content = o.Content()
+	}
+	return s.content
 }
 
 // inquired is a question with its arguments.

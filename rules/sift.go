@@ -48,7 +48,7 @@ func (s *session) input(o *mesh.Object, part string) sieve.Value {
 		if admission && occasion.Operation == "DELETE" {
 			return sieve.Of(nil)
 		}
-		return sieve.Of(o.Content)
+		return sieve.Of(s.contentOf(o))
 	case "effects":
 		return sieve.Of(effects(s.view.Effects(o)))
 	case "namespace":

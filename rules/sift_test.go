@@ -113,9 +113,8 @@ func (s *sides) random(r *rand.Rand, pool []*mesh.Object) {
 				asked.Phase, asked.Operation = policies.AtAdmission, []string{"CREATE", "UPDATE", "DELETE"}[r.IntN(3)]
 			}
 			s.compare(in, o, asked)
-			wrong := *o
-			wrong.Content = putWrong(r, o.Content).(map[string]any)
-			o, in = &wrong, in.With(&wrong)
+			o = o.WithContent(putWrong(r, o.Content()).(map[string]any))
+			in = in.With(o)
 		}
 	}
 }
@@ -126,7 +125,7 @@ func (s *sides) compare(in *mesh.Snapshot, o *mesh.Object, asked policies.Occasi
 	with, passed, all := s.say(s.with, in, o, asked)
 	without, _, _ := s.say(s.without, in, o, asked)
 	if diff := cmp.Diff(without, with); diff != "" {
-		s.t.Fatalf("%s, %s %s (-without +with the sieve):\n%s\n%v", o, asked.PhaseOr(), asked.Operation, diff, o.Content)
+		s.t.Fatalf("%s, %s %s (-without +with the sieve):\n%s\n%v", o, asked.PhaseOr(), asked.Operation, diff, o.Content())
 	}
 	s.asked, s.passed, s.told = s.asked+all, s.passed+passed, s.told+len(without)
 }
