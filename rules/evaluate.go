@@ -40,6 +40,7 @@ type answer struct {
 	params            policies.Params // the key is "" for the defaults
 	deny, skip, patch []*ast.Term     // sorted
 	failure           string          // why there is no answer
+	open              bool            // OPA has to be asked
 }
 
 // ask is what the rules say of an object.
@@ -55,26 +56,27 @@ func (p *Pack) ask(s *session, o *mesh.Object) *answers {
 	if plan == nil {
 		return out
 	}
-	passed := p.sift(s, plan, o)
-	if len(passed) == 0 {
-		return out
-	}
+	out.all = p.sift(s, plan, o)
 	var all needs
-	for _, a := range passed {
-		all = all.and(a.probe.needs)
+	open := false
+	for _, a := range out.all {
+		if a.open {
+			all, open = all.and(a.probe.needs), true
+		}
 	}
-	in := p.input(s, o, all)
-	p.askAll(s, passed, in, o)
-	out.all = passed
+	if open {
+		p.askAll(s, out.all, p.input(s, o, all), o)
+	}
 	return out
 }
 
-// askAll answers: those with defaults together, and those with other parameters each by itself.
+// askAll answers what is open: with defaults together, and with other parameters each by itself.
 func (p *Pack) askAll(s *session, all []answer, in map[string]any, o *mesh.Object) {
 	input := ast.NewTerm(ast.LazyObject(in))
 	together := p.askTogether(s, all, o, input)
 	for i, a := range all {
 		switch {
+		case !a.open:
 		case a.params.Key != "":
 			all[i] = p.askAlone(s, a.probe, o, a.probe.input(withParams(in, a.probe.rule, a.params)))
 			all[i].params = a.params
@@ -88,11 +90,11 @@ func (p *Pack) askAll(s *session, all []answer, in map[string]any, o *mesh.Objec
 	}
 }
 
-// askTogether asks all that have their defaults at once; nil where there is only one, or where one of them goes wrong.
+// askTogether asks all that are open and have their defaults at once; nil where there is only one, or where one of them goes wrong.
 func (p *Pack) askTogether(s *session, all []answer, o *mesh.Object, input *ast.Term) topdown.QueryResult {
 	var probes []*probe
 	for _, a := range all {
-		if a.params.Key == "" && !a.probe.replaces {
+		if a.open && a.params.Key == "" && !a.probe.replaces {
 			probes = append(probes, a.probe)
 		}
 	}

@@ -13,7 +13,7 @@ func Unsieved(p *Pack) *Pack {
 	return &out
 }
 
-// Sifted is how many of the questions about an object a sieve lets through, of how many.
+// Sifted is how many of the questions about an object are left to OPA, of how many.
 func Sifted(p *Pack, view *policies.View, o *mesh.Object) (through, all int) {
 	plan := p.plans[slot{o.Kind, view.Occasion.PhaseOr(), view.Occasion.Operation}]
 	if plan == nil {
@@ -22,5 +22,10 @@ func Sifted(p *Pack, view *policies.View, o *mesh.Object) (through, all int) {
 	for _, q := range plan.asked {
 		all += 1 + len(view.Occasion.Parameters.Of(q.rule.ID))
 	}
-	return len(p.sift(sessionOf(view, p.remembered), plan, o)), all
+	for _, a := range p.sift(sessionOf(view, p.remembered), plan, o) {
+		if a.open {
+			through++
+		}
+	}
+	return through, all
 }

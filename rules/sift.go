@@ -6,8 +6,8 @@ import (
 	"github.com/waywarden/waywarden/rules/sieve"
 )
 
-// sift is which rules of a plan have to be asked about an object, with their defaults and with each set of parameters that Guardrails
-// give. The others certainly find nothing.
+// sift is what the rules of a plan say of an object, with their defaults and with each set of parameters that Guardrails give. Those that
+// say nothing are left out; those that OPA has to be asked are open.
 func (p *Pack) sift(s *session, plan *plan, o *mesh.Object) []answer {
 	m := p.machines.Get().(*sieve.Machine)
 	defer p.machines.Put(m)
@@ -16,28 +16,43 @@ func (p *Pack) sift(s *session, plan *plan, o *mesh.Object) []answer {
 	var out []answer
 	given := s.view.Occasion.Parameters
 	for _, q := range plan.asked {
-		if q.passes(m, q.defaults) {
-			out = append(out, answer{probe: q})
+		if a := q.sift(m, q.defaults); a.says() {
+			out = append(out, a)
 		}
 		if q.rule.Params == nil || given == nil {
 			continue
 		}
 		for _, params := range given.Of(q.rule.ID) {
-			if q.sieve == nil || q.passes(m, sieve.Of(plain(q.rule.withDefaults(params.Values)))) {
-				out = append(out, answer{probe: q, params: params})
+			if a := q.sift(m, sieve.Of(plain(q.rule.withDefaults(params.Values)))); a.says() {
+				a.params = params
+				out = append(out, a)
 			}
 		}
 	}
 	return out
 }
 
-func (q *probe) passes(m *sieve.Machine, params sieve.Value) bool {
+// The sets of a sieve.
+const (
+	denySet = iota
+	skipSet
+)
+
+func (q *probe) sift(m *sieve.Machine, params sieve.Value) answer {
+	out := answer{probe: q, open: true}
 	if q.sieve == nil {
-		return true
+		return out
 	}
 	m.With(params)
-	return m.Passes(q.sieve)
+	deny, known := m.Members(q.sieve, denySet)
+	if !known || len(deny) > 0 && q.rule.patches { // a patch is OPA's business
+		return out
+	}
+	skip, known := m.Members(q.sieve, skipSet)
+	return answer{probe: q, open: !known, deny: deny, skip: skip}
 }
+
+func (a *answer) says() bool { return a.open || len(a.deny) > 0 || len(a.skip) > 0 }
 
 // input is a part of what a rule is asked about.
 func (s *session) input(o *mesh.Object, part string) sieve.Value {

@@ -20,7 +20,7 @@ import (
 
 // TestSieveChangesNothing: what a pack says of an object is the same whether a sieve stands before OPA or not. It is asked about the
 // objects of all scenarios, in meshes of their own and in random ones; and about the same with some part put wrong, which is where a
-// sieve that is sure too early would be found out.
+// sieve that is sure of what it does not know would be found out.
 func TestSieveChangesNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		pack  *rules.Pack
@@ -32,12 +32,12 @@ func TestSieveChangesNothing(t *testing.T) {
 			for seed := range c.seeds {
 				s.random(rand.New(rand.NewPCG(seed, 1)), pool)
 			}
-			t.Logf("%d questions, %d of which OPA answered behind the sieve; %d answers were not empty", s.asked, s.passed, s.told)
+			t.Logf("%d questions, %d of which were left to OPA; %d answers were not empty", s.asked, s.passed, s.told)
 			if s.told < s.asked/1000 {
 				t.Errorf("only %d of %d answers say anything: the test says little", s.told, s.asked)
 			}
-			if name == "the library" && s.passed > s.told*5/4 {
-				t.Errorf("%d questions pass, and %d are answered: the sieve lets through too much", s.passed, s.told)
+			if name == "the library" && s.passed > s.asked/10 {
+				t.Errorf("%d of %d questions are left to OPA: the sieve knows too little", s.passed, s.asked)
 			}
 		})
 	}
@@ -149,7 +149,7 @@ func (s *sides) say(p *rules.Pack, in *mesh.Snapshot, o *mesh.Object, asked poli
 
 // putWrong is a copy of what was decoded with one part of it another one, gone, or there twice.
 func putWrong(r *rand.Rand, v any) any {
-	odd := []any{nil, true, false, int64(0), int64(-1), 1.5, "", "*", "http://x", "ALLOW", []any{}, []any{""}, []any{"*", "*"}, map[string]any{}, map[string]any{"a": []any{nil}}}
+	odd := []any{nil, true, false, int64(0), int64(-1), 1.5, 2.0, "", "*", "http://x", "ALLOW", []any{}, []any{""}, []any{"*", "*"}, map[string]any{}, map[string]any{"a": []any{nil}}}
 	switch x := v.(type) {
 	case map[string]any:
 		out := maps.Clone(x)

@@ -1,6 +1,7 @@
 package sieve
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf8"
 )
@@ -141,10 +142,25 @@ func concat(between, of, _ Value) Value {
 	return Text(strings.Join(parts, between.text))
 }
 
-// sprintf is some text: what it says is only read in findings.
+// sprintf prints texts and whole numbers as OPA does. With anything else it is some text, of which no more is known.
 func sprintf(format, args, _ Value) Value {
+	n, ok := args.length()
 	if format.kind != text || args.kind != list {
 		return Unknown
 	}
-	return Value{kind: opaque}
+	if !ok || args.n != 0 {
+		return Value{kind: opaque}
+	}
+	in := make([]any, n)
+	for i := range n {
+		switch v := args.at(i); v.kind {
+		case text:
+			in[i] = v.text
+		case number:
+			in[i] = v.n
+		default:
+			return Value{kind: opaque}
+		}
+	}
+	return Text(fmt.Sprintf(format.text, in...))
 }

@@ -30,12 +30,14 @@ func (s *scope) inner() *scope {
 	return &scope{Compiler: s.Compiler, slots: s.slots, count: s.count, bound: maps.Clone(s.bound), mayFail: new(bool)}
 }
 
-// body makes nodes of a body.
-func (s *scope) body(body ast.Body, end node) (first node) {
-	if !s.all(body) {
-		end = leave{}
+// collected makes nodes of a body of which a value counts.
+func (s *scope) collected(body ast.Body, value *ast.Term) (first node) {
+	if s.all(body) {
+		if v, ok := s.operand(value); ok {
+			return s.chain(collect{value: v})
+		}
 	}
-	return s.chain(end)
+	return s.chain(leave{})
 }
 
 // all makes nodes of expressions, up to the first that is left to OPA; false where there is one.

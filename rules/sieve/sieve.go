@@ -1,15 +1,14 @@
-// Package sieve says of a rule, quickly, that it certainly finds nothing. Most rules find nothing in most objects, and OPA takes
-// some microseconds and dozens of allocations to say so: the object becomes terms first, and every step of a rule is looked up
-// anew. A sieve walks through what the rule asks on the object as it was decoded, in the order in which OPA would, and knows three
-// answers:
+// Package sieve answers for OPA where the answer is plain. Most rules find nothing in most objects, and OPA takes some microseconds
+// and dozens of allocations to say so: the object becomes terms first, and every step of a rule is looked up anew. A sieve walks
+// through what the rule asks on the object as it was decoded, in the order in which OPA would, and knows three answers:
 //
-//	none      nothing in it can hold, and nothing can fail: OPA is not asked
-//	some      it may hold: OPA is asked, and what OPA says counts
-//	unknown   something that is not known here: OPA is asked
+//	none      nothing of it holds, and nothing fails
+//	some      it holds
+//	unknown   something that is not known here: the rule is left to OPA
 //
-// So a sieve is never the one who finds something, and whoever adds to it has one thing to get right: none must be certain. What it
-// does not know (most built-ins, `with`, patterns) is no mistake; it only costs the time that OPA takes. A built-in that can fail
-// counts as unknown wherever it would, because a rule that fails must say so.
+// A sieve says what OPA would say, or nothing at all; what it says has to be certain. What it does not know (most built-ins, `with`,
+// patterns, numbers that are not whole) is no mistake, and only costs the time that OPA takes. A built-in that fails is unknown too,
+// because OPA must say how.
 package sieve
 
 import (
@@ -31,8 +30,8 @@ func is(b bool) verdict {
 	return none
 }
 
-// Sieve is what was made of the rules of some names. It is immutable and safe for concurrent use.
-type Sieve struct{ bodies []*block }
+// Sieve is what was made of the partial sets of some names. It is immutable and safe for concurrent use.
+type Sieve struct{ sets [][]*block }
 
 // Compiler makes sieves of what OPA's compiler has made. It is for one goroutine.
 type Compiler struct {
@@ -47,14 +46,16 @@ func NewCompiler(rules *ast.Compiler, questions func(name string) (arity int, ok
 	return &Compiler{rules: rules, questions: questions, functions: map[string]*function{}}
 }
 
-// Sieve is one for the partial sets of some names, as in data.acme.no_latest.deny.
+// Sieve is one for partial sets, as data.acme.no_latest.deny.
 func (c *Compiler) Sieve(refs ...ast.Ref) *Sieve {
 	out := &Sieve{}
 	for _, ref := range refs {
+		var bodies []*block
 		for _, r := range c.rules.GetRulesExact(ref) {
 			s := c.scope()
-			out.bodies = append(out.bodies, s.finish(s.body(r.Body, found{})))
+			bodies = append(bodies, s.finish(s.collected(r.Body, r.Head.Key)))
 		}
+		out.sets = append(out.sets, bodies)
 	}
 	return out
 }
@@ -101,15 +102,27 @@ func (m *Machine) With(params Value) {
 	clear(m.docs)
 }
 
-// Passes is whether the rules of a sieve may find something, or fail; false is certain.
-func (m *Machine) Passes(s *Sieve) bool {
+// Members are those of one of the sets of a sieve, sorted as OPA sorts them; known is false where OPA must be asked.
+func (m *Machine) Members(s *Sieve, set int) (members []*ast.Term, known bool) {
 	m.steps = 0
-	for _, b := range s.bodies {
-		if m.run(b) != none {
-			return true
+	m.collected = m.collected[:0]
+	for _, b := range s.sets[set] {
+		if m.run(b) == unknown {
+			return nil, false
 		}
 	}
-	return false
+	if len(m.collected) == 0 {
+		return nil, true
+	}
+	all := ast.NewSet()
+	for _, v := range m.collected {
+		t := v.Term()
+		if t == nil {
+			return nil, false
+		}
+		all.Add(t)
+	}
+	return all.Slice(), true
 }
 
 // inputs are the parts of the input that are known here.

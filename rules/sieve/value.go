@@ -3,6 +3,7 @@ package sieve
 import (
 	"encoding/json"
 	"math"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -119,7 +120,7 @@ func ofTerm(v ast.Value) Value {
 	case ast.String:
 		return Text(x)
 	case ast.Number:
-		if n, ok := x.Int64(); ok {
+		if n, ok := x.Int64(); ok && !strings.ContainsAny(string(x), ".eE") {
 			return Number(n)
 		}
 		return Value{kind: opaque, of: x}
