@@ -145,6 +145,9 @@ func (c *collected) add(a answer) string {
 		c.findings = findings
 		return ""
 	}
+	if c.findings == nil {
+		c.findings = findings[:0] // what is entered is never ahead of what is read
+	}
 	for _, f := range findings {
 		c.with(f, a.params.Key)
 	}

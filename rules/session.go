@@ -16,13 +16,13 @@ import (
 // goroutine.
 type session struct {
 	view *policies.View
-	// remembered are stored objects as terms; own is the object that is asked about, which may be nobody's but this request's,
-	// and objects has its term.
+	// remembered are stored objects as terms; own is the object that is asked about, which may be nobody's but this request's.
 	remembered *remembered
 	own        *mesh.Object
 	content    map[string]any // of own
-	objects    map[*mesh.Object]*ast.Term
-	answers    map[inquired]*told
+	term       *ast.Term      // of own; nil until somebody needs it
+	// answers are those to questions, by name and arguments.
+	answers map[inquired]*told
 	// last holds for each pack what its rules answered about the object that was asked about last: checks are asked one by
 	// one, and rules answer together.
 	last map[*Pack]*answers
@@ -32,28 +32,26 @@ type session struct {
 
 func sessionOf(view *policies.View, r *remembered) *session {
 	return policies.Once(view, "what rules in Rego found out", func(*mesh.Snapshot) *session {
-		return &session{view: view, remembered: r, objects: map[*mesh.Object]*ast.Term{}, answers: map[inquired]*told{},
+		return &session{view: view, remembered: r, answers: map[inquired]*told{},
 			last: map[*Pack]*answers{}, spent: map[*Rule]int{}}
 	})
 }
 
 // object is a stored object as rules see it.
 func (s *session) object(o *mesh.Object) *ast.Term {
-	if t, ok := s.objects[o]; ok {
-		return t
-	}
 	if s.own != o {
 		return s.remembered.term(o)
 	}
-	t := ast.NewTerm(ast.MustInterfaceToValue(s.contentOf(o)))
-	s.objects[o] = t
-	return t
+	if s.term == nil {
+		s.term = ast.NewTerm(ast.MustInterfaceToValue(s.contentOf(o)))
+	}
+	return s.term
 }
 
 // about begins with another object.
 func (s *session) about(o *mesh.Object) {
 	if s.own != o {
-		s.own, s.content = o, nil
+		s.own, s.content, s.term = o, nil, nil
 	}
 }
 
@@ -67,6 +65,9 @@ func (s *session) contentOf(o *mesh.Object) map[string]any {
 	}
 	return s.content
 }
+
+// mostAnswers bounds what is remembered: most is asked about one object, and an audit asks about all.
+const mostAnswers = 4096
 
 // inquired is a question with its arguments.
 type inquired struct {
@@ -98,6 +99,9 @@ func (s *session) ask(q *inquiry, args []sieve.Value) *told {
 	if t, ok := s.answers[key]; ok {
 		s.view.Again(t.reads)
 		return t
+	}
+	if len(s.answers) >= mostAnswers {
+		clear(s.answers)
 	}
 	outer := s.view.Begin()
 	t := &told{view: s.view}

@@ -2,6 +2,7 @@ package sieve
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -299,11 +300,16 @@ func (s *scope) intoInput(n *walk, ref ast.Ref) (rest ast.Ref, ok bool) {
 		n.from = fromParams
 		return ref[min(2, len(ref)):], len(ref) > 1 // below params, the ID of the rule
 	}
-	for i, name := range inputs {
-		if string(part) == name {
-			n.from, n.input = fromInput, i
-			return ref[1:], true
-		}
+	if !slices.Contains(inputs, string(part)) {
+		return nil, false
 	}
-	return nil, false
+	n.from, n.path = fromInput, s.path(nil, string(part))
+	for rest = ref[1:]; len(rest) > 0; rest = rest[1:] {
+		name, isText := rest[0].Value.(ast.String)
+		if !isText {
+			break
+		}
+		n.path = s.path(n.path, string(name))
+	}
+	return rest, true
 }

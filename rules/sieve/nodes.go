@@ -82,9 +82,9 @@ func (o *operand) eval(m *Machine, base int) Value {
 	case variable:
 		return m.stack[base+o.slot]
 	case literalObject:
-		out := make(map[string]Value, len(o.parts))
+		out := &literal{keys: o.keys, values: make([]Value, len(o.parts))}
 		for i := range o.parts {
-			out[o.keys[i]] = o.parts[i].eval(m, base)
+			out.values[i] = o.parts[i].eval(m, base)
 		}
 		return Value{kind: object, of: out}
 	}
@@ -171,7 +171,7 @@ func (n *give) run(m *Machine, base int) verdict {
 type walk struct {
 	tail
 	from  source
-	input int
+	path  *path
 	doc   *function
 	slot  int
 	steps []pace
@@ -200,7 +200,7 @@ func (n *walk) run(m *Machine, base int) verdict {
 	case fromVariable:
 		v = m.stack[base+n.slot]
 	case fromInput:
-		v = m.input(n.input)
+		v = m.at(n.path)
 	case fromParams:
 		v = m.on.Params
 	case fromDoc:

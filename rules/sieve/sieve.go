@@ -12,6 +12,8 @@
 package sieve
 
 import (
+	"fmt"
+
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
@@ -38,12 +40,13 @@ type Compiler struct {
 	rules     *ast.Compiler
 	questions func(name string) (arity int, ok bool)
 	functions map[string]*function
+	paths     map[string]*path
 }
 
 // NewCompiler makes sieves of compiled rules. questions says which built-ins [Occasion.Ask] answers, and how many
 // arguments they have.
 func NewCompiler(rules *ast.Compiler, questions func(name string) (arity int, ok bool)) *Compiler {
-	return &Compiler{rules: rules, questions: questions, functions: map[string]*function{}}
+	return &Compiler{rules: rules, questions: questions, functions: map[string]*function{}, paths: map[string]*path{}}
 }
 
 // Sieve is one for partial sets, as data.acme.no_latest.deny.
@@ -81,8 +84,7 @@ type Machine struct {
 	top       int
 	collected []Value
 	args      []Value
-	inputs    [len(inputs)]Value
-	read      [len(inputs)]bool
+	paths     []trodden
 	docs      map[*function]Value
 	doubtful  bool // something was met that may hold an item twice
 }
@@ -92,7 +94,8 @@ func (m *Machine) Start(on Occasion) {
 	clear(m.stack)
 	clear(m.collected[:cap(m.collected)])
 	clear(m.args[:cap(m.args)])
-	m.on, m.top, m.collected, m.args, m.read, m.inputs = on, 0, m.collected[:0], m.args[:0], [len(inputs)]bool{}, [len(inputs)]Value{}
+	clear(m.paths)
+	m.on, m.top, m.collected, m.args = on, 0, m.collected[:0], m.args[:0]
 	m.With(on.Params)
 }
 
@@ -126,13 +129,51 @@ func (m *Machine) Members(s *Sieve, set int) (members []*ast.Term, known bool) {
 }
 
 // inputs are the parts of the input that are known here.
-var inputs = [...]string{"object", "effects", "namespace", "phase", "operation", "dryRun"}
+var inputs = []string{"object", "effects", "namespace", "phase", "operation", "dryRun"}
 
-func (m *Machine) input(i int) Value {
-	if !m.read[i] {
-		m.inputs[i], m.read[i] = m.on.Input(inputs[i]), true
+// path is a place in the input that a rule names, as in input.object.spec.rules. Many rules name the same, so that a machine goes there
+// once.
+type path struct {
+	parent *path // nil for a part of the input
+	name   string
+	number int
+}
+
+// path is that of a name below another one.
+func (c *Compiler) path(parent *path, name string) *path {
+	key := name
+	if parent != nil {
+		key = fmt.Sprintf("%d %s", parent.number, name)
 	}
-	return m.inputs[i]
+	p, ok := c.paths[key]
+	if !ok {
+		p = &path{parent, name, len(c.paths)}
+		c.paths[key] = p
+	}
+	return p
+}
+
+// trodden is where a path leads to.
+type trodden struct {
+	value Value
+	known bool
+}
+
+func (m *Machine) at(p *path) Value {
+	for len(m.paths) <= p.number {
+		m.paths = append(m.paths, trodden{})
+	}
+	if t := &m.paths[p.number]; t.known {
+		return t.value
+	}
+	var v Value
+	if p.parent == nil {
+		v = m.on.Input(p.name)
+	} else {
+		v = m.at(p.parent).get(Text(p.name))
+	}
+	m.paths[p.number] = trodden{v, true}
+	return v
 }
 
 // block is a body whose variables have places.

@@ -3,6 +3,7 @@ package sieve
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -27,7 +28,7 @@ const (
 	text
 	list   // of: []any, []Value, *ast.Array or Sequence
 	set    // of: []Value
-	object // of: map[string]any, map[string]string, map[string]Value, ast.Object or Record
+	object // of: map[string]any, map[string]string, ast.Object or Record, a literal among them
 	opaque // it is defined, and that is all that is known
 	unknownKind
 )
@@ -165,18 +166,35 @@ func (v Value) Term() *ast.Term {
 		}
 	case []Value:
 		return collectionTerm(v, x)
-	case map[string]Value:
-		pairs := make([][2]*ast.Term, 0, len(x))
-		for k, v := range x {
-			t := v.Term()
-			if t == nil {
-				return nil
-			}
-			pairs = append(pairs, [2]*ast.Term{ast.StringTerm(k), t})
-		}
-		return ast.NewTerm(ast.NewObject(pairs...))
 	}
 	return nil
+}
+
+// literal is an object that a rule has written.
+type literal struct {
+	keys   []string // each once
+	values []Value
+}
+
+// Get is a field of it.
+func (l *literal) Get(field string) Value {
+	if i := slices.Index(l.keys, field); i >= 0 {
+		return l.values[i]
+	}
+	return Value{}
+}
+
+// Term is the object; nil where not all of it is known.
+func (l *literal) Term() *ast.Term {
+	pairs := make([][2]*ast.Term, len(l.keys))
+	for i, v := range l.values {
+		t := v.Term()
+		if t == nil {
+			return nil
+		}
+		pairs[i] = [2]*ast.Term{ast.InternedTerm(l.keys[i]), t}
+	}
+	return ast.NewTerm(ast.NewObject(pairs...))
 }
 
 func collectionTerm(v Value, items []Value) *ast.Term {
@@ -210,8 +228,8 @@ func (v Value) length() (n int, ok bool) {
 		n = len(x)
 	case map[string]string:
 		n = len(x)
-	case map[string]Value:
-		n = len(x)
+	case *literal:
+		n = len(x.keys)
 	case ast.Object:
 		n = x.Len()
 	default:
@@ -285,8 +303,6 @@ func (v Value) field(name string) Value {
 		if f, ok := x[name]; ok {
 			return Text(f)
 		}
-	case map[string]Value:
-		return x[name]
 	case Record:
 		return x.Get(name)
 	case ast.Object:
@@ -336,9 +352,9 @@ func (v Value) eachField(do func(key, value Value) verdict) verdict {
 				return r
 			}
 		}
-	case map[string]Value:
-		for k, f := range x {
-			if r := do(Text(k), f); r != none {
+	case *literal:
+		for i, k := range x.keys {
+			if r := do(Text(k), x.values[i]); r != none {
 				return r
 			}
 		}
