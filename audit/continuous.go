@@ -31,6 +31,8 @@ type ContinuousOptions struct {
 	Authored func() *Authored
 	// Labels are those of a namespace while the Snapshot holds no Namespace; nil where they are not known.
 	Labels func(namespace string) map[string]string
+	// Beside is what else is found that no check can be asked: it was found by doing something. It may be nil.
+	Beside func() []policies.Finding
 	// Interval is how often everything is judged anew, to see that what is kept is what is found, and how often reports are
 	// compared with what is stored; 0 means an hour. Settle is how long changes are gathered; 0 means a second.
 	Interval, Settle time.Duration
@@ -205,7 +207,20 @@ func (c *Continuous) audit(s *mesh.Snapshot) {
 		replaced = c.incremental.Step(s)
 		c.observe(Observation{Full: full, Objects: len(replaced), Took: c.Clock.Since(began)})
 	}
-	c.take(c.places.judge(c.incremental, replaced, basis{rules, c.Labels, began}), began)
+	c.take(c.places.judge(c.incremental, replaced, c.basis(rules, began)), began)
+}
+
+// basis is what decides now what is done about what is found.
+func (c *Continuous) basis(rules *Authored, now time.Time) basis {
+	b := basis{rules: rules, labels: c.Labels, now: now, beside: map[string][]policies.Finding{}}
+	if c.Beside != nil {
+		for _, f := range c.Beside() {
+			for _, ns := range f.Namespaces {
+				b.beside[ns] = append(b.beside[ns], f)
+			}
+		}
+	}
+	return b
 }
 
 // take enters what is found in namespaces, says what is new and gone, and notes what has to be written.
@@ -259,7 +274,7 @@ func (c *Continuous) verify() {
 	if slices.ContainsFunc(c.asked, func(k *policies.Check) bool { return k.Revision != "" }) {
 		wrong = append(wrong, c.incremental.At(began)...)
 	}
-	c.take(c.places.judge(c.incremental, wrong, basis{rules, c.Labels, began}), began)
+	c.take(c.places.judge(c.incremental, wrong, c.basis(rules, began)), began)
 }
 
 func (c *Continuous) observe(o Observation) {

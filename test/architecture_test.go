@@ -44,6 +44,7 @@ var layers = map[string]layer{
 	"audit/ledger":      {[]string{"audit/report", "policies", "api/*"}, []string{"*"}},
 	"audit/openreports": {[]string{"audit/ledger", "audit/report", "policies", "policies/mesh", "api/*"}, []string{"*"}},
 	"certs":             {nil, []string{"*"}},
+	"memory":            {nil, []string{"*"}},
 	"webhook":           {[]string{"webhook/*", "policies/*", "inventory/*", "api/*"}, []string{"*"}},
 	"waypoints":         {[]string{"waypoints/*", "policies/*", "inventory/*", "api/*"}, []string{"*"}},
 	"cmd":               {[]string{"*"}, []string{"*"}},

@@ -18,6 +18,7 @@ import (
 
 	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/audit/openreports"
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -50,13 +51,13 @@ func (a *auditFlags) apis() []openreports.API {
 	return []openreports.API{openreports.OpenReports, openreports.PolicyReport}
 }
 
-// auditor is what audits everything that is stored.
-func (s *server) auditor(cfg *rest.Config, gauges *gauges) (*audit.Continuous, error) {
+// auditor is what audits everything that is stored; beside is what is found besides.
+func (s *server) auditor(cfg *rest.Config, gauges *gauges, beside func() []policies.Finding) (*audit.Continuous, error) {
 	log := logr.FromSlogHandler(s.log.Handler()).WithName("audit")
 	counted := newAuditMetrics()
 	metrics.Registry.MustRegister(counted.took, counted.judged, counted.differences, counted.reports, counted.dropped, counted.held)
 	o := audit.ContinuousOptions{Subscribe: s.live.Subscribe, Authored: s.rules.Current, Labels: s.live.NamespaceLabels, Interval: s.audit.interval, Report: gauges.audited, Observe: counted.observe, Log: log,
-		Held: counted.hold}
+		Beside: beside, Held: counted.hold}
 	var tell []func(audit.News)
 	if s.audit.events {
 		tell = append(tell, audit.EventsTo(s.manager.GetEventRecorder("waywarden"), s.uid, func(n int) { counted.dropped.Add(float64(n)) }))

@@ -37,6 +37,12 @@ func (o *one) bring(ctx context.Context) error {
 	if err == nil {
 		err = o.putInForce(ctx, want)
 	}
+	if errors.Is(err, errFetching) {
+		if is := apimeta.FindStatusCondition(o.was.Conditions, v1alpha1.RulePackReady); is != nil {
+			o.reason = is.Reason
+		}
+		return nil // which knocks when it knows
+	}
 	if err != nil && !errors.As(err, &refusal) {
 		o.reason = "Error"
 		return err
