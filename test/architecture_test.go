@@ -34,6 +34,7 @@ var layers = map[string]layer{
 	"policies/checks":   {[]string{"policies", "policies/mesh", "policies/plan"}, pure},
 	"policies/scenario": {[]string{"policies", "policies/mesh"}, append(pure, "golang.org/x/tools/txtar")},
 	"rules":             {[]string{"rules/*", "policies/*", "api/*"}, []string{"*"}},
+	"rules/sieve":       {nil, []string{"github.com/open-policy-agent/opa/v1/ast"}},
 	"rules/bundle":      {[]string{"rules"}, []string{"*"}},
 	"rules/controls":    {nil, []string{"sigs.k8s.io/yaml"}},
 	"inventory":         {[]string{"inventory/*", "policies/mesh", "api/*"}, []string{"*"}},

@@ -169,7 +169,7 @@ func FromRegistry(a bundle.Access) func(context.Context, *v1alpha1.RulePackOCI) 
 		}
 		opened, err := bundle.Pull(ctx, b.Image, trusted, a)
 		if err != nil {
-			return nil, &Refused{reasonOf(err), rules.Refusals{{File: bundleField, Message: err.Error()}}}
+			return nil, &Refused{Reason: reasonOf(err), Refusals: rules.Refusals{{File: bundleField, Message: err.Error()}}}
 		}
 		return opened.Files, nil
 	}

@@ -51,7 +51,7 @@ func (o options) answer(ctx context.Context) error {
 	if o.serve == "waywarden" {
 		limits := memory.Limit(slog.New(slog.DiscardHandler), os.Getenv)
 		defer limits.Stop()
-		a, err := reviews.Admission(o.mesh())
+		a, err := reviews.Admission(o.mesh(), reviews.Checks(o.library))
 		if err != nil {
 			return err
 		}
