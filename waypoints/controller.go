@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -64,8 +65,9 @@ type Controller struct {
 	repairs    repairs
 	planned    planned
 	told       told
-	status     time.Time // when the statuses were written last
-	unread     string    // which kinds could not be read when that was told last
+	stopped    atomic.Pointer[[]policies.Finding] // what has stopped, for others to read
+	status     time.Time                          // when the statuses were written last
+	unread     string                             // which kinds could not be read when that was told last
 }
 
 // Phase is a part of looking, of which it is measured how long it takes.

@@ -23,7 +23,7 @@ import (
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
-	"github.com/waywarden/waywarden/cmd/waywarden/memory"
+	"github.com/waywarden/waywarden/memory"
 	"github.com/waywarden/waywarden/test/bench/filemesh"
 	"github.com/waywarden/waywarden/test/bench/reviews"
 	"github.com/waywarden/waywarden/webhook"
