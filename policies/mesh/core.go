@@ -182,7 +182,10 @@ func (p *IntOrString) decode(in any) error {
 // EndpointSliceBody is an EndpointSlice.
 type EndpointSliceBody struct {
 	Endpoints []struct {
-		Addresses []string `json:"addresses"`
+		Addresses  []string `json:"addresses"`
+		Conditions struct {
+			Ready *bool `json:"ready"`
+		} `json:"conditions"`
 		TargetRef *struct {
 			Kind      string `json:"kind"`
 			Name      string `json:"name"`

@@ -42,6 +42,8 @@ type maker struct {
 	plan       Plan
 	waypoints  map[string]*Waypoint // by namespace/name
 	wanted     map[group][]Need     // needs whose target asks for no waypoint yet
+	scraping   []*mesh.Workload     // once looked
+	looked     bool
 }
 
 // group is what gets one waypoint, where it asks for none yet: a namespace, or in it one Service.

@@ -43,6 +43,9 @@ func (m *model) world(seen int) World {
 	p, ok := m.plans[s]
 	if !ok {
 		p = Make(view, settings, e.Managed)
+		if m.spoil != nil {
+			m.spoil(&p)
+		}
 		m.plans[s] = p
 	}
 	return World{View: view, Settings: settings, Plan: p, Evidence: e, Now: m.now, order: m.order}
@@ -85,6 +88,7 @@ func (m *model) write(s Step) bool {
 	}
 	m.note("%s %s: %s", s.Row, s.Object, s.Why)
 	m.letsIn(s, stored)
+	m.closes(s)
 	switch s.Action {
 	case Delete:
 		m.deleted(s.Object)

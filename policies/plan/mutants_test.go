@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -102,23 +104,77 @@ var mutants = []mutant{
 	{"what nothing asks for is left", func(t *tables) { t.making = without(t.making, "remove orphans") }},
 }
 
-// TestMutants: the property finds each of these orders.
-func TestMutants(t *testing.T) {
-	for _, mu := range mutants {
-		t.Run(mu.name, func(t *testing.T) {
-			order, start := standard(), time.Now()
-			mu.change(&order)
-			if _, why := run(seeds[mu.name], nil); why != "" {
-				t.Fatalf("sequence %d tells nothing, because it complains of our order too: %s", seeds[mu.name], why)
+// spoilers are mistakes in what is planned.
+var spoilers = []struct {
+	name  string
+	spoil func(*Plan)
+}{
+	{"a guard excepts more than is named", func(p *Plan) {
+		eachGuard(p, func(in []any) []any { return append(in, clients[1].principal()) })
+	}},
+	{"an exception is a pattern", func(p *Plan) {
+		eachGuard(p, func(in []any) []any {
+			if !slices.Contains(in, any(insider.principal())) {
+				return in
 			}
-			if _, why := run(seeds[mu.name], &order); why != "" {
+			return append(in, "cluster.local/ns/shop/sa/*")
+		})
+	}},
+	{"a guard forgets who is excepted", func(p *Plan) {
+		eachGuard(p, func(in []any) []any {
+			return slices.DeleteFunc(slices.Clone(in), func(v any) bool { return v == any(insider.principal()) })
+		})
+	}},
+	{"a guard forgets the waypoint", func(p *Plan) {
+		eachGuard(p, func(in []any) []any {
+			return append(slices.DeleteFunc(slices.Clone(in), func(v any) bool { return strings.HasSuffix(v.(string), "waypoint") }), "cluster.local/ns/shop/sa/nobody")
+		})
+	}},
+	{"what is served is closed while it waits", func(p *Plan) {
+		for i := range p.Policies {
+			if p.Policies[i].Role == Guarding {
+				p.Policies[i].Held = unservedHold
+			}
+		}
+	}},
+}
+
+// eachGuard changes whom the guards of a plan let in.
+func eachGuard(p *Plan, change func([]any) []any) {
+	for i := range p.Policies {
+		if p.Policies[i].Role == Guarding {
+			manifest := p.Policies[i].Manifest
+			source := manifest["spec"].(map[string]any)["rules"].([]any)[0].(map[string]any)["from"].([]any)[0].(map[string]any)["source"].(map[string]any)
+			source["notPrincipals"] = change(source["notPrincipals"].([]any))
+		}
+	}
+}
+
+// TestMutants: the property finds each of these orders, and each of these mistakes.
+func TestMutants(t *testing.T) {
+	all := map[string]mutation{}
+	for _, mu := range mutants {
+		order := standard()
+		mu.change(&order)
+		all[mu.name] = mutation{order: &order}
+	}
+	for _, sp := range spoilers {
+		all[sp.name] = mutation{spoil: sp.spoil}
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			if _, why := run(seeds[name], mutation{}); why != "" {
+				t.Fatalf("sequence %d tells nothing, because it complains of our order too: %s", seeds[name], why)
+			}
+			if _, why := run(seeds[name], all[name]); why != "" {
 				return
 			}
-			seed, _, why := each(4000, &order)
+			seed, _, why := each(4000, all[name])
 			if why == "" {
 				t.Fatal("4000 sequences do not tell it from ours")
 			}
-			t.Logf("%q: %d, // %s: %s", mu.name, seed, time.Since(start).Round(time.Millisecond), why)
+			t.Logf("%q: %d, // %s: %s", name, seed, time.Since(start).Round(time.Millisecond), why)
 		})
 	}
 }

@@ -101,10 +101,14 @@ type Policy struct {
 	For      []mesh.Ref `json:"for"` // the Services
 	// Temporary is whether a guard goes when its Service is bound.
 	Temporary bool `json:"temporary,omitempty"`
-	// Held is whether a guard is there before its Service is bound, so that nobody gets in until then.
-	Held     bool           `json:"held,omitempty"`
+	// Held is why a guard is there before its Service is bound, so that nobody gets in until then; "" where it is not.
+	Held string `json:"held,omitempty"`
+	// Excepted are whom a guard lets in that are no waypoints.
+	Excepted []string       `json:"excepted,omitempty"`
 	Manifest map[string]any `json:"manifest"`
 	Why      string         `json:"why"`
+
+	admits []string // whom a guard lets in
 }
 
 // Ref names the policy.

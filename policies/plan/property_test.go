@@ -27,11 +27,18 @@ func sequences(t *testing.T) int {
 	return n
 }
 
+// mutation is in what a sequence differs from ours: in the order, or in what is planned. The zero value is ours.
+type mutation struct {
+	order *tables
+	spoil func(*Plan)
+}
+
 // run is one sequence of random events. It says what went wrong, "" if nothing did. A third of them are of anything at all;
 // the others are the life of a waypoint, which chance alone rarely gets through: made beside policies that are there, changed,
 // no longer needed, while proxies lag and connections are open.
-func run(seed uint64, order *tables) (*model, string) {
-	m := newModel(seed, order)
+func run(seed uint64, mu mutation) (*model, string) {
+	m := newModel(seed, mu.order)
+	m.spoil = mu.spoil
 	var why string
 	if seed%3 == 0 {
 		why = m.random(20+m.rand.IntN(60), (*model).act)
@@ -65,6 +72,9 @@ func (m *model) end() string {
 	if why := m.complain(); why != "" {
 		return why
 	}
+	if why := m.roundGuards(); why != "" {
+		return why
+	}
 	return m.unfinished()
 }
 
@@ -87,7 +97,10 @@ func (m *model) rest() string {
 		return "it does not come to rest:\n" + m.describeProgress()
 	}
 	m.atRest()
-	return m.complain()
+	if why := m.complain(); why != "" {
+		return why
+	}
+	return m.roundGuards()
 }
 
 // made is a need that comes up.
@@ -185,6 +198,7 @@ func (m *model) leaves() string {
 
 // proceed is one thing that happens when people do nothing.
 func (m *model) proceed() {
+	m.startOrStop()
 	switch n := m.rand.IntN(100); {
 	case n < 50:
 		m.drift(false)
@@ -228,7 +242,7 @@ func (m *model) unfinished() string {
 }
 
 // each runs sequences on all processors, until one of them complains.
-func each(n int, order *tables) (seed uint64, m *model, why string) {
+func each(n int, mutated mutation) (seed uint64, m *model, why string) {
 	var (
 		mu   sync.Mutex
 		wg   sync.WaitGroup
@@ -245,7 +259,7 @@ func each(n int, order *tables) (seed uint64, m *model, why string) {
 				if stop {
 					return
 				}
-				got, complaint := run(own, order)
+				got, complaint := run(own, mutated)
 				mu.Lock()
 				if complaint != "" && (why == "" || own < seed) {
 					seed, m, why = own, got, complaint
@@ -262,7 +276,7 @@ func each(n int, order *tables) (seed uint64, m *model, why string) {
 // before, nothing is stopped that was not said, and every sequence comes to rest.
 func TestNoGap(t *testing.T) {
 	n, start := sequences(t), time.Now()
-	if seed, m, why := each(n, nil); why != "" {
+	if seed, m, why := each(n, mutation{}); why != "" {
 		t.Fatalf("sequence %d: %s\n%s", seed, why, m.history())
 	}
 	t.Logf("%d sequences in %s", n, time.Since(start).Round(time.Millisecond))
