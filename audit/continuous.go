@@ -25,13 +25,11 @@ import (
 type ContinuousOptions struct {
 	// Subscribe begins to follow the mesh.
 	Subscribe func() *inventory.Subscription
-	// Authored is what users wrote for Waywarden itself; nil while that is not known.
+	// Authored is what users wrote for Waywarden itself, and the checks that there are; nil while that is not known. When the
+	// checks are others than before, everything is asked anew.
 	Authored func() *Authored
 	// Labels are those of a namespace while the Snapshot holds no Namespace; nil where they are not known.
 	Labels func(namespace string) map[string]string
-	// Checks are all checks there are, sorted by ID; nil means the built-in ones. When they are others than before, everything
-	// is asked anew.
-	Checks func() []*policies.Check
 	// Interval is how often everything is judged anew, to see that what is kept is what is found, and how often reports are
 	// compared with what is stored; 0 means an hour. Settle is how long changes are gathered; 0 means a second.
 	Interval, Settle time.Duration
@@ -114,9 +112,6 @@ func NewContinuous(o ContinuousOptions) *Continuous {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
-	if o.Checks == nil {
-		o.Checks = func() []*policies.Check { return policies.Checks() }
-	}
 	return &Continuous{ContinuousOptions: o, ledger: ledger.New(ledger.Options{}), pending: map[string]time.Time{}}
 }
 
@@ -196,7 +191,7 @@ func (c *Continuous) audit(s *mesh.Snapshot) {
 	if s = c.knowing(s); s == nil {
 		return
 	}
-	checks := policies.AboutObjects(c.Checks())
+	checks := policies.AboutObjects(rules.Rulebook.Catalog().Checks())
 	began := c.Clock.Now()
 	// What Guardrails say to rules is read by every rule: where they say something else, everything is asked anew.
 	if parameters := rules.Rulebook.Parameters(); c.incremental == nil || !slices.Equal(c.asked, checks) || !reflect.DeepEqual(c.parameters, parameters) {
@@ -209,7 +204,7 @@ func (c *Continuous) audit(s *mesh.Snapshot) {
 		replaced = c.incremental.Step(s)
 		c.observe(Observation{Full: full, Objects: len(replaced), Took: c.Clock.Since(began)})
 	}
-	c.take(c.places.judge(c.incremental, replaced, basis{rules, c.Checks(), c.Labels, began}), began)
+	c.take(c.places.judge(c.incremental, replaced, basis{rules, c.Labels, began}), began)
 }
 
 // take enters what is found in namespaces, says what is new and gone, and notes what has to be written.
@@ -263,7 +258,7 @@ func (c *Continuous) verify() {
 	if slices.ContainsFunc(c.asked, func(k *policies.Check) bool { return k.Revision != "" }) {
 		wrong = append(wrong, c.incremental.At(began)...)
 	}
-	c.take(c.places.judge(c.incremental, wrong, basis{rules, c.Checks(), c.Labels, began}), began)
+	c.take(c.places.judge(c.incremental, wrong, basis{rules, c.Labels, began}), began)
 }
 
 func (c *Continuous) observe(o Observation) {

@@ -30,11 +30,10 @@ type judgedPlace struct {
 	ruled    []decide.Ruling
 }
 
-// basis is what decides what is done: the rules, all checks there are, which the rules may name, the labels of namespaces of
-// which the Snapshot knows none, and the time.
+// basis is what decides what is done: the rules, with all checks there are, the labels of namespaces of which the Snapshot knows
+// none, and the time.
 type basis struct {
 	rules  *Authored
-	known  []*policies.Check
 	labels func(namespace string) map[string]string
 	now    time.Time
 }
@@ -121,7 +120,7 @@ func placeOf(inc *Incremental, ns string, b basis) *judgedPlace {
 // authored enters what there is to say against Exemptions and Guardrails themselves.
 func (j *judgedPlaces) authored(touched map[string]bool, s *mesh.Snapshot, b basis) {
 	var ids []string
-	for _, c := range b.known {
+	for _, c := range b.rules.Rulebook.Catalog().Checks() {
 		ids = append(ids, c.ID)
 	}
 	j.standings = j.rules.Rulebook.Standings(j.tally(), b.now)

@@ -55,7 +55,7 @@ func TestPlacesAreFresh(t *testing.T) {
 		s := mesh.New(mesh.Options{}, some[:150]...)
 		inc := NewIncremental(policies.AboutObjects(checks), policies.Occasion{})
 		var places judgedPlaces
-		b := basis{rules[0], checks, nil, start}
+		b := basis{rules[0], nil, start}
 		for step := range 90 {
 			event := "nothing"
 			switch r.IntN(6) {

@@ -115,7 +115,7 @@ func objectName(r mesh.Ref) string {
 // generatedName stands in for the name that the API server will make: each document with generateName is an object of
 // its own.
 func (r *fileReader) generatedName(o *mesh.Object) string {
-	metadata, _ := o.Content["metadata"].(map[string]any)
+	metadata, _ := o.Content()["metadata"].(map[string]any)
 	prefix, _ := metadata["generateName"].(string)
 	if prefix == "" {
 		return ""

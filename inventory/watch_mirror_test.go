@@ -242,11 +242,8 @@ func (w *world) listed() *Inventory {
 func (w *world) compare(when string) {
 	w.t.Helper()
 	want := w.listed()
-	for _, o := range want.Objects {
-		lean(o)
-	}
 	fresh, watched, status := mesh.New(mesh.Options{}, want.Objects...), w.mirror.snapshot.Load(), w.mirror.Status()
-	if diff := cmp.Diff(slices.Collect(fresh.Objects()), slices.Collect(watched.Objects())); diff != "" {
+	if diff := differ(fresh, watched); diff != "" {
 		w.t.Fatalf("%s: objects (-listed +watched):\n%s", when, diff)
 	}
 	if diff := cmp.Diff(answersOf(fresh), answersOf(watched)); diff != "" {
@@ -264,6 +261,22 @@ func (w *world) compare(when string) {
 	if total != watched.Len() {
 		w.t.Fatalf("%s: %d objects are counted, of %d", when, total, watched.Len())
 	}
+}
+
+// differ is what a watch has otherwise than a list, but for what it leaves of the Content.
+func differ(listed, watched *mesh.Snapshot) string {
+	contents := func(s *mesh.Snapshot) (out []map[string]any) {
+		for o := range s.Objects() {
+			content := o.Content()
+			if slices.Contains(madeByControllers, o.Kind) {
+				content = lean(content)
+			}
+			out = append(out, content)
+		}
+		return out
+	}
+	return cmp.Diff(slices.Collect(listed.Objects()), slices.Collect(watched.Objects()), cmpopts.IgnoreUnexported(mesh.Object{})) +
+		cmp.Diff(contents(listed), contents(watched))
 }
 
 // answersOf are answers that a Snapshot remembers, which must not go stale.

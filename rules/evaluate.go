@@ -230,7 +230,7 @@ func (s *stop) Cancelled() bool {
 // input is what the rules are asked about. Of the objects only that becomes terms which a rule looks at.
 func (p *Pack) input(s *session, o *mesh.Object, needs needs) map[string]any {
 	occasion := &s.view.Occasion
-	in := map[string]any{"phase": string(occasion.PhaseOr()), "object": o.Content, "params": p.params}
+	in := map[string]any{"phase": string(occasion.PhaseOr()), "object": o.Content(), "params": p.params}
 	if needs.mesh {
 		in["mesh"] = meshTerm(s.view.Snapshot).Value
 	}
@@ -261,7 +261,7 @@ func admissionInput(in map[string]any, o *policies.Occasion, needs needs) {
 		in["user"] = map[string]any{"username": o.User.Username, "uid": o.User.UID, "groups": o.User.Groups, "extra": extra}
 	}
 	if needs.old && o.Old != nil {
-		in["old"] = o.Old.Content
+		in["old"] = o.Old.Content()
 	}
 	if o.Operation == "DELETE" {
 		in["object"] = nil

@@ -223,7 +223,7 @@ func TestInputIsLeftAlone(t *testing.T) {
 	p := pack(t, map[string]string{"x": `deny contains {"msg": "m"} if object.union(input.object, {"spec": {"action": "x"}}).spec.action == "x"`})
 	o := objectsOf(t, denyPolicy)[0]
 	policies.Evaluate(p.Checks(), policies.NewView(mesh.New(mesh.Options{}, o)), o)
-	if diff := cmp.Diff(objectsOf(t, denyPolicy)[0].Content, o.Content); diff != "" {
+	if diff := cmp.Diff(objectsOf(t, denyPolicy)[0].Content(), o.Content()); diff != "" {
 		t.Error(diff)
 	}
 }

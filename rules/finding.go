@@ -246,7 +246,7 @@ func (r *Rule) field(f *policies.Finding, key string, v *ast.Term, o *mesh.Objec
 	case "remedy":
 		f.Remedy = text
 	case "path":
-		f.Field = fieldPath(text, o.Content)
+		f.Field = fieldPath(text, o.Content())
 	case "verdict":
 		f.Verdict = policies.Verdict(text)
 		if !slices.Contains(verdicts(), text) {

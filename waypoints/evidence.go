@@ -70,7 +70,7 @@ func (d *deployed) whyNot(ctx context.Context, gw *mesh.Object, made bool, least
 
 // unmet says why a condition of a Gateway does not hold as it stands now: one of an earlier generation says nothing.
 func unmet(gw *mesh.Object, condition string) string {
-	status, _ := gw.Content["status"].(map[string]any)
+	status, _ := gw.Content()["status"].(map[string]any)
 	var decoded struct {
 		Conditions []metav1.Condition `json:"conditions"`
 	}

@@ -79,8 +79,8 @@ type Options struct {
 	MaxBytes int
 	// Owner, where it is set, takes the objects along when it goes.
 	Owner *metav1.OwnerReference
-	// Checks are those whose controls are named with their results.
-	Checks []*policies.Check
+	// Checks are those whose controls are named with their results, as they are when something is rendered; nil for none.
+	Checks func() []*policies.Check
 }
 
 // Render is the object for a place. It is the same for the same place: nothing in it says when it was made.
@@ -94,8 +94,10 @@ func Render(p *ledger.Place, o Options) *unstructured.Unstructured {
 		r.OwnerReferences = []metav1.OwnerReference{*o.Owner}
 	}
 	controls := map[string]policies.Controls{}
-	for _, c := range o.Checks {
-		controls[c.ID] = c.Controls
+	if o.Checks != nil {
+		for _, c := range o.Checks() {
+			controls[c.ID] = c.Controls
+		}
 	}
 	cut := fill(&r, p, controls, o.MaxBytes)
 	r.Annotations = map[string]string{countOf: fmt.Sprint(len(r.Results))}

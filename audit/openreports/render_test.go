@@ -48,7 +48,7 @@ func TestTenThousandFindings(t *testing.T) {
 		p := &ledger.Place{Namespace: "shop", Open: records(10_000), Passed: 123_456, Failed: 2}
 		p.Open[17].Exempt = true
 		p.Open[18].Action = v1alpha1.Audit
-		u := Render(p, Options{API: api, Checks: policies.Checks()})
+		u := Render(p, Options{API: api, Checks: func() []*policies.Check { return policies.Checks() }})
 		if n := bytesOf(t, u.Object); n > DefaultMaxBytes || n < DefaultMaxBytes/2 {
 			t.Errorf("%s: %d bytes, which is more than %d, or less than makes sense", api, n, DefaultMaxBytes)
 		}
@@ -80,7 +80,7 @@ func TestTenThousandFindings(t *testing.T) {
 func TestBounds(t *testing.T) {
 	for _, most := range []int{smallest, 32 << 10, 128 << 10, 1 << 20} {
 		for _, n := range []int{0, 1, 50, 3000, 40_000} {
-			u := Render(&ledger.Place{Namespace: "shop", Open: records(n), Resolved: resolved(30)}, Options{API: OpenReports, MaxBytes: most, Checks: policies.Checks()})
+			u := Render(&ledger.Place{Namespace: "shop", Open: records(n), Resolved: resolved(30)}, Options{API: OpenReports, MaxBytes: most, Checks: func() []*policies.Check { return policies.Checks() }})
 			if got := bytesOf(t, u.Object); got > most {
 				t.Errorf("%d findings in at most %d bytes take %d", n, most, got)
 			}

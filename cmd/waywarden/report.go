@@ -43,7 +43,7 @@ func reportObjects(api openreports.API) func(io.Writer, *compliance.Report) erro
 			if _, err := io.WriteString(w, "---\n"); err != nil {
 				return err
 			}
-			if err := report.YAML(w, openreports.Render(p, openreports.Options{API: api, Checks: r.Scan().Checks}).Object); err != nil {
+			if err := report.YAML(w, openreports.Render(p, openreports.Options{API: api, Checks: func() []*policies.Check { return r.Scan().Checks }}).Object); err != nil {
 				return err
 			}
 		}

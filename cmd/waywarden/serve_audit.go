@@ -19,7 +19,6 @@ import (
 	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/audit/openreports"
 	"github.com/waywarden/waywarden/inventory"
-	"github.com/waywarden/waywarden/policies"
 )
 
 // auditFlags say how what is stored is audited.
@@ -56,7 +55,7 @@ func (s *server) auditor(cfg *rest.Config, gauges *gauges) (*audit.Continuous, e
 	log := logr.FromSlogHandler(s.log.Handler()).WithName("audit")
 	counted := newAuditMetrics()
 	metrics.Registry.MustRegister(counted.took, counted.judged, counted.differences, counted.reports, counted.dropped, counted.held)
-	o := audit.ContinuousOptions{Subscribe: s.live.Subscribe, Authored: s.rules.Current, Labels: s.live.NamespaceLabels, Checks: func() []*policies.Check { return s.checks }, Interval: s.audit.interval, Report: gauges.audited, Observe: counted.observe, Log: log,
+	o := audit.ContinuousOptions{Subscribe: s.live.Subscribe, Authored: s.rules.Current, Labels: s.live.NamespaceLabels, Interval: s.audit.interval, Report: gauges.audited, Observe: counted.observe, Log: log,
 		Held: counted.hold, Unread: func() []inventory.Unread { return s.live.Status().Unread }}
 	var tell []func(audit.News)
 	if s.audit.events {
@@ -101,7 +100,7 @@ func (s *server) reports(ctx context.Context, cfg *rest.Config, apis []openrepor
 	if err != nil {
 		return nil, err
 	}
-	return openreports.NewWriter(cfg, openreports.Options{API: api, Owner: owner, Checks: s.checks})
+	return openreports.NewWriter(cfg, openreports.Options{API: api, Owner: owner, Checks: s.rules.Checks})
 }
 
 // owner is what takes the reports along when waywarden is uninstalled: an object of the installation that lies in no

@@ -29,8 +29,8 @@ import (
 	"github.com/waywarden/waywarden/certs"
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
-	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/rules/packs"
 	"github.com/waywarden/waywarden/waypoints"
 	"github.com/waywarden/waywarden/webhook"
 )
@@ -56,13 +56,14 @@ type server struct {
 	certificate certificate
 	callers     *callers // nil where everybody is answered
 	draining    atomic.Bool
-	checks      []*policies.Check
+	base        []*policies.Check // all checks but those of RulePacks
+	packs       *packs.Loader
 }
 
 func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time, spans *tracing) (*server, error) {
 	out := &server{serve: s, log: log, now: now, spans: spans}
 	var err error
-	if out.checks, _, err = s.asked(nil); err != nil {
+	if out.base, _, err = s.asked(nil); err != nil {
 		return nil, err
 	}
 	if out.certificate, err = s.certificate(cfg, now); err != nil {
@@ -81,11 +82,13 @@ func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time,
 		Log: logger.WithName("watch")}); err != nil {
 		return nil, err
 	}
-	out.rules = audit.FollowRules(out.manager.GetCache(), decide.Options{MaxDuration: s.maxExemption, Checks: out.checks}, logger.WithName("rules"))
+	counted := newPackMetrics(metrics.Registry)
+	out.packs = out.newLoader(counted, logger.WithName("packs"))
+	out.rules = audit.FollowRules(out.manager.GetCache(), audit.RuleOptions{MaxExemption: s.maxExemption, Checks: out.packs.Checks}, logger.WithName("rules"))
 	if err := out.admission(cfg, logger.WithName("admission")); err != nil {
 		return nil, err
 	}
-	return out, out.add(cfg)
+	return out, out.add(cfg, out.keeper(counted, logger.WithName("packs")))
 }
 
 func (s *serve) certificate(cfg *rest.Config, now func() time.Time) (certificate, error) {
@@ -115,7 +118,7 @@ func (s *server) newManager(cfg *rest.Config) (manager.Manager, error) {
 		return nil, err
 	}
 	return ctrl.NewManager(cfg, manager.Options{
-		Scheme: scheme, Logger: logr.FromSlogHandler(s.log.Handler()),
+		Scheme: scheme, Cache: packCache(s.namespace), Logger: logr.FromSlogHandler(s.log.Handler()),
 		LeaderElection: true, LeaderElectionID: "waywarden", LeaderElectionNamespace: s.namespace, LeaderElectionReleaseOnCancel: true,
 		Metrics: metricsserver.Options{BindAddress: s.metricsAddr}, HealthProbeBindAddress: s.healthAddr, PprofBindAddress: s.pprofAddr,
 		WebhookServer: ctrlwebhook.NewServer(ctrlwebhook.Options{Host: host, Port: port, TLSOpts: []func(*tls.Config){
@@ -162,7 +165,7 @@ func (s *server) admission(cfg *rest.Config, log logr.Logger) error {
 	a := webhook.New(webhook.Options{
 		Source: webhook.Source{Snapshot: s.live.Known, Labels: s.live.NamespaceLabels, Rulebook: s.rules.Rulebook, Now: s.now, Get: asker.Get, MayBreakGlass: asker.MayBreakGlass,
 			Waypoints: s.foreseen()},
-		Checks: s.checks, Namespace: s.namespace, MaxExemption: s.maxExemption, Concurrency: s.concurrency, Log: log, Dropped: counted.Dropped,
+		CheckPack: s.gate().Check, Namespace: s.namespace, MaxExemption: s.maxExemption, Concurrency: s.concurrency, Log: log, Dropped: counted.Dropped,
 		Observe: func(r webhook.Record) {
 			for _, observe := range observers {
 				observe(r)
@@ -192,7 +195,7 @@ func (s *server) whileDraining(next http.Handler) http.Handler {
 }
 
 // add hands everything that runs to the manager, with the probes.
-func (s *server) add(cfg *rest.Config) error {
+func (s *server) add(cfg *rest.Config, keeper manager.Runnable) error {
 	watchman := &watchman{server: s, events: s.manager.GetEventRecorder("waywarden")}
 	gauges := newGauges(s, watchman)
 	metrics.Registry.MustRegister(gauges)
@@ -200,8 +203,8 @@ func (s *server) add(cfg *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	runnables := []manager.Runnable{s.certificate, s.live, s.rules, auditor, audit.NewStatuses(audit.StatusOptions{
-		Client: s.manager.GetClient(), Authored: s.rules.Current, Latest: auditor.Latest, Checks: s.checks,
+	runnables := []manager.Runnable{s.certificate, s.live, s.packs, keeper, s.rules, auditor, audit.NewStatuses(audit.StatusOptions{
+		Client: s.manager.GetClient(), Authored: s.rules.Current, Latest: auditor.Latest,
 		InForce: watchman.condition,
 	})}
 	if own, ok := s.certificate.(*certs.SelfSigned); ok {
@@ -259,7 +262,7 @@ func (s *server) ready(r *http.Request) error {
 	if s.draining.Load() {
 		return errors.New("it is about to stop")
 	}
-	return errors.Join(s.live.Ready(), s.rules.Ready(), s.certificate.Ready(s.now()), s.manager.GetWebhookServer().StartedChecker()(r))
+	return errors.Join(s.live.Ready(), s.packs.Ready(), s.rules.Ready(), s.certificate.Ready(s.now()), s.manager.GetWebhookServer().StartedChecker()(r))
 }
 
 // run serves until ctx ends, and then for a while longer: an API server learns only by and by that this replica goes.

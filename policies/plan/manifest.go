@@ -63,7 +63,7 @@ func manifestOf(o *mesh.Object) map[string]any {
 			annotations[k] = v
 		}
 	}
-	return map[string]any{"apiVersion": o.Kind.APIVersion(), "kind": o.Kind.String(), "spec": o.Content["spec"],
+	return map[string]any{"apiVersion": o.Kind.APIVersion(), "kind": o.Kind.String(), "spec": o.Content()["spec"],
 		"metadata": map[string]any{"name": o.Name, "namespace": o.Namespace, "labels": labels, "annotations": annotations}}
 }
 
@@ -75,7 +75,7 @@ func applied(stored *mesh.Object, manifest map[string]any) bool {
 	if stored.Annotations[appliedAnnotation] != annotations[appliedAnnotation] {
 		return false
 	}
-	return within(manifest, stored.Content)
+	return within(manifest, stored.Content())
 }
 
 // within is whether all that is in want is in have: maps may hold more, lists may not.

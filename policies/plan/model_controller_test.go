@@ -115,7 +115,7 @@ func (m *model) apply(s Step, stored *mesh.Object) {
 	metadata["uid"] = m.uid()
 	if stored != nil {
 		metadata["uid"] = stored.UID
-		if status := stored.Content["status"]; status != nil {
+		if status := stored.Content()["status"]; status != nil {
 			content["status"] = status
 		}
 	} else if s.Object.Kind == mesh.Gateway.String() {

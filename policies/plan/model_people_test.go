@@ -126,7 +126,7 @@ func (m *model) writePolicy() {
 		m.store(refOf(o), nil)
 		return
 	}
-	m.note("a person writes %s: %v", name, o.Content["spec"])
+	m.note("a person writes %s: %v", name, o.Content()["spec"])
 	m.store(refOf(o), o)
 }
 

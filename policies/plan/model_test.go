@@ -283,7 +283,7 @@ func (m *model) versionOf(gw *mesh.Object) int {
 }
 
 func (m *model) address(gw *mesh.Object) {
-	content := maps.Clone(gw.Content)
+	content := maps.Clone(gw.Content())
 	content["status"] = map[string]any{"addresses": []any{map[string]any{"type": "Hostname", "value": gw.Name}}}
 	o := *decode(content)
 	o.Live = true

@@ -94,7 +94,7 @@ func TestServes(t *testing.T) {
 func TestDrift(t *testing.T) {
 	s, managed := done(t)
 	cm := s.Get(mesh.ConfigMap, "shop", "waypoint-parameters")
-	content := maps.Clone(cm.Content)
+	content := maps.Clone(cm.Content())
 	content["data"] = map[string]any{"deployment": "spec: {replicas: 0}"}
 	compare(t, Next(worldOf(s.With(decode(content)), managed, onlyShop, nil)), "shop/waypoint: make-parameters Apply ConfigMap shop/waypoint-parameters")
 	other := onlyShop

@@ -125,7 +125,7 @@ func readyGateway(s *mesh.Snapshot, ns, name, traffic, from string) *mesh.Object
 	if stored == nil {
 		return newGateway(ns, name, traffic, []string{from})
 	}
-	content := maps.Clone(stored.Content)
+	content := maps.Clone(stored.Content())
 	content["status"] = map[string]any{"addresses": []any{map[string]any{"type": "Hostname", "value": name + "." + ns}}}
 	gw := *decode(content)
 	gw.Namespace, gw.Live = stored.Namespace, stored.Live
@@ -147,12 +147,13 @@ func labelled(o *mesh.Object, labels map[string]string, remove ...string) *mesh.
 	for k, v := range out.Labels {
 		written[k] = v
 	}
-	metadata, _ := o.Content["metadata"].(map[string]any)
+	content := o.Content()
+	metadata, _ := content["metadata"].(map[string]any)
 	metadata = maps.Clone(metadata)
 	metadata["labels"] = written
-	out.Content = maps.Clone(o.Content)
-	out.Content["metadata"] = metadata
-	return &out
+	content = maps.Clone(content)
+	content["metadata"] = metadata
+	return out.WithContent(content)
 }
 
 // decode panics on what is no object: it was one before, or was made here.

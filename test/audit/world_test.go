@@ -98,7 +98,7 @@ func (w *world) audit(interval time.Duration, apis ...openreports.API) (stop fun
 			if err != nil {
 				return nil, err
 			}
-			return openreports.NewWriter(w.Config, openreports.Options{API: api, Checks: policies.Checks()})
+			return openreports.NewWriter(w.Config, openreports.Options{API: api, Checks: func() []*policies.Check { return policies.Checks() }})
 		},
 	})
 	ctx, cancel := context.WithCancel(w.Context())

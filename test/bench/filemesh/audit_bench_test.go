@@ -40,7 +40,7 @@ func heap() uint64 {
 // edited is a policy with another rule.
 func edited(b *testing.B, o *mesh.Object, port int) *mesh.Object {
 	b.Helper()
-	content := maps.Clone(o.Content)
+	content := maps.Clone(o.Content())
 	content["spec"] = maps.Clone(content["spec"].(map[string]any))
 	content["spec"].(map[string]any)["rules"] = []any{map[string]any{"to": []any{map[string]any{"operation": map[string]any{"ports": []any{fmt.Sprint(port)}}}}}}
 	next, err := mesh.Decode(content)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/inventory"
-	"github.com/waywarden/waywarden/policies"
 	_ "github.com/waywarden/waywarden/policies/checks" // the built-in checks register themselves
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -29,12 +28,13 @@ func Admission(o filemesh.Options) (*webhook.Admission, error) {
 	if err != nil {
 		return nil, err
 	}
-	snapshot := mesh.New(mesh.Options{}, asWatched(inv.Objects)...)
+	inventory.Compact(inv.Objects)
+	snapshot := mesh.New(mesh.Options{}, inv.Objects...)
 	rules, problems := decide.New(decide.Options{}, guardrails(), nil)
 	if len(problems) > 0 {
 		return nil, problems[0]
 	}
-	return webhook.New(webhook.Options{Log: logr.Discard(), Checks: policies.Checks(), Source: webhook.Source{
+	return webhook.New(webhook.Options{Log: logr.Discard(), Source: webhook.Source{
 		Snapshot: func() *mesh.Snapshot { return snapshot }, Rulebook: func() *decide.Rulebook { return rules }, Now: time.Now,
 		Get:           func(context.Context, mesh.Kind, string, string) (*mesh.Object, error) { return nil, nil },
 		MayBreakGlass: func(context.Context, authenticationv1.UserInfo) (bool, error) { return false, nil },
@@ -44,17 +44,4 @@ func Admission(o filemesh.Options) (*webhook.Admission, error) {
 func guardrails() []*v1alpha1.Guardrail {
 	return []*v1alpha1.Guardrail{{ObjectMeta: metav1.ObjectMeta{Name: "all"}, Spec: v1alpha1.GuardrailSpec{
 		Checks: []v1alpha1.CheckEntry{{IDs: []v1alpha1.CheckGlob{"*"}, MinSeverity: "high", Action: v1alpha1.Deny}}}}}
-}
-
-// asWatched are the objects without what a watch does not keep of them, of which there is most.
-func asWatched(objects []*mesh.Object) []*mesh.Object {
-	out := make([]*mesh.Object, len(objects))
-	for i, o := range objects {
-		out[i] = o
-		if o.Kind == mesh.Pod {
-			pod := *o
-			pod.Content, out[i] = nil, &pod
-		}
-	}
-	return out
 }
