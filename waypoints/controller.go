@@ -39,8 +39,11 @@ type Options struct {
 	Settle time.Duration
 	// Drain is how long connections through a waypoint that goes are waited for; 0 means five minutes.
 	Drain time.Duration
-	Clock clock.WithTicker // nil is the machine's
-	Log   logr.Logger
+	// Scrape, where it is set, reads what proxies count: a waypoint is then drained when no connection passes it any more, and a guard
+	// is set when nobody has come round the waypoint for a while.
+	Scrape Scrape
+	Clock  clock.WithTicker // nil is the machine's
+	Log    logr.Logger
 	// Report, where it is set, hears how the waypoints are, each time that was looked at, and Took how long a Phase took.
 	Report func(Census)
 	Took   func(Phase, time.Duration)
@@ -60,6 +63,7 @@ type Controller struct {
 	attempts attempts
 	counts   attempts // of NeedsAnnotation, by the count: one that somebody else owns, or takes off again, is not fought for
 	repairs  repairs
+	meters   meters
 	planned  planned
 	told     told
 	status   time.Time // when the statuses were written last
@@ -105,7 +109,7 @@ func New(o Options) (*Controller, error) {
 		o.Clock = clock.RealClock{}
 	}
 	return &Controller{Options: o, writer: writer{c}, wake: make(chan struct{}, 1),
-		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, counts: attempts{}, repairs: repairs{}, told: told{}}, nil
+		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, counts: attempts{}, repairs: repairs{}, meters: meters{scrape: o.Scrape}, told: told{}}, nil
 }
 
 // NeedLeaderElection is true: two of them would write in turns.
@@ -225,6 +229,7 @@ func (c *Controller) once(ctx context.Context) time.Time {
 		Refused: c.attempts.refusals(versions, now), Unseen: gaps.Unseen}
 	evidence.Written, evidence.Since, evidence.Acknowledged = c.journal.written, c.journal.since, c.at
 	world := plan.World{View: c.planned.view, Settings: settings, Plan: c.planned.plan, Evidence: evidence, Now: now}
+	measured := c.meters.look(ctx, &world, func(ns, gateway string) []string { return c.deployed.addresses(ctx, ns, gateway) })
 	progress := plan.Next(world)
 	if waitForProxies(progress) && c.due(now) {
 		// Only where somebody waits for the proxies istiod is asked, and more seldom the longer that takes.
@@ -233,7 +238,7 @@ func (c *Controller) once(ctx context.Context) time.Time {
 		progress = plan.Next(world)
 	}
 	c.take(ctx, snapshot, progress, versions, now)
-	next := earliest(c.tell(ctx, rules, missing, snapshot, progress), progress.Next(), c.attempts.next(now))
+	next := earliest(c.tell(ctx, rules, missing, snapshot, progress), progress.Next(), c.attempts.next(now), measured)
 	if waitForProxies(progress) {
 		return earliest(next, c.again)
 	}

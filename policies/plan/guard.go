@@ -92,7 +92,7 @@ func (m *maker) guard(after *mesh.Snapshot, svc *mesh.Object, held string, excep
 	if held != "" {
 		p.Manifest = noted(p.Manifest, HeldAnnotation, held)
 	}
-	p.admits, p.Excepted = in, sorted(excepted)
+	p.Admits, p.Excepted = in, sorted(excepted)
 	return p
 }
 
@@ -143,7 +143,7 @@ func sorted(values []string) []string {
 // closes says which known way to the pods of a Service a guard would close that is no exception; "" where it closes none.
 func closes(ways []policies.Bypass, svc *mesh.Object, guard Policy, exceptions []Exception) string {
 	for _, w := range ways {
-		if excepted(w, svc, exceptions) == nil && !(w.Caller != "" && slices.Contains(guard.admits, w.Caller)) {
+		if excepted(w, svc, exceptions) == nil && !(w.Caller != "" && slices.Contains(guard.Admits, w.Caller)) {
 			return w.Text + ". " + unless(w)
 		}
 	}

@@ -105,6 +105,20 @@ func (c *course) widenGuards() outcome {
 	return settled
 }
 
+// Guarding are the guards that are set next, or wait for the last to come round the waypoint: their Services are bound.
+func (w World) Guarding() []Policy {
+	var out []Policy
+	for _, p := range w.Plan.Policies {
+		if p.Role != Guarding || p.Temporary || w.Settings.Of(p.Ref().Namespace).Mode != Provision || w.Evidence.Managed.Made(find(w.View.Snapshot, p.Ref())) {
+			continue
+		}
+		if svc := find(w.View.Snapshot, p.For[0]); svc != nil && w.View.Binding(svc).Bound {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 func (c *course) makeGuards() outcome {
 	for _, p := range c.guardsOf() {
 		if p.Temporary || !c.asks(p.For[0]) {
@@ -113,7 +127,11 @@ func (c *course) makeGuards() outcome {
 		if last := c.Evidence.Direct[p.For[0]]; !c.stored(p) && c.Now.Before(last.Add(quiet)) {
 			return c.wait(MakeGuard, p.For[0], last.Add(quiet), "connections come round the waypoint")
 		}
-		if out := c.ensure(MakeGuard, p.Manifest, p.Why, c.needsFor(p.For)); out == busy {
+		why := p.Why
+		if c.Evidence.Unmetered != "" {
+			why += "; unverified, whether anybody still comes round it: " + c.Evidence.Unmetered
+		}
+		if out := c.ensure(MakeGuard, p.Manifest, why, c.needsFor(p.For)); out == busy {
 			return busy
 		}
 	}

@@ -108,7 +108,8 @@ type Policy struct {
 	Manifest map[string]any `json:"manifest"`
 	Why      string         `json:"why"`
 
-	admits []string // whom a guard lets in
+	// Admits are whom a guard lets in, waypoints and exceptions.
+	Admits []string `json:"-"`
 }
 
 // Ref names the policy.
