@@ -60,6 +60,7 @@ type Live struct {
 	*mirror
 	cfg     *rest.Config
 	client  dynamic.Interface
+	alike   *Alike
 	options WatchOptions
 	again   chan struct{} // asks for rediscovery at once
 }
@@ -80,7 +81,7 @@ func Watch(cfg *rest.Config, opts WatchOptions) (*Live, error) {
 	if opts.Clock == nil {
 		opts.Clock = clock.RealClock{}
 	}
-	return &Live{mirror: newMirror(opts.Mesh, opts.Clock.Now), cfg: cfg, client: client, options: opts, again: make(chan struct{}, 1)}, nil
+	return &Live{mirror: newMirror(opts.Mesh, opts.Clock.Now), cfg: cfg, client: client, alike: NewAlike(), options: opts, again: make(chan struct{}, 1)}, nil
 }
 
 // Start watches until ctx ends, and then returns nil. A cluster that does not answer is asked again: Ready says so.

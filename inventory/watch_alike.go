@@ -3,21 +3,20 @@ package inventory
 import (
 	"hash/maphash"
 	"maps"
-	"reflect"
 	"slices"
+	"strings"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// alike makes objects small that are kept for long, and lets them share what they have in common: the pods of a ReplicaSet have
+// Alike makes objects small that are kept for long, and lets them share what they have in common: the pods of a ReplicaSet have
 // the same labels, containers and owner, and a cluster has more pods than anything else; a Service selects by the labels by which
 // a policy does. It remembers what was met last, which is enough because lists come sorted and rollouts come at once; what
 // it forgets costs memory and nothing else. It is safe for concurrent use.
-type alike struct {
+type Alike struct {
 	siblings *lru.Cache[family, *mesh.Object]
-	texts    *lru.Cache[string, string]
 	maps     *lru.Cache[uint64, map[string]string] // by hash
 	seed     maphash.Seed
 }
@@ -32,12 +31,12 @@ type family struct {
 
 const (
 	familiesRemembered = 2048
-	textsRemembered    = 4096 // as are maps
+	mapsRemembered     = 4096
 )
 
-func newAlike() *alike {
-	return &alike{siblings: remember[family, *mesh.Object](familiesRemembered), texts: remember[string, string](textsRemembered),
-		maps: remember[uint64, map[string]string](textsRemembered), seed: maphash.MakeSeed()}
+// NewAlike has met nothing.
+func NewAlike() *Alike {
+	return &Alike{siblings: remember[family, *mesh.Object](familiesRemembered), maps: remember[uint64, map[string]string](mapsRemembered), seed: maphash.MakeSeed()}
 }
 
 func remember[K comparable, V any](n int) *lru.Cache[K, V] {
@@ -48,63 +47,21 @@ func remember[K comparable, V any](n int) *lru.Cache[K, V] {
 	return last
 }
 
-// Compact makes objects as small as Watch keeps them, for those who hold a large mesh without watching. Nobody else may have seen
-// them.
-func Compact(objects []*mesh.Object) {
-	a := newAlike()
-	for _, o := range objects {
-		a.share(o)
-	}
-}
-
-// share gives o, which nobody else has seen, the memory of others where they are equal.
-func (a *alike) share(o *mesh.Object) {
-	o.APIVersion, o.Namespace = a.text(o.APIVersion), a.text(o.Namespace)
-	o.Labels, o.Annotations = a.same(o.Labels), a.same(o.Annotations)
-	switch spec := o.Spec.(type) {
-	case *mesh.ServiceSpec:
-		spec.Selector = a.same(spec.Selector)
-	case *mesh.AuthorizationPolicySpec:
-		if spec.Selector != nil {
-			spec.Selector.MatchLabels = a.same(spec.Selector.MatchLabels)
-		}
-	case *mesh.PodOwner:
-		made := &spec.Template.Metadata
-		made.Labels, made.Annotations = a.same(made.Labels), a.same(made.Annotations)
-	}
+// Packed is o as it is kept.
+func (a *Alike) Packed(o *mesh.Object) *mesh.Object {
 	if !slices.Contains(madeByControllers, o.Kind) {
-		o.Pack(o.Content(), nil)
-		return
+		return o.Packed(o.Content(), nil, a.same)
 	}
 	family := a.family(o)
 	sibling, ok := a.siblings.Get(family)
-	o.Pack(lean(o.Content()), sibling)
+	o = o.Packed(lean(o.Content()), sibling, a.same)
 	if !ok {
 		a.siblings.Add(family, o)
-		return
 	}
-	if slices.Equal(o.Owners, sibling.Owners) {
-		o.Owners = sibling.Owners
-	}
-	if pod, ok := o.Spec.(*mesh.PodBody); ok {
-		become(pod, sibling.Spec.(*mesh.PodBody))
-	}
+	return o
 }
 
-func become(pod, sibling *mesh.PodBody) {
-	if reflect.DeepEqual(pod.Spec, sibling.Spec) {
-		pod.Spec = sibling.Spec
-	}
-	status := &pod.Status
-	if status.Phase == sibling.Status.Phase {
-		status.Phase = sibling.Status.Phase
-	}
-	if len(status.PodIPs) > 0 && status.PodIPs[0].IP == status.PodIP {
-		status.PodIPs[0].IP = status.PodIP
-	}
-}
-
-func (a *alike) family(o *mesh.Object) family {
+func (a *Alike) family(o *mesh.Object) family {
 	f := family{kind: o.Kind, namespace: o.Namespace}
 	if len(o.Owners) > 0 {
 		f.owner = o.Owners[0]
@@ -114,17 +71,8 @@ func (a *alike) family(o *mesh.Object) family {
 	return f
 }
 
-// text is s in the memory in which it was met before.
-func (a *alike) text(s string) string {
-	if known, ok := a.texts.Get(s); ok {
-		return known
-	}
-	a.texts.Add(s, s)
-	return s
-}
-
-// same is m, or an equal map that was met before.
-func (a *alike) same(m map[string]string) map[string]string {
+// same is an equal map that was met before, else a copy of m.
+func (a *Alike) same(m map[string]string) map[string]string {
 	if m == nil {
 		return nil
 	}
@@ -132,12 +80,16 @@ func (a *alike) same(m map[string]string) map[string]string {
 	if known, ok := a.maps.Get(key); ok && maps.Equal(known, m) {
 		return known
 	}
-	a.maps.Add(key, m)
-	return m
+	c := make(map[string]string, len(m))
+	for k, v := range m {
+		c[strings.Clone(k)] = strings.Clone(v)
+	}
+	a.maps.Add(key, c)
+	return c
 }
 
 // hash does not depend on the order, in which a map is gone through by chance.
-func (a *alike) hash(m map[string]string) uint64 {
+func (a *Alike) hash(m map[string]string) uint64 {
 	var sum uint64
 	for k, v := range m {
 		sum += maphash.Comparable(a.seed, [2]string{k, v})

@@ -274,11 +274,11 @@ func TestPodsOfAnOwnerShare(t *testing.T) {
 	w := newWorld(t, 1)
 	w.mirror.serve(w.discovered())
 	f := w.feed(w.served[groupResource(mesh.Pod)])
-	one := f.decode(raw(pod("shop", "cart", 1, "10.0.0.1"))).object
-	two := f.decode(raw(pod("shop", "cart", 2, "10.0.0.2"))).object
+	one := f.item(raw(pod("shop", "cart", 1, "10.0.0.1"))).object
+	two := f.item(raw(pod("shop", "cart", 2, "10.0.0.2"))).object
 	other := pod("shop", "cart", 3, "10.0.0.3")
 	other["metadata"].(fields)["labels"].(fields)["app"] = "other"
-	three := f.decode(raw(other)).object
+	three := f.item(raw(other)).object
 	if &one.Spec.(*mesh.PodBody).Spec.Containers[0] != &two.Spec.(*mesh.PodBody).Spec.Containers[0] {
 		t.Error("the containers are not shared")
 	}

@@ -26,6 +26,7 @@ type world struct {
 	*rand.Rand
 	t      testing.TB
 	mirror *mirror
+	alike  *Alike
 	served map[schema.GroupResource]*stored
 }
 
@@ -49,7 +50,7 @@ var resources = func() []resource {
 }()
 
 func newWorld(t testing.TB, seed uint64) *world {
-	w := &world{Rand: rand.New(rand.NewPCG(seed, 7)), t: t, served: map[schema.GroupResource]*stored{},
+	w := &world{Rand: rand.New(rand.NewPCG(seed, 7)), t: t, alike: NewAlike(), served: map[schema.GroupResource]*stored{},
 		mirror: newMirror(mesh.Options{}, func() time.Time { return time.Unix(1, 0) })}
 	for _, r := range resources {
 		w.served[r.GroupResource()] = &stored{resource: r, objects: map[name]fields{}, installed: true}
@@ -105,7 +106,7 @@ func (w *world) feed(s *stored) *feed {
 	if source == nil {
 		return nil
 	}
-	return &feed{mirror: w.mirror, source: source, alike: newAlike()}
+	return &feed{mirror: w.mirror, source: source, alike: w.alike}
 }
 
 func raw(content fields) *unstructured.Unstructured {

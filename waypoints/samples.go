@@ -132,8 +132,8 @@ func flowsOf(samples []sample) map[flow]tally {
 		if s.name != openedMetric && s.name != closedMetric {
 			continue
 		}
-		f := flow{reporter: s.labels["reporter"], caller: named(s.labels["source_principal"]), namespace: known(s.labels["destination_workload_namespace"]),
-			principal: named(s.labels["destination_principal"]), workload: known(s.labels["destination_workload"])}
+		f := flow{reporter: s.labels["reporter"], caller: principalIn(s.labels["source_principal"]), namespace: known(s.labels["destination_workload_namespace"]),
+			principal: principalIn(s.labels["destination_principal"]), workload: known(s.labels["destination_workload"])}
 		if name := known(s.labels["destination_service_name"]); name != "" {
 			f.service = known(s.labels["destination_service_namespace"]) + "/" + name
 		}
@@ -159,4 +159,4 @@ func known(v string) string {
 	return v
 }
 
-func named(principal string) string { return strings.TrimPrefix(known(principal), "spiffe://") }
+func principalIn(principal string) string { return strings.TrimPrefix(known(principal), "spiffe://") }

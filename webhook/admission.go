@@ -1,9 +1,11 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -95,8 +97,13 @@ func (a *Admission) Validating() http.Handler { return a.handler(a.validate) }
 func (a *Admission) Mutating() http.Handler { return a.handler(a.mutate) }
 
 func (a *Admission) handler(answer func(context.Context, *ctrladmission.Request, *Record) (ctrladmission.Response, error)) http.Handler {
+	bodies := sync.Pool{New: func() any { return new(bytes.Buffer) }}
 	return &limit{slots: make(chan struct{}, a.Concurrency), log: a.Log, dropped: a.Dropped, next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		request, wrong := readReview(w, r)
+		body := bodies.Get().(*bytes.Buffer)
+		request, wrong := readReview(w, r, body)
+		if body.Cap() <= expectedBody {
+			bodies.Put(body)
+		}
 		if wrong != nil {
 			a.Dropped("malformed")
 			http.Error(w, "waywarden was sent what is no AdmissionReview: "+wrong.why+".", wrong.status)

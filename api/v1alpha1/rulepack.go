@@ -112,6 +112,7 @@ const (
 	ReasonConflict          = "Conflict"          // its rules are called as those of another pack, or of Waywarden
 	ReasonSourceUnavailable = "SourceUnavailable" // the ConfigMap or the registry has nothing
 	ReasonSignatureInvalid  = "SignatureInvalid"  // nobody whose key is given has signed the bundle
+	ReasonBundleInvalid     = "BundleInvalid"     // what is signed is no bundle of rules
 	ReasonRevisionUnknown   = "RevisionUnknown"   // what rollbackTo names is not kept
 )
 

@@ -6,41 +6,37 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/rules/bundle"
 	"github.com/waywarden/waywarden/rules/packs"
 )
 
-// packCache keeps the cache of the manager to what packs need: of Waywarden's own namespace, the ConfigMaps and what is kept.
-func packCache(namespace string) cache.Options {
-	own := map[string]cache.Config{namespace: {}}
-	return cache.Options{ByObject: map[client.Object]cache.ByObject{
-		&corev1.ConfigMap{}:          {Namespaces: own},
-		&appsv1.ControllerRevision{}: {Namespaces: own, Label: labels.SelectorFromSet(labels.Set{packs.KeptLabel: packs.KeptValue})},
-	}}
-}
-
 // newLoader makes what loads the rules of RulePacks.
 func (s *server) newLoader(counted *packMetrics, log logr.Logger) *packs.Loader {
-	return packs.NewLoader(packs.LoaderOptions{Cache: s.manager.GetCache(), Base: s.base, Observe: counted.loaded, Log: log,
+	return packs.NewLoader(packs.LoaderOptions{Cache: s.manager.GetCache(), Own: s.own, Base: s.base, Observe: counted.loaded, Log: log,
 		Changed: func(ctx context.Context) { s.rules.Renew(ctx) }})
 }
 
 // keeper decides which revisions of RulePacks are in force.
 func (s *server) keeper(counted *packMetrics, log logr.Logger) manager.Runnable {
-	return packs.NewKeeper(packs.KeeperOptions{Cache: s.manager.GetCache(), Client: s.manager.GetClient(), Namespace: s.namespace, Base: s.base, InForce: s.packs.InForce,
-		Stored: s.stored, Recorder: s.manager.GetEventRecorder("waywarden"), Report: counted.report, Took: counted.took, Log: log})
+	return packs.NewKeeper(packs.KeeperOptions{Cache: s.manager.GetCache(), Own: s.own, Client: s.manager.GetClient(), Base: s.base, InForce: s.packs.InForce,
+		Stored: s.stored, Fetch: packs.FromRegistry(s.registries()), Recorder: s.manager.GetEventRecorder("waywarden"), Report: counted.report, Took: counted.took, Log: log})
+}
+
+// registries is how registries are reached from which RulePacks fetch bundles.
+func (s *serve) registries() bundle.Access {
+	a := bundle.Access{}
+	if s.registryConfig != "" {
+		a.Credentials = bundle.FileCredentials(s.registryConfig)
+	}
+	return a
 }
 
 // gate judges RulePacks at admission.
 func (s *server) gate() *packs.Gate {
-	return packs.NewGate(packs.GateOptions{Cache: s.manager.GetCache(), Base: s.base, InForce: s.packs.InForce, Stored: s.stored})
+	return packs.NewGate(packs.GateOptions{Cache: s.manager.GetCache(), Own: s.own, Base: s.base, InForce: s.packs.InForce, Stored: s.stored})
 }
 
 // stored is what the rules of a pack would be asked of.
@@ -54,7 +50,7 @@ func (s *server) stored() packs.Stored {
 
 // packReasons are those of the condition Ready of RulePacks, and so the values of a label.
 var packReasons = []string{v1alpha1.ReasonInForce, v1alpha1.ReasonRolledBack, v1alpha1.ReasonInvalid, v1alpha1.ReasonCompileError, v1alpha1.ReasonTestFailed,
-	v1alpha1.ReasonTooSlow, v1alpha1.ReasonTooLarge, v1alpha1.ReasonConflict, v1alpha1.ReasonSourceUnavailable, v1alpha1.ReasonSignatureInvalid, v1alpha1.ReasonRevisionUnknown, "Error"}
+	v1alpha1.ReasonTooSlow, v1alpha1.ReasonTooLarge, v1alpha1.ReasonConflict, v1alpha1.ReasonSourceUnavailable, v1alpha1.ReasonSignatureInvalid, v1alpha1.ReasonBundleInvalid, v1alpha1.ReasonRevisionUnknown, "Error"}
 
 // packMetrics count what becomes of RulePacks.
 type packMetrics struct {

@@ -9,13 +9,13 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -27,6 +27,7 @@ import (
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/certs"
+	"github.com/waywarden/waywarden/cmd/waywarden/memory"
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -50,6 +51,7 @@ type server struct {
 	now   func() time.Time
 	spans *tracing
 
+	memory      *memory.Limits
 	manager     manager.Manager
 	live        *inventory.Live
 	rules       *audit.Rulebooks
@@ -57,13 +59,14 @@ type server struct {
 	callers     *callers // nil where everybody is answered
 	draining    atomic.Bool
 	base        []*policies.Check // all checks but those of RulePacks
+	own         *packs.Own
 	packs       *packs.Loader
 }
 
-func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time, spans *tracing) (*server, error) {
+func (s *serve) server(ctx context.Context, cfg *rest.Config, log *slog.Logger, now func() time.Time, spans *tracing) (*server, error) {
 	out := &server{serve: s, log: log, now: now, spans: spans}
 	var err error
-	if out.base, _, err = s.asked(nil); err != nil {
+	if out.base, _, err = s.asked(ctx, nil); err != nil {
 		return nil, err
 	}
 	if out.certificate, err = s.certificate(cfg, now); err != nil {
@@ -82,7 +85,12 @@ func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time,
 		Log: logger.WithName("watch")}); err != nil {
 		return nil, err
 	}
+	client, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
 	counted := newPackMetrics(metrics.Registry)
+	out.own = packs.FollowOwn(client, s.namespace)
 	out.packs = out.newLoader(counted, logger.WithName("packs"))
 	out.rules = audit.FollowRules(out.manager.GetCache(), audit.RuleOptions{MaxExemption: s.maxExemption, Checks: out.packs.Checks}, logger.WithName("rules"))
 	if err := out.admission(cfg, logger.WithName("admission")); err != nil {
@@ -118,7 +126,7 @@ func (s *server) newManager(cfg *rest.Config) (manager.Manager, error) {
 		return nil, err
 	}
 	return ctrl.NewManager(cfg, manager.Options{
-		Scheme: scheme, Cache: packCache(s.namespace), Logger: logr.FromSlogHandler(s.log.Handler()),
+		Scheme: scheme, Logger: logr.FromSlogHandler(s.log.Handler()),
 		LeaderElection: true, LeaderElectionID: "waywarden", LeaderElectionNamespace: s.namespace, LeaderElectionReleaseOnCancel: true,
 		Metrics: metricsserver.Options{BindAddress: s.metricsAddr}, HealthProbeBindAddress: s.healthAddr, PprofBindAddress: s.pprofAddr,
 		WebhookServer: ctrlwebhook.NewServer(ctrlwebhook.Options{Host: host, Port: port, TLSOpts: []func(*tls.Config){
@@ -203,7 +211,7 @@ func (s *server) add(cfg *rest.Config, keeper manager.Runnable) error {
 	if err != nil {
 		return err
 	}
-	runnables := []manager.Runnable{s.certificate, s.live, s.packs, keeper, s.rules, auditor, audit.NewStatuses(audit.StatusOptions{
+	runnables := []manager.Runnable{s.certificate, s.live, s.own, s.packs, keeper, s.rules, auditor, audit.NewStatuses(audit.StatusOptions{
 		Client: s.manager.GetClient(), Authored: s.rules.Current, Latest: auditor.Latest,
 		InForce: watchman.condition,
 	})}
@@ -241,8 +249,7 @@ func (f everywhere) Start(ctx context.Context) error { return f(ctx) }
 // NeedLeaderElection is false.
 func (everywhere) NeedLeaderElection() bool { return false }
 
-// synced says what of the mesh cannot be read, once the rest is known, and returns to the machine what the first lists took
-// and nobody needs any more, which the Go runtime would keep for a while.
+// synced says what of the mesh cannot be read, once the rest is known. From then on memory is there to answer with.
 func (s *server) synced(ctx context.Context) error {
 	if s.live.WaitForSync(ctx) != nil {
 		return nil
@@ -252,7 +259,7 @@ func (s *server) synced(ctx context.Context) error {
 		s.log.Warn("a kind cannot be read", "resource", u.Resource, "why", u.Why, "leaves", u.Leaves)
 	}
 	s.log.Info("the mesh is known", "objects", s.live.Snapshot().Len(), "unreadObjects", len(status.Problems))
-	debug.FreeOSMemory()
+	s.memory.Serve()
 	return nil
 }
 

@@ -144,7 +144,11 @@ func started(o *Object, p *PodBody) bool {
 func (w *Workload) readPodSpec(p *PodSpec) {
 	w.ServiceAccount, w.HostNetwork = cmp.Or(p.ServiceAccountName, "default"), p.HostNetwork
 	for _, c := range slices.Concat(p.Containers, p.InitContainers) {
-		w.Ports = append(w.Ports, c.Ports...)
+		if len(w.Ports) == 0 {
+			w.Ports = slices.Clip(c.Ports) // shared, as are all pods' of one owner; what is appended makes a copy
+		} else {
+			w.Ports = append(w.Ports, c.Ports...)
+		}
 		w.Probed = w.Probed || c.probed()
 		// A gateway that brings its own proxy runs it as a router.
 		if len(c.Args) > 1 && c.Args[0] == "proxy" && c.Args[1] == "router" {

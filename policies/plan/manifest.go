@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +51,9 @@ func noted(manifest map[string]any, key, value string) map[string]any {
 	return out
 }
 
+// notOurs are annotations with our prefix that people write, or that are set when something is applied.
+var notOurs = []string{KeepAnnotation, MigrateAnnotation, StepsAnnotation, GoAnnotation, appliedAnnotation}
+
 // manifestOf is an object of ours as we apply it, from what is stored.
 func manifestOf(o *mesh.Object) map[string]any {
 	labels, annotations := map[string]any{}, map[string]any{}
@@ -59,7 +63,7 @@ func manifestOf(o *mesh.Object) map[string]any {
 		}
 	}
 	for k, v := range o.Annotations {
-		if strings.HasPrefix(k, "waywarden.dev/") && k != KeepAnnotation && k != appliedAnnotation {
+		if strings.HasPrefix(k, "waywarden.dev/") && !slices.Contains(notOurs, k) {
 			annotations[k] = v
 		}
 	}

@@ -175,11 +175,11 @@ func (m *model) open() {
 	if !served(m.latest(), p.app) {
 		return
 	}
-	for _, via := range m.ways(c, p.app) {
+	for _, by := range m.ways(c, p.app) {
 		// A waypoint that denies requests keeps the connection.
-		if answer, gw := m.call(c, p.app, "GET", p, via); answer == through || answer == denied && gw != "" {
-			m.live = append(m.live, connection{c, p.app, p, gw, via})
-			m.note("%s connects to %s by %q", c.name, p.app, gw)
+		if answer := m.call(c, p.app, "GET", p, by); answer == through || answer == denied && by.waypoint != "" {
+			m.live = append(m.live, connection{c, p.app, p, by})
+			m.note("%s connects to %s by %q", c.name, p.app, by.waypoint)
 			return
 		}
 	}
@@ -190,19 +190,4 @@ func (m *model) close() {
 		i := m.rand.IntN(len(m.live))
 		m.live = slices.Delete(m.live, i, i+1)
 	}
-}
-
-// ways are the pods of the waypoint that the client's ztunnel sends to; one nil where it sends directly, or there is none.
-func (m *model) ways(c client, service string) []*waypointPod {
-	gw := m.states[m.nodes[c.node].rest].bound[service]
-	var out []*waypointPod
-	for _, p := range m.pods[gw] {
-		if p.ready {
-			out = append(out, p)
-		}
-	}
-	if len(out) == 0 {
-		return []*waypointPod{nil}
-	}
-	return out
 }

@@ -217,6 +217,11 @@ func taken(s *mesh.Snapshot, managed Managed, step Step) (*mesh.Snapshot, Manage
 	switch step.Action {
 	case Apply:
 		o := decode(step.Manifest)
+		for _, key := range []string{MigrateAnnotation, StepsAnnotation, GoAnnotation} {
+			if stored != nil && stored.Annotations[key] != "" {
+				o = annotated(o, key, stored.Annotations[key])
+			}
+		}
 		managed[step.Object] = slices.Sorted(maps.Keys(o.Labels))
 		return s.With(o), managed
 	case Delete:
@@ -225,9 +230,9 @@ func taken(s *mesh.Snapshot, managed Managed, step Step) (*mesh.Snapshot, Manage
 	}
 	labels, _ := step.Manifest["metadata"].(map[string]any)["labels"].(map[string]any)
 	o := labelled(stored, stringMap(labels), managed[step.Object]...)
-	o.Annotations = map[string]string{}
+	annotations, _ := step.Manifest["metadata"].(map[string]any)["annotations"].(map[string]any)
+	o.Annotations = stringMap(annotations)
 	if delete(managed, step.Object); len(labels) > 0 {
-		o.Annotations[ProfileAnnotation] = "default"
 		managed[step.Object] = slices.Sorted(maps.Keys(labels))
 	}
 	return s.With(o), managed

@@ -42,7 +42,7 @@ func gatewayManifest(w *Waypoint) map[string]any {
 		listener["allowedRoutes"] = map[string]any{"namespaces": map[string]any{"from": "Selector", "selector": map[string]any{
 			"matchExpressions": []any{map[string]any{"key": namespaceName, "operator": "In", "values": names}}}}}
 	}
-	spec := map[string]any{"gatewayClassName": cmp.Or(w.profile.GatewayClassName, mesh.WaypointClassName), "listeners": []any{listener}}
+	spec := map[string]any{"gatewayClassName": cmp.Or(w.class, w.profile.GatewayClassName, mesh.WaypointClassName), "listeners": []any{listener}}
 	infrastructure := map[string]any{}
 	if len(w.profile.Labels) > 0 {
 		infrastructure["labels"] = anyMap(w.profile.Labels)
@@ -57,7 +57,11 @@ func gatewayManifest(w *Waypoint) map[string]any {
 		spec["infrastructure"] = infrastructure
 	}
 	metadata := map[string]any{"name": w.Name, "namespace": w.Namespace, "labels": map[string]any{label.IoIstioWaypointFor.Name: w.For}}
-	w.sign(metadata, nil)
+	var annotations map[string]string
+	if len(w.places) > 0 {
+		annotations = map[string]string{PlaceAnnotation: strings.Join(w.places, ",")}
+	}
+	w.sign(metadata, annotations)
 	return map[string]any{"apiVersion": mesh.Gateway.APIVersion(), "kind": mesh.Gateway.String(), "metadata": metadata, "spec": spec}
 }
 

@@ -45,6 +45,9 @@ type Waypoint struct {
 	Parameters map[string]any `json:"parameters,omitempty"`
 
 	from    []string // namespaces of what asks for it
+	class   string   // of a stored one of ours; "" for that of its profile
+	places  []string // names of those whose place it has taken
+	stays   string   // why nobody else takes its place, though somebody asks for that
 	profile Profile
 	mode    Mode
 }

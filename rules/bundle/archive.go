@@ -22,6 +22,9 @@ type limits struct {
 // within is what a bundle may be. The rules in it are bounded again when they are loaded, by rules.DefaultMaxBytes.
 var within = limits{packed: 8 << 20, unpacked: 16 << 20, files: 4096}
 
+// maxName is how long the path of a file may be.
+const maxName = 512
+
 const smaller = "Take out what is no rule, or make several bundles."
 
 // unpack reads the files of an archive, by their path. A name may begin with "/", as OPA writes it, or "./", as tar does: both
@@ -132,8 +135,8 @@ func inside(name string) (string, error) {
 		out = strings.TrimPrefix(name, "./")
 	}
 	odd := func(r rune) bool { return r == '\\' || !unicode.IsPrint(r) }
-	if !fs.ValidPath(out) || out == "." || strings.ContainsFunc(out, odd) {
-		return "", refuse(Malformed, "the bundle is not used: %q in it is no path from its root, with / between names and without . and .. among them. Build it again.", name)
+	if !fs.ValidPath(out) || out == "." || len(out) > maxName || strings.ContainsFunc(out, odd) {
+		return "", refuse(Malformed, "the bundle is not used: %q in it is no path from its root of at most %d bytes, with / between names and without . and .. among them. Build it again.", name, maxName)
 	}
 	return out, nil
 }

@@ -15,7 +15,8 @@
 // Nothing that is not signed. A manifest is fetched by its digest, so that who may write to the registry cannot exchange it;
 // a tag is refused. Of the archive, each file has to be under a signature by a key that is trusted, and to be what was signed.
 // Scenarios too: OPA's reader verifies and then drops them, so archives are read here, by stricter rules than OPA's, and only
-// what was hashed is handed on. Signatures that lie beside an artifact in the registry (cosign, notation) are not looked at.
+// what was hashed is handed on. A signature does not end: claims of time are not looked at, as OPA does not. Neither are signatures
+// that lie beside an artifact in the registry (cosign, notation).
 //
 // # What is refused
 //

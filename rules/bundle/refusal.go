@@ -3,6 +3,7 @@ package bundle
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Reason is why a bundle is not used, in a word for a condition.
@@ -35,6 +36,23 @@ func ReasonOf(err error) Reason {
 	return ""
 }
 
+// refuse makes a Refusal. What it quotes may be as long as a stranger likes, and has to fit into a condition.
 func refuse(reason Reason, format string, args ...any) error {
+	for i, a := range args {
+		switch a := a.(type) {
+		case string:
+			args[i] = short(a)
+		case error:
+			args[i] = short(a.Error())
+		}
+	}
 	return &Refusal{Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+func short(text string) string {
+	const most = 600
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }

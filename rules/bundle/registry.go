@@ -100,7 +100,7 @@ func refused(verb string, ref registry.Reference, err error) error {
 		return err
 	}
 	say := func(format string, args ...any) error {
-		return refuse(Unavailable, "the registry does not %s %s: %s", verb, ref, fmt.Sprintf(format, args...))
+		return refuse(Unavailable, "the registry does not %s %s: "+format, append([]any{verb, ref}, args...)...)
 	}
 	var response *errcode.ErrorResponse
 	switch {

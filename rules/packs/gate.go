@@ -18,8 +18,9 @@ import (
 
 // GateOptions say what packs are judged by at admission.
 type GateOptions struct {
-	// Cache knows RulePacks and what is kept of them.
+	// Cache knows RulePacks.
 	Cache client.Reader
+	Own   *Own
 	// Base are the checks that there are besides: no rule is called as one of them.
 	Base []*policies.Check
 	// InForce is what this replica has loaded of a pack; nil for nothing.
@@ -47,7 +48,7 @@ const (
 // Check is why a pack is not to be stored, and what its author is told although it is. was is nil for one that is new. Inline
 // files are judged here; others when they are read.
 func (g *Gate) Check(ctx context.Context, p, was *v1alpha1.RulePack) (causes []metav1.StatusCause, notes []string) {
-	if causes, notes = g.rollback(ctx, p, was); len(causes) > 0 || p.Spec.RollbackTo != "" {
+	if causes, notes = g.rollback(p, was); len(causes) > 0 || p.Spec.RollbackTo != "" {
 		return causes, notes
 	}
 	switch {
@@ -87,7 +88,7 @@ func shares(ctx context.Context) (testing, previewing context.Context, stop func
 }
 
 // rollback holds rollbackTo to what is kept. In a cluster that is set up anew nothing is, so then it is no more than a warning.
-func (g *Gate) rollback(ctx context.Context, p, was *v1alpha1.RulePack) (causes []metav1.StatusCause, notes []string) {
+func (g *Gate) rollback(p, was *v1alpha1.RulePack) (causes []metav1.StatusCause, notes []string) {
 	back := p.Spec.RollbackTo
 	if back == "" || was != nil && was.Spec.RollbackTo == back {
 		return nil, nil
@@ -96,7 +97,7 @@ func (g *Gate) rollback(ctx context.Context, p, was *v1alpha1.RulePack) (causes 
 	if was == nil {
 		return nil, []string{field + " names a revision of a pack that is new: nothing is in force until the revision is kept, or rollbackTo is taken out."}
 	}
-	_, revisions, err := listed(ctx, g.Cache)
+	revisions, err := g.Own.kept()
 	if err != nil {
 		return nil, []string{fmt.Sprintf("whether %s is kept is not known: %v.", back, err)}
 	}

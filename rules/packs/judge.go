@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/rules"
@@ -43,15 +44,17 @@ func judge(ctx context.Context, f Files, busy chan struct{}) (*rules.Pack, error
 	case <-ctx.Done():
 		return nil, tooSlow("another pack was judged")
 	}
+	testing, stop := shorter(ctx)
+	defer stop()
 	done := make(chan outcome, 1)
 	go func() {
 		defer func() { <-busy }()
 		pack, err := f.load(false)
 		if err == nil {
-			if ctx.Err() != nil {
+			if testing.Err() != nil {
 				err = tooSlow("it was tested")
 			} else {
-				err = tested(ctx, pack, f)
+				err = tested(testing, pack, f)
 			}
 		}
 		done <- outcome{pack, err}
@@ -69,6 +72,15 @@ func judge(ctx context.Context, f Files, busy chan struct{}) (*rules.Pack, error
 		}
 		return o.pack, nil
 	}
+}
+
+// shorter ends a little before ctx, so that it can be told which test took the time.
+func shorter(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(end)*8/10)
 }
 
 // tested runs the scenarios and the tests in Rego. The error is *Refused.

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -22,19 +21,18 @@ import (
 
 // KeeperOptions say what is kept, and who is told.
 type KeeperOptions struct {
-	// Cache knows RulePacks, and of Waywarden's own namespace the ControllerRevisions with KeptLabel and the ConfigMaps.
+	// Cache knows RulePacks.
 	Cache  cache.Cache
+	Own    *Own
 	Client client.Client
-	// Namespace is Waywarden's own.
-	Namespace string
 	// Base are the checks that there are besides: no rule is called as one of them.
 	Base []*policies.Check
 	// InForce is what this replica has loaded of a pack; nil for nothing.
 	InForce func(name string) *InForce
 	// Stored is what is stored, for previews.
 	Stored func() Stored
-	// Fetch reads a bundle and holds it to its signature: an error that is ErrSignature is for one that nobody signed whose key
-	// is given. Nil where no registry is asked.
+	// Fetch reads a bundle and holds it to its signature, as [FromRegistry] does. The error is *Refused where it says more than
+	// that there is nothing; its message is consequence, cause and remedy. Nil where no registry is asked.
 	Fetch func(context.Context, *v1alpha1.RulePackOCI) (map[string]string, error)
 	// Recorder makes Events on RulePacks.
 	Recorder events.EventRecorder
@@ -55,9 +53,6 @@ const (
 	Previewing Step = "preview"
 	Fetching   Step = "fetch"
 )
-
-// ErrSignature is for a bundle that is not signed as it has to be.
-var ErrSignature = errors.New("the signature does not hold")
 
 // How long each step may take.
 const (
@@ -80,6 +75,8 @@ type Keeper struct {
 	poke   chan struct{}
 	busy   chan struct{}
 	judged map[string]judgement // by pack
+	// fetched is what came of asking registries for the bundles of packs that are not in force.
+	fetched map[string]attempt
 	// claimed are the groups of packs that were put in force, by pack: the cache shows their statuses a moment later.
 	claimed map[string][]string
 }
@@ -103,7 +100,7 @@ func NewKeeper(o KeeperOptions) *Keeper {
 	if o.Took == nil {
 		o.Took = func(Step, string, time.Duration) {}
 	}
-	return &Keeper{KeeperOptions: o, poke: make(chan struct{}, 1), busy: make(chan struct{}, 1), judged: map[string]judgement{}, claimed: map[string][]string{}}
+	return &Keeper{KeeperOptions: o, poke: make(chan struct{}, 1), busy: make(chan struct{}, 1), judged: map[string]judgement{}, fetched: map[string]attempt{}, claimed: map[string][]string{}}
 }
 
 // NeedLeaderElection is true: two keepers would only repeat one another.
@@ -111,7 +108,7 @@ func (k *Keeper) NeedLeaderElection() bool { return true }
 
 // Start keeps until ctx ends. What did not work is tried again.
 func (k *Keeper) Start(ctx context.Context) error {
-	if err := follow(ctx, k.Cache, k.poke, &v1alpha1.RulePack{}, &appsv1.ControllerRevision{}, &corev1.ConfigMap{}); err != nil || ctx.Err() != nil {
+	if err := follow(ctx, k.Cache, k.poke, k.Own.revisions, k.Own.configMaps); err != nil || ctx.Err() != nil {
 		return err
 	}
 	ticker := k.Clock.NewTicker(retry)
@@ -131,7 +128,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 
 // all brings every RulePack up to date, the oldest first.
 func (k *Keeper) all(ctx context.Context) error {
-	packs, revisions, err := listed(ctx, k.Cache)
+	packs, revisions, err := listed(ctx, k.Cache, k.Own)
 	if err != nil {
 		return err
 	}
@@ -159,16 +156,9 @@ func (k *Keeper) forget(packs []v1alpha1.RulePack) {
 	gone := func(name string) bool {
 		return !slices.ContainsFunc(packs, func(p v1alpha1.RulePack) bool { return p.Name == name && p.DeletionTimestamp.IsZero() })
 	}
-	for name := range k.judged {
-		if gone(name) {
-			delete(k.judged, name)
-		}
-	}
-	for name := range k.claimed {
-		if gone(name) {
-			delete(k.claimed, name)
-		}
-	}
+	maps.DeleteFunc(k.judged, func(name string, _ judgement) bool { return gone(name) })
+	maps.DeleteFunc(k.fetched, func(name string, _ attempt) bool { return gone(name) })
+	maps.DeleteFunc(k.claimed, func(name string, _ []string) bool { return gone(name) })
 }
 
 // owners say to whom the groups of rules belong that a pack may not use.

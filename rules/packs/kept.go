@@ -65,10 +65,9 @@ func keep(p *v1alpha1.RulePack, namespace, source string, f Files, pack *rules.P
 }
 
 // keptOf are the revisions that are kept of a pack, the latest first. What is no such thing is passed over.
-func keptOf(p *v1alpha1.RulePack, all []appsv1.ControllerRevision) []kept {
+func keptOf(p *v1alpha1.RulePack, all []*appsv1.ControllerRevision) []kept {
 	var out []kept
-	for i := range all {
-		c := &all[i]
+	for _, c := range all {
 		if !slices.ContainsFunc(c.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == p.UID }) {
 			continue
 		}

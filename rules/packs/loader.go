@@ -24,8 +24,9 @@ import (
 
 // LoaderOptions say what is loaded, and who is told.
 type LoaderOptions struct {
-	// Cache knows RulePacks, and the ControllerRevisions with KeptLabel of Waywarden's own namespace.
+	// Cache knows RulePacks.
 	Cache cache.Cache
+	Own   *Own
 	// Base are the checks that there are besides, sorted by ID.
 	Base []*policies.Check
 	// Changed is called when Checks are others than before.
@@ -127,7 +128,7 @@ func (l *Loader) Ready() error {
 
 // Start loads until ctx ends.
 func (l *Loader) Start(ctx context.Context) error {
-	if err := follow(ctx, l.Cache, l.poke, &v1alpha1.RulePack{}, &appsv1.ControllerRevision{}); err != nil || ctx.Err() != nil {
+	if err := follow(ctx, l.Cache, l.poke, l.Own.revisions); err != nil || ctx.Err() != nil {
 		return err
 	}
 	ticker := l.Clock.NewTicker(retry)
@@ -145,23 +146,28 @@ func (l *Loader) Start(ctx context.Context) error {
 	}
 }
 
-// follow pokes at every change of some kinds, and returns once all there are were listed.
-func follow(ctx context.Context, c cache.Cache, poke chan struct{}, kinds ...client.Object) error {
+// informer is what follow needs of one; those of client-go and of controller-runtime have it.
+type informer interface {
+	AddEventHandler(toolscache.ResourceEventHandler) (toolscache.ResourceEventHandlerRegistration, error)
+}
+
+// follow pokes at every change of RulePacks, and of what else is given, and returns once all there are were listed.
+func follow(ctx context.Context, c cache.Cache, poke chan struct{}, others ...informer) error {
+	packs, err := c.GetInformer(ctx, &v1alpha1.RulePack{})
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("watch RulePacks: %w. Install the CRDs of the chart", err)
+	}
 	changed := func() {
 		select {
 		case poke <- struct{}{}:
 		default: // what is to come sees everything
 		}
 	}
-	for _, o := range kinds {
-		informer, err := c.GetInformer(ctx, o)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return fmt.Errorf("watch RulePacks and what belongs to them: %w. Install the CRDs of the chart", err)
-		}
-		handler, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+	for _, one := range append(others, packs) {
+		handler, err := one.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 			AddFunc: func(any) { changed() }, DeleteFunc: func(any) { changed() }, UpdateFunc: func(_, _ any) { changed() },
 		})
 		if err != nil {
@@ -176,7 +182,7 @@ func follow(ctx context.Context, c cache.Cache, poke chan struct{}, kinds ...cli
 
 // load brings what is in force up to date. The error is for what could not be loaded; the rest is.
 func (l *Loader) load(ctx context.Context) error {
-	all, revisions, err := listed(ctx, l.Cache)
+	all, revisions, err := listed(ctx, l.Cache, l.Own)
 	if err != nil {
 		return err
 	}
@@ -217,18 +223,16 @@ func (l *Loader) load(ctx context.Context) error {
 }
 
 // listed are the packs, the oldest first, and all that is kept of them.
-func listed(ctx context.Context, from client.Reader) ([]v1alpha1.RulePack, []appsv1.ControllerRevision, error) {
-	var (
-		all       v1alpha1.RulePackList
-		revisions appsv1.ControllerRevisionList
-	)
-	if err := errors.Join(from.List(ctx, &all), from.List(ctx, &revisions, client.MatchingLabels{KeptLabel: KeptValue})); err != nil {
+func listed(ctx context.Context, from client.Reader, own *Own) ([]v1alpha1.RulePack, []*appsv1.ControllerRevision, error) {
+	var all v1alpha1.RulePackList
+	revisions, err := own.kept()
+	if err = errors.Join(err, from.List(ctx, &all)); err != nil {
 		return nil, nil, fmt.Errorf("list RulePacks and what is kept of them: %w", err)
 	}
 	slices.SortFunc(all.Items, func(a, b v1alpha1.RulePack) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
 	})
-	return all.Items, revisions.Items, nil
+	return all.Items, revisions, nil
 }
 
 // loaded is what a status names: the files of the pack itself where they are that revision, else what is kept.

@@ -139,7 +139,7 @@ func (o *one) keep(ctx context.Context, w *wanted, pack *rules.Pack) error {
 	if len(o.kept) > 0 {
 		number = o.kept[0].object.Revision + 1
 	}
-	c, err := keep(o.pack, o.Namespace, w.source, w.files, pack, number)
+	c, err := keep(o.pack, o.Own.Namespace, w.source, w.files, pack, number)
 	if err != nil {
 		return err
 	}

@@ -2,16 +2,9 @@ package packs
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 )
@@ -66,7 +59,7 @@ func (o *one) earlier(revision string) (*wanted, error) {
 func (o *one) source(ctx context.Context) (*wanted, error) {
 	switch s := &o.pack.Spec; {
 	case s.ConfigMapRef != nil:
-		return o.configMap(ctx, s.ConfigMapRef.Name)
+		return o.configMap(s.ConfigMapRef.Name)
 	case s.OCI != nil:
 		return o.bundle(ctx, s.OCI)
 	default:
@@ -74,60 +67,18 @@ func (o *one) source(ctx context.Context) (*wanted, error) {
 	}
 }
 
-func (o *one) configMap(ctx context.Context, name string) (*wanted, error) {
-	c := &corev1.ConfigMap{}
+func (o *one) configMap(name string) (*wanted, error) {
 	const remedy = "Make it in Waywarden's own namespace, with a key for each file, as in acme.no_latest.rego."
-	err := o.Cache.Get(ctx, client.ObjectKey{Namespace: o.Namespace, Name: name}, c)
+	c, err := o.Own.configMap(name)
 	if apierrors.IsNotFound(err) {
-		return nil, refused(v1alpha1.ReasonSourceUnavailable, "spec.configMapRef", "there are no rules: ConfigMap %s/%s does not exist. %s", o.Namespace, name, remedy)
+		return nil, refused(v1alpha1.ReasonSourceUnavailable, "spec.configMapRef", "there are no rules: ConfigMap %s/%s does not exist. %s", o.Own.Namespace, name, remedy)
 	}
 	if err != nil {
 		return nil, err
 	}
 	files, err := ofConfigMap(c)
 	if err != nil {
-		return nil, refused(v1alpha1.ReasonSourceUnavailable, "spec.configMapRef", "there are no rules: of ConfigMap %s/%s, %v. %s", o.Namespace, name, err, remedy)
+		return nil, refused(v1alpha1.ReasonSourceUnavailable, "spec.configMapRef", "there are no rules: of ConfigMap %s/%s, %v. %s", o.Own.Namespace, name, err, remedy)
 	}
 	return &wanted{files: files}, nil
-}
-
-// bundle is what a registry has. What was taken from there is kept, and not asked for again: a digest means one thing.
-func (o *one) bundle(ctx context.Context, b *v1alpha1.RulePackOCI) (*wanted, error) {
-	source := sourceOf(b)
-	if i := slices.IndexFunc(o.kept, func(k kept) bool { return k.Source == source }); i >= 0 {
-		if files, err := o.kept[i].files(); err == nil {
-			return &wanted{files: files, source: source}, nil
-		}
-	}
-	if o.Fetch == nil {
-		return nil, refused(v1alpha1.ReasonSourceUnavailable, "spec.oci", "there are no rules: this Waywarden asks no registry. Use modules or configMapRef.")
-	}
-	within, cancel := context.WithTimeout(ctx, fetchFor)
-	defer cancel()
-	began := o.Clock.Now()
-	files, err := o.Fetch(within, b)
-	reason := v1alpha1.ReasonSourceUnavailable
-	switch {
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case err == nil:
-		o.Took(Fetching, "fetched", o.Clock.Since(began))
-		return &wanted{files: files, source: source}, nil
-	case errors.Is(err, ErrSignature):
-		reason = v1alpha1.ReasonSignatureInvalid
-	}
-	o.Took(Fetching, reason, o.Clock.Since(began))
-	return nil, refused(reason, "spec.oci", "there are no rules: %v. Correct the image or the keys, or see to the registry.", err)
-}
-
-// sourceOf names a bundle and whose signature it has to have.
-func sourceOf(b *v1alpha1.RulePackOCI) string {
-	h := sha256.New()
-	fmt.Fprintln(h, b.Image)
-	keys := slices.Clone(b.PublicKeys)
-	slices.Sort(keys)
-	for _, k := range keys {
-		fmt.Fprintf(h, "%d %s\n", len(k), k)
-	}
-	return "oci:" + hex.EncodeToString(h.Sum(nil))
 }

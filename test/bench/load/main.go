@@ -34,7 +34,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 1, "seed: the same gives the same mesh and the same requests")
 	flag.DurationVar(&o.duration, "duration", 4*time.Second, "how long one round asks one webhook")
 	flag.IntVar(&o.rounds, "rounds", 4, "rounds for each webhook and number of connections, in turns")
-	flag.StringVar(&o.garbage, "gogc", "400", "GOGC of our webhook, beside GOMEMLIMIT as of the chart: what serve asks for")
+	flag.StringVar(&o.garbage, "gogc", "", "GOGC of our webhook, instead of what serve asks for")
 	flag.StringVar(&o.serve, "serve", "", "internal: serve noop or waywarden")
 	flag.StringVar(&o.addr, "addr", "", "internal: where")
 	flag.Parse()

@@ -76,7 +76,7 @@ func (o options) start(ctx context.Context, s *side) error {
 		"-policies", fmt.Sprint(o.policies), "-seed", fmt.Sprint(o.seed))
 	s.cmd.Stdout, s.cmd.Stderr = os.Stderr, os.Stderr
 	if s.name == "waywarden" {
-		s.cmd.Env = append(os.Environ(), "GOGC="+o.garbage, "GOMEMLIMIT=921MiB")
+		s.cmd.Env = append(os.Environ(), "GOGC="+o.garbage, "GOMEMLIMIT=921MiB") // as of the chart
 	}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {

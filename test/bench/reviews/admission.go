@@ -3,6 +3,7 @@ package reviews
 import (
 	"bytes"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -20,16 +21,11 @@ import (
 
 // Admission is a webhook with every check, and a Guardrail that denies, over a mesh that does not change.
 func Admission(o filemesh.Options) (*webhook.Admission, error) {
-	var manifests bytes.Buffer
-	if err := filemesh.Write(&manifests, o); err != nil {
+	p := pages{alike: inventory.NewAlike()}
+	if err := errors.Join(filemesh.Write(&p, o), p.read(p.text.Len())); err != nil {
 		return nil, err
 	}
-	inv, err := inventory.Files(inventory.FileOptions{Stdin: &manifests, MaxBytes: 1 << 30}, "-")
-	if err != nil {
-		return nil, err
-	}
-	inventory.Compact(inv.Objects)
-	snapshot := mesh.New(mesh.Options{}, inv.Objects...)
+	snapshot := mesh.New(mesh.Options{}, p.objects...)
 	rules, problems := decide.New(decide.Options{}, guardrails(), nil)
 	if len(problems) > 0 {
 		return nil, problems[0]
@@ -44,4 +40,33 @@ func Admission(o filemesh.Options) (*webhook.Admission, error) {
 func guardrails() []*v1alpha1.Guardrail {
 	return []*v1alpha1.Guardrail{{ObjectMeta: metav1.ObjectMeta{Name: "all"}, Spec: v1alpha1.GuardrailSpec{
 		Checks: []v1alpha1.CheckEntry{{IDs: []v1alpha1.CheckGlob{"*"}, MinSeverity: "high", Action: v1alpha1.Deny}}}}}
+}
+
+// pages reads manifests a page at a time and keeps what a watch keeps of an API server's pages, in the memory in which it does.
+type pages struct {
+	text    bytes.Buffer
+	alike   *inventory.Alike
+	objects []*mesh.Object
+}
+
+const pageBytes = 256 << 10 // about 500 objects
+
+// Write reads what is there, once it is a page, up to the document that has only begun.
+func (p *pages) Write(b []byte) (int, error) {
+	p.text.Write(b)
+	if p.text.Len() < pageBytes {
+		return len(b), nil
+	}
+	return len(b), p.read(bytes.LastIndex(p.text.Bytes(), []byte("\n---\n")) + 1)
+}
+
+func (p *pages) read(n int) error {
+	inv, err := inventory.Files(inventory.FileOptions{Stdin: bytes.NewReader(p.text.Next(n)), MaxBytes: 1 << 30}, "-")
+	if err != nil {
+		return err
+	}
+	for _, o := range inv.Objects {
+		p.objects = append(p.objects, p.alike.Packed(o))
+	}
+	return nil
 }
