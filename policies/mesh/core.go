@@ -193,27 +193,3 @@ type EndpointSliceBody struct {
 		} `json:"targetRef"`
 	} `json:"endpoints"`
 }
-
-// NetworkPolicySpec is the spec of a NetworkPolicy.
-type NetworkPolicySpec struct {
-	PodSelector LabelSelector          `json:"podSelector"`
-	PolicyTypes []string               `json:"policyTypes"`
-	Ingress     []NetworkPolicyIngress `json:"ingress"`
-	Egress      []any                  `json:"egress"`
-}
-
-// NetworkPolicyIngress is one ingress rule of a NetworkPolicy.
-type NetworkPolicyIngress struct {
-	From []struct {
-		PodSelector       *LabelSelector `json:"podSelector"`
-		NamespaceSelector *LabelSelector `json:"namespaceSelector"`
-		IPBlock           *struct {
-			CIDR string `json:"cidr"`
-		} `json:"ipBlock"`
-	} `json:"from"`
-	Ports []struct {
-		Port     IntOrString `json:"port"`
-		EndPort  int32       `json:"endPort"`
-		Protocol string      `json:"protocol"`
-	} `json:"ports"`
-}
