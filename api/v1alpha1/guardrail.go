@@ -293,7 +293,8 @@ type GuardrailStatus struct {
 	// conditions say whether the Guardrail is in force. Ready is True once the replica that leads judges by it
 	// as it stands, and the others are a moment away; where it is False, its message says what to correct.
 	// AdmissionInForce is True while the API server is shown to ask Waywarden, and False where it is shown not to, so that
-	// nobody is held to the Guardrail.
+	// nobody is held to the Guardrail. WaypointsProvided is for Guardrails with mode Provision: False where Waywarden is installed
+	// without the right to make waypoints, so that none is made.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

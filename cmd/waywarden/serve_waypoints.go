@@ -62,6 +62,14 @@ func (w *waypointFlags) validate() error {
 	return nil
 }
 
+// unprovided is why no waypoint is made for Guardrails that ask for it; "" where they are.
+func (w *waypointFlags) unprovided() string {
+	if w.provision {
+		return ""
+	}
+	return "No waypoint is made: Waywarden runs with --waypoints=false (waypoints.provision of its chart), and this Guardrail is as if it said Observe. Set it to true, or say Observe."
+}
+
 // provisioner is the controller that makes waypoints; nil where none is wanted.
 func (s *server) provisioner(cfg *rest.Config, log logr.Logger) (*waypoints.Controller, error) {
 	if !s.waypoints.provision {

@@ -38,6 +38,9 @@ func (m *model) world(seen int) World {
 		}
 		e.Waypoints[refOf(gw)] = Serving{Ready: mesh.Ready(gw) && m.serves(gw.Name), Counted: true, Connections: open}
 	}
+	if m.unseen != "" {
+		e.Unseen = map[string]string{"shop": m.unseen}
+	}
 	settings := Settings{Default: m.setting}
 	view := policies.NewView(s)
 	p, ok := m.plans[s]
@@ -89,6 +92,7 @@ func (m *model) write(s Step) bool {
 	m.note("%s %s: %s", s.Row, s.Object, s.Why)
 	m.letsIn(s, stored)
 	m.closes(s)
+	m.unseenGone(s)
 	switch s.Action {
 	case Delete:
 		m.deleted(s.Object)
@@ -170,6 +174,7 @@ func stringMap(in map[string]any) map[string]string {
 // or something is waited for though nobody has to decide anything.
 func (m *model) settle() bool {
 	idle := 0
+	m.unseen = ""
 	for range 300 {
 		m.drift(true)
 		m.seen = len(m.states) - 1

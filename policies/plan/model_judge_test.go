@@ -123,6 +123,13 @@ func (m *model) closes(s Step) {
 	}
 }
 
+// unseenGone notes a step of ours that takes away what nothing seems to need while something may be there that is not seen.
+func (m *model) unseenGone(s Step) {
+	if m.unseen != "" && slices.Contains([]Row{RemoveGateway, RemoveAdmit, RemoveTwin}, s.Row) {
+		m.lets = fmt.Sprintf("%s %s while something may be there that is not seen", s.Row, s.Object)
+	}
+}
+
 // promised is whether all of those states allow a call, at the pods and at the waypoint.
 func (m *model) promised(c client, p pod, method string) bool {
 	for _, st := range m.since() {

@@ -94,6 +94,10 @@ func (m *model) startOrStop() {
 	if m.setting.Pending == Guard && m.chance.IntN(12) == 0 {
 		m.endpoints()
 	}
+	if m.varied && m.chance.IntN(40) == 0 {
+		m.unseen = []string{"", "HTTPRoute a is not well formed"}[m.chance.IntN(2)]
+		m.note("the controller sees not all: %q", m.unseen)
+	}
 }
 
 // atRest is the state from which changes are judged.

@@ -41,6 +41,9 @@ var seeds = map[string]uint64{
 	"unlabelled before every ztunnel knows that the guard is gone":   20,
 	"a guard stays without its binding":                              134,
 	"what nothing asks for is left":                                  305,
+	"a guard forgets who is excepted":                                26,
+	"an exception is a pattern":                                      26,
+	"taken away while not all is seen":                               61,
 	"moved before the new waypoint is ready":                         firstMove,
 	"moved before the new waypoint has what names the old one":       firstMove + 4,
 	"moved before the new waypoint is admitted":                      firstMove + 1,
@@ -155,6 +158,7 @@ var mutants = []mutant{
 	{"the old waypoint is shut out before it is drained", func(t *tables) { t.removing = before(t.removing, "remove admissions", "await released") }},
 	{"a canary stays though nobody moves", func(t *tables) { t.making = without(t.making, "roll back") }},
 	{"what is said at a waypoint that is left goes first", func(t *tables) { t.removing = before(t.removing, "remove copies", "await moves") }},
+	{"taken away while not all is seen", func(t *tables) { t.removing = without(t.removing, "see") }},
 	{"what nothing asks for is left", func(t *tables) { t.making = without(t.making, "remove orphans") }},
 }
 
