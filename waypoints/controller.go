@@ -227,11 +227,7 @@ func (c *Controller) once(ctx context.Context) time.Time {
 	if !provisions(settings) && len(managed) == 0 {
 		return c.tell(ctx, rules, missing, snapshot, nil)
 	}
-	if c.planned.snapshot != snapshot || !reflect.DeepEqual(c.planned.settings, settings) || !reflect.DeepEqual(c.planned.managed, managed) {
-		view, began := policies.NewView(snapshot), c.Clock.Now()
-		c.planned = planned{snapshot, settings, managed, view, plan.Make(view, settings, managed)}
-		c.took(Planning, began)
-	}
+	c.replan(snapshot, settings, managed)
 	evidence := plan.Evidence{Managed: managed, Versions: versions, Waypoints: c.deployed.serving(ctx, snapshot, managed, demands(*rules)),
 		Refused: c.attempts.refusals(versions, now), Unseen: gaps.Unseen}
 	evidence.Written, evidence.Since, evidence.Acknowledged = c.journal.written, c.journal.since, c.at
@@ -251,6 +247,20 @@ func (c *Controller) once(ctx context.Context) time.Time {
 	}
 	c.rest()
 	return next
+}
+
+// replan makes the plan anew where something has changed that it is about.
+func (c *Controller) replan(s *mesh.Snapshot, settings plan.Settings, managed plan.Managed) {
+	same := c.planned.snapshot != nil && reflect.DeepEqual(c.planned.settings, settings) && reflect.DeepEqual(c.planned.managed, managed)
+	switch {
+	case same && c.planned.snapshot == s:
+	case same && plan.Alike(c.planned.snapshot, s):
+		c.planned.snapshot, c.planned.view = s, policies.NewView(s)
+	default:
+		view, began := policies.NewView(s), c.Clock.Now()
+		c.planned = planned{s, settings, managed, view, plan.Make(view, settings, managed)}
+		c.took(Planning, began)
+	}
 }
 
 // waitForProxies is whether a waypoint waits for something that no event tells of: what the proxies run with.
