@@ -41,7 +41,7 @@ type WatchOptions struct {
 
 // Live is the mesh of a running cluster, always current.
 //
-//	API server ─► a Reflector for each kind ─► strip, decode, share ─► mirror ─► Snapshot, Subscription
+//	API server ─► a Reflector for each kind ─► strip, decode, pack ─► mirror ─► Snapshot, Subscription
 //
 // There is no informer's store beside the Snapshot: client-go's Reflector, which is what lists, streams, resumes
 // and lists again, writes into the mirror itself. So each object is decoded once and held once, a page is gone

@@ -1,9 +1,11 @@
 package inventory
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -47,6 +49,41 @@ func (w *world) failKind(kind mesh.Kind, err error) bool {
 }
 
 func (w *world) awaited() string { return strings.Join(w.mirror.Status().Awaited, " ") }
+
+// TestSubscribersHearWhatCanBeRead: that a kind can be read again is told, also where there is nothing of it, so that no other Snapshot is made.
+func TestSubscribersHearWhatCanBeRead(t *testing.T) {
+	w := begun(t)
+	none := w.served[groupResource(mesh.ConfigMap)]
+	none.objects = map[name]fields{}
+	w.listAll()
+	s := w.mirror.Subscribe()
+	defer s.Close()
+	next := func(unread int) {
+		t.Helper()
+		change, err := s.Next(t.Context())
+		w.must(err)
+		if len(change.Unread) != unread {
+			t.Fatalf("unread: %v", change.Unread)
+		}
+	}
+	next(0)
+	snapshot := w.mirror.snapshot.Load()
+	for range 2 {
+		w.failKind(mesh.ConfigMap, apierrors.NewForbidden(none.GroupResource(), "", nil))
+		next(1)
+		w.relist(none)
+		next(0)
+		if w.mirror.snapshot.Load() != snapshot {
+			t.Fatal("there is another Snapshot, so that this shows nothing")
+		}
+	}
+	w.relist(none) // which says nothing new
+	soon, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if change, err := s.Next(soon); err == nil {
+		t.Errorf("nothing has changed, and it is told: %+v", change)
+	}
+}
 
 func TestNothingIsKnownUntilEverythingIsListed(t *testing.T) {
 	w := begun(t)

@@ -132,7 +132,7 @@ func (f feed) watch(ctx context.Context, opts metav1.ListOptions) (watch.Interfa
 	return w, err
 }
 
-// decode turns what the API server sent into an item. content is nobody else's, and is kept as far as it is needed.
+// decode turns what the API server sent, which is nobody else's, into an item that is not packed yet.
 func (f feed) decode(u *unstructured.Unstructured) *item {
 	i := &item{ObjectMeta: f.other, name: name{u.GetNamespace(), u.GetName()}, version: u.GetResourceVersion()}
 	mark := markOf(f.manager, f.source.kind, u)
@@ -141,7 +141,7 @@ func (f feed) decode(u *unstructured.Unstructured) *item {
 	return i
 }
 
-// packed is i as it is kept.
+// packed is i as it is kept, with nothing left of what the API server sent.
 func (f feed) packed(i *item) *item {
 	out := *i
 	if i.object != nil {

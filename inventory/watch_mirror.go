@@ -171,6 +171,7 @@ func (m *mirror) settle(kind mesh.Kind, changed ...name) {
 		return
 	}
 	m.advance(kind, changed...)
+	m.rouse() // also where that makes no other Snapshot: what could not be read may be readable now
 }
 
 func (m *mirror) complete() bool {
@@ -275,6 +276,11 @@ func (m *mirror) NamespaceLabels(name string) map[string]string {
 
 func (m *mirror) publish(next *mesh.Snapshot) {
 	m.snapshot.Store(next)
+	m.rouse()
+}
+
+// rouse has every Subscription look.
+func (m *mirror) rouse() {
 	for s := range m.subscriptions {
 		s.notify()
 	}

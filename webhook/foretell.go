@@ -38,8 +38,11 @@ func (a *Admission) foretell(c *change, v *verdict) []string {
 			about = append(about, w.Namespace)
 		}
 	}
-	if !slices.ContainsFunc(about, func(ns string) bool { return settings.Of(ns).Mode == plan.Provision }) {
-		return nil
+	if !slices.ContainsFunc(about, func(ns string) bool {
+		_, asked := settings.Namespaces[ns]
+		return asked || settings.Of(ns).Mode == plan.Provision
+	}) {
+		return nil // no Guardrail says anything about waypoints
 	}
 	p := plan.Make(policies.NewView(stored.Excerpt(about...).With(c.new)), settings, nil)
 	return foretold(&p, c.new.Ref())
@@ -58,6 +61,10 @@ func foretold(p *plan.Plan, policy mesh.Ref) []string {
 			if l.Waypoint() == w.Ref() {
 				binds = append(binds, l.On.String())
 			}
+		}
+		if !w.Made() {
+			out = append(out, wouldServe(w, binds))
+			continue
 		}
 		shut, held := closed(p, w.Ref())
 		but := ""
@@ -86,6 +93,19 @@ func foretold(p *plan.Plan, policy mesh.Ref) []string {
 		}
 	}
 	return append(out, others(p, policy)...)
+}
+
+// wouldServe names the waypoint that would put a policy in force, where it is its owner's to make.
+func wouldServe(w *plan.Waypoint, binds []string) string {
+	what := fmt.Sprintf("Gateway %s/%s would", w.Namespace, w.Name)
+	if w.Existing {
+		what = fmt.Sprintf("Gateway %s/%s is there and would", w.Namespace, w.Name)
+	}
+	bound := ""
+	if len(binds) > 0 {
+		bound = fmt.Sprintf(", with %s bound to it", strings.Join(binds, ", "))
+	}
+	return fmt.Sprintf("%s put this in force%s. No Guardrail with mode Provision has that done: waywarden plan prints the manifests, and what else changes with them.", what, bound)
 }
 
 func verb(names []string) string {

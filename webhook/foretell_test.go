@@ -31,10 +31,12 @@ func TestForetell(t *testing.T) {
 	const none = `{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: cart-1, namespace: shop, labels: {kubernetes.io/service-name: cart}}, addressType: IPv4, endpoints: []}`
 	const only = "Once bound, only the waypoint gets to the pods of Service shop/cart: the Guardrail says bypass: Guard."
 	const made = "Gateway shop/waypoint will be made for it by WaypointProfile default when this is stored, and Namespace shop is bound to it once it is ready. Until then calls pass as before."
+	const would = "Gateway shop/waypoint would put this in force, with Namespace shop bound to it. No Guardrail with mode Provision has that done: waywarden plan prints the manifests, and what else changes with them."
 	for name, c := range map[string]struct {
 		mesh, policy string
 		setting      plan.Setting
 		action       v1alpha1.Action
+		asked        bool // by a Guardrail of the namespace
 		want         []string
 	}{
 		"provisioned":                 {mesh: bare(), policy: bound, setting: provision, want: []string{made}},
@@ -47,10 +49,11 @@ func TestForetell(t *testing.T) {
 			want: []string{made, strings.Replace(only, "waypoint gets", "waypoint and cluster.local/ns/monitoring/sa/prometheus gets", 1)}},
 		"not closed, as another way is known": {mesh: exposed, policy: bound, setting: guarded, want: []string{made,
 			"Service shop/cart: it is not guarded: Service shop/cart is of type NodePort, so callers from outside reach its pods without passing the waypoint. Let it come by the waypoint, or name those who come as an exception, with the Service."}},
-		"by its owner":    {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Require}},
-		"by nobody":       {mesh: bare(), policy: bound},
-		"in effect":       {mesh: shop, policy: bound, setting: provision},
-		"never in effect": {mesh: bare(), policy: noOp, setting: provision},
+		"by its owner":              {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Require}},
+		"by its owner, as is asked": {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Observe}, asked: true, want: []string{would}},
+		"by nobody":                 {mesh: bare(), policy: bound},
+		"in effect":                 {mesh: shop, policy: bound, setting: provision},
+		"never in effect":           {mesh: bare(), policy: noOp, setting: provision},
 		"in a shared namespace": {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Provision, Profile: plan.Profile{Name: "s", Granularity: plan.Shared, SharedNamespace: "istio-system"}},
 			want: []string{strings.NewReplacer("shop/waypoint", "istio-system/waypoint", "Profile default", "Profile s").Replace(made)}},
 	} {
@@ -59,7 +62,12 @@ func TestForetell(t *testing.T) {
 				c.action = v1alpha1.Warn
 			}
 			o := options(snapshot(t, c.mesh), rulebook(t, []*v1alpha1.Guardrail{guardrail(c.action, "")}))
-			o.Waypoints = func(*mesh.Snapshot) plan.Settings { return plan.Settings{Default: c.setting} }
+			o.Waypoints = func(*mesh.Snapshot) plan.Settings {
+				if c.asked {
+					return plan.Settings{Namespaces: map[string]plan.Setting{"shop": c.setting}}
+				}
+				return plan.Settings{Default: c.setting}
+			}
 			got := answer(t, New(o).Validating(), creates(t, c.policy))
 			var said []string
 			for _, w := range got.Warnings {

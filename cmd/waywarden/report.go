@@ -39,11 +39,17 @@ func reportObjects(api openreports.API) func(io.Writer, *compliance.Report) erro
 		if _, err := fmt.Fprintf(w, "# %s\n", compliance.Notice); err != nil {
 			return err
 		}
+		o := openreports.Options{API: api, Checks: func() []*policies.Check { return r.Scan().Checks }, Unseen: openreports.Unseen{Kinds: r.Unread}}
+		for _, e := range r.Errors {
+			if e.Object == nil {
+				o.Unseen.Errors = append(o.Unseen.Errors, e.Message)
+			}
+		}
 		for _, p := range audit.Places(r) {
 			if _, err := io.WriteString(w, "---\n"); err != nil {
 				return err
 			}
-			if err := report.YAML(w, openreports.Render(p, openreports.Options{API: api, Checks: func() []*policies.Check { return r.Scan().Checks }}).Object); err != nil {
+			if err := report.YAML(w, openreports.Render(p, o).Object); err != nil {
 				return err
 			}
 		}

@@ -40,7 +40,7 @@ waywarden rules push bundle.tar.gz ghcr.io/acme/rules:v1`),
 		Args: onlyCommands,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newRulesNew(e), newRulesCheck(e), newRulesTest(e), newRulesBench(e), newRulesEval(e), newRulesList(e), newRulesExplain(e), newRulesDocs(e), newRulesImport(e),
+	cmd.AddCommand(newRulesNew(e), newRulesCheck(e), newRulesTest(e), newRulesBench(e), newRulesEval(e), newRulesList(e), newRulesExplain(e), newRulesDocs(e), newRulesPack(e), newRulesImport(e),
 		newRulesBundle(e), newRulesPush(e), newRulesPull(e), newRulesVerify(e))
 	return cmd
 }

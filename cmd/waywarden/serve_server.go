@@ -27,8 +27,8 @@ import (
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/certs"
-	"github.com/waywarden/waywarden/cmd/waywarden/memory"
 	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/memory"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/rules/packs"
@@ -207,7 +207,15 @@ func (s *server) add(cfg *rest.Config, keeper manager.Runnable) error {
 	watchman := &watchman{server: s, events: s.manager.GetEventRecorder("waywarden")}
 	gauges := newGauges(s, watchman)
 	metrics.Registry.MustRegister(gauges)
-	auditor, err := s.auditor(cfg, gauges)
+	provisioner, err := s.provisioner(cfg, logr.FromSlogHandler(s.log.Handler()).WithName("waypoints"))
+	if err != nil {
+		return err
+	}
+	var beside func() []policies.Finding
+	if provisioner != nil {
+		beside = provisioner.Findings
+	}
+	auditor, err := s.auditor(cfg, gauges, beside)
 	if err != nil {
 		return err
 	}
@@ -218,10 +226,7 @@ func (s *server) add(cfg *rest.Config, keeper manager.Runnable) error {
 	if own, ok := s.certificate.(*certs.SelfSigned); ok {
 		runnables = append(runnables, own.Writer())
 	}
-	switch provisioner, err := s.provisioner(cfg, logr.FromSlogHandler(s.log.Handler()).WithName("waypoints")); {
-	case err != nil:
-		return err
-	case provisioner != nil:
+	if provisioner != nil {
 		runnables = append(runnables, provisioner)
 	}
 	canary, err := certs.NewCanary(certs.CanaryOptions{

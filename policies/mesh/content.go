@@ -15,6 +15,9 @@ func (o *Object) Content() map[string]any {
 	return content
 }
 
+// AtHand is the Content where it need not be read; nil of an object that was packed. Never write to it.
+func (o *Object) AtHand() map[string]any { return o.content }
+
 // WithContent is a copy of the object with another Content, and nothing else changed.
 func (o *Object) WithContent(content map[string]any) *Object {
 	c := *o

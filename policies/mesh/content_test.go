@@ -3,6 +3,7 @@ package mesh
 import (
 	"maps"
 	"math"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -49,5 +50,34 @@ func TestPackedWhatIsNoJSON(t *testing.T) {
 	o = o.Packed(map[string]any{"spec": math.Inf(1)}, nil, maps.Clone)
 	if diff := cmp.Diff(map[string]any{"spec": math.Inf(1)}, o.Content()); diff != "" {
 		t.Errorf("packed (-want +got):\n%s", diff)
+	}
+}
+
+// TestSpecsCanBeCopied: a field that is not exported cannot be, and what it holds would be lost.
+func TestSpecsCanBeCopied(t *testing.T) {
+	seen := map[reflect.Type]bool{}
+	var walk func(reflect.Type)
+	walk = func(x reflect.Type) {
+		if seen[x] {
+			return
+		}
+		seen[x] = true
+		switch x.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Map:
+			walk(x.Elem())
+		case reflect.Struct:
+			for i := range x.NumField() {
+				if f := x.Field(i); !f.IsExported() {
+					t.Errorf("%s has %s", x, f.Name)
+				}
+				walk(x.Field(i).Type)
+			}
+		}
+	}
+	for _, k := range Kinds() {
+		walk(reflect.TypeOf(k.new()))
+	}
+	if len(seen) < int(kindCount) {
+		t.Errorf("only %d types", len(seen))
 	}
 }

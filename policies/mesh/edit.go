@@ -30,7 +30,7 @@ func (e *edit) put(id, o *Object) {
 	e.from.note(readObject, id.Kind, home, id.Name)
 	e.from.note(readWorkloads, 0, home, "")
 	ns := e.namespace(home)
-	list := ns.objects[id.Kind]
+	list := ns.objects.of(id.Kind)
 	var old *Object
 	if i, found := findName(list, id.Name); found {
 		old = list[i]
@@ -39,8 +39,9 @@ func (e *edit) put(id, o *Object) {
 		return
 	}
 	e.refs.update(old, o)
-	ns.objects[id.Kind] = replaced(list, id.Name, o)
-	e.next.count += len(ns.objects[id.Kind]) - len(list)
+	now := replaced(list, id.Name, o)
+	ns.objects = ns.objects.with(id.Kind, now)
+	e.next.count += len(now) - len(list)
 	if id.Kind == Namespace {
 		ns.object = o
 	}

@@ -3,14 +3,13 @@ package mesh
 import (
 	"encoding/json"
 	"reflect"
-	"slices"
 	"strings"
 )
 
 // Packed is a copy of the object with another Content, for those who keep objects by the ten thousand: in a tenth of the memory, and
 // with little for the garbage collector to go through. The Content is kept as JSON, and strings of the object that occur in
-// it are parts of that text. Nothing of what the object was read from is kept, so that all of it is garbage at once. Whole
-// numbers of the Content come back as int64, as from an API server.
+// it are parts of that text. But for values of no certain type, nothing of what the object was read from is kept, so that it is
+// garbage at once. Whole numbers of the Content come back as int64, as from an API server.
 //
 // like, which may be nil, is another packed object, of the same kind, whose memory is shared where it is equal. same is a map equal
 // to the one that it is given, and does not keep.
@@ -19,6 +18,7 @@ func (o *Object) Packed(content map[string]any, like *Object, same func(map[stri
 		like = &Object{}
 	}
 	out, p := *o, packer{same: same}
+	out.Owners = nil
 	raw, err := json.Marshal(content)
 	switch {
 	case err != nil: // it holds what no API server sends, and is kept as it is
@@ -31,9 +31,7 @@ func (o *Object) Packed(content map[string]any, like *Object, same func(map[stri
 	p.text = out.packed
 	out.APIVersion, out.Namespace, out.Name, out.UID = p.string(o.APIVersion), p.string(o.Namespace), p.string(o.Name), p.string(o.UID)
 	out.Labels, out.Annotations = same(o.Labels), same(o.Annotations)
-	if out.Owners = like.Owners; !slices.Equal(o.Owners, like.Owners) {
-		out.Owners = slices.Clone(o.Owners)
-	}
+	p.value(reflect.ValueOf(&out.Owners).Elem(), reflect.ValueOf(o.Owners), reflect.ValueOf(like.Owners))
 	if o.Spec != nil {
 		spec := reflect.New(reflect.TypeOf(o.Spec)).Elem()
 		p.value(spec, reflect.ValueOf(o.Spec), reflect.ValueOf(like.Spec))

@@ -83,26 +83,26 @@ func workloadsUnchangedBy(k Kind) bool {
 
 func (s *Snapshot) readWorkloads(n *namespace) []*Workload {
 	var out []*Workload
-	for _, o := range n.objects[Pod] {
+	for _, o := range n.objects.of(Pod) {
 		if w := podWorkload(o); w != nil {
 			out = append(out, w)
 		}
 	}
 	pods := out
 	for k := Deployment; k <= CronJob; k++ {
-		for _, o := range n.objects[k] {
+		for _, o := range n.objects.of(k) {
 			if w := s.templateWorkload(o, pods); w != nil {
 				out = append(out, w)
 			}
 		}
 	}
-	for _, o := range n.objects[WorkloadEntry] {
+	for _, o := range n.objects.of(WorkloadEntry) {
 		if s.OtherRevision(o) {
 			continue
 		}
 		out = append(out, entryWorkload(o, o.Name, o.Spec.(*WorkloadEntrySpec)))
 	}
-	for _, o := range n.objects[ServiceEntry] {
+	for _, o := range n.objects.of(ServiceEntry) {
 		if s.OtherRevision(o) {
 			continue
 		}

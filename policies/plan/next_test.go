@@ -128,6 +128,10 @@ func TestConflict(t *testing.T) {
 	if labels := p[0].Stopped[0].Manifest["metadata"].(map[string]any)["labels"]; fmt.Sprint(labels) != "map[istio.io/use-waypoint:waypoint]" {
 		t.Errorf("manifest with labels %v", labels)
 	}
+	found := p.Findings()
+	if len(found) != 1 || found[0].Object != ns.Ref() || !slices.Equal(found[0].Namespaces, []string{"shop"}) || len(found[0].Fixes) != 1 || fmt.Sprint(found[0].Fixes[0].Apply[0]) != fmt.Sprint(p[0].Stopped[0].Manifest) {
+		t.Errorf("findings %+v", found)
+	}
 }
 
 // TestLookAlikes: what has our label and annotation and was not written by us is never touched, whichever is missing.

@@ -56,6 +56,9 @@ type Waypoint struct {
 // Ref names the Gateway.
 func (w Waypoint) Ref() mesh.Ref { return RefOf(mesh.Gateway, w.Namespace, w.Name) }
 
+// Made is whether Waywarden makes it, and binds to it, itself.
+func (w Waypoint) Made() bool { return w.mode == Provision }
+
 // Profile is the name of the profile by which it is made.
 func (w Waypoint) Profile() string { return w.profile.Name }
 

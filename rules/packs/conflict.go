@@ -49,5 +49,5 @@ func conflict(pack *rules.Pack, owners map[string]string) *Refused {
 	if len(wrong) == 0 {
 		return nil
 	}
-	return &Refused{v1alpha1.ReasonConflict, wrong}
+	return &Refused{Reason: v1alpha1.ReasonConflict, Refusals: wrong}
 }

@@ -6,8 +6,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"sync"
 	"time"
+
+	"k8s.io/utils/clock"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/rules"
@@ -20,67 +24,121 @@ const (
 	fetchLatest = 5 * time.Minute
 )
 
-// attempt is what came of asking a registry for a bundle.
-type attempt struct {
-	source string
-	files  Files
-	err    *Refused // nil where there are files
-	at     time.Time
-	wait   time.Duration
-}
+// errFetching is for a bundle of which nothing is known yet.
+var errFetching = errors.New("the registry is being asked")
 
-// due is whether a registry is asked again. A digest means one thing: what was delivered, or refused for what it is, would be so again.
-func (a attempt) due(source string, now time.Time) bool {
-	return a.source != source || a.err != nil && a.err.Reason == v1alpha1.ReasonSourceUnavailable && now.Sub(a.at) >= a.wait
-}
-
-// bundle is what a registry has. What was taken from there is kept, and not asked for again.
+// bundle is what a registry has. What was taken from there is kept, and not asked for again. The error is errFetching, or *Refused.
 func (o *one) bundle(ctx context.Context, b *v1alpha1.RulePackOCI) (*wanted, error) {
 	source := sourceOf(b)
 	if i := slices.IndexFunc(o.kept, func(k kept) bool { return k.Source == source }); i >= 0 {
 		if files, err := o.kept[i].files(); err == nil {
-			delete(o.fetched, o.pack.Name)
+			o.fetches.forget(o.pack.Name)
 			return &wanted{files: files, source: source}, nil
 		}
 	}
 	if o.Fetch == nil {
 		return nil, refused(v1alpha1.ReasonSourceUnavailable, bundleField, "there are no rules: this Waywarden asks no registry. Use modules or configMapRef.")
 	}
-	a, tried := o.fetched[o.pack.Name]
-	if !tried || a.due(source, o.Clock.Now()) {
-		var err error
-		if a, err = o.fetch(ctx, b, a); err != nil {
-			return nil, err
-		}
-		o.fetched[o.pack.Name] = a
+	files, err := o.fetches.ask(ctx, o.pack.Name, source, func(ctx context.Context) (map[string]string, error) { return o.Fetch(ctx, b) })
+	if err != nil {
+		return nil, err
 	}
-	if a.err != nil {
-		return nil, a.err
-	}
-	return &wanted{files: a.files, source: source}, nil
+	return &wanted{files: files, source: source}, nil
 }
 
-// fetch asks a registry for a bundle, after an attempt before. The error is that ctx ended.
-func (o *one) fetch(ctx context.Context, b *v1alpha1.RulePackOCI, before attempt) (attempt, error) {
-	within, cancel := context.WithTimeout(ctx, fetchFor)
-	defer cancel()
-	began := o.Clock.Now()
-	files, err := o.Fetch(within, b)
-	if ctx.Err() != nil {
-		return attempt{}, ctx.Err()
+// fetches asks registries for bundles, beside the Keeper: a registry that does not answer holds up nothing but its own packs.
+type fetches struct {
+	clock clock.PassiveClock
+	took  func(step Step, outcome string, d time.Duration)
+	ready func() // is called when there is news
+
+	mu sync.Mutex
+	of map[string]*attempt // by pack
+}
+
+// attempt is what came of asking a registry for a bundle.
+type attempt struct {
+	source string
+	files  Files
+	err    error // errFetching until something came, then *Refused; nil where there are files
+	stop   context.CancelFunc
+	asking bool
+	at     time.Time     // when something came
+	wait   time.Duration // from then until the registry is asked again
+}
+
+// ask is what came of asking for a bundle; it asks, until ctx ends, where nobody has yet or where it is time to. The error is
+// errFetching, or *Refused.
+func (f *fetches) ask(ctx context.Context, pack, source string, fetch func(context.Context) (map[string]string, error)) (Files, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a := f.of[pack]
+	if a != nil && a.source != source {
+		a.stop()
+		a = nil
 	}
-	a, outcome := attempt{source: sourceOf(b), files: files, at: o.Clock.Now(), wait: fetchAgain}, "fetched"
-	if err != nil {
-		if !errors.As(err, &a.err) {
-			a.err = refused(v1alpha1.ReasonSourceUnavailable, bundleField, "%v", err)
-		}
-		outcome = a.err.Reason
-		if before.source == a.source {
-			a.wait = min(2*before.wait, fetchLatest)
-		}
+	if a == nil {
+		a = &attempt{source: source, err: errFetching, wait: fetchAgain / 2}
+		f.of[pack] = a
 	}
-	o.Took(Fetching, outcome, o.Clock.Since(began))
-	return a, nil
+	if a.due(f.clock.Now()) {
+		f.start(ctx, a, fetch)
+	}
+	return a.files, a.err
+}
+
+// due is whether a registry is asked, or asked again. A digest means one thing: what was delivered, or refused for what it is,
+// would be so again.
+func (a *attempt) due(now time.Time) bool {
+	if a.asking || a.err == nil {
+		return false
+	}
+	var r *Refused
+	return !errors.As(a.err, &r) || r.Reason == v1alpha1.ReasonSourceUnavailable && now.Sub(a.at) >= a.wait
+}
+
+func (f *fetches) start(ctx context.Context, a *attempt, fetch func(context.Context) (map[string]string, error)) {
+	within, stop := context.WithCancel(ctx)
+	a.stop, a.asking = stop, true
+	go func() {
+		defer stop()
+		timed, end := context.WithTimeout(within, fetchFor)
+		defer end()
+		began := f.clock.Now()
+		files, err := fetch(timed)
+		if within.Err() != nil {
+			return // nobody wants it any more
+		}
+		f.mu.Lock()
+		a.files, a.err, a.asking, a.at, a.wait = files, nil, false, f.clock.Now(), min(2*a.wait, fetchLatest)
+		outcome := "fetched"
+		if err != nil {
+			r := refused(v1alpha1.ReasonSourceUnavailable, bundleField, "%v", err)
+			errors.As(err, &r)
+			a.files, a.err, outcome = nil, r, r.Reason
+		}
+		f.mu.Unlock()
+		f.took(Fetching, outcome, f.clock.Since(began))
+		f.ready()
+	}()
+}
+
+// forget drops what is known of a pack's bundle.
+func (f *fetches) forget(pack string) {
+	f.keep(func(name string) bool { return name != pack })
+}
+
+// keep drops what is known of other packs than these.
+func (f *fetches) keep(these func(pack string) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(f.of, func(name string, a *attempt) bool {
+		if these(name) {
+			return false
+		}
+		a.stop()
+		return true
+	})
 }
 
 // sourceOf names a bundle and whose signature it has to have.
@@ -111,7 +169,7 @@ func FromRegistry(a bundle.Access) func(context.Context, *v1alpha1.RulePackOCI) 
 		}
 		opened, err := bundle.Pull(ctx, b.Image, trusted, a)
 		if err != nil {
-			return nil, &Refused{reasonOf(err), rules.Refusals{{File: bundleField, Message: err.Error()}}}
+			return nil, &Refused{Reason: reasonOf(err), Refusals: rules.Refusals{{File: bundleField, Message: err.Error()}}}
 		}
 		return opened.Files, nil
 	}

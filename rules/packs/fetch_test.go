@@ -13,12 +13,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/registry"
-	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/rules"
@@ -91,63 +92,109 @@ func TestFromRegistry(t *testing.T) {
 	}
 }
 
+// asks is a pack whose bundle is asked for, as the Keeper does it: with every knock, and every ten seconds.
+type asks struct {
+	*Keeper
+	began  time.Time
+	mu     sync.Mutex
+	asked  map[string][]time.Duration // when, by image
+	answer error                      // of the registry
+	takes  time.Duration              // until it answers
+}
+
+func newAsks() *asks {
+	a := &asks{began: time.Now(), asked: map[string][]time.Duration{}}
+	a.Keeper = NewKeeper(KeeperOptions{Fetch: func(ctx context.Context, b *v1alpha1.RulePackOCI) (map[string]string, error) {
+		a.mu.Lock()
+		a.asked[b.Image] = append(a.asked[b.Image], time.Since(a.began))
+		a.mu.Unlock()
+		select {
+		case <-time.After(a.takes):
+			return map[string]string{"acme/x.rego": "package acme.x\n"}, a.answer
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}})
+	return a
+}
+
+func (a *asks) bundle(ctx context.Context, image string) (*wanted, error) {
+	pack := &v1alpha1.RulePack{}
+	pack.Name = "acme"
+	return (&one{Keeper: a.Keeper, pack: pack}).bundle(ctx, &v1alpha1.RulePackOCI{Image: image})
+}
+
+// follow asks for a while, and returns when the registry was asked, and what came of it at last.
+func (a *asks) follow(t *testing.T, image string, d time.Duration) ([]time.Duration, error) {
+	t.Helper()
+	var err error
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		_, err = a.bundle(t.Context(), image)
+		select {
+		case <-a.poke:
+		case <-time.After(retry):
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.asked[image], err
+}
+
+func seconds(all ...int) (out []time.Duration) {
+	for _, s := range all {
+		out = append(out, time.Duration(s)*time.Second)
+	}
+	return out
+}
+
 // TestFetchAgain: a registry that is away is asked again, after longer and longer; what it delivered, or what was refused, is not
 // asked for again until the pack names something else.
 func TestFetchAgain(t *testing.T) {
-	clock := clocktesting.NewFakeClock(time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC))
-	began := clock.Now()
-	var asked []time.Duration
-	var answer error
-	k := NewKeeper(KeeperOptions{Clock: clock, Fetch: func(context.Context, *v1alpha1.RulePackOCI) (map[string]string, error) {
-		asked = append(asked, clock.Since(began))
-		return map[string]string{"acme/x.rego": "package acme.x\n"}, answer
-	}})
-	pack := &v1alpha1.RulePack{}
-	pack.Name = "acme"
-	ask := func(image string) (*wanted, error) {
-		return (&one{Keeper: k, pack: pack}).bundle(t.Context(), &v1alpha1.RulePackOCI{Image: image})
-	}
-	follow := func(image string, d time.Duration) {
-		var err error
-		for end := clock.Now().Add(d); clock.Now().Before(end); clock.Step(time.Second) {
-			_, err = ask(image)
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsks()
+		a.answer = errors.New("the registry is away")
+		got, err := a.follow(t, "a", 20*time.Minute)
+		var r *Refused
+		if diff := cmp.Diff(seconds(0, 10, 30, 70, 150, 310, 610, 910), got); diff != "" || !errors.As(err, &r) || r.Reason != v1alpha1.ReasonSourceUnavailable {
+			t.Errorf("a registry that is away: %v (-want +got)\n%s", err, diff)
 		}
-		if (err == nil) != (answer == nil) {
-			t.Errorf("after %s: %v", clock.Since(began), err)
+		a.answer = nil
+		got, err = a.follow(t, "a", 20*time.Minute)
+		if diff := cmp.Diff(seconds(0, 10, 30, 70, 150, 310, 610, 910, 1210), got); diff != "" || err != nil {
+			t.Errorf("one that delivers: %v (-want +got)\n%s", err, diff)
 		}
-	}
-	seconds := func(all ...int) (out []time.Duration) {
-		for _, s := range all {
-			out = append(out, time.Duration(s)*time.Second)
+		a.answer = refused(v1alpha1.ReasonSignatureInvalid, bundleField, "it is not signed")
+		got, err = a.follow(t, "b", 20*time.Minute)
+		if diff := cmp.Diff(seconds(2400), got); diff != "" || !errors.Is(err, a.answer) {
+			t.Errorf("what is not signed: %v (-want +got)\n%s", err, diff)
 		}
-		return out
-	}
-	answer = errors.New("the registry is away")
-	follow("a", 20*time.Minute)
-	if diff := cmp.Diff(seconds(0, 10, 30, 70, 150, 310, 610, 910), asked); diff != "" {
-		t.Errorf("a registry that is away (-want +got):\n%s", diff)
-	}
-	asked, answer = nil, nil
-	follow("a", 20*time.Minute)
-	if diff := cmp.Diff(seconds(1210), asked); diff != "" {
-		t.Errorf("one that delivers (-want +got):\n%s", diff)
-	}
-	asked, answer = nil, refused(v1alpha1.ReasonSignatureInvalid, bundleField, "it is not signed")
-	follow("b", 20*time.Minute)
-	if diff := cmp.Diff(seconds(2400), asked); diff != "" {
-		t.Errorf("what is not signed (-want +got):\n%s", diff)
-	}
-	asked, answer = nil, nil
-	if w, err := ask("c"); err != nil || len(asked) != 1 || len(w.files) != 1 {
-		t.Errorf("another image: %v, %v, asked %d times", w, err, len(asked))
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := (&one{Keeper: k, pack: pack}).bundle(ended, &v1alpha1.RulePackOCI{Image: "d"}); !errors.Is(err, context.Canceled) {
-		t.Errorf("it ends: %v", err)
-	}
-	k.forget(nil)
-	if len(k.fetched) != 0 {
-		t.Errorf("of a pack that is gone is still known %v", k.fetched)
-	}
+	})
+}
+
+// TestFetchBeside: a registry that does not answer holds up nobody, is given up after a minute, and is not waited for where the
+// pack names something else by then.
+func TestFetchBeside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsks()
+		a.takes = time.Hour
+		if _, err := a.bundle(t.Context(), "a"); !errors.Is(err, errFetching) || time.Since(a.began) > 0 {
+			t.Errorf("after %s: %v", time.Since(a.began), err)
+		}
+		got, err := a.follow(t, "a", 65*time.Second)
+		var r *Refused
+		if len(got) != 1 || !errors.As(err, &r) || r.Reason != v1alpha1.ReasonSourceUnavailable {
+			t.Errorf("after a minute: %v; asked at %v", err, got)
+		}
+		a.takes = 20 * time.Second
+		if _, err := a.bundle(t.Context(), "b"); !errors.Is(err, errFetching) {
+			t.Errorf("another image: %v", err)
+		}
+		if got, err := a.follow(t, "c", 30*time.Second); len(got) != 1 || err != nil {
+			t.Errorf("and another: %v, asked at %v", err, got)
+		}
+		a.forget(nil)
+		if len(a.fetches.of) != 0 {
+			t.Errorf("of a pack that is gone is still known %v", a.fetches.of)
+		}
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/tools/txtar"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/rules"
 )
 
@@ -35,13 +36,24 @@ func (f Files) revision() (string, error) {
 	return rules.Digest(fsys)
 }
 
-// load compiles the files. The error is rules.Refusals, or for a path that is none. Trusted are files that were judged before.
-func (f Files) load(trusted bool) (*rules.Pack, error) {
+// load compiles the files. The error is rules.Refusals. Trusted are files that were judged before. Whoever writes rules must not
+// be able to stop Waywarden by them, so a panic of a compiler is a refusal.
+func (f Files) load(trusted bool) (pack *rules.Pack, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			pack, err = nil, mistake(p).Refusals
+		}
+	}()
 	fsys, err := f.fsys()
 	if err != nil {
 		return nil, rules.Refusals{{File: wholePack, Message: fmt.Sprintf("the rules are not loaded: %v. Name each file by its path, as in acme/no_latest.rego.", err)}}
 	}
 	return rules.Load(fsys, rules.Options{Trusted: trusted})
+}
+
+// mistake refuses rules over which this program stumbles.
+func mistake(panicked any) *Refused {
+	return refused(v1alpha1.ReasonCompileError, wholePack, "the rules are not loaded: this is a mistake in waywarden: %v. Report it, with the rules.", panicked)
 }
 
 // ofConfigMap are the files of a ConfigMap: its keys are paths with dots for slashes, because a key has no slashes.

@@ -17,6 +17,8 @@ type Refused struct {
 	// Reason is one of those of v1alpha1, as in CompileError.
 	Reason   string
 	Refusals rules.Refusals
+	// passing is whether it says nothing of the pack, and is soon over.
+	passing bool
 }
 
 // wholePack stands for the file where a refusal is about none of them.
@@ -25,7 +27,7 @@ const wholePack = "the pack"
 func (r *Refused) Error() string { return r.Refusals.Error() }
 
 func refused(reason, file, format string, args ...any) *Refused {
-	return &Refused{reason, rules.Refusals{{File: file, Message: fmt.Sprintf(format, args...)}}}
+	return &Refused{Reason: reason, Refusals: rules.Refusals{{File: file, Message: fmt.Sprintf(format, args...)}}}
 }
 
 // judge compiles a pack and puts it to the test, until ctx ends. The error is *Refused. OPA's compiler cannot be stopped: where
@@ -35,14 +37,16 @@ func judge(ctx context.Context, f Files, busy chan struct{}) (*rules.Pack, error
 		pack *rules.Pack
 		err  error
 	}
-	tooSlow := func(doing string) error {
+	tooSlow := func(doing string) *Refused {
 		return refused(v1alpha1.ReasonTooSlow, wholePack, "the rules are not taken: the time was over before %s. Make the pack smaller, or several of it; "+
 			"of a ConfigMap or a bundle, which are judged after they are stored, more is taken.", doing)
 	}
 	select {
 	case busy <- struct{}{}:
 	case <-ctx.Done():
-		return nil, tooSlow("another pack was judged")
+		r := tooSlow("another pack was judged")
+		r.passing = true
+		return nil, r
 	}
 	testing, stop := shorter(ctx)
 	defer stop()
@@ -65,7 +69,7 @@ func judge(ctx context.Context, f Files, busy chan struct{}) (*rules.Pack, error
 	case o := <-done:
 		var refusals rules.Refusals
 		if errors.As(o.err, &refusals) {
-			return nil, &Refused{v1alpha1.ReasonCompileError, refusals}
+			return nil, &Refused{Reason: v1alpha1.ReasonCompileError, Refusals: refusals}
 		}
 		if o.err != nil {
 			return nil, o.err
@@ -84,9 +88,14 @@ func shorter(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // tested runs the scenarios and the tests in Rego. The error is *Refused.
-func tested(ctx context.Context, pack *rules.Pack, f Files) error {
+func tested(ctx context.Context, pack *rules.Pack, f Files) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = mistake(p)
+		}
+	}()
 	if wrong := pack.RefusedTests(); len(wrong) > 0 {
-		return &Refused{v1alpha1.ReasonCompileError, wrong}
+		return &Refused{Reason: v1alpha1.ReasonCompileError, Refusals: wrong}
 	}
 	var wrong rules.Refusals
 	o := trial.Options{Brief: true, Over: func() bool { return ctx.Err() != nil }}
@@ -110,7 +119,7 @@ func tested(ctx context.Context, pack *rules.Pack, f Files) error {
 		}
 	}
 	if len(wrong) > 0 {
-		return &Refused{v1alpha1.ReasonTestFailed, wrong}
+		return &Refused{Reason: v1alpha1.ReasonTestFailed, Refusals: wrong}
 	}
 	return nil
 }

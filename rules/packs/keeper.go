@@ -72,11 +72,10 @@ const (
 // writes the statuses, by which every replica goes. One replica runs it, the leader.
 type Keeper struct {
 	KeeperOptions
-	poke   chan struct{}
-	busy   chan struct{}
-	judged map[string]judgement // by pack
-	// fetched is what came of asking registries for the bundles of packs that are not in force.
-	fetched map[string]attempt
+	poke    chan struct{}
+	busy    chan struct{}
+	judged  map[string]judgement // by pack
+	fetches *fetches
 	// claimed are the groups of packs that were put in force, by pack: the cache shows their statuses a moment later.
 	claimed map[string][]string
 }
@@ -100,7 +99,9 @@ func NewKeeper(o KeeperOptions) *Keeper {
 	if o.Took == nil {
 		o.Took = func(Step, string, time.Duration) {}
 	}
-	return &Keeper{KeeperOptions: o, poke: make(chan struct{}, 1), busy: make(chan struct{}, 1), judged: map[string]judgement{}, fetched: map[string]attempt{}, claimed: map[string][]string{}}
+	k := &Keeper{KeeperOptions: o, poke: make(chan struct{}, 1), busy: make(chan struct{}, 1), judged: map[string]judgement{}, claimed: map[string][]string{}}
+	k.fetches = &fetches{clock: o.Clock, took: o.Took, of: map[string]*attempt{}, ready: func() { knock(k.poke) }}
+	return k
 }
 
 // NeedLeaderElection is true: two keepers would only repeat one another.
@@ -157,7 +158,7 @@ func (k *Keeper) forget(packs []v1alpha1.RulePack) {
 		return !slices.ContainsFunc(packs, func(p v1alpha1.RulePack) bool { return p.Name == name && p.DeletionTimestamp.IsZero() })
 	}
 	maps.DeleteFunc(k.judged, func(name string, _ judgement) bool { return gone(name) })
-	maps.DeleteFunc(k.fetched, func(name string, _ attempt) bool { return gone(name) })
+	k.fetches.keep(func(name string) bool { return !gone(name) })
 	maps.DeleteFunc(k.claimed, func(name string, _ []string) bool { return gone(name) })
 }
 

@@ -151,6 +151,14 @@ type informer interface {
 	AddEventHandler(toolscache.ResourceEventHandler) (toolscache.ResourceEventHandlerRegistration, error)
 }
 
+// knock tells who waits that something is new.
+func knock(poke chan struct{}) {
+	select {
+	case poke <- struct{}{}:
+	default: // what is to come sees everything
+	}
+}
+
 // follow pokes at every change of RulePacks, and of what else is given, and returns once all there are were listed.
 func follow(ctx context.Context, c cache.Cache, poke chan struct{}, others ...informer) error {
 	packs, err := c.GetInformer(ctx, &v1alpha1.RulePack{})
@@ -160,12 +168,7 @@ func follow(ctx context.Context, c cache.Cache, poke chan struct{}, others ...in
 		}
 		return fmt.Errorf("watch RulePacks: %w. Install the CRDs of the chart", err)
 	}
-	changed := func() {
-		select {
-		case poke <- struct{}{}:
-		default: // what is to come sees everything
-		}
-	}
+	changed := func() { knock(poke) }
 	for _, one := range append(others, packs) {
 		handler, err := one.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 			AddFunc: func(any) { changed() }, DeleteFunc: func(any) { changed() }, UpdateFunc: func(_, _ any) { changed() },

@@ -37,6 +37,12 @@ func (o *one) bring(ctx context.Context) error {
 	if err == nil {
 		err = o.putInForce(ctx, want)
 	}
+	if errors.Is(err, errFetching) {
+		if is := apimeta.FindStatusCondition(o.was.Conditions, v1alpha1.RulePackReady); is != nil {
+			o.reason = is.Reason
+		}
+		return nil // which knocks when it knows
+	}
 	if err != nil && !errors.As(err, &refusal) {
 		o.reason = "Error"
 		return err
@@ -92,7 +98,7 @@ func (o *one) tested(ctx context.Context, w *wanted, before bool) (*rules.Pack, 
 		pack, err := w.files.load(true)
 		var wrong rules.Refusals
 		if errors.As(err, &wrong) {
-			return nil, &Refused{v1alpha1.ReasonCompileError, wrong}
+			return nil, &Refused{Reason: v1alpha1.ReasonCompileError, Refusals: wrong}
 		}
 		return pack, err
 	}
@@ -111,7 +117,9 @@ func (o *one) tested(ctx context.Context, w *wanted, before bool) (*rules.Pack, 
 			outcome = j.err.Reason
 		}
 		o.Took(Judging, outcome, o.Clock.Since(began))
-		o.judged[o.pack.Name] = j
+		if j.err == nil || !j.err.passing {
+			o.judged[o.pack.Name] = j
+		}
 	}
 	if j.err != nil {
 		return nil, j.err
@@ -143,7 +151,7 @@ func (o *one) keep(ctx context.Context, w *wanted, pack *rules.Pack) error {
 	if err != nil {
 		return err
 	}
-	if err := o.Client.Create(ctx, c); err != nil && !apierrors.IsAlreadyExists(err) {
+	if err := o.Client.Create(ctx, c); err != nil { // what is kept already is seen in a moment
 		if apierrors.IsRequestEntityTooLargeError(err) || strings.Contains(err.Error(), "too large") {
 			return refused(v1alpha1.ReasonTooLarge, wholePack, "the rules are not taken: even in gzip they are larger than what an API server stores. Make several packs.")
 		}

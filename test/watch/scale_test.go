@@ -21,8 +21,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
 
-	"github.com/waywarden/waywarden/cmd/waywarden/memory"
 	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/memory"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/test/cluster"
 )

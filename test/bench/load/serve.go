@@ -23,7 +23,7 @@ import (
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
-	"github.com/waywarden/waywarden/cmd/waywarden/memory"
+	"github.com/waywarden/waywarden/memory"
 	"github.com/waywarden/waywarden/test/bench/filemesh"
 	"github.com/waywarden/waywarden/test/bench/reviews"
 	"github.com/waywarden/waywarden/webhook"
@@ -51,7 +51,7 @@ func (o options) answer(ctx context.Context) error {
 	if o.serve == "waywarden" {
 		limits := memory.Limit(slog.New(slog.DiscardHandler), os.Getenv)
 		defer limits.Stop()
-		a, err := reviews.Admission(o.mesh())
+		a, err := reviews.Admission(o.mesh(), reviews.Checks(o.library))
 		if err != nil {
 			return err
 		}

@@ -12,21 +12,32 @@ import (
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies"
 	_ "github.com/waywarden/waywarden/policies/checks" // the built-in checks register themselves
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/rules/zerotrust"
 	"github.com/waywarden/waywarden/test/bench/filemesh"
 	"github.com/waywarden/waywarden/webhook"
 )
 
-// Admission is a webhook with every check, and a Guardrail that denies, over a mesh that does not change.
-func Admission(o filemesh.Options) (*webhook.Admission, error) {
+// Checks are all that come with the program: the built-in checks, and the rules of the zero-trust library or not.
+func Checks(library bool) []*policies.Check {
+	checks := policies.Checks()
+	if library {
+		checks = append(checks, zerotrust.Pack().Checks()...)
+	}
+	return checks
+}
+
+// Admission is a webhook with these checks, and a Guardrail that denies, over a mesh that does not change.
+func Admission(o filemesh.Options, checks []*policies.Check) (*webhook.Admission, error) {
 	p := pages{alike: inventory.NewAlike()}
 	if err := errors.Join(filemesh.Write(&p, o), p.read(p.text.Len())); err != nil {
 		return nil, err
 	}
 	snapshot := mesh.New(mesh.Options{}, p.objects...)
-	rules, problems := decide.New(decide.Options{}, guardrails(), nil)
+	rules, problems := decide.New(decide.Options{Checks: checks}, guardrails(), nil)
 	if len(problems) > 0 {
 		return nil, problems[0]
 	}
