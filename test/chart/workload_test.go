@@ -218,7 +218,7 @@ func TestRegistry(t *testing.T) {
 			t.Errorf("%s: CA %v, environment %v", variant, ca, c.Env)
 		}
 		egress := into[networkingv1.NetworkPolicy](t, all, "NetworkPolicy waywarden").Spec.Egress
-		if last := egress[len(egress)-1]; len(egress) != 3 || len(last.Ports) != 1 || last.Ports[0].Port.IntValue() != 5000 || len(last.To) > 0 {
+		if last := egress[len(egress)-1]; len(egress) != 4 || len(last.Ports) != 1 || last.Ports[0].Port.IntValue() != 5000 || len(last.To) > 0 {
 			t.Errorf("%s: let out is %+v", variant, egress)
 		}
 	}
