@@ -221,7 +221,7 @@ func (s *server) add(cfg *rest.Config, keeper manager.Runnable) error {
 	}
 	runnables := []manager.Runnable{s.certificate, s.live, s.own, s.packs, keeper, s.rules, auditor, audit.NewStatuses(audit.StatusOptions{
 		Client: s.manager.GetClient(), Authored: s.rules.Current, Latest: auditor.Latest,
-		InForce: watchman.condition,
+		InForce: watchman.condition, Unprovided: s.waypoints.unprovided(),
 	})}
 	if own, ok := s.certificate.(*certs.SelfSigned); ok {
 		runnables = append(runnables, own.Writer())
