@@ -4,6 +4,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -73,7 +74,8 @@ func become(o, sibling *mesh.Object) {
 var madeByControllers = []mesh.Kind{mesh.Pod, mesh.ReplicaSet, mesh.Job, mesh.EndpointSlice}
 
 // lean leaves of the Content of what controllers make the namespace, labels, annotations and owners, which objects of one
-// owner have in common. All that decides is decoded, and a patch of anything else of them would not last.
+// owner have in common, and of those that have no owner what their containers may do. All that decides is decoded, and a patch of
+// anything else of them would not last.
 func lean(o *mesh.Object) {
 	if !slices.Contains(madeByControllers, o.Kind) {
 		return
@@ -85,5 +87,57 @@ func lean(o *mesh.Object) {
 			kept[field] = v
 		}
 	}
-	o.Content = map[string]any{"apiVersion": o.Content["apiVersion"], "kind": o.Content["kind"], "metadata": kept}
+	content := map[string]any{"apiVersion": o.Content["apiVersion"], "kind": o.Content["kind"], "metadata": kept}
+	if spec := standsForItself(o); spec != nil {
+		content["spec"] = spec
+	}
+	o.Content = content
+}
+
+// owning are the kinds of owners that are read themselves: what rules ask of a pod they are asked of its owner.
+var owning = []string{"Deployment/", "ReplicaSet/", "StatefulSet/", "DaemonSet/", "Job/", "CronJob/"}
+
+// standsForItself is the spec of an object that no owner stands for, as far as rules ask what its pods may do; nil for any other object.
+func standsForItself(o *mesh.Object) map[string]any {
+	for _, owner := range o.Owners {
+		if slices.ContainsFunc(owning, func(kind string) bool { return strings.HasPrefix(owner, kind) }) {
+			return nil
+		}
+	}
+	spec, _ := o.Content["spec"].(map[string]any)
+	if o.Kind == mesh.Pod {
+		return mayDo(spec)
+	}
+	template, _ := spec["template"].(map[string]any)
+	pod, ok := template["spec"].(map[string]any)
+	if !ok {
+		return nil
+	}
+	return map[string]any{"template": map[string]any{"spec": mayDo(pod)}}
+}
+
+// mayDo is what of a pod's spec says what its containers may do.
+func mayDo(spec map[string]any) map[string]any {
+	out := map[string]any{}
+	for _, field := range []string{"serviceAccountName", "automountServiceAccountToken", "hostNetwork", "hostPID", "hostIPC", "securityContext"} {
+		if v, ok := spec[field]; ok {
+			out[field] = v
+		}
+	}
+	for _, list := range []string{"containers", "initContainers"} {
+		items, _ := spec[list].([]any)
+		var kept []any
+		for _, item := range items {
+			c, _ := item.(map[string]any)
+			one := map[string]any{"name": c["name"]}
+			if v, ok := c["securityContext"]; ok {
+				one["securityContext"] = v
+			}
+			kept = append(kept, one)
+		}
+		if kept != nil {
+			out[list] = kept
+		}
+	}
+	return out
 }

@@ -43,7 +43,7 @@ func containsKind(kinds []mesh.Kind, kind mesh.Kind) bool {
 }
 
 func (w *world) failKind(kind mesh.Kind, err error) bool {
-	return w.mirror.fail(w.mirror.sources[groupResource(kind)], err)
+	return w.mirror.fail(w.mirror.sources[sourceKey{groupResource(kind), name{}}], err)
 }
 
 func (w *world) awaited() string { return strings.Join(w.mirror.Status().Awaited, " ") }
@@ -173,7 +173,7 @@ func TestDiscoveryAloneDropsNothing(t *testing.T) {
 		t.Error("nobody is asked what is served, though a list was answered with 404")
 	}
 	w.mirror.serve(w.discovered())
-	if w.mirror.snapshot.Load().Get(mesh.AuthorizationPolicy, "shop", "a") != nil || w.mirror.sources[policies.GroupResource()] != nil {
+	if w.mirror.snapshot.Load().Get(mesh.AuthorizationPolicy, "shop", "a") != nil || w.mirror.sources[sourceKey{policies.GroupResource(), name{}}] != nil {
 		t.Error("AuthorizationPolicies are neither served nor listed, and still there")
 	}
 }
@@ -226,7 +226,7 @@ func TestAResourceThatIsServedAndNotThere(t *testing.T) {
 func TestSilentGroups(t *testing.T) {
 	w := begun(t)
 	now := w.discovered()
-	gateways := resource{w.served[groupResource(mesh.Gateway)].GroupVersionResource, mesh.Gateway}
+	gateways := resource{GroupVersionResource: w.served[groupResource(mesh.Gateway)].GroupVersionResource, kind: mesh.Gateway}
 	silent := func(s served) served {
 		out := served{unread: []Unread{gateways.unread("its API group does not answer: no")}}
 		for _, r := range s.resources {

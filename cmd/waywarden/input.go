@@ -26,6 +26,8 @@ type input struct {
 	maxBytes bytesFlag
 	live     bool
 	mesh     mesh.Options
+	// evidence is what is read of a cluster besides what decides something in a mesh.
+	evidence inventory.Evidence
 	// maxExemption is how far ahead an Exemption may end.
 	maxExemption time.Duration
 	// set are the flags that were set.
@@ -146,7 +148,7 @@ func (in *input) list(ctx context.Context, e *env, p *progress) (*inventory.Inve
 		return nil, fmt.Errorf("use the kubeconfig: %w", err)
 	}
 	p.to("reading the cluster")
-	live, err := inventory.List(ctx, cfg, inventory.ListOptions{Namespace: namespace, Progress: func(kind string, n int) {
+	live, err := inventory.List(ctx, cfg, inventory.ListOptions{Namespace: namespace, Evidence: in.evidence, Progress: func(kind string, n int) {
 		p.to(fmt.Sprintf("reading the cluster: %d objects", n))
 	}})
 	if err != nil {

@@ -113,6 +113,9 @@ func (r *reportCommand) run(ctx context.Context, e *env, paths []string) error {
 	if err != nil {
 		return err
 	}
+	if r.input.evidence, err = r.rulesets.evidence.neededBy(asked); err != nil {
+		return err
+	}
 	frames, err := readFrames(r.frameworks, known)
 	if err != nil {
 		return err

@@ -20,10 +20,12 @@ import (
 type rulesets struct {
 	dirs      []string
 	zeroTrust bool
+	evidence  evidenceFlags
 }
 
 func (r *rulesets) addFlags(cmd *cobra.Command) {
 	r.addFolders(cmd)
+	r.evidence.add(cmd)
 	cmd.Flags().BoolVar(&r.zeroTrust, "zero-trust", false, "ask the zero-trust library too; --check zero-trust/* does so as well")
 }
 

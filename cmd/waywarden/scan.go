@@ -86,6 +86,9 @@ func (s *scan) run(ctx context.Context, e *env, paths []string) error {
 	if len(policies.AboutObjects(checks)) == 0 {
 		return fmt.Errorf("--check: %s asks what a change does, which only admission knows; a scan has nothing to ask it of", checks[0].ID)
 	}
+	if s.input.evidence, err = s.rulesets.evidence.neededBy(checks); err != nil {
+		return err
+	}
 	var baseline report.Baseline
 	if s.baseline != "" {
 		if baseline, err = readBaseline(s.baseline); err != nil {

@@ -65,6 +65,10 @@ func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time,
 	if out.checks, _, err = s.asked(nil); err != nil {
 		return nil, err
 	}
+	evidence, err := s.rulesets.evidence.neededBy(out.checks)
+	if err != nil {
+		return nil, err
+	}
 	if out.certificate, err = s.certificate(cfg, now); err != nil {
 		return nil, err
 	}
@@ -77,7 +81,7 @@ func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time,
 		return nil, err
 	}
 	logger := logr.FromSlogHandler(log.Handler())
-	if out.live, err = inventory.Watch(cfg, inventory.WatchOptions{Mesh: mesh.Options{IstioVersion: s.istioVersion}, Manager: waypoints.FieldManager,
+	if out.live, err = inventory.Watch(cfg, inventory.WatchOptions{Mesh: mesh.Options{IstioVersion: s.istioVersion}, Manager: waypoints.FieldManager, Evidence: func() inventory.Evidence { return evidence },
 		Log: logger.WithName("watch")}); err != nil {
 		return nil, err
 	}
