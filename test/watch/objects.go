@@ -58,8 +58,8 @@ var specs = map[mesh.Kind]string{
 
 	mesh.ClusterRole:        `{rules: [{apiGroups: [security.istio.io], resources: [‹authorizationpolicies|peerauthentications›], verbs: [get]}]}`,
 	mesh.Role:               `{rules: [{apiGroups: [""], resources: [‹pods|services›], verbs: [get]}]}`,
-	mesh.ClusterRoleBinding: `{roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: NAME}, subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: ‹x|y›}]}`,
-	mesh.RoleBinding:        `{roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: NAME}, subjects: [{kind: ServiceAccount, namespace: shop, name: ‹x|y›}]}`,
+	mesh.ClusterRoleBinding: `{roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: NAME}, subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: ‹ann|bob›}]}`,
+	mesh.RoleBinding:        `{roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: NAME}, subjects: [{kind: ServiceAccount, namespace: shop, name: ‹ann|bob›}]}`,
 	mesh.ValidatingWebhookConfiguration: `{webhooks: [{name: a.example.com, sideEffects: None, admissionReviewVersions: [v1], failurePolicy: ‹Ignore|Fail›, clientConfig: {url: "https://127.0.0.1:1"},
 		rules: [{apiGroups: [nowhere.example.com], apiVersions: ["*"], resources: ["*"], operations: ["*"]}]}]}`,
 	mesh.MutatingWebhookConfiguration: `{webhooks: [{name: a.example.com, sideEffects: None, admissionReviewVersions: [v1], failurePolicy: ‹Ignore|Fail›, clientConfig: {url: "https://127.0.0.1:1"},
