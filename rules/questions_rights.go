@@ -88,3 +88,20 @@ func textsOf(t *ast.Term) []string {
 	list.Foreach(func(e *ast.Term) { out = append(out, textOf(e)) })
 	return out
 }
+
+var namespacesSelected = builtin(declare("mesh.namespaces_selected", "the names of the namespaces that a label selector selects, of those whose object is in the input, sorted",
+	[]types.Type{types.Named("selector", anObject)}, types.NewArray(nil, types.S)),
+	func(s *session, operands []*ast.Term) *ast.Term {
+		content, err := ast.JSON(operands[0].Value)
+		selector, ok := mesh.ParseSelector(content)
+		if err != nil || !ok {
+			panic(wrongArgument(operands[0].String() + " is no label selector"))
+		}
+		var names []string
+		for o := range s.view.All(mesh.Namespace) {
+			if selector.Matches(o.Labels) {
+				names = append(names, o.Name)
+			}
+		}
+		return array(names, text[string])
+	})

@@ -81,3 +81,10 @@ type WebhookConfigurationBody struct {
 		NamespaceSelector *LabelSelector `json:"namespaceSelector"`
 	} `json:"webhooks"`
 }
+
+// ParseSelector reads a label selector of decoded YAML or JSON.
+func ParseSelector(content any) (out LabelSelector, ok bool) {
+	var d decoder
+	d.object("", content, &out)
+	return out, len(d.errs) == 0
+}

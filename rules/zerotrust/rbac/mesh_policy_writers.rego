@@ -1,7 +1,7 @@
 # METADATA
 # title: Somebody else can change what the mesh enforces
 # description: |
-#   Whoever can write an AuthorizationPolicy can let in whom he likes, and whoever can write a PeerAuthentication
+#   Whoever can write an AuthorizationPolicy can let in whom they like, and whoever can write a PeerAuthentication
 #   can let plaintext in. An EnvoyFilter or a WasmPlugin can take any of it out of a proxy, and whoever can write
 #   Gateways can put another waypoint in the place of one. Who may is listed by a parameter; whoever else is bound
 #   to such a role is found, for the whole cluster or for a namespace.
