@@ -26,10 +26,11 @@
 package zerotrust.default_deny.network
 
 import data.zerotrust.lib.network
+import data.zerotrust.lib.pods
 import data.zerotrust.lib.waits
 
 deny contains v if {
-	mesh.enrolled("Namespace", "", input.object.metadata.name)
+	pods.plain(input.object.metadata.name).mode == "ambient"
 	not network.closed(input.object.metadata.name, "Ingress")
 	v := {
 		"msg": "what reaches a pod here past ztunnel meets nothing: no NetworkPolicy denies ingress to all pods.",

@@ -22,10 +22,11 @@
 package zerotrust.egress.network_default_deny
 
 import data.zerotrust.lib.network
+import data.zerotrust.lib.pods
 import data.zerotrust.lib.waits
 
 deny contains v if {
-	mesh.enrolled("Namespace", "", input.object.metadata.name)
+	pods.plain(input.object.metadata.name).mode == "ambient"
 	not network.closed(input.object.metadata.name, "Egress")
 	v := {
 		"msg": "a workload here that was taken over can call whom it likes: no NetworkPolicy denies egress to all pods.",

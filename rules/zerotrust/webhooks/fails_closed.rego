@@ -30,7 +30,6 @@
 package zerotrust.webhooks.fails_closed
 
 deny contains v if {
-	input.object.metadata.uid
 	some i, hook in input.object.webhooks
 	hook.name in input.params.webhooks
 	hook.failurePolicy == "Ignore"
