@@ -96,9 +96,6 @@ type SecretBody struct {
 // (pilot/pkg/credentials/kube/secrets.go) and of istiod's CA (security/pkg/pki/ca/ca.go).
 var certificateKeys = []string{"tls.crt", "ca.crt", "cert", "cacert", "root-cert.pem", "ca-cert.pem", "cert-chain.pem"}
 
-// matters keeps the Secrets that hold certificates.
-func (s *SecretBody) matters(*Object) bool { return len(s.Certificates) > 0 }
-
 // certified is the content of a Secret with the certificates in place of its data. It is made anew, of what is known to be no
 // secret: data, stringData and annotations, where kubectl keeps what it applied, are left out as a whole, so that nothing that is
 // kept, compared, printed or put into a message has ever held a key.
