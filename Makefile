@@ -7,7 +7,7 @@ BIN := bin/waywarden
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: help build test rules race test-cluster test-kind test-alerts test-image cluster cluster-status cluster-down lint fmt generate check-generated demo demo-cluster bench fuzz conformance
+.PHONY: help build test rules race test-cluster test-kind test-alerts test-browser test-image cluster cluster-status cluster-down lint fmt generate check-generated demo demo-cluster bench fuzz conformance
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test-alerts: ## test the alert rules of the chart with promtool
 	promtool check rules charts/waywarden/files/alerts.yaml
 	promtool test rules test/alerts/alerts.yaml
 
+test-browser: ## look at the HTML report with a browser, light, dark, narrow and printed
+	$(GO) test -tags browser -count=1 ./test/browser
+
 test-image: ## build what the image holds, for each platform; needs no Docker
 	$(GO) test -tags image -count=1 -timeout 20m ./test/image
 
@@ -60,8 +63,8 @@ cluster-down: ## stop it
 
 lint: ## gofmt, vet, staticcheck, architecture, generated files
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet -tags cluster ./...
-	$(GO) tool staticcheck -tags cluster ./...
+	$(GO) vet -tags cluster,browser ./...
+	$(GO) tool staticcheck -tags cluster,browser ./...
 	cd test/chart && $(GO) vet -tags cluster ./... && $$($(GO) -C ../.. tool -n staticcheck) -tags cluster ./...
 	$(GO) test -count=1 -run TestArchitecture ./test
 	@$(MAKE) --no-print-directory check-generated

@@ -15,6 +15,7 @@ import (
 
 	"github.com/waywarden/waywarden/audit/ledger"
 	"github.com/waywarden/waywarden/audit/openreports"
+	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
@@ -25,13 +26,13 @@ import (
 type ContinuousOptions struct {
 	// Subscribe begins to follow the mesh.
 	Subscribe func() *inventory.Subscription
-	// Authored is what users wrote for Waywarden itself; nil while that is not known.
+	// Authored is what users wrote for Waywarden itself, and the checks that there are; nil while that is not known. When the
+	// checks are others than before, everything is asked anew.
 	Authored func() *Authored
 	// Labels are those of a namespace while the Snapshot holds no Namespace; nil where they are not known.
 	Labels func(namespace string) map[string]string
-	// Checks are all checks there are, sorted by ID; nil means the built-in ones. When they are others than before, everything
-	// is asked anew.
-	Checks func() []*policies.Check
+	// Beside is what else is found that no check can be asked: it was found by doing something. It may be nil.
+	Beside func() []policies.Finding
 	// Interval is how often everything is judged anew, to see that what is kept is what is found, and how often reports are
 	// compared with what is stored; 0 means an hour. Settle is how long changes are gathered; 0 means a second.
 	Interval, Settle time.Duration
@@ -43,10 +44,9 @@ type ContinuousOptions struct {
 	Report  func(Stock)
 	Tell    func(News)
 	Observe func(Observation)
-	// Held hears that the audit is held, because not everything can be read that answers depend on, and that it goes on; Unread
-	// says what that is. Each may be nil.
-	Held   func(bool)
-	Unread func() []inventory.Unread
+	// Held hears that the audit is held, because not everything can be read that answers depend on, and that it goes on. It may
+	// be nil.
+	Held func(bool)
 
 	Clock clock.WithTicker // nil is the machine's
 	Log   logr.Logger
@@ -78,10 +78,11 @@ type Continuous struct {
 	places      judgedPlaces
 	verified    time.Time
 	held        bool            // what is stored is not known well enough to be judged
-	unread      map[string]bool // kinds of which what was found stands
-	unsettled   bool            // that is for others than it was
+	unread      []report.Unread // kinds of which what was found stands
+	unsettled   bool            // these are others than they were
 
 	writer  *openreports.Writer
+	read    bool                 // what was stored has been read
 	said    bool                 // that reports have no place
 	pending map[string]time.Time // namespaces whose reports are to be written, and not before when
 	latest  atomic.Pointer[Tallied]
@@ -114,9 +115,6 @@ func NewContinuous(o ContinuousOptions) *Continuous {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
-	if o.Checks == nil {
-		o.Checks = func() []*policies.Check { return policies.Checks() }
-	}
 	return &Continuous{ContinuousOptions: o, ledger: ledger.New(ledger.Options{}), pending: map[string]time.Time{}}
 }
 
@@ -130,7 +128,7 @@ func (c *Continuous) Latest() *Tallied { return c.latest.Load() }
 func (c *Continuous) Start(ctx context.Context) error {
 	ticker := c.Clock.NewTicker(tick)
 	defer ticker.Stop()
-	for !c.connect(ctx, true) { // before anything is new, it must be known what is old
+	for !c.connect(ctx) { // before anything is new, it must be known what is old
 		select {
 		case <-ctx.Done():
 			return nil
@@ -159,7 +157,7 @@ func (c *Continuous) Start(ctx context.Context) error {
 			c.audit(now)
 			if c.incremental != nil && c.Clock.Since(c.verified) >= c.Interval {
 				c.verify()
-				c.connect(ctx, false)
+				c.connect(ctx)
 			}
 			c.write(ctx)
 		}
@@ -196,7 +194,7 @@ func (c *Continuous) audit(s *mesh.Snapshot) {
 	if s = c.knowing(s); s == nil {
 		return
 	}
-	checks := policies.AboutObjects(c.Checks())
+	checks := policies.AboutObjects(rules.Rulebook.Catalog().Checks())
 	began := c.Clock.Now()
 	// What Guardrails say to rules is read by every rule: where they say something else, everything is asked anew.
 	if parameters := rules.Rulebook.Parameters(); c.incremental == nil || !slices.Equal(c.asked, checks) || !reflect.DeepEqual(c.parameters, parameters) {
@@ -209,7 +207,20 @@ func (c *Continuous) audit(s *mesh.Snapshot) {
 		replaced = c.incremental.Step(s)
 		c.observe(Observation{Full: full, Objects: len(replaced), Took: c.Clock.Since(began)})
 	}
-	c.take(c.places.judge(c.incremental, replaced, basis{rules, c.Checks(), c.Labels, began}), began)
+	c.take(c.places.judge(c.incremental, replaced, c.basis(rules, began)), began)
+}
+
+// basis is what decides now what is done about what is found.
+func (c *Continuous) basis(rules *Authored, now time.Time) basis {
+	b := basis{rules: rules, labels: c.Labels, now: now, beside: map[string][]policies.Finding{}}
+	if c.Beside != nil {
+		for _, f := range c.Beside() {
+			for _, ns := range f.Namespaces {
+				b.beside[ns] = append(b.beside[ns], f)
+			}
+		}
+	}
+	return b
 }
 
 // take enters what is found in namespaces, says what is new and gone, and notes what has to be written.
@@ -228,7 +239,7 @@ func (c *Continuous) take(touched []string, now time.Time) {
 	}
 	for _, ns := range touched {
 		found := c.places.found(ns)
-		found.Unread = c.unread
+		found.Unread = kindsOf(c.unread)
 		_, fresh, gone := c.ledger.Update(ns, found, now)
 		news.New, news.Resolved = append(news.New, fresh...), append(news.Resolved, gone...)
 		c.pending[ns] = time.Time{}
@@ -263,7 +274,7 @@ func (c *Continuous) verify() {
 	if slices.ContainsFunc(c.asked, func(k *policies.Check) bool { return k.Revision != "" }) {
 		wrong = append(wrong, c.incremental.At(began)...)
 	}
-	c.take(c.places.judge(c.incremental, wrong, basis{rules, c.Checks(), c.Labels, began}), began)
+	c.take(c.places.judge(c.incremental, wrong, c.basis(rules, began)), began)
 }
 
 func (c *Continuous) observe(o Observation) {
@@ -272,17 +283,20 @@ func (c *Continuous) observe(o Observation) {
 	}
 }
 
-// connect finds where reports are stored, and reads them when first is set; false where that has to be tried again first.
-func (c *Continuous) connect(ctx context.Context, first bool) bool {
+// connect finds where reports are stored, and reads them the first time that they can be read; false where that has to be tried
+// again first.
+func (c *Continuous) connect(ctx context.Context) bool {
 	if c.Reports == nil {
 		return true
 	}
 	writer, err := c.Reports(ctx)
-	if err == nil && first {
+	if err == nil && !c.read {
 		var unread error
 		if unread, err = writer.Restore(ctx, c.ledger); unread != nil {
 			c.Log.Error(unread, "a stored report cannot be read, and is written anew")
 		}
+		c.read = err == nil
+		c.unsettled = c.unsettled || c.read
 	} else if err == nil {
 		err = writer.Check(ctx)
 	}
@@ -314,9 +328,10 @@ func (c *Continuous) notServed(err error) {
 
 // write writes the reports that are to be written. What fails stays to be written.
 func (c *Continuous) write(ctx context.Context) {
-	if c.writer == nil || c.incremental == nil {
+	if c.writer == nil || c.incremental == nil && !c.held {
 		return
 	}
+	unseen := openreports.Unseen{Held: c.held, Kinds: c.unread}
 	places := map[string]*ledger.Place{}
 	for _, p := range c.ledger.Places() {
 		places[p.Namespace] = p
@@ -330,7 +345,7 @@ func (c *Continuous) write(ctx context.Context) {
 		if c.Clock.Now().Before(c.pending[ns]) {
 			continue
 		}
-		outcome, err := c.writer.Write(ctx, p)
+		outcome, err := c.writer.Write(ctx, p, unseen)
 		if errors.Is(err, openreports.ErrNotServed) {
 			c.notServed(err)
 			return
@@ -344,7 +359,7 @@ func (c *Continuous) write(ctx context.Context) {
 			continue
 		}
 		delete(c.pending, ns)
-		if ns != "" && c.places.of[ns] == nil {
+		if ns != "" && c.places.rules != nil && c.places.of[ns] == nil && !c.stands(p) {
 			c.ledger.Forget(ns)
 		}
 	}

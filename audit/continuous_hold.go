@@ -4,7 +4,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/waywarden/waywarden/audit/ledger"
+	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -36,17 +39,30 @@ func (c *Continuous) knowing(s *mesh.Snapshot) *mesh.Snapshot {
 // cannotRead takes in which kinds could not be read for a Snapshot. Those without which the others can be judged keep nobody
 // waiting; what was found in their objects stands.
 func (c *Continuous) cannotRead(unread []inventory.Unread) {
-	now := map[string]bool{}
+	var now []report.Unread
 	for _, u := range unread {
-		now[u.Kind] = true
+		now = append(now, report.Unread(u))
 	}
-	if maps.Equal(now, c.unread) {
+	if slices.Equal(now, c.unread) {
 		return
 	}
-	c.unread, c.unsettled = now, true
 	if len(now) > 0 {
-		c.Log.Info("what was found stands in objects of kinds that cannot be read", "kinds", slices.Sorted(maps.Keys(now)))
+		c.Log.Info("what was found stands in objects of kinds that cannot be read", "kinds", slices.Sorted(maps.Keys(kindsOf(now))))
 	}
+	c.unread, c.unsettled = now, true
+}
+
+// stands is whether something was found in a namespace that is still there, of which nobody can tell now whether it is too.
+func (c *Continuous) stands(p *ledger.Place) bool {
+	return len(p.Open)+len(p.Unlisted) > 0 && c.incremental.Snapshot().Known(p.Namespace)
+}
+
+func kindsOf(unread []report.Unread) map[string]bool {
+	out := map[string]bool{}
+	for _, u := range unread {
+		out[u.Kind] = true
+	}
+	return out
 }
 
 // everywhere are all namespaces of which anything is known, and these.
@@ -59,20 +75,25 @@ func (c *Continuous) everywhere(touched []string) []string {
 	return touched
 }
 
+// hold notes whether the audit is held, and has every report say so.
 func (c *Continuous) hold(held bool) {
-	if c.held != held && c.Held != nil {
-		c.Held(held)
+	if c.held == held {
+		return
 	}
 	c.held = held
+	if c.Held != nil {
+		c.Held(held)
+	}
+	for _, p := range c.ledger.Places() {
+		c.pending[p.Namespace] = time.Time{}
+	}
 }
 
 // whyUnread is which kinds cannot be read, why, and what to do.
 func (c *Continuous) whyUnread() string {
 	var why []string
-	if c.Unread != nil {
-		for _, u := range c.Unread() {
-			why = append(why, u.Resource+": "+u.Why)
-		}
+	for _, u := range c.unread {
+		why = append(why, u.Resource+": "+u.Why)
 	}
 	return strings.Join(append(why, "Allow the account of waywarden to list and watch them"), "; ") + "."
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"github.com/waywarden/waywarden/audit/ledger"
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -44,15 +45,14 @@ func TestHeld(t *testing.T) {
 			var held []bool
 			hour := 0
 			c := NewContinuous(ContinuousOptions{Clock: clock, Authored: func() *Authored { return rules },
-				Tell:   func(n News) { told = append(told, countsOf(hour, n)) },
-				Held:   func(is bool) { held = append(held, is) },
-				Unread: func() []inventory.Unread { return nil }})
+				Tell: func(n News) { told = append(told, countsOf(hour, n)) },
+				Held: func(is bool) { held = append(held, is) }})
 			if tc.restored {
 				before := NewContinuous(ContinuousOptions{Clock: clock, Authored: c.Authored})
 				before.audit(whole)
 				open := slices.Clone(before.ledger.Places()[1].Open)
 				open[0].FirstSeen = noon.Add(-time.Hour)
-				c.ledger.Restore("shop", open, nil, nil)
+				c.ledger.Restore(&ledger.Place{Namespace: "shop", Open: open})
 			}
 			for _, s := range tc.sequence {
 				c.audit(s)
@@ -96,7 +96,7 @@ func TestUnreadKind(t *testing.T) {
 	var found, gone int
 	c := NewContinuous(ContinuousOptions{Clock: clock, Authored: func() *Authored { return rules }, Tell: func(n News) { found, gone = found+len(n.New), gone+len(n.Resolved) }})
 	unread := []inventory.Unread{{Kind: "EnvoyFilter"}}
-	for _, step := range []struct {
+	for i, step := range []struct {
 		mesh   *mesh.Snapshot
 		unread []inventory.Unread
 		gone   bool
@@ -104,7 +104,7 @@ func TestUnreadKind(t *testing.T) {
 		c.cannotRead(step.unread)
 		c.audit(step.mesh)
 		if found == 0 || (gone == found) != step.gone || !step.gone && gone != 0 {
-			t.Fatalf("%d were found and %d are gone", found, gone)
+			t.Fatalf("step %d: %d were found and %d are gone", i, found, gone)
 		}
 		clock.Step(time.Hour)
 	}

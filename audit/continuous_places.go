@@ -2,6 +2,7 @@ package audit
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -17,6 +18,7 @@ type judgedPlaces struct {
 	rules     *Authored
 	standings []decide.Standing
 	of        map[string]*judgedPlace
+	beside    map[string][]policies.Finding
 }
 
 // judgedPlace is what is found in one namespace, and what is done about it.
@@ -25,18 +27,18 @@ type judgedPlace struct {
 	rulings        []decide.Ruling
 	tally          decide.Tally
 	passed, failed int
-	// authored are findings about Exemptions of the namespace, or about Guardrails.
+	// authored are findings about Exemptions of the namespace, or about Guardrails, and those that were found beside the checks.
 	authored []policies.Finding
 	ruled    []decide.Ruling
 }
 
-// basis is what decides what is done: the rules, all checks there are, which the rules may name, the labels of namespaces of
-// which the Snapshot knows none, and the time.
+// basis is what decides what is done: the rules, with all checks there are, the labels of namespaces of which the Snapshot knows
+// none, the time, and what was found beside the checks, by namespace.
 type basis struct {
 	rules  *Authored
-	known  []*policies.Check
 	labels func(namespace string) map[string]string
 	now    time.Time
+	beside map[string][]policies.Finding
 }
 
 // judge brings up to date what is done about what was found, and returns the namespaces in which something is another now,
@@ -67,7 +69,14 @@ func (j *judgedPlaces) judge(inc *Incremental, replaced []Replaced, b basis) []s
 		}
 		j.of = map[string]*judgedPlace{}
 	}
-	j.rules = b.rules
+	for _, of := range []map[string][]policies.Finding{j.beside, b.beside} {
+		for ns := range of {
+			if !reflect.DeepEqual(j.beside[ns], b.beside[ns]) {
+				touched[ns] = true
+			}
+		}
+	}
+	j.rules, j.beside = b.rules, b.beside
 	for ns := range touched {
 		if p := placeOf(inc, ns, b); p != nil {
 			j.of[ns] = p
@@ -121,7 +130,7 @@ func placeOf(inc *Incremental, ns string, b basis) *judgedPlace {
 // authored enters what there is to say against Exemptions and Guardrails themselves.
 func (j *judgedPlaces) authored(touched map[string]bool, s *mesh.Snapshot, b basis) {
 	var ids []string
-	for _, c := range b.known {
+	for _, c := range b.rules.Rulebook.Catalog().Checks() {
 		ids = append(ids, c.ID)
 	}
 	j.standings = j.rules.Rulebook.Standings(j.tally(), b.now)
@@ -130,6 +139,9 @@ func (j *judgedPlaces) authored(touched map[string]bool, s *mesh.Snapshot, b bas
 		if f, ok := st.Finding(); ok {
 			found[st.Exemption.Namespace] = append(found[st.Exemption.Namespace], f)
 		}
+	}
+	for ns, of := range b.beside {
+		found[ns] = append(found[ns], of...)
 	}
 	for ns := range touched {
 		p := j.of[ns]

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/audit/ledger"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -42,7 +43,7 @@ func TestPlacesAreFresh(t *testing.T) {
 	pool := scenarioObjects(t)
 	checks := policies.Checks()
 	start := time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC)
-	denied, exempt := 0, 0
+	denied, exempt, beside := 0, 0, 0
 	for seed := range uint64(3) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		rules := books(start.Add(80 * time.Hour))
@@ -55,13 +56,17 @@ func TestPlacesAreFresh(t *testing.T) {
 		s := mesh.New(mesh.Options{}, some[:150]...)
 		inc := NewIncremental(policies.AboutObjects(checks), policies.Occasion{})
 		var places judgedPlaces
-		b := basis{rules[0], checks, nil, start}
+		b := basis{rules: rules[0], now: start}
 		for step := range 90 {
 			event := "nothing"
-			switch r.IntN(6) {
+			switch r.IntN(7) {
 			case 0:
 				b.rules = rules[r.IntN(len(rules))]
 				event = "other rules"
+			case 2:
+				ns := some[r.IntN(len(some))].Home()
+				b.beside = map[string][]policies.Finding{ns: {{Check: "waypoint/stopped", Message: fmt.Sprint(step), Namespaces: []string{ns}}}}
+				event = "something beside"
 			case 1:
 				event = "time"
 			default:
@@ -75,6 +80,11 @@ func TestPlacesAreFresh(t *testing.T) {
 			if diff := cmp.Diff(toldPlaces(&anew), toldPlaces(&places)); diff != "" {
 				t.Fatalf("seed %d, step %d: after %s (-anew +kept):\n%s", seed, step, event, diff)
 			}
+			for ns := range b.beside {
+				if slices.ContainsFunc(places.found(ns).Records, func(r ledger.Record) bool { return r.Check == "waypoint/stopped" }) {
+					beside++
+				}
+			}
 			for _, ruling := range places.stock().Rulings {
 				if ruling.Action == v1alpha1.Deny {
 					denied++
@@ -85,8 +95,8 @@ func TestPlacesAreFresh(t *testing.T) {
 			}
 		}
 	}
-	if denied == 0 || exempt == 0 {
-		t.Errorf("%d findings were denied and %d exempt: the test says little", denied, exempt)
+	if denied == 0 || exempt == 0 || beside == 0 {
+		t.Errorf("%d findings were denied, %d exempt, %d found beside: the test says little", denied, exempt, beside)
 	}
 }
 

@@ -9,8 +9,12 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// Explain says everything that a policy does, or everything that guards anything else, layer by layer.
+// Explain says everything that a policy does, or everything that guards anything else, layer by layer, with what the checks of
+// the rules find; those that are built in where there are none.
 func Explain(inv *inventory.Inventory, s *mesh.Snapshot, o *mesh.Object, rules Rules) *report.Explanation {
+	if rules.Checks == nil {
+		rules.Checks = policies.Checks()
+	}
 	x := explainer{inv: inv, s: s, out: &report.Explanation{Object: o.Ref(), Location: Place(inv, o.Ref(), "")}}
 	read := writer{inv, s, newJudge(inv, rules, s, nil), &report.ScanResult{}}
 	read.refused()
@@ -23,7 +27,8 @@ func Explain(inv *inventory.Inventory, s *mesh.Snapshot, o *mesh.Object, rules R
 	if _, isTarget := subjectOf(s, o); isTarget {
 		asked = append(asked, x.guards(o)...)
 	}
-	for _, a := range Evaluate(s, asked, policies.Checks(), nil) {
+	occasion := policies.Occasion{Now: rules.Now, Parameters: read.judge.book.Parameters()}
+	for _, a := range EvaluateOn(occasion, s, asked, rules.Checks, nil) {
 		w := writer{inv, s, read.judge, &report.ScanResult{}}
 		w.answer(a)
 		x.out.Findings = append(x.out.Findings, w.Findings...)

@@ -22,9 +22,6 @@ import (
 type Incremental struct {
 	byKind   map[mesh.Kind][]*policies.Check
 	occasion policies.Occasion
-	// apart is whether each object is judged in a View of its own: rules in Rego remember in one what they have asked, and what they
-	// remember is asked of nobody.
-	apart bool
 
 	snapshot *mesh.Snapshot
 	kept     map[identity]*kept
@@ -55,7 +52,6 @@ type kept struct {
 func NewIncremental(checks []*policies.Check, occasion policies.Occasion) *Incremental {
 	i := &Incremental{byKind: map[mesh.Kind][]*policies.Check{}, occasion: occasion}
 	for _, c := range checks {
-		i.apart = i.apart || c.Revision != ""
 		for _, k := range c.Kinds {
 			i.byKind[k] = append(i.byKind[k], c)
 		}
@@ -197,9 +193,6 @@ func (i *Incremental) find(objects []*mesh.Object) []*recorded {
 					return
 				}
 				for n := from; n < min(from+batch, len(objects)); n++ {
-					if i.apart {
-						view = i.view(recorder)
-					}
 					checks := i.byKind[objects[n].Kind]
 					a := answer(view, objects[n], checks)
 					a.Effects = nil // they are large, and nobody asks for them

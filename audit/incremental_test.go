@@ -21,7 +21,6 @@ import (
 func TestIncrementalIsFull(t *testing.T) {
 	pool := scenarioObjects(t)
 	t.Run("checks in Go", func(t *testing.T) { incrementalIsFull(t, pool, policies.Checks(), 6) })
-	// Of which each object is judged in a View of its own.
 	t.Run("with the zero-trust library", func(t *testing.T) {
 		incrementalIsFull(t, pool, slices.Concat(policies.Checks(), zerotrust.Pack().Checks()), 2)
 	})

@@ -4,17 +4,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/audit/ledger"
 	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
 )
 
 // Events are rate-limited: a mesh that is seen for the first time may have thousands of findings, and the reports have them
@@ -24,9 +27,10 @@ const (
 	eventBurst      = 25
 )
 
-// EventsTo makes an Event on the object of each new finding that is high or worse, not exempt and more than audited. dropped,
-// which may be nil, hears how many were too many. The recorder queues, so this never waits.
-func EventsTo(recorder events.EventRecorder, dropped func(int)) func(News) {
+// EventsTo makes an Event on the object of each new finding that is high or worse, not exempt and more than audited. uid is that of
+// an object: kubectl describe shows Events by it. dropped, which may be nil, hears how many were too many. The recorder queues, so
+// this never waits.
+func EventsTo(recorder events.EventRecorder, uid func(mesh.Ref) string, dropped func(int)) func(News) {
 	limit := rate.NewLimiter(eventsPerSecond, eventBurst)
 	return func(n News) {
 		over := 0
@@ -38,7 +42,7 @@ func EventsTo(recorder events.EventRecorder, dropped func(int)) func(News) {
 				over++
 				continue
 			}
-			object := &corev1.ObjectReference{APIVersion: r.Object.APIVersion, Kind: r.Object.Kind, Namespace: r.Object.Namespace, Name: r.Object.Name}
+			object := &corev1.ObjectReference{APIVersion: r.Object.APIVersion, Kind: r.Object.Kind, Namespace: r.Object.Namespace, Name: r.Object.Name, UID: types.UID(uid(r.Object))}
 			recorder.Eventf(object, nil, corev1.EventTypeWarning, "Ineffective", "Audit", "%s", noted(r))
 		}
 		if over > 0 && dropped != nil {
@@ -78,28 +82,31 @@ type line struct {
 	Seconds int64 `json:"seconds,omitempty"`
 }
 
-// LinesTo writes one JSON line for each finding that is new, and for each that is gone. failed hears of what cannot be
-// written.
+// LinesTo writes one JSON line for each finding that is new, and for each that is gone. failed hears, once for all that is told at
+// once, of what cannot be written. Of what is gone and was in no report only the beginning of the fingerprint is known.
 func LinesTo(w io.Writer, failed func(error)) func(News) {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	write := func(r *ledger.Record) {
+	write := func(r *ledger.Record) error {
 		l := line{Time: r.LastSeen.UTC(), Event: "found", Fingerprint: r.Fingerprint, Check: r.Check, Severity: r.Severity, Verdict: r.Verdict, Action: r.Action,
 			Exempt: r.Exempt, Object: r.Object, Field: r.Field, Message: r.Message, FirstSeen: r.FirstSeen.UTC()}
 		if !r.ResolvedAt.IsZero() {
 			at := r.ResolvedAt.UTC()
 			l.Time, l.Event, l.ResolvedAt, l.Seconds = at, "resolved", &at, int64(at.Sub(r.FirstSeen)/time.Second)
 		}
-		if err := enc.Encode(l); err != nil {
-			failed(fmt.Errorf("write what the audit found: %w", err))
-		}
+		return enc.Encode(l)
 	}
 	return func(n News) {
-		for i := range n.New {
-			write(&n.New[i])
+		all := slices.Concat(n.New, n.Resolved)
+		lost := 0
+		var why error
+		for i := range all {
+			if err := write(&all[i]); err != nil {
+				lost, why = lost+1, err
+			}
 		}
-		for i := range n.Resolved {
-			write(&n.Resolved[i])
+		if lost > 0 {
+			failed(fmt.Errorf("%d of %d lines are lost: %w", lost, len(all), why))
 		}
 	}
 }

@@ -21,6 +21,9 @@ func Places(r *compliance.Report) []*ledger.Place {
 		}
 		return of[ns]
 	}
+	if len(r.Unread)+len(r.Errors) > 0 {
+		at(mesh.Ref{}) // somewhere it has to be told, also where nothing was judged
+	}
 	type question struct {
 		object mesh.Ref
 		check  string

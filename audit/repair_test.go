@@ -46,7 +46,7 @@ func stream(t *testing.T, s *mesh.Snapshot) []byte {
 	t.Helper()
 	var out []byte
 	for o := range s.Objects() {
-		raw, err := yaml.Marshal(o.Content)
+		raw, err := yaml.Marshal(o.Content())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-logr/logr"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -13,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
 )
 
@@ -20,11 +22,21 @@ import (
 // their CRDs is not judged: Ready says so.
 type Rulebooks struct {
 	cache   cache.Cache
-	options decide.Options
+	options RuleOptions
 	log     logr.Logger
 
 	mu      sync.Mutex // one compiles at a time
+	listed  atomic.Bool
 	current atomic.Pointer[Authored]
+}
+
+// RuleOptions say what Rulebooks are compiled for.
+type RuleOptions struct {
+	// MaxExemption is how far ahead an Exemption may end; 0 means decide.DefaultMaxDuration.
+	MaxExemption time.Duration
+	// Checks are all checks there are, sorted by ID; nil while that is not known. When they are others, [Rulebooks.Renew] is
+	// called.
+	Checks func() []*policies.Check
 }
 
 // Authored is what users wrote for Waywarden itself, and the Rulebook that it makes. It is immutable.
@@ -37,7 +49,7 @@ type Authored struct {
 }
 
 // FollowRules prepares to follow Guardrails and Exemptions by a cache whose scheme knows them.
-func FollowRules(c cache.Cache, o decide.Options, log logr.Logger) *Rulebooks {
+func FollowRules(c cache.Cache, o RuleOptions, log logr.Logger) *Rulebooks {
 	return &Rulebooks{cache: c, options: o, log: log}
 }
 
@@ -75,15 +87,27 @@ func (r *Rulebooks) Start(ctx context.Context) error {
 			return nil
 		}
 	}
+	r.listed.Store(true)
 	r.compile(ctx) // where there are none, no event came
 	<-ctx.Done()
 	return nil
+}
+
+// Renew compiles anew, for other checks. Before everything was read once it does nothing: that will be done with them.
+func (r *Rulebooks) Renew(ctx context.Context) {
+	if r.listed.Load() {
+		r.compile(ctx)
+	}
 }
 
 // compile makes the Rulebook of what the cache holds. Events come one after another, and the last one sees everything.
 func (r *Rulebooks) compile(ctx context.Context) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	checks := r.options.Checks()
+	if checks == nil {
+		return // whoever says which there are calls Renew
+	}
 	var guardrails v1alpha1.GuardrailList
 	var exemptions v1alpha1.ExemptionList
 	var profiles v1alpha1.WaypointProfileList
@@ -103,7 +127,7 @@ func (r *Rulebooks) compile(ctx context.Context) {
 	for i := range profiles.Items {
 		next.Profiles = append(next.Profiles, &profiles.Items[i])
 	}
-	next.Rulebook, next.Problems = decide.New(r.options, next.Guardrails, next.Exemptions)
+	next.Rulebook, next.Problems = decide.New(decide.Options{MaxDuration: r.options.MaxExemption, Checks: checks}, next.Guardrails, next.Exemptions)
 	r.current.Store(next)
 }
 
@@ -118,10 +142,18 @@ func (r *Rulebooks) Rulebook() *decide.Rulebook {
 	return nil
 }
 
+// Checks are those of the Rulebook in force; nil before there is one.
+func (r *Rulebooks) Checks() []*policies.Check {
+	if c := r.current.Load(); c != nil {
+		return c.Rulebook.Catalog().Checks()
+	}
+	return nil
+}
+
 // Ready is nil once everything was read.
 func (r *Rulebooks) Ready() error {
 	if r.current.Load() == nil {
-		return errors.New("the rules are not known: Guardrails and Exemptions have not been listed yet")
+		return errors.New("the rules are not known: Guardrails, Exemptions or RulePacks have not been read yet")
 	}
 	return nil
 }

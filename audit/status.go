@@ -27,8 +27,6 @@ type StatusOptions struct {
 	Authored func() *Authored
 	// Latest is what the audit of everything that is stored came to last; nil before the first.
 	Latest func() *Tallied
-	// Checks are all checks there are; nil means the built-in ones.
-	Checks []*policies.Check
 	// Interval is how often it looks whether something has changed; 0 means ten seconds.
 	Interval time.Duration
 	// InForce, where it is set, is the condition of that name for every Guardrail; nil while nobody knows.
@@ -64,9 +62,6 @@ func NewStatuses(o StatusOptions) *Statuses {
 	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
-	}
-	if o.Checks == nil {
-		o.Checks = policies.Checks()
 	}
 	return &Statuses{StatusOptions: o}
 }
@@ -144,7 +139,7 @@ func (s *Statuses) write(ctx context.Context, judged client.Object, change func(
 
 func (s *Statuses) guardrailStatus(g *v1alpha1.Guardrail, rules *Authored, snapshot *mesh.Snapshot, inForce *metav1.Condition) func(client.Object) {
 	ids := []string{}
-	for _, c := range s.Checks {
+	for _, c := range rules.Rulebook.Catalog().Checks() {
 		ids = append(ids, c.ID)
 	}
 	checks, namespaces, ok := rules.Rulebook.Reach(g.Name, snapshot, ids)

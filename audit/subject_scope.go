@@ -36,7 +36,7 @@ func (sub *subject) ofGateway(s *mesh.Snapshot) {
 	}
 	sub.facts = append(sub.facts, fmt.Sprintf("It is for traffic of type %s; ztunnel and its backends see it as %s.", s.TrafficType(o), s.Identity(o)))
 	for _, svc := range s.BoundTo(o) {
-		sub.facts = append(sub.facts, fmt.Sprintf("%s is bound to it.", svc))
+		sub.facts = append(sub.facts, boundSays(s, o, svc))
 	}
 	if bound := s.WorkloadsBoundTo(o); len(bound) > 0 {
 		sub.facts = append(sub.facts, fmt.Sprintf("Calls addressed to %s pass it.", namesOf(bound)))

@@ -19,7 +19,7 @@ import (
 )
 
 // authoredResources are what users write for Waywarden itself, and no part of a mesh.
-var authoredResources = []string{v1alpha1.GuardrailResource, v1alpha1.ExemptionResource, v1alpha1.WaypointProfileResource}
+var authoredResources = []string{v1alpha1.GuardrailResource, v1alpha1.ExemptionResource, v1alpha1.WaypointProfileResource, v1alpha1.RulePackResource}
 
 func authoredResource(name string) string { return name + "." + v1alpha1.GroupVersion.Group }
 
@@ -28,7 +28,7 @@ func isAuthoredResource(resource string) bool {
 }
 
 // authoredKinds are their kinds.
-var authoredKinds = []string{v1alpha1.GuardrailKind, v1alpha1.ExemptionKind, v1alpha1.WaypointProfileKind}
+var authoredKinds = []string{v1alpha1.GuardrailKind, v1alpha1.ExemptionKind, v1alpha1.WaypointProfileKind, v1alpha1.RulePackKind}
 
 // isAuthored is whether content is of one of the kinds, of whatever version.
 func isAuthored(content map[string]any) bool {
@@ -65,6 +65,8 @@ func decodeAuthored(content map[string]any) (authored, []fault) {
 		o, bad = &v1alpha1.Exemption{}, badTime(content)
 	case v1alpha1.WaypointProfileKind:
 		o, bad = &v1alpha1.WaypointProfile{}, badDuration(content)
+	case v1alpha1.RulePackKind:
+		o = &v1alpha1.RulePack{}
 	default:
 		o = &v1alpha1.Guardrail{}
 	}
@@ -216,6 +218,8 @@ func (i *Inventory) keepAuthored(o authored) {
 		i.Exemptions = append(i.Exemptions, o)
 	case *v1alpha1.WaypointProfile:
 		i.Profiles = append(i.Profiles, o)
+	case *v1alpha1.RulePack:
+		i.Packs = append(i.Packs, o)
 	}
 }
 
@@ -226,6 +230,9 @@ func (i *Inventory) without(ref mesh.Ref) {
 		return
 	case v1alpha1.WaypointProfileKind:
 		i.Profiles = slices.DeleteFunc(i.Profiles, func(p *v1alpha1.WaypointProfile) bool { return p.Name == ref.Name })
+		return
+	case v1alpha1.RulePackKind:
+		i.Packs = slices.DeleteFunc(i.Packs, func(p *v1alpha1.RulePack) bool { return p.Name == ref.Name })
 		return
 	}
 	i.Exemptions = slices.DeleteFunc(i.Exemptions, func(e *v1alpha1.Exemption) bool { return e.Namespace == ref.Namespace && e.Name == ref.Name })

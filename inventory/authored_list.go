@@ -38,6 +38,8 @@ func authoredUnread(resource, why string) Unread {
 		u.Kind, u.Leaves = v1alpha1.ExemptionKind, "Which Exemptions are in force is not known: no finding is exempt by them."
 	case v1alpha1.WaypointProfileResource:
 		u.Kind, u.Leaves = v1alpha1.WaypointProfileKind, "How waypoints are to be made is not known: they are planned as istiod makes them unasked."
+	case v1alpha1.RulePackResource:
+		u.Kind, u.Leaves = v1alpha1.RulePackKind, "Which rules users bring is not known: those of RulePacks are not asked."
 	}
 	return u
 }

@@ -19,7 +19,7 @@ func (i *Inventory) CompletedBy(live *Inventory) *Inventory {
 		Problems: slices.Concat(i.Problems, live.Problems), Ignored: mergeCounts(i.Ignored, live.Ignored),
 		Skipped: i.Skipped, Unread: slices.Concat(i.Unread, live.Unread), documents: i.documents, authored: i.authored, managed: live.managed, passed: live.passed,
 		Guardrails: completed(i.Guardrails, live.Guardrails), Exemptions: completed(i.Exemptions, live.Exemptions),
-		Profiles: completed(i.Profiles, live.Profiles),
+		Profiles: completed(i.Profiles, live.Profiles), Packs: completed(i.Packs, live.Packs),
 	}
 	stored := make(map[id]*mesh.Object, len(live.Objects))
 	out.versions = map[id]string{}
@@ -46,14 +46,14 @@ func (i *Inventory) CompletedBy(live *Inventory) *Inventory {
 
 // applied is what the cluster would hold after a file's object is applied over the stored one.
 func applied(file, stored *mesh.Object, m managed) *mesh.Object {
-	content := maps.Clone(file.Content)
-	if status, ok := stored.Content["status"]; ok {
+	content := maps.Clone(file.Content())
+	if status, ok := stored.Content()["status"]; ok {
 		content["status"] = status
 	} else {
 		delete(content, "status")
 	}
-	written, _ := file.Content["metadata"].(map[string]any)
-	kept, _ := stored.Content["metadata"].(map[string]any)
+	written, _ := file.Content()["metadata"].(map[string]any)
+	kept, _ := stored.Content()["metadata"].(map[string]any)
 	metadata := maps.Clone(written)
 	for _, field := range []string{"uid", "creationTimestamp", "deletionTimestamp", "generation", "ownerReferences"} {
 		if v, ok := kept[field]; ok {

@@ -72,8 +72,8 @@ spec: {gatewayClassName: istio-waypoint}
 	if spec := cart.Spec.(*mesh.ServiceSpec); spec.Selector["app"] != "basket" || spec.ClusterIP != "" || !cart.Live {
 		t.Errorf("the Service: %+v live %v; its spec is the file's", spec, cart.Live)
 	}
-	if _, ok := cart.Content["status"].(map[string]any)["conditions"]; !ok {
-		t.Errorf("the Service's status is %v; it is the cluster's", cart.Content["status"])
+	if _, ok := cart.Content()["status"].(map[string]any)["conditions"]; !ok {
+		t.Errorf("the Service's status is %v; it is the cluster's", cart.Content()["status"])
 	}
 	if mesh.Ready(s.Get(mesh.Gateway, "shop", "waypoint")) {
 		t.Error("a Gateway without an address in the cluster is ready because a file wishes for it")
@@ -94,7 +94,7 @@ func contents(t *testing.T, inventories ...*Inventory) []string {
 	var out []string
 	for _, inv := range inventories {
 		for _, o := range inv.Objects {
-			raw, err := json.Marshal(o.Content)
+			raw, err := json.Marshal(o.Content())
 			if err != nil {
 				t.Fatal(err)
 			}

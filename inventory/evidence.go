@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -59,4 +60,35 @@ func EvidenceFor(needed []mesh.Kind, groups []mesh.Evidence, secrets []SecretNam
 		}
 	}
 	return out
+}
+
+// Empty is whether nothing is read.
+func (e Evidence) Empty() bool { return len(e.Kinds) == 0 }
+
+// evidence is what is served of kinds that decide nothing in a mesh.
+func (s served) evidence() served {
+	return served{passed: s.passed,
+		resources: slices.DeleteFunc(slices.Clone(s.resources), func(r resource) bool { return r.kind.Evidence() == "" }),
+		unread:    slices.DeleteFunc(slices.Clone(s.unread), func(u Unread) bool { return kindOfResource(u.Resource).Evidence() == "" }),
+	}
+}
+
+// With is the inventory of a cluster, or of files that it completes, with evidence that was listed later. What a file says stands.
+func (i *Inventory) With(evidence *Inventory) *Inventory {
+	out := *i
+	out.Problems, out.Unread = slices.Concat(i.Problems, evidence.Problems), slices.Concat(i.Unread, evidence.Unread)
+	out.Ignored, out.passed, out.versions = mergeCounts(i.Ignored, evidence.Ignored), evidence.passed, maps.Clone(i.versions)
+	known := make(map[id]bool, len(i.Objects))
+	for _, o := range i.Objects {
+		known[idOf(o)] = true
+	}
+	out.Objects = slices.Clone(i.Objects)
+	for _, o := range evidence.Objects {
+		if !known[idOf(o)] {
+			out.Objects = append(out.Objects, o)
+			out.versions[idOf(o)] = evidence.versions[idOf(o)]
+		}
+	}
+	sortUnread(out.Unread)
+	return &out
 }

@@ -110,7 +110,7 @@ func TestEvidenceComesAndGoes(t *testing.T) {
 		t.Fatalf("%d sources are followed, want 2", len(follow))
 	}
 	reads(true, true, true)
-	f := &feed{mirror: w.mirror, source: follow[0], alike: newAlike()}
+	f := &feed{mirror: w.mirror, source: follow[0], alike: NewAlike()}
 	binding := func() *unstructured.Unstructured {
 		return raw(fields{"metadata": fields{"name": "b", "namespace": "shop", "annotations": fields{"a": "b"}}, "roleRef": fields{"kind": "ClusterRole", "name": "edit"}})
 	}
@@ -163,8 +163,8 @@ func TestNoKeyIsStored(t *testing.T) {
 	r := resource{GroupVersionResource: schema.GroupVersionResource{Version: "v1", Resource: "secrets"}, kind: mesh.Secret, only: name{"edge", "tls"}}
 	l := list{resource: r, managed: map[id]managed{}}
 	l.add(content())
-	f := feed{mirror: newWorld(t, 1).mirror, source: newSource(r), alike: newAlike(), manager: "waywarden"}
-	watched := f.decode(raw(content()))
+	f := feed{mirror: newWorld(t, 1).mirror, source: newSource(r), alike: NewAlike(), manager: "waywarden"}
+	watched := f.packed(f.decode(raw(content())))
 	text, err := json.Marshal(content())
 	if err != nil {
 		t.Fatal(err)
@@ -180,12 +180,8 @@ func TestNoKeyIsStored(t *testing.T) {
 	if len(l.objects) != 1 || watched.object == nil || len(read.Objects) != 1 {
 		t.Fatalf("the certificate was not read: %v, %v, %v", l.objects, watched.reading, read.Objects)
 	}
-	for how, kept := range map[string]any{"listed": l.objects[0], "watched": watched.object, "read from a file": read.Objects[0], "of the file": read.Document(read.Objects[0].Ref()).Content} {
-		raw, err := json.Marshal(kept)
-		if err != nil {
-			t.Fatal(err)
-		}
-		said := fmt.Sprintf("%s %+v %v %v", raw, kept, l.managed, watched.ObjectMeta)
+	for how, o := range map[string]*mesh.Object{"listed": l.objects[0], "watched": watched.object, "read from a file": read.Objects[0]} {
+		said := fmt.Sprintf("%#v %#v %#v %v %#v", o, o.Spec, o.Content(), l.managed, read.Document(read.Objects[0].Ref()).Content)
 		if strings.Contains(said, key) || strings.Contains(said, base64.StdEncoding.EncodeToString([]byte(key))[:12]) || !strings.Contains(said, "2036") {
 			t.Errorf("%s: the key is kept, or the certificate is not: %s", how, said)
 		}

@@ -68,7 +68,7 @@ func (r *fileReader) add(d *manifest.Document) {
 		return
 	}
 	if o.Kind == mesh.Secret {
-		d.Content = o.Content // what is kept in its place
+		d.Content = o.Content() // what is kept in its place
 	}
 	// Nobody else has seen o yet: it is made whole here, and never written to again.
 	if o.Namespace == "" && o.Kind.Namespaced() {
@@ -118,7 +118,7 @@ func objectName(r mesh.Ref) string {
 // generatedName stands in for the name that the API server will make: each document with generateName is an object of
 // its own.
 func (r *fileReader) generatedName(o *mesh.Object) string {
-	metadata, _ := o.Content["metadata"].(map[string]any)
+	metadata, _ := o.Content()["metadata"].(map[string]any)
 	prefix, _ := metadata["generateName"].(string)
 	if prefix == "" {
 		return ""

@@ -14,10 +14,11 @@ import (
 type Inventory struct {
 	// Objects are in the order in which they were found; none twice.
 	Objects []*mesh.Object
-	// Guardrails, Exemptions and Profiles are what users wrote for Waywarden itself; well formed, and none twice.
+	// Guardrails, Exemptions, Profiles and Packs are what users wrote for Waywarden itself; well formed, and none twice.
 	Guardrails []*v1alpha1.Guardrail
 	Exemptions []*v1alpha1.Exemption
 	Profiles   []*v1alpha1.WaypointProfile
+	Packs      []*v1alpha1.RulePack
 	// Problems are what could not be read. Everything else was, all the same.
 	Problems []manifest.Problem
 	// Ignored counts objects that decide nothing in a mesh, as in "v1/ConfigMap": 3.

@@ -34,8 +34,9 @@ const TheCluster = "the cluster"
 type ListOptions struct {
 	// Namespace is where kinds are listed that may not be listed in all namespaces. "": nowhere.
 	Namespace string
-	// Evidence says which kinds are read besides those that decide something in a mesh.
-	Evidence Evidence
+	// Evidence says which kinds are read besides those that decide something in a mesh; OnlyEvidence, that these are not.
+	Evidence     Evidence
+	OnlyEvidence bool
 	// Progress, where it is set, is told the objects read so far after every page. Calls do not overlap.
 	Progress func(kind string, objects int)
 }
@@ -58,6 +59,9 @@ func List(ctx context.Context, cfg *rest.Config, opts ListOptions) (*Inventory, 
 	client, err := dynamic.NewForConfig(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("make a client for %s: %w", cfg.Host, err)
+	}
+	if opts.OnlyEvidence {
+		served = served.evidence()
 	}
 	l := lister{client: client, options: opts}
 	lists := make([]list, len(served.resources))

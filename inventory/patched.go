@@ -17,7 +17,7 @@ func Patched(o *mesh.Object, patch []byte) (*mesh.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := json.Marshal(o.Content)
+	before, err := json.Marshal(o.Content())
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ type WatchOptions struct {
 
 // Live is the mesh of a running cluster, always current.
 //
-//	API server ─► a Reflector for each kind ─► strip, decode, share ─► mirror ─► Snapshot, Subscription
+//	API server ─► a Reflector for each kind ─► strip, decode, pack ─► mirror ─► Snapshot, Subscription
 //
 // There is no informer's store beside the Snapshot: client-go's Reflector, which is what lists, streams, resumes
 // and lists again, writes into the mirror itself. So each object is decoded once and held once, a page is gone
@@ -63,6 +63,7 @@ type Live struct {
 	*mirror
 	cfg     *rest.Config
 	client  dynamic.Interface
+	alike   *Alike
 	options WatchOptions
 	again   chan struct{} // asks for rediscovery at once
 }
@@ -83,7 +84,7 @@ func Watch(cfg *rest.Config, opts WatchOptions) (*Live, error) {
 	if opts.Clock == nil {
 		opts.Clock = clock.RealClock{}
 	}
-	return &Live{mirror: newMirror(opts.Mesh, opts.Clock.Now), cfg: cfg, client: client, options: opts, again: make(chan struct{}, 1)}, nil
+	return &Live{mirror: newMirror(opts.Mesh, opts.Clock.Now), cfg: cfg, client: client, alike: NewAlike(), options: opts, again: make(chan struct{}, 1)}, nil
 }
 
 // Start watches until ctx ends, and then returns nil. A cluster that does not answer is asked again: Ready says so.

@@ -1,8 +1,8 @@
 package inventory
 
 import (
+	"hash/maphash"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -11,101 +11,128 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// alike lets objects of one owner share what they have in common: the pods of a ReplicaSet have the same labels,
-// containers and owner, and a cluster has more pods than anything else. It remembers one object of each owner, of the
-// owners that were met last, which is enough because lists come sorted and rollouts come at once; what it forgets costs
-// memory and nothing else.
-type alike struct {
-	last *lru.Cache[name, *mesh.Object] // by namespace and first owner
+// Alike makes objects small that are kept for long, and lets them share what they have in common: the pods of a ReplicaSet have
+// the same labels, containers and owner, and a cluster has more pods than anything else; a Service selects by the labels by which
+// a policy does. It remembers what was met last, which is enough because lists come sorted and rollouts come at once; what
+// it forgets costs memory and nothing else. It is safe for concurrent use.
+type Alike struct {
+	siblings *lru.Cache[family, *mesh.Object]
+	maps     *lru.Cache[uint64, map[string]string] // by hash
+	seed     maphash.Seed
 }
 
-const ownersRemembered = 512
+// family is what siblings have in common: the first owner or, where there is none, the labels.
+type family struct {
+	kind      mesh.Kind
+	namespace string
+	owner     string
+	labels    uint64
+}
 
-func newAlike() *alike {
-	last, err := lru.New[name, *mesh.Object](ownersRemembered)
+const (
+	familiesRemembered = 2048
+	mapsRemembered     = 4096
+)
+
+// NewAlike has met nothing.
+func NewAlike() *Alike {
+	return &Alike{siblings: remember[family, *mesh.Object](familiesRemembered), maps: remember[uint64, map[string]string](mapsRemembered), seed: maphash.MakeSeed()}
+}
+
+func remember[K comparable, V any](n int) *lru.Cache[K, V] {
+	last, err := lru.New[K, V](n)
 	if err != nil {
 		panic("inventory: " + err.Error()) // only for a size that is not positive
 	}
-	return &alike{last}
+	return last
 }
 
-// share gives o, which nobody else has seen, the memory of its sibling where they are equal.
-func (a *alike) share(o *mesh.Object) {
-	lean(o)
-	if len(o.Owners) == 0 {
-		return
+// Packed is o as it is kept.
+func (a *Alike) Packed(o *mesh.Object) *mesh.Object {
+	if !slices.Contains(madeByControllers, o.Kind) {
+		return o.Packed(o.Content(), nil, a.same)
 	}
-	key := name{o.Namespace, o.Owners[0]}
-	if sibling, ok := a.last.Get(key); ok {
-		become(o, sibling)
-	} else {
-		a.last.Add(key, o)
-	}
-}
-
-func become(o, sibling *mesh.Object) {
-	o.APIVersion, o.Namespace = sibling.APIVersion, sibling.Namespace
-	if maps.Equal(o.Labels, sibling.Labels) {
-		o.Labels = sibling.Labels
-	}
-	if maps.Equal(o.Annotations, sibling.Annotations) {
-		o.Annotations = sibling.Annotations
-	}
-	if slices.Equal(o.Owners, sibling.Owners) {
-		o.Owners = sibling.Owners
-	}
-	if reflect.DeepEqual(o.Content, sibling.Content) {
-		o.Content = sibling.Content
-	}
-	pod, ok := o.Spec.(*mesh.PodBody)
+	family := a.family(o)
+	sibling, ok := a.siblings.Get(family)
+	o = o.Packed(lean(o.Kind, o.Content()), sibling, a.same)
 	if !ok {
-		return
+		a.siblings.Add(family, o)
 	}
-	other := sibling.Spec.(*mesh.PodBody)
-	if reflect.DeepEqual(pod.Spec, other.Spec) {
-		pod.Spec = other.Spec
+	return o
+}
+
+func (a *Alike) family(o *mesh.Object) family {
+	f := family{kind: o.Kind, namespace: o.Namespace}
+	if len(o.Owners) > 0 {
+		f.owner = o.Owners[0]
+	} else {
+		f.labels = a.hash(o.Labels)
 	}
-	if pod.Status.Phase == other.Status.Phase {
-		pod.Status.Phase = other.Status.Phase
+	return f
+}
+
+// same is an equal map that was met before, else a copy of m.
+func (a *Alike) same(m map[string]string) map[string]string {
+	if m == nil {
+		return nil
 	}
+	key := a.hash(m)
+	if known, ok := a.maps.Get(key); ok && maps.Equal(known, m) {
+		return known
+	}
+	c := make(map[string]string, len(m))
+	for k, v := range m {
+		c[strings.Clone(k)] = strings.Clone(v)
+	}
+	a.maps.Add(key, c)
+	return c
+}
+
+// hash does not depend on the order, in which a map is gone through by chance.
+func (a *Alike) hash(m map[string]string) uint64 {
+	var sum uint64
+	for k, v := range m {
+		sum += maphash.Comparable(a.seed, [2]string{k, v})
+	}
+	return sum
 }
 
 // madeByControllers are the kinds that nobody writes, and of which there are many.
 var madeByControllers = []mesh.Kind{mesh.Pod, mesh.ReplicaSet, mesh.Job, mesh.EndpointSlice}
 
-// lean leaves of the Content of what controllers make the namespace, labels, annotations and owners, which objects of one
-// owner have in common, and of those that have no owner what their containers may do. All that decides is decoded, and a patch of
-// anything else of them would not last.
-func lean(o *mesh.Object) {
-	if !slices.Contains(madeByControllers, o.Kind) {
-		return
-	}
-	metadata, _ := o.Content["metadata"].(map[string]any)
+// lean is of the content of what controllers make the namespace, labels, annotations and owners, which objects of one
+// owner have in common, and of what has no owner what its containers may do. All that decides is decoded, and a patch of anything
+// else of them would not last.
+func lean(kind mesh.Kind, content map[string]any) map[string]any {
+	metadata, _ := content["metadata"].(map[string]any)
 	kept := make(map[string]any, 4)
 	for _, field := range []string{"namespace", "labels", "annotations", "ownerReferences"} {
 		if v, ok := metadata[field]; ok {
 			kept[field] = v
 		}
 	}
-	content := map[string]any{"apiVersion": o.Content["apiVersion"], "kind": o.Content["kind"], "metadata": kept}
-	if spec := standsForItself(o); spec != nil {
-		content["spec"] = spec
+	out := map[string]any{"apiVersion": content["apiVersion"], "kind": content["kind"], "metadata": kept}
+	if spec := standsForItself(kind, content); spec != nil {
+		out["spec"] = spec
 	}
-	o.Content = content
+	return out
 }
 
 // owning are the kinds of owners that are read themselves: what rules ask of a pod they are asked of its owner.
-var owning = []string{"Deployment/", "ReplicaSet/", "StatefulSet/", "DaemonSet/", "Job/", "CronJob/"}
+var owning = []string{"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"}
 
 // standsForItself is the spec of an object that no owner stands for, as far as rules ask what its pods may do; nil for any other object.
-func standsForItself(o *mesh.Object) map[string]any {
-	for _, owner := range o.Owners {
-		if slices.ContainsFunc(owning, func(kind string) bool { return strings.HasPrefix(owner, kind) }) {
+func standsForItself(kind mesh.Kind, content map[string]any) map[string]any {
+	metadata, _ := content["metadata"].(map[string]any)
+	owners, _ := metadata["ownerReferences"].([]any)
+	for _, one := range owners {
+		owner, _ := one.(map[string]any)
+		if kind, _ := owner["kind"].(string); slices.Contains(owning, kind) {
 			return nil
 		}
 	}
-	spec, _ := o.Content["spec"].(map[string]any)
-	if o.Kind == mesh.Pod {
+	spec, _ := content["spec"].(map[string]any)
+	if kind == mesh.Pod {
 		return mayDo(spec)
 	}
 	template, _ := spec["template"].(map[string]any)

@@ -1,9 +1,11 @@
 package inventory
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -47,6 +49,41 @@ func (w *world) failKind(kind mesh.Kind, err error) bool {
 }
 
 func (w *world) awaited() string { return strings.Join(w.mirror.Status().Awaited, " ") }
+
+// TestSubscribersHearWhatCanBeRead: that a kind can be read again is told, also where there is nothing of it.
+func TestSubscribersHearWhatCanBeRead(t *testing.T) {
+	w := begun(t)
+	none := w.served[groupResource(mesh.ConfigMap)]
+	none.objects = map[name]fields{}
+	w.listAll()
+	s := w.mirror.Subscribe()
+	defer s.Close()
+	next := func(unread int) {
+		t.Helper()
+		change, err := s.Next(t.Context())
+		w.must(err)
+		if len(change.Unread) != unread {
+			t.Fatalf("unread: %v", change.Unread)
+		}
+	}
+	next(0)
+	snapshot := w.mirror.snapshot.Load()
+	for range 2 {
+		w.failKind(mesh.ConfigMap, apierrors.NewForbidden(none.GroupResource(), "", nil))
+		next(1)
+		w.relist(none)
+		next(0)
+		if now := w.mirror.snapshot.Load(); now.Len() != snapshot.Len() || !now.Reads(mesh.ConfigMap) {
+			t.Fatalf("of %d objects there are %d, and ConfigMaps are read: %v", snapshot.Len(), now.Len(), now.Reads(mesh.ConfigMap))
+		}
+	}
+	w.relist(none) // which says nothing new
+	soon, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if change, err := s.Next(soon); err == nil {
+		t.Errorf("nothing has changed, and it is told: %+v", change)
+	}
+}
 
 func TestNothingIsKnownUntilEverythingIsListed(t *testing.T) {
 	w := begun(t)
@@ -268,26 +305,25 @@ func TestWhatSaysNothingMakesNoSnapshot(t *testing.T) {
 	}
 }
 
-// TestPodsOfAnOwnerShare: equal labels, annotations, containers and Content of siblings are the same memory, and what
+// TestPodsOfAnOwnerShare: equal labels, annotations and containers of siblings are the same memory, and what
 // differs is not.
 func TestPodsOfAnOwnerShare(t *testing.T) {
 	w := newWorld(t, 1)
 	w.mirror.serve(w.discovered())
 	f := w.feed(w.served[groupResource(mesh.Pod)])
-	one := f.decode(raw(pod("shop", "cart", 1, "10.0.0.1"))).object
-	two := f.decode(raw(pod("shop", "cart", 2, "10.0.0.2"))).object
+	one := f.item(raw(pod("shop", "cart", 1, "10.0.0.1"))).object
+	two := f.item(raw(pod("shop", "cart", 2, "10.0.0.2"))).object
 	other := pod("shop", "cart", 3, "10.0.0.3")
 	other["metadata"].(fields)["labels"].(fields)["app"] = "other"
-	three := f.decode(raw(other)).object
+	three := f.item(raw(other)).object
 	if &one.Spec.(*mesh.PodBody).Spec.Containers[0] != &two.Spec.(*mesh.PodBody).Spec.Containers[0] {
 		t.Error("the containers are not shared")
 	}
 	two.Labels["probe"] = "x"
-	two.Content["probe"] = "x"
-	if one.Labels["probe"] == "" || one.Content["probe"] == nil {
-		t.Error("the labels or the Content are not shared")
+	if one.Labels["probe"] == "" {
+		t.Error("the labels are not shared")
 	}
-	if three.Labels["probe"] != "" || three.Labels["app"] != "other" || three.Content["probe"] != nil {
+	if three.Labels["probe"] != "" || three.Labels["app"] != "other" || cmp.Equal(three.Content(), one.Content()) {
 		t.Error("a pod with other labels shares them")
 	}
 	if diff := cmp.Diff([]string{"10.0.0.1", "10.0.0.2"}, []string{one.Spec.(*mesh.PodBody).Status.PodIP, two.Spec.(*mesh.PodBody).Status.PodIP}); diff != "" {

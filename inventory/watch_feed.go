@@ -17,14 +17,25 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// item is one object on its way from the API server to the mirror. It has just as much of the metadata as a Reflector
-// asks for.
+// item is one object on its way from the API server to the mirror. While a resource is listed there are as many as it has objects,
+// so an item has just as much of the metadata as a Reflector asks for.
 type item struct {
-	metav1.ObjectMeta
+	*metav1.ObjectMeta // empty, and that of all items: what nobody asks for
+	name
+	version string
 	reading
 }
 
-func (i *item) id() name { return name{i.Namespace, i.Name} }
+func (i *item) id() name { return i.name }
+
+// GetNamespace, GetName and GetResourceVersion are what a Reflector asks for.
+func (i *item) GetNamespace() string { return i.namespace }
+
+// GetName is the object's.
+func (i *item) GetName() string { return i.name.name }
+
+// GetResourceVersion is the object's.
+func (i *item) GetResourceVersion() string { return i.version }
 
 // GetObjectKind and DeepCopyObject make it a runtime.Object. Nobody writes to it, so it is its own copy.
 func (i *item) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
@@ -37,8 +48,9 @@ type feed struct {
 	mirror *mirror
 	source *source
 	client dynamic.ResourceInterface
-	alike  *alike
+	alike  *Alike
 	again  chan<- struct{} // asks for rediscovery
+	other  *metav1.ObjectMeta
 
 	manager string // of the marks
 }
@@ -49,7 +61,7 @@ func (l *Live) follow(ctx context.Context, s *source) {
 	l.mu.Lock()
 	s.stop = cancel
 	l.mu.Unlock()
-	f := feed{mirror: l.mirror, source: s, client: s.in(l.client), alike: newAlike(), again: l.again, manager: l.options.Manager}
+	f := feed{mirror: l.mirror, source: s, client: s.in(l.client), alike: l.alike, again: l.again, other: &metav1.ObjectMeta{}, manager: l.options.Manager}
 	r := cache.NewReflectorWithOptions(f.listWatch(), nil, f, cache.ReflectorOptions{
 		Name: resourceName(s.kind, s.Group), TypeDescription: s.GroupVersionResource.String(), Logger: &l.options.Log, Clock: l.options.Clock,
 		// A quarter of what client-go waits at most, so that the mesh is not long out of date when an API server returns.
@@ -82,9 +94,13 @@ func (f feed) list(ctx context.Context, opts metav1.ListOptions) (runtime.Object
 	f.mirror.hear()
 	out := &metainternalversion.List{Items: make([]runtime.Object, len(page.Items))}
 	out.ResourceVersion, out.Continue, out.RemainingItemCount = page.GetResourceVersion(), page.GetContinue(), page.GetRemainingItemCount()
+	items := make([]*item, len(page.Items))
 	for i := range page.Items {
-		out.Items[i] = f.decode(&page.Items[i])
-		page.Items[i].Object = nil
+		items[i] = f.decode(&page.Items[i])
+	}
+	clear(page.Items)
+	for i, one := range items { // together, so that what is kept does not lie scattered among what is not
+		out.Items[i] = f.packed(one)
 	}
 	return out, nil
 }
@@ -117,17 +133,23 @@ func (f feed) watch(ctx context.Context, opts metav1.ListOptions) (watch.Interfa
 	return w, err
 }
 
-// decode turns what the API server sent into an item. content is nobody else's, and is kept as far as it is needed.
+// decode turns what the API server sent, which is nobody else's, into an item that is not packed yet.
 func (f feed) decode(u *unstructured.Unstructured) *item {
-	i := &item{ObjectMeta: metav1.ObjectMeta{Namespace: u.GetNamespace(), Name: u.GetName(), ResourceVersion: u.GetResourceVersion()}}
+	i := &item{ObjectMeta: f.other, name: name{u.GetNamespace(), u.GetName()}, version: u.GetResourceVersion()}
 	mark := markOf(f.manager, f.source.kind, u)
 	i.reading = f.source.read(u.Object)
 	i.mark = mark
-	if o := i.object; o != nil {
-		f.alike.share(o)
-		i.Namespace, i.Name = o.Namespace, o.Name // the same memory
-	}
 	return i
+}
+
+// packed is i as it is kept, with nothing left of what the API server sent.
+func (f feed) packed(i *item) *item {
+	out := *i
+	if i.object != nil {
+		out.object = f.alike.Packed(i.object)
+		out.name = name{out.object.Namespace, out.object.Name} // the same memory
+	}
+	return &out
 }
 
 // Transformer decodes what a streamed list brings, object by object.
@@ -143,7 +165,7 @@ func (f feed) item(obj any) *item {
 	if i, ok := obj.(*item); ok {
 		return i
 	}
-	return f.decode(obj.(*unstructured.Unstructured))
+	return f.packed(f.decode(obj.(*unstructured.Unstructured)))
 }
 
 // Add, and the methods below, are cache.ReflectorStore.

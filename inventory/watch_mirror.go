@@ -183,6 +183,7 @@ func (m *mirror) settle(kind mesh.Kind, changed ...name) {
 	if was := m.snapshot.Load(); was.WithUnread(m.options.Unread) != was {
 		m.publish(was.WithUnread(m.options.Unread))
 	}
+	m.rouse() // also where that makes no other Snapshot: what could not be read may be readable now
 }
 
 func (m *mirror) complete() bool {
@@ -290,6 +291,11 @@ func (m *mirror) NamespaceLabels(name string) map[string]string {
 
 func (m *mirror) publish(next *mesh.Snapshot) {
 	m.snapshot.Store(next)
+	m.rouse()
+}
+
+// rouse has every Subscription look.
+func (m *mirror) rouse() {
 	for s := range m.subscriptions {
 		s.notify()
 	}

@@ -26,6 +26,7 @@ type world struct {
 	*rand.Rand
 	t      testing.TB
 	mirror *mirror
+	alike  *Alike
 	served map[schema.GroupResource]*stored
 }
 
@@ -49,7 +50,7 @@ var resources = func() []resource {
 }()
 
 func newWorld(t testing.TB, seed uint64) *world {
-	w := &world{Rand: rand.New(rand.NewPCG(seed, 7)), t: t, served: map[schema.GroupResource]*stored{},
+	w := &world{Rand: rand.New(rand.NewPCG(seed, 7)), t: t, alike: NewAlike(), served: map[schema.GroupResource]*stored{},
 		mirror: newMirror(mesh.Options{}, func() time.Time { return time.Unix(1, 0) })}
 	for _, r := range resources {
 		w.served[r.GroupResource()] = &stored{resource: r, objects: map[name]fields{}, installed: true}
@@ -105,7 +106,7 @@ func (w *world) feed(s *stored) *feed {
 	if source == nil {
 		return nil
 	}
-	return &feed{mirror: w.mirror, source: source, alike: newAlike()}
+	return &feed{mirror: w.mirror, source: source, alike: w.alike}
 }
 
 func raw(content fields) *unstructured.Unstructured {
@@ -242,11 +243,8 @@ func (w *world) listed() *Inventory {
 func (w *world) compare(when string) {
 	w.t.Helper()
 	want := w.listed()
-	for _, o := range want.Objects {
-		lean(o)
-	}
 	fresh, watched, status := mesh.New(mesh.Options{}, want.Objects...), w.mirror.snapshot.Load(), w.mirror.Status()
-	if diff := cmp.Diff(slices.Collect(fresh.Objects()), slices.Collect(watched.Objects())); diff != "" {
+	if diff := differ(fresh, watched); diff != "" {
 		w.t.Fatalf("%s: objects (-listed +watched):\n%s", when, diff)
 	}
 	if diff := cmp.Diff(answersOf(fresh), answersOf(watched)); diff != "" {
@@ -264,6 +262,22 @@ func (w *world) compare(when string) {
 	if total != watched.Len() {
 		w.t.Fatalf("%s: %d objects are counted, of %d", when, total, watched.Len())
 	}
+}
+
+// differ is what a watch has otherwise than a list, but for what it leaves of the Content.
+func differ(listed, watched *mesh.Snapshot) string {
+	contents := func(s *mesh.Snapshot) (out []map[string]any) {
+		for o := range s.Objects() {
+			content := o.Content()
+			if slices.Contains(madeByControllers, o.Kind) {
+				content = lean(o.Kind, content)
+			}
+			out = append(out, content)
+		}
+		return out
+	}
+	return cmp.Diff(slices.Collect(listed.Objects()), slices.Collect(watched.Objects()), cmpopts.IgnoreUnexported(mesh.Object{})) +
+		cmp.Diff(contents(listed), contents(watched))
 }
 
 // answersOf are answers that a Snapshot remembers, which must not go stale.

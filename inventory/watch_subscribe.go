@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"iter"
+	"slices"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -14,11 +15,13 @@ type Subscription struct {
 	mirror *mirror
 	wake   chan struct{}
 	seen   *mesh.Snapshot
+	unread []Unread // when that was seen
 }
 
-// Change is a step from one Snapshot to a later one.
+// Change is a step from one Snapshot to a later one, or in what can be read: a kind that can be read again and of which there is
+// nothing makes no other Snapshot, and says of whoever was there before that he is gone.
 type Change struct {
-	Before *mesh.Snapshot // nil in the first Change of a Subscription
+	Before *mesh.Snapshot // nil in the first Change of a Subscription; After itself where only Unread is another one
 	After  *mesh.Snapshot
 	// Unread are the kinds that could not be read when After was made: that it holds none of their objects says nothing.
 	Unread []Unread
@@ -47,8 +50,8 @@ func (s *Subscription) Close() {
 	delete(s.mirror.subscriptions, s)
 }
 
-// Next waits until the mesh is no longer the one that was seen last, and is the whole step from there to now. The
-// error is that of ctx.
+// Next waits until the mesh, or what of it can be read, is no longer what was seen last, and is the whole step from there to now.
+// The error is that of ctx.
 func (s *Subscription) Next(ctx context.Context) (Change, error) {
 	select {
 	case <-s.mirror.synced:
@@ -56,10 +59,9 @@ func (s *Subscription) Next(ctx context.Context) (Change, error) {
 		return Change{}, ctx.Err()
 	}
 	for {
-		if s.mirror.snapshot.Load() != s.seen {
-			c := Change{Before: s.seen}
-			c.After, c.Unread = s.mirror.current()
-			s.seen = c.After
+		c := Change{Before: s.seen}
+		if c.After, c.Unread = s.mirror.current(); c.After != s.seen || !slices.Equal(c.Unread, s.unread) {
+			s.seen, s.unread = c.After, c.Unread
 			return c, nil
 		}
 		select {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -48,10 +47,7 @@ func TestWatchOfAServerThatCannotStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := s.list(ListOptions{})
-	for _, o := range want.Objects {
-		lean(o)
-	}
-	if diff := cmp.Diff(slices.Collect(mesh.New(mesh.Options{}, want.Objects...).Objects()), slices.Collect(live.Snapshot().Objects())); diff != "" {
+	if diff := differ(mesh.New(mesh.Options{}, want.Objects...), live.Snapshot()); diff != "" {
 		t.Errorf("objects (-listed +watched):\n%s", diff)
 	}
 	status := live.Status()

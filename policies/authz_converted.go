@@ -92,8 +92,7 @@ func Convert(s *mesh.Snapshot, o *mesh.Object) *Authorization {
 // Tries is whether the policy only asks what would happen (istio.io/dry-run). A value that is not a
 // bool is logged by istiod and taken for false: the policy is enforced.
 func Tries(o *mesh.Object) bool {
-	dry, err := strconv.ParseBool(o.Annotations[annotation.IoIstioDryRun.Name])
-	return err == nil && dry
+	return mesh.True(o.Annotations[annotation.IoIstioDryRun.Name])
 }
 
 // DryRun is whether the policy only asks what would happen, and ztunnel's dry-run is off, so that

@@ -85,7 +85,7 @@ func variants(t *testing.T, o *mesh.Object) map[string]*mesh.Object {
 	t.Helper()
 	out := map[string]*mesh.Object{}
 	change := func(name string, edit func(content map[string]any)) {
-		content := clone(o.Content).(map[string]any)
+		content := clone(o.Content()).(map[string]any)
 		edit(content)
 		next, err := mesh.Decode(content)
 		if err != nil {

@@ -41,7 +41,7 @@ func (p *Pack) Single(r *Rule, module *ast.Module, w Watch) (*Pack, error) {
 		return nil, compiler.Errors
 	}
 	out := *p
-	out.Rules, out.compiler, out.watch = []*Rule{&one}, compiler, w
+	out.Rules, out.compiler, out.watch, out.sieved = []*Rule{&one}, compiler, w, false
 	out.plan()
 	return &out, nil
 }

@@ -20,7 +20,7 @@ func Check(fsys fs.FS, o Options) (*Pack, Refusals, error) {
 		return nil, nil, err
 	}
 	if pack != nil {
-		refusals = append(refusals, pack.compileTests()...)
+		refusals = append(refusals, pack.RefusedTests()...)
 	}
 	layout, err := unformatted(fsys, o)
 	if err != nil {
@@ -29,8 +29,8 @@ func Check(fsys fs.FS, o Options) (*Pack, Refusals, error) {
 	return pack, append(refusals, layout...).sorted(), nil
 }
 
-// compileTests says what the compiler has against the tests in Rego.
-func (p *Pack) compileTests() Refusals {
+// RefusedTests are what the compiler has against the tests in Rego, which Load does not compile.
+func (p *Pack) RefusedTests() Refusals {
 	if len(p.Tests) == 0 {
 		return nil
 	}

@@ -1,8 +1,10 @@
 package rules
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/rules/sieve"
 )
 
 // Pack is one revision of a set of rules, compiled. It is immutable and safe for concurrent use; to change a rule is to load
@@ -32,8 +35,10 @@ type Pack struct {
 	txn    storage.Transaction
 	shared []*ast.Module // of folders called lib, as written
 	watch  Watch
+	sieved bool // whether OPA is only asked what a sieve lets through
 
 	remembered *remembered
+	machines   *sync.Pool // of *sieve.Machine
 }
 
 // slot is when rules are asked: of a kind, in a phase, and at admission about an operation.
@@ -43,23 +48,22 @@ type slot struct {
 	operation string
 }
 
-// plan is which rules are asked in a slot, and the one query that asks all of them.
-type plan struct {
-	asked []*probe
-	index map[*Rule]int // in asked
-	all   query         // of a plan of several rules
-	needs needs
-}
+// plan is which rules are asked in a slot.
+type plan struct{ asked []*probe }
 
-// probe is one rule of a plan, and the query that asks it alone.
+// probe is how one rule is asked.
 type probe struct {
 	rule       *Rule
 	alone      query
 	deny, skip ast.Var // of the query; skip is "" where the rule has none
 	patch      query   // asks for what repairs it; empty where the rule has none
+	needs      needs
+	replaces   bool         // parts of its input, by `with`
+	sieve      *sieve.Sieve // nil where OPA is always asked
+	defaults   sieve.Value  // of its parameters
 }
 
-// needs are the parts of the input that cost something and that some rule of a plan looks at.
+// needs are the parts of the input that cost something and that a rule looks at.
 type needs struct{ effects, namespace, mesh, now, user, old bool }
 
 // compile compiles what was read. It returns nil, and refuses, where that does not work.
@@ -90,7 +94,8 @@ func (l *loader) compile() *Pack {
 		r.reads = readsOf(compiler, r)
 	}
 	slices.SortFunc(l.rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
-	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, compiler: compiler, budget: defaultBudget, shared: l.shared, remembered: &remembered{}}
+	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, compiler: compiler, budget: defaultBudget, shared: l.shared, sieved: true, remembered: &remembered{},
+		machines: &sync.Pool{New: func() any { return &sieve.Machine{} }}}
 	p.store = inmem.New()
 	p.txn = storage.NewTransactionOrDie(noContext, p.store)
 	var params [][2]*ast.Term
@@ -121,35 +126,22 @@ func bindParams(r *Rule, module *ast.Module) {
 
 var paramsTerm = ast.StringTerm("params")
 
-// plan makes a query for each slot in which any rule is asked.
+// plan finds out for each slot which rules are asked.
 func (p *Pack) plan() {
+	probes := p.probes()
 	p.plans = map[slot]*plan{}
-	made := map[string]*plan{}
-	var several []*plan
 	for _, kind := range mesh.Kinds() {
 		for _, s := range slotsOf(kind) {
-			var asked []*Rule
-			key := ""
-			for _, r := range p.Rules {
-				if r.isAsked(s) {
-					asked = append(asked, r)
-					key += r.ID + " "
+			out := &plan{}
+			for _, q := range probes {
+				if q.rule.isAsked(s) {
+					out.asked = append(out.asked, q)
 				}
 			}
-			if len(asked) == 0 {
-				continue
+			if len(out.asked) > 0 {
+				p.plans[s] = out
 			}
-			if made[key] == nil {
-				made[key] = p.planOf(asked)
-				if len(asked) > 1 {
-					several = append(several, made[key])
-				}
-			}
-			p.plans[s] = made[key]
 		}
-	}
-	if len(several) > 0 {
-		p.together(several)
 	}
 }
 
@@ -165,27 +157,42 @@ func (r *Rule) isAsked(s slot) bool {
 	return slices.Contains(r.Kinds, s.kind) && slices.Contains(r.Phases, s.phase) && (s.operation == "" || slices.Contains(r.Operations, s.operation))
 }
 
-func (p *Pack) planOf(rules []*Rule) *plan {
-	out := &plan{index: map[*Rule]int{}}
-	for _, m := range p.shared { // any of them may call what is there
-		out.needs.of(m)
+// probes compiles the queries. A variable of an answer has a name of its own, so that several can be asked in one.
+func (p *Pack) probes() []*probe {
+	var shared needs
+	replaces := false
+	for _, m := range p.shared { // any rule may call what is there
+		shared.of(m)
+		replaces = replaces || hasWith(m)
 	}
-	for _, r := range rules {
-		q := &probe{rule: r, deny: "deny"}
+	sieves := sieve.NewCompiler(p.compiler, arity)
+	var out []*probe
+	for i, r := range p.Rules {
+		q := &probe{rule: r, deny: ast.Var(fmt.Sprintf("deny%d", i)), needs: shared, replaces: replaces || hasWith(r.module)}
 		own := ast.NewBody(equals(q.deny, r.ref("deny")))
 		if r.skips {
-			q.skip = "skip"
+			q.skip = ast.Var(fmt.Sprintf("skip%d", i))
 			own.Append(equals(q.skip, r.ref("skip")))
 		}
 		q.alone = compileQuery(p.compiler, own)
 		if r.patches {
 			q.patch = compileQuery(p.compiler, ast.NewBody(equals(patchVar, r.ref("patch"))))
 		}
-		out.index[r] = len(out.asked)
-		out.asked = append(out.asked, q)
-		out.needs.of(r.module)
+		q.needs.of(r.module)
+		if p.sieved {
+			q.sieve, q.defaults = sieves.Sieve(r.ref("deny"), r.ref("skip")), sieve.Of(plain(r.withDefaults(nil)))
+		}
+		out = append(out, q)
 	}
 	return out
+}
+
+func hasWith(m *ast.Module) (has bool) {
+	ast.WalkWiths(m, func(*ast.With) bool {
+		has = true
+		return true
+	})
+	return has
 }
 
 // ref is data.….name.
@@ -215,4 +222,9 @@ func (n *needs) of(m *ast.Module) {
 		}
 		return false
 	})
+}
+
+// and is what either of two looks at.
+func (n needs) and(o needs) needs {
+	return needs{n.effects || o.effects, n.namespace || o.namespace, n.mesh || o.mesh, n.now || o.now, n.user || o.user, n.old || o.old}
 }

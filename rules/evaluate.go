@@ -27,28 +27,11 @@ const (
 
 var noContext = context.Background()
 
-// answers are those of the rules of a Pack about one object.
+// answers are those of the rules of a Pack about one object: of rules that certainly have nothing to say of it, none. Each rule
+// answers with its defaults, and with each set of parameters that Guardrails give.
 type answers struct {
 	object *mesh.Object
-	// Each rule answers with its defaults, and with each set of parameters that Guardrails give.
-	plan *plan
-	of   []answer           // with the defaults, in the order of the plan
-	more map[*Rule][]answer // with parameters
-}
-
-// all are the answers of a rule; none where it was not asked.
-func (a *answers) all(r *Rule) []answer {
-	if a.plan == nil {
-		return nil
-	}
-	i, ok := a.plan.index[r]
-	if !ok {
-		return nil
-	}
-	if len(a.more) == 0 {
-		return a.of[i : i+1 : i+1]
-	}
-	return append(a.of[i:i+1:i+1], a.more[r]...)
+	all    []answer
 }
 
 // answer is what one rule says of one object.
@@ -57,83 +40,97 @@ type answer struct {
 	params            policies.Params // the key is "" for the defaults
 	deny, skip, patch []*ast.Term     // sorted
 	failure           string          // why there is no answer
+	open              bool            // OPA has to be asked
 }
 
-// ask is what the rules say of an object, each by itself or all together.
+// ask is what the rules say of an object.
 func (p *Pack) ask(s *session, o *mesh.Object) *answers {
 	if last := s.last[p]; last != nil && last.object == o {
 		return last
 	}
 	out := &answers{object: o}
-	s.last[p], s.own = out, o
+	s.last[p] = out
+	s.about(o)
 	occasion := &s.view.Occasion
 	plan := p.plans[slot{o.Kind, occasion.PhaseOr(), occasion.Operation}]
 	if plan == nil {
 		return out
 	}
-	out.plan = plan
-	in := p.input(s, o, plan.needs)
-	input := ast.NewTerm(ast.LazyObject(in))
-	var ok bool
-	if out.of, ok = p.askTogether(s, plan, o, input); ok {
-		for i := range out.of {
-			out.of[i] = p.withPatch(s, out.of[i], o, input)
-		}
-	} else { // one of them went wrong, and nobody knows which: the others must not fall silent for it
-		for _, q := range plan.asked {
-			out.of = append(out.of, p.askAlone(s, q, o, input))
+	out.all = p.sift(s, plan, o)
+	var all needs
+	open := false
+	for _, a := range out.all {
+		if a.open {
+			all, open = all.and(a.probe.needs), true
 		}
 	}
-	if occasion.Parameters != nil {
-		p.askWith(s, plan, in, out)
+	if open {
+		p.askAll(s, out.all, p.input(s, o, all), o)
 	}
 	return out
 }
 
-// askTogether asks all rules of a plan at once; ok is false where there is only one, or where one of them goes wrong.
-func (p *Pack) askTogether(s *session, plan *plan, o *mesh.Object, input *ast.Term) (all []answer, ok bool) {
-	if len(plan.asked) < 2 {
-		return nil, false
+// askAll answers what is open: with defaults together, and with other parameters each by itself.
+func (p *Pack) askAll(s *session, all []answer, in map[string]any, o *mesh.Object) {
+	input := ast.NewTerm(ast.LazyObject(in))
+	together := p.askTogether(s, all, o, input)
+	for i, a := range all {
+		switch {
+		case !a.open:
+		case a.params.Key != "":
+			all[i] = p.askAlone(s, a.probe, o, a.probe.input(withParams(in, a.probe.rule, a.params)))
+			all[i].params = a.params
+		case together != nil && !a.probe.replaces:
+			all[i] = p.withPatch(s, a.probe.answer(together), o, input)
+		case a.probe.replaces:
+			all[i] = p.askAlone(s, a.probe, o, a.probe.input(in))
+		default: // one of them went wrong, and nobody knows which: the others must not fall silent for it
+			all[i] = p.askAlone(s, a.probe, o, input)
+		}
 	}
-	r, errs, err := p.run(s, plan.all, o, input)
-	if err != nil || len(errs) > 0 {
-		return nil, false
-	}
-	return plan.answers(r), true
 }
 
-// askWith asks again those rules to which Guardrails give parameters.
-func (p *Pack) askWith(s *session, plan *plan, in map[string]any, out *answers) {
-	for _, q := range plan.asked {
-		if q.rule.Params == nil {
-			continue
-		}
-		for _, given := range s.view.Occasion.Parameters.Of(q.rule.ID) {
-			a := p.askAlone(s, q, out.object, withParams(in, q.rule, given))
-			a.params = given
-			if out.more == nil {
-				out.more = map[*Rule][]answer{}
-			}
-			out.more[q.rule] = append(out.more[q.rule], a)
+// askTogether asks all that are open and have their defaults at once; nil where there is only one, or where one of them goes wrong.
+func (p *Pack) askTogether(s *session, all []answer, o *mesh.Object, input *ast.Term) topdown.QueryResult {
+	var probes []*probe
+	for _, a := range all {
+		if a.open && a.params.Key == "" && !a.probe.replaces {
+			probes = append(probes, a.probe)
 		}
 	}
+	if len(probes) < 2 {
+		return nil
+	}
+	r, errs, err := p.run(s, inOne(probes), o, input)
+	if err != nil || len(errs) > 0 {
+		return nil
+	}
+	return r
+}
+
+// input is an input of which only that becomes terms which a rule looks at. OPA writes into such a one where a rule says `with
+// input…` (its lazy objects are not copied, v1/ast/term.go), so that a rule that does has one of its own, made at once.
+func (q *probe) input(in map[string]any) *ast.Term {
+	if q.replaces {
+		return ast.NewTerm(ast.MustInterfaceToValue(in))
+	}
+	return ast.NewTerm(ast.LazyObject(in))
 }
 
 // withParams is an input with other parameters for a rule.
-func withParams(in map[string]any, r *Rule, given policies.Params) *ast.Term {
+func withParams(in map[string]any, r *Rule, given policies.Params) map[string]any {
 	with := maps.Clone(in)
 	with["params"] = map[string]any{r.ID: plain(r.withDefaults(given.Values))}
-	return ast.NewTerm(ast.LazyObject(with))
+	return with
 }
 
 // inputWith is what a rule is asked about again, of another object and with the parameters of an answer.
 func (p *Pack) inputWith(s *session, o *mesh.Object, a answer) *ast.Term {
-	occasion := &s.view.Occasion
-	in := p.input(s, o, p.plans[slot{o.Kind, occasion.PhaseOr(), occasion.Operation}].needs)
-	if a.params.Key == "" {
-		return ast.NewTerm(ast.LazyObject(in))
+	in := p.input(s, o, a.probe.needs)
+	if a.params.Key != "" {
+		in = withParams(in, a.probe.rule, a.params)
 	}
-	return withParams(in, a.probe.rule, a.params)
+	return a.probe.input(in)
 }
 
 func (q *probe) answer(r topdown.QueryResult) answer {
@@ -230,7 +227,7 @@ func (s *stop) Cancelled() bool {
 // input is what the rules are asked about. Of the objects only that becomes terms which a rule looks at.
 func (p *Pack) input(s *session, o *mesh.Object, needs needs) map[string]any {
 	occasion := &s.view.Occasion
-	in := map[string]any{"phase": string(occasion.PhaseOr()), "object": o.Content, "params": p.params}
+	in := map[string]any{"phase": string(occasion.PhaseOr()), "object": s.contentOf(o), "params": p.params}
 	if needs.mesh {
 		in["mesh"] = meshTerm(s.view.Snapshot).Value
 	}
@@ -238,10 +235,10 @@ func (p *Pack) input(s *session, o *mesh.Object, needs needs) map[string]any {
 		in["now"] = occasion.Now.UTC().Format(time.RFC3339)
 	}
 	if needs.effects {
-		in["effects"] = array(s.view.Effects(o), effectTerm).Value
+		in["effects"] = effects(s.view.Effects(o)).Term().Value
 	}
 	if ns := o.Home(); needs.namespace && ns != "" {
-		if t := namespaceTerm(s.view.Snapshot, ns); t != nil {
+		if t := s.namespace(ns).Term(); t != nil {
 			in["namespace"] = t.Value
 		}
 	}
@@ -261,7 +258,7 @@ func admissionInput(in map[string]any, o *policies.Occasion, needs needs) {
 		in["user"] = map[string]any{"username": o.User.Username, "uid": o.User.UID, "groups": o.User.Groups, "extra": extra}
 	}
 	if needs.old && o.Old != nil {
-		in["old"] = o.Old.Content
+		in["old"] = o.Old.Content()
 	}
 	if o.Operation == "DELETE" {
 		in["object"] = nil

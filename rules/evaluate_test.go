@@ -100,6 +100,23 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestReplacedInput: a rule that asks what would be found of something else changes nothing for the rules that are asked beside it.
+func TestReplacedInput(t *testing.T) {
+	p := pack(t, map[string]string{
+		"a": "deny contains {\"msg\": named} if named == \"other\" with input.object.metadata.name as \"other\"\n\nnamed := input.object.metadata.name",
+		"b": `deny contains {"msg": "renamed"} if input.object.metadata.name != "x"`,
+		"c": `deny contains {"msg": "named"} if input.object.metadata.name == "x"`,
+	})
+	_, found := asked(t, p, policies.Occasion{}, denyPolicy)
+	var got []string
+	for _, f := range found {
+		got = append(got, f.Check+" "+f.Message)
+	}
+	if diff := cmp.Diff([]string{"acme/a x", "acme/c named"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestForever: a rule that loops for ever is stopped, fails, and after a while is not asked any more.
 func TestForever(t *testing.T) {
 	p := pack(t, map[string]string{
@@ -223,7 +240,7 @@ func TestInputIsLeftAlone(t *testing.T) {
 	p := pack(t, map[string]string{"x": `deny contains {"msg": "m"} if object.union(input.object, {"spec": {"action": "x"}}).spec.action == "x"`})
 	o := objectsOf(t, denyPolicy)[0]
 	policies.Evaluate(p.Checks(), policies.NewView(mesh.New(mesh.Options{}, o)), o)
-	if diff := cmp.Diff(objectsOf(t, denyPolicy)[0].Content, o.Content); diff != "" {
+	if diff := cmp.Diff(objectsOf(t, denyPolicy)[0].Content(), o.Content()); diff != "" {
 		t.Error(diff)
 	}
 }

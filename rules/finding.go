@@ -84,7 +84,10 @@ func (r *Rule) example() string {
 func (p *Pack) answer(r *Rule, view *policies.View, o *mesh.Object, to reporter) (skipped []string) {
 	s := sessionOf(view, p.remembered)
 	c := collected{rule: r, object: o}
-	for _, a := range p.ask(s, o).all(r) { // none on an occasion on which it is not asked
+	for _, a := range p.ask(s, o).all { // none of a rule that is not asked on this occasion
+		if a.probe.rule != r {
+			continue
+		}
 		if wrong := c.add(a); wrong != "" {
 			to.Fail(wrong)
 			return nil
@@ -145,6 +148,9 @@ func (c *collected) add(a answer) string {
 	if c.rule.Params == nil {
 		c.findings = findings
 		return ""
+	}
+	if c.findings == nil {
+		c.findings = findings[:0] // what is entered is never ahead of what is read
 	}
 	for _, f := range findings {
 		c.with(f, a.params.Key)
@@ -250,7 +256,7 @@ func (r *Rule) field(f *policies.Finding, key string, v *ast.Term, o *mesh.Objec
 	case "remedy":
 		f.Remedy = text
 	case "path":
-		f.Field = fieldPath(text, o.Content)
+		f.Field = fieldPath(text, o)
 	case "verdict":
 		f.Verdict = policies.Verdict(text)
 		if !slices.Contains(verdicts(), text) {
@@ -317,12 +323,12 @@ func reference(key string, v *ast.Term) (ref mesh.Ref, err error) {
 }
 
 // fieldPath is a path as findings write it, as in "spec.rules[0].from", of one written so or as a JSON pointer.
-func fieldPath(p string, content map[string]any) string {
+func fieldPath(p string, o *mesh.Object) string {
 	if !strings.HasPrefix(p, "/") {
 		return p
 	}
 	var b strings.Builder
-	var at any = content
+	var at any = o.Content()
 	for _, e := range strings.Split(p[1:], "/") {
 		e = strings.NewReplacer("~1", "/", "~0", "~").Replace(e)
 		switch x := at.(type) {

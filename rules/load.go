@@ -373,6 +373,17 @@ func trimmed(lines []string) []string {
 	return out
 }
 
+// Digest is the revision of what is written in a folder of rules, whether or not it can be loaded. The error is that of the file
+// system.
+func Digest(fsys fs.FS) (string, error) {
+	files := map[string][]byte{}
+	err := EachFile(fsys, func(name string) (err error) {
+		files[name], err = fs.ReadFile(fsys, name)
+		return err
+	})
+	return digest(files), err
+}
+
 // digest is a revision of what is written in files.
 func digest(files map[string][]byte) string {
 	h := sha256.New()

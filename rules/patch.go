@@ -133,7 +133,7 @@ func (p *Pack) changesAgain(s *session, a answer, input *ast.Term, o *mesh.Objec
 		return wrong != ""
 	}
 	twice, err := applied(o, ops)
-	return err != nil || !reflect.DeepEqual(twice.Content, o.Content)
+	return err != nil || !reflect.DeepEqual(twice.Content(), o.Content())
 }
 
 // applied is the object with operations applied.
@@ -146,7 +146,7 @@ func applied(o *mesh.Object, ops []policies.Op) (*mesh.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc, err := json.Marshal(o.Content)
+	doc, err := json.Marshal(o.Content())
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func applied(o *mesh.Object, ops []policies.Op) (*mesh.Object, error) {
 
 // invalid says what is wrong with an object by the schema of its kind; "" where nothing is.
 func invalid(o *mesh.Object) string {
-	wrong := complaints(strictSchemas()[o.Kind].Validate(plain(o.Content)))
+	wrong := complaints(strictSchemas()[o.Kind].Validate(plain(o.Content())))
 	if len(wrong) == 0 {
 		return ""
 	}

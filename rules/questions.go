@@ -11,44 +11,63 @@ import (
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/rules/sieve"
 )
 
-// questions are the built-ins by which rules ask the mesh. All of them answer from the Snapshot of the request, at once and
+// asks are the questions by which rules ask the mesh. All of them answer from the Snapshot of the request, at once and
 // without I/O; what the input does not show is undefined, and never a guess.
-var questions = table(
-	question("mesh.root_namespace", "Istio's root namespace", nil, types.S, func(s *session, _ arguments) *ast.Term {
-		return text(s.view.RootNamespace())
+var asks = table(
+	answered("mesh.root_namespace", "Istio's root namespace", nil, types.S, func(s *session, _ arguments) sieve.Value {
+		return sieve.Text(s.view.RootNamespace())
 	}),
-	question("mesh.trust_domain", "the mesh's trust domain", nil, types.S, func(s *session, _ arguments) *ast.Term {
-		return text(s.view.Settings().TrustDomain)
+	answered("mesh.trust_domain", "the mesh's trust domain", nil, types.S, func(s *session, _ arguments) sieve.Value {
+		return sieve.Text(s.view.Settings().TrustDomain)
 	}),
 	question("mesh.namespaces", "the names of all namespaces, sorted", nil, types.NewArray(nil, types.S), func(s *session, _ arguments) *ast.Term {
 		return array(slices.Collect(s.view.Namespaces()), text[string])
 	}),
-	question("mesh.namespace", "a namespace: name, labels, annotations; undefined where its object is not in the input", []string{"name"}, anObject,
-		func(s *session, a arguments) *ast.Term { return namespaceTerm(s.view.Snapshot, a[0]) }),
-	question("mesh.service", "a stored Service, as it is", []string{"namespace", "name"}, anObject, func(s *session, a arguments) *ast.Term {
+	answered("mesh.namespace", "a namespace: name, labels, annotations; undefined where its object is not in the input", []string{"name"}, anObject,
+		func(s *session, a arguments) sieve.Value { return s.namespace(a[0]) }),
+	answered("mesh.service", "a stored Service, as it is", []string{"namespace", "name"}, anObject, func(s *session, a arguments) sieve.Value {
 		return s.stored(mesh.Service, a[0], a[1])
 	}),
-	question("mesh.services", "the stored Services of a namespace", []string{"namespace"}, objects, func(s *session, a arguments) *ast.Term {
-		return array(s.view.List(mesh.Service, a[0]), s.object)
+	answered("mesh.services", "the stored Services of a namespace", []string{"namespace"}, objects, func(s *session, a arguments) sieve.Value {
+		return listOfSeen(s.view.List(mesh.Service, a[0]), s.seen)
 	}),
-	question("mesh.policies", "the stored objects of a kind in a namespace", []string{"kind", "namespace"}, objects, func(s *session, a arguments) *ast.Term {
-		return array(s.view.List(a.kind(0), a[1]), s.object)
+	answered("mesh.policies", "the stored objects of a kind in a namespace", []string{"kind", "namespace"}, objects, func(s *session, a arguments) sieve.Value {
+		return listOfSeen(s.view.List(a.kind(0), a[1]), s.seen)
 	}),
-	question("mesh.policies_for", "the policies that hold for a Service, a Gateway, a workload or a Namespace", ofObject, objects, (*session).policiesFor),
-	question("mesh.effects", "what a stored policy really does, target by target, as in input.effects", ofObject, objects, func(s *session, a arguments) *ast.Term {
+	answered("mesh.policies_for", "the policies that hold for a Service, a Gateway, a workload or a Namespace", ofObject, objects, (*session).policiesFor),
+	answered("mesh.effects", "what a stored policy really does, target by target, as in input.effects", ofObject, objects, func(s *session, a arguments) sieve.Value {
 		o := s.view.Get(a.kind(0), a[1], a[2])
 		if o == nil {
-			return nil
+			return sieve.Value{}
 		}
-		return array(s.view.Effects(o), effectTerm)
+		return sieve.Of(effects(s.view.Effects(o)))
 	}),
-	question("mesh.waypoint", "which waypoint a Service, ServiceEntry, WorkloadEntry or Namespace asks for, and whether it is bound", ofObject, anObject, (*session).waypoint),
+	answered("mesh.waypoint", "which waypoint a Service, ServiceEntry, WorkloadEntry or Namespace asks for, and whether it is bound", ofObject, anObject, (*session).waypoint),
 	question("mesh.enrolled", "whether a workload, all behind a Service, or a plain pod in a Namespace is captured by ztunnel; undefined where that is not known",
 		ofObject, types.B, (*session).enrolled),
 	workloads, effectiveMTLS, workloadsOf, workloadsAs, layers, admits, callers, granted, certificates, namespacesSelected,
 )
+
+// questions are the same as built-ins of OPA.
+var questions = func() map[string]*topdown.Builtin {
+	out := map[string]*topdown.Builtin{}
+	for name, q := range asks {
+		out[name] = q.Builtin
+	}
+	return out
+}()
+
+// arity is how many arguments a question has; ok is false for what is no question.
+func arity(name string) (n int, ok bool) {
+	q, ok := asks[name]
+	if !ok {
+		return 0, false
+	}
+	return q.arity, true
+}
 
 var (
 	anObject = types.NewObject(nil, types.NewDynamicProperty(types.S, types.A))
@@ -56,10 +75,10 @@ var (
 	ofObject = []string{"kind", "namespace", "name"}
 )
 
-func table(all ...*topdown.Builtin) map[string]*topdown.Builtin {
-	out := map[string]*topdown.Builtin{}
-	for _, b := range all {
-		out[b.Decl.Name] = b
+func table(all ...*inquiry) map[string]*inquiry {
+	out := map[string]*inquiry{}
+	for _, q := range all {
+		out[q.Decl.Name] = q
 	}
 	return out
 }
@@ -79,20 +98,24 @@ func (a arguments) kind(i int) mesh.Kind {
 // wrongArgument is a mistake in how a rule asks.
 type wrongArgument string
 
-func question(name, description string, args []string, result types.Type, answer func(*session, arguments) *ast.Term) *topdown.Builtin {
+// question is one whose arguments are texts, answered as OPA has it.
+func question(name, description string, args []string, result types.Type, answer func(*session, arguments) *ast.Term) *inquiry {
+	return answered(name, description, args, result, func(s *session, a arguments) sieve.Value { return sieve.Of(answer(s, a)) })
+}
+
+// answered is one whose arguments are texts, answered so that a sieve need not have all of it.
+func answered(name, description string, args []string, result types.Type, answer func(*session, arguments) sieve.Value) *inquiry {
 	var in []types.Type
 	for _, a := range args {
 		in = append(in, types.Named(a, types.S))
 	}
-	return builtin(declare(name, description, in, result), func(s *session, operands []*ast.Term) *ast.Term {
-		var room [4]string
-		a := arguments(room[:len(operands)])
-		for i, o := range operands {
-			t, ok := o.Value.(ast.String)
-			if !ok {
-				panic(wrongArgument(fmt.Sprintf("%s is no text", o)))
+	return ask(declare(name, description, in, result), func(s *session, args []sieve.Value) sieve.Value {
+		a := make(arguments, len(args))
+		for i, v := range args {
+			var ok bool
+			if a[i], ok = v.AsText(); !ok {
+				panic(wrongArgument(fmt.Sprintf("%s is no text", v.Term())))
 			}
-			a[i] = string(t)
 		}
 		return answer(s, a)
 	})
@@ -104,39 +127,51 @@ func declare(name, description string, in []types.Type, result types.Type) *ast.
 	return &ast.Builtin{Name: name, Description: description, Decl: types.NewFunction(in, types.Named("answer", result)), Nondeterministic: true}
 }
 
-// builtin answers once for the same arguments, leaves undefined what has no answer, and makes a mistake of the rule an error.
-func builtin(decl *ast.Builtin, answer func(*session, []*ast.Term) *ast.Term) *topdown.Builtin {
-	return &topdown.Builtin{Decl: decl, Func: func(b topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) (err error) {
-		s, n := sessionIn(b), len(decl.Decl.FuncArgs().Args)
-		t, mistake := s.asked(decl.Name, operands[:n], answer)
-		if mistake != "" {
-			return &topdown.Error{Code: topdown.BuiltinErr, Message: decl.Name + ": " + string(mistake), Location: b.Location}
+// builtin is a question whose arguments and answer are terms.
+func builtin(decl *ast.Builtin, answer func(*session, []*ast.Term) *ast.Term) *inquiry {
+	return ask(decl, func(s *session, args []sieve.Value) sieve.Value {
+		terms := make([]*ast.Term, len(args))
+		for i, v := range args {
+			if terms[i] = v.Term(); terms[i] == nil {
+				panic(wrongArgument("it is not known what is asked"))
+			}
 		}
-		if t == nil {
+		return sieve.Of(answer(s, terms))
+	})
+}
+
+// inquiry is a question to the mesh.
+type inquiry struct {
+	*topdown.Builtin
+	arity  int
+	answer func(*session, []sieve.Value) sieve.Value // panics with a wrongArgument
+}
+
+// ask answers once for the same arguments, leaves undefined what has no answer, and makes a mistake of the rule an error.
+func ask(decl *ast.Builtin, answer func(*session, []sieve.Value) sieve.Value) *inquiry {
+	q := &inquiry{arity: len(decl.Decl.FuncArgs().Args), answer: answer}
+	q.Builtin = &topdown.Builtin{Decl: decl, Func: func(b topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) (err error) {
+		args := make([]sieve.Value, q.arity)
+		for i := range args {
+			args[i] = sieve.Of(operands[i])
+		}
+		t := sessionIn(b).ask(q, args)
+		if t.mistake != "" {
+			return &topdown.Error{Code: topdown.BuiltinErr, Message: decl.Name + ": " + string(t.mistake), Location: b.Location}
+		}
+		if t.asTerm() == nil {
 			return nil
 		}
-		return iter(t)
+		return iter(t.term)
 	}}
+	return q
 }
 
-func (s *session) asked(name string, operands []*ast.Term, answer func(*session, []*ast.Term) *ast.Term) (t *ast.Term, mistake wrongArgument) {
-	defer func() {
-		if r := recover(); r != nil {
-			m, ok := r.(wrongArgument)
-			if !ok {
-				panic(r)
-			}
-			mistake = m
-		}
-	}()
-	return s.once(name, operands, func() *ast.Term { return answer(s, operands) }), ""
-}
-
-func (s *session) stored(kind mesh.Kind, ns, name string) *ast.Term {
+func (s *session) stored(kind mesh.Kind, ns, name string) sieve.Value {
 	if o := s.view.Get(kind, ns, name); o != nil {
-		return s.object(o)
+		return s.seen(o)
 	}
-	return nil
+	return sieve.Value{}
 }
 
 var workloads = builtin(declare("mesh.workloads", "the workloads of a namespace that carry all labels of a selector; {} for all of them",
@@ -162,7 +197,7 @@ var workloads = builtin(declare("mesh.workloads", "the workloads of a namespace 
 				out = append(out, w)
 			}
 		}
-		return array(out, func(w *mesh.Workload) *ast.Term { return workloadTerm(s.view.Snapshot, w) })
+		return listOfSeen(out, s.workloadSeen).Term()
 	})
 
 var effectiveMTLS = builtin(declare("mesh.effective_mtls", "what a workload demands of connections to a port: strict, and the mode; undefined for a gateway, and where it is not known",
@@ -253,21 +288,21 @@ func (s *session) enrolled(a arguments) *ast.Term {
 	return truth(!slices.ContainsFunc(all, func(w *mesh.Workload) bool { return w.Mode != mesh.ModeAmbient }))
 }
 
-func (s *session) waypoint(a arguments) *ast.Term {
+func (s *session) waypoint(a arguments) sieve.Value {
 	kind, ns, name := a.kind(0), a[1], a[2]
 	if kind == mesh.Namespace {
-		return bindingTerm(s.view.Snapshot, s.view.NamespaceBinding(name))
+		return s.bindingSeen(s.view.NamespaceBinding(name))
 	}
 	o := s.view.Get(kind, ns, name)
 	if o == nil {
-		return nil
+		return sieve.Value{}
 	}
-	return bindingTerm(s.view.Snapshot, s.view.Binding(o))
+	return s.bindingSeen(s.view.Binding(o))
 }
 
 // policiesFor are the policies that hold for an object: those that name it, those on the chain of its waypoint, and those
 // that select the pods behind it.
-func (s *session) policiesFor(a arguments) *ast.Term {
+func (s *session) policiesFor(a arguments) sieve.Value {
 	kind, ns, name := a.kind(0), a[1], a[2]
 	var out []*mesh.Object
 	switch kind {
@@ -285,7 +320,7 @@ func (s *session) policiesFor(a arguments) *ast.Term {
 	default:
 		o := s.view.Get(kind, ns, name)
 		if o == nil {
-			return nil
+			return sieve.Value{}
 		}
 		out = append(out, s.view.PoliciesFor(o)...)
 		if kind == mesh.Service || kind == mesh.ServiceEntry {
@@ -299,7 +334,7 @@ func (s *session) policiesFor(a arguments) *ast.Term {
 		}
 	}
 	slices.SortFunc(out, func(a, b *mesh.Object) int { return cmp.Or(int(a.Kind)-int(b.Kind), cmp.Compare(a.Key(), b.Key())) })
-	return array(slices.Compact(out), s.object)
+	return listOfSeen(slices.Compact(out), s.seen)
 }
 
 // wide are the policies of a kind in a namespace that name neither targets nor pods.

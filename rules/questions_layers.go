@@ -8,24 +8,25 @@ import (
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/rules/sieve"
 )
 
 // Questions about who stands for an object, and about the layers that judge calls to it.
 
 var (
-	workloadsOf = question("mesh.workloads_of", "the workloads that an object stands for, as they will be: what a template makes, a pod that nothing else makes, what is behind a Service, a plain pod in a Namespace; undefined for what another object stands for, and where it is not shown",
+	workloadsOf = answered("mesh.workloads_of", "the workloads that an object stands for, as they will be: what a template makes, a pod that nothing else makes, what is behind a Service, a plain pod in a Namespace; undefined for what another object stands for, and where it is not shown",
 		ofObject, objects, (*session).standing)
-	workloadsAs = question("mesh.workloads_as", "the workloads of a namespace that run as a service account", []string{"namespace", "serviceAccount"}, objects,
-		func(s *session, a arguments) *ast.Term {
+	workloadsAs = answered("mesh.workloads_as", "the workloads of a namespace that run as a service account", []string{"namespace", "serviceAccount"}, objects,
+		func(s *session, a arguments) sieve.Value {
 			var out []*mesh.Workload
 			for _, w := range s.view.Workloads(a[0]) {
 				if w.ServiceAccount == a[1] {
 					out = append(out, w)
 				}
 			}
-			return array(out, func(w *mesh.Workload) *ast.Term { return workloadTerm(s.view.Snapshot, w) })
+			return listOfSeen(out, s.workloadSeen)
 		})
-	layers = question("mesh.layers", "the layers that can enforce AuthorizationPolicies for a workload, a Service, a Namespace (its plain pods) or a waypoint, and what they refuse; undefined where the input does not show all that holds there",
+	layers = answered("mesh.layers", "the layers that can enforce AuthorizationPolicies for a workload, a Service, a Namespace (its plain pods) or a waypoint, and what they refuse; undefined where the input does not show all that holds there",
 		ofObject, types.NewArray(nil, anObject), (*session).layers)
 	admits = question("mesh.admits", "whether what stands before workloads may let in a caller of a principal that comes to the pods themselves; undefined where the input does not show all that holds there",
 		[]string{"kind", "namespace", "name", "principal"}, types.B, func(s *session, a arguments) *ast.Term {
@@ -39,12 +40,12 @@ var (
 )
 
 // standing are the workloads of mesh.workloads_of. Of pods of one owner that is not in the input, the first stands for all.
-func (s *session) standing(a arguments) *ast.Term {
+func (s *session) standing(a arguments) sieve.Value {
 	all := s.stands(a)
 	if len(all) == 0 {
-		return nil
+		return sieve.Value{}
 	}
-	return array(all, func(w *mesh.Workload) *ast.Term { return workloadTerm(s.view.Snapshot, w) })
+	return listOfSeen(all, s.workloadSeen)
 }
 
 func (s *session) stands(a arguments) []*mesh.Workload {
@@ -81,23 +82,32 @@ type layer struct {
 	closed, guarded bool
 }
 
-func (l layer) term() *ast.Term {
-	out := []field{{"enforcedBy", text(l.enforcedBy)}, {"closed", truth(l.closed)}}
-	if l.by != nil {
-		out = append(out, field{"by", refTerm(l.by.Ref())})
-	} else {
-		out = append(out, field{"guarded", truth(l.guarded)})
-	}
-	return object(out...)
+var layerFields = fields[layer]{
+	{"enforcedBy", func(l layer) sieve.Value { return sieve.Text(l.enforcedBy) }},
+	{"closed", func(l layer) sieve.Value { return sieve.Truth(l.closed) }},
+	{"by", func(l layer) sieve.Value {
+		if l.by == nil {
+			return sieve.Value{}
+		}
+		return refSeen(l.by.Ref())
+	}},
+	{"guarded", func(l layer) sieve.Value {
+		if l.by != nil {
+			return sieve.Value{}
+		}
+		return sieve.Truth(l.guarded)
+	}},
 }
 
-func (s *session) layers(a arguments) *ast.Term {
+func layerSeen(l layer) sieve.Value { return seen(l, layerFields) }
+
+func (s *session) layers(a arguments) sieve.Value {
 	kind, ns := a.kind(0), a[1]
 	if kind == mesh.Namespace {
 		ns = a[2]
 	}
 	if !s.view.Known(ns) || !s.view.Known(s.view.RootNamespace()) {
-		return nil
+		return sieve.Value{}
 	}
 	var out []layer
 	shown := true
@@ -107,16 +117,16 @@ func (s *session) layers(a arguments) *ast.Term {
 	case mesh.Gateway:
 		gw := s.view.Get(kind, ns, a[2])
 		if gw == nil || s.view.ClassOf(gw) != mesh.ClassWaypoint || s.view.Sandwiched(gw) {
-			return nil
+			return sieve.Value{}
 		}
 		out = append(out, s.atWaypoint(gw, policies.OnWaypoint(s.view.Snapshot, mesh.AuthorizationPolicy, gw)))
 	default:
 		out, shown = s.atPods(s.stands(a))
 	}
 	if !shown {
-		return nil
+		return sieve.Value{}
 	}
-	return array(out, layer.term)
+	return listOfSeen(out, layerSeen)
 }
 
 func (s *session) layersOfService(kind mesh.Kind, ns, name string) (out []layer, shown bool) {

@@ -27,4 +27,4 @@ func (r *remembered) term(o *mesh.Object) *ast.Term {
 	return t.(*ast.Term)
 }
 
-func objectTerm(o *mesh.Object) *ast.Term { return ast.NewTerm(ast.MustInterfaceToValue(o.Content)) }
+func objectTerm(o *mesh.Object) *ast.Term { return ast.NewTerm(ast.MustInterfaceToValue(o.Content())) }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/rules/sieve"
 )
 
 // What the mesh answers, as terms. A term that was handed out is never written to again.
@@ -32,14 +34,6 @@ func text[T ~string](s T) *ast.Term       { return ast.InternedTerm(string(s)) }
 func truth(b bool) *ast.Term              { return ast.InternedTerm(b) }
 func number[N int | int32](n N) *ast.Term { return ast.InternedTerm(int(n)) }
 
-// optional is a text, and no field where it is empty.
-func optional[T ~string](s T) *ast.Term {
-	if s == "" {
-		return nil
-	}
-	return text(s)
-}
-
 func array[T any](of []T, term func(T) *ast.Term) *ast.Term {
 	out := make([]*ast.Term, len(of))
 	for i := range of {
@@ -48,66 +42,134 @@ func array[T any](of []T, term func(T) *ast.Term) *ast.Term {
 	return ast.NewTerm(ast.NewArray(out...))
 }
 
-// noTexts is no labels, which is often.
-var noTexts = ast.NewTerm(ast.NewObject())
-
-func texts(of map[string]string) *ast.Term {
-	if len(of) == 0 {
-		return noTexts
-	}
-	pairs := make([][2]*ast.Term, 0, len(of))
-	for _, k := range slices.Sorted(maps.Keys(of)) {
-		pairs = append(pairs, [2]*ast.Term{text(k), text(of[k])})
-	}
-	return ast.NewTerm(ast.NewObject(pairs...))
+var refFields = fields[mesh.Ref]{
+	{"kind", func(r mesh.Ref) sieve.Value { return sieve.Text(r.Kind) }},
+	{"namespace", func(r mesh.Ref) sieve.Value { return sieve.Text(r.Namespace) }},
+	{"name", func(r mesh.Ref) sieve.Value { return sieve.Text(r.Name) }},
 }
 
-func refTerm(r mesh.Ref) *ast.Term {
-	return object(field{"kind", text(r.Kind)}, field{"namespace", text(r.Namespace)}, field{"name", text(r.Name)})
+func refSeen(r mesh.Ref) sieve.Value { return seen(r, refFields) }
+
+// textsSeen are labels, which are an object even where there are none.
+func textsSeen(of map[string]string) sieve.Value {
+	if of == nil {
+		of = noLabels
+	}
+	return sieve.Of(of)
 }
 
-func effectTerm(e policies.Effect) *ast.Term {
-	var by *ast.Term
-	if e.At != nil {
-		by = refTerm(*e.At)
-	}
-	target := object(field{"kind", text(e.Target.Kind)}, field{"namespace", text(e.Target.Namespace)}, field{"name", text(e.Target.Name)},
-		field{"labels", texts(e.Target.Labels)})
-	return object(
-		field{"object", refTerm(e.Object)}, field{"target", target}, field{"enforcedBy", text(e.EnforcedBy)}, field{"by", by},
-		field{"verdict", text(e.Verdict)}, field{"reason", text(e.Reason)}, field{"message", text(e.Message)},
-		field{"workloads", number(e.Workloads)}, field{"failsOpen", truth(e.Verdict.FailsOpen())}, field{"waits", truth(len(e.WaitsFor) > 0)})
+var noLabels = map[string]string{}
+
+var effectFields = fields[*effect]{
+	{"object", func(e *effect) sieve.Value { return refSeen(e.Object) }},
+	{"target", func(e *effect) sieve.Value { return seen(&e.Target, targetFields) }},
+	{"enforcedBy", func(e *effect) sieve.Value { return sieve.Text(e.EnforcedBy) }},
+	{"by", func(e *effect) sieve.Value {
+		if e.At == nil {
+			return sieve.Value{}
+		}
+		return refSeen(*e.At)
+	}},
+	{"verdict", func(e *effect) sieve.Value { return sieve.Text(e.Verdict) }},
+	{"reason", func(e *effect) sieve.Value { return sieve.Text(e.Reason) }},
+	{"message", func(e *effect) sieve.Value { return sieve.Text(e.Message) }},
+	{"workloads", func(e *effect) sieve.Value { return sieve.Number(int64(e.Workloads)) }},
+	{"failsOpen", func(e *effect) sieve.Value { return sieve.Truth(e.Verdict.FailsOpen()) }},
+	{"waits", func(e *effect) sieve.Value { return sieve.Truth(len(e.WaitsFor) > 0) }},
 }
 
-func workloadTerm(s *mesh.Snapshot, w *mesh.Workload) *ast.Term {
-	kind := "Pod"
-	if w.Source != nil {
-		kind = w.Source.Kind.String()
-	}
-	account := w.ServiceAccount
-	if account == "" {
-		account = "default"
-	}
-	return object(
-		field{"kind", text(kind)}, field{"namespace", text(w.Namespace)}, field{"name", text(w.Name)},
-		field{"labels", texts(w.Labels)}, field{"annotations", texts(w.Annotations)}, field{"serviceAccount", text(account)},
-		field{"principal", text(s.Settings().TrustDomain + "/ns/" + w.Namespace + "/sa/" + account)},
-		field{"hostNetwork", truth(w.HostNetwork)}, field{"running", truth(w.Running)}, field{"mode", text(w.Mode)}, field{"why", text(w.Why)},
-		field{"ports", array(w.Ports, func(p mesh.ContainerPort) *ast.Term {
-			return object(field{"name", text(p.Name)}, field{"port", number(p.ContainerPort)}, field{"protocol", text(p.Protocol)})
-		})})
+var targetFields = fields[*policies.Target]{
+	{"kind", func(t *policies.Target) sieve.Value { return sieve.Text(t.Kind) }},
+	{"namespace", func(t *policies.Target) sieve.Value { return sieve.Text(t.Namespace) }},
+	{"name", func(t *policies.Target) sieve.Value { return sieve.Text(t.Name) }},
+	{"labels", func(t *policies.Target) sieve.Value { return textsSeen(t.Labels) }},
 }
 
-func bindingTerm(s *mesh.Snapshot, b mesh.Binding) *ast.Term {
-	out := []field{{"asked", truth(b.Opt == mesh.Asks)}, {"optsOut", truth(b.Opt == mesh.OptsOut)}, {"bound", truth(b.Bound)},
-		{"reason", text(b.Reason)}, {"askedBy", optional(b.By)}, {"ingress", truth(b.Ingress)}, {"known", truth(b.Reason != mesh.ReasonUnknown)}}
-	if b.Opt == mesh.Asks {
-		out = append(out, field{"namespace", text(b.Namespace)}, field{"name", text(b.Name)})
+// workload is a workload of a mesh.
+type workload struct {
+	*mesh.Workload
+	mesh *mesh.Snapshot
+}
+
+func (w workload) account() string { return cmp.Or(w.ServiceAccount, "default") }
+
+func (s *session) workloadSeen(w *mesh.Workload) sieve.Value {
+	return seen(workload{w, s.view.Snapshot}, workloadFields)
+}
+
+var workloadFields = fields[workload]{
+	{"kind", func(w workload) sieve.Value {
+		if w.Source == nil {
+			return sieve.Text(mesh.Pod.String())
+		}
+		return sieve.Text(w.Source.Kind.String())
+	}},
+	{"namespace", func(w workload) sieve.Value { return sieve.Text(w.Namespace) }},
+	{"name", func(w workload) sieve.Value { return sieve.Text(w.Name) }},
+	{"labels", func(w workload) sieve.Value { return textsSeen(w.Labels) }},
+	{"annotations", func(w workload) sieve.Value { return textsSeen(w.Annotations) }},
+	{"serviceAccount", func(w workload) sieve.Value { return sieve.Text(w.account()) }},
+	{"principal", func(w workload) sieve.Value {
+		return sieve.Text(w.mesh.Settings().TrustDomain + "/ns/" + w.Namespace + "/sa/" + w.account())
+	}},
+	{"hostNetwork", func(w workload) sieve.Value { return sieve.Truth(w.HostNetwork) }},
+	{"running", func(w workload) sieve.Value { return sieve.Truth(w.Running) }},
+	{"mode", func(w workload) sieve.Value { return sieve.Text(w.Mode) }},
+	{"why", func(w workload) sieve.Value { return sieve.Text(w.Why) }},
+	{"ports", func(w workload) sieve.Value {
+		return listOfSeen(w.Ports, func(p mesh.ContainerPort) sieve.Value { return seen(p, portFields) })
+	}},
+}
+
+var portFields = fields[mesh.ContainerPort]{
+	{"name", func(p mesh.ContainerPort) sieve.Value { return sieve.Text(p.Name) }},
+	{"port", func(p mesh.ContainerPort) sieve.Value { return sieve.Number(int64(p.ContainerPort)) }},
+	{"protocol", func(p mesh.ContainerPort) sieve.Value { return sieve.Text(p.Protocol) }},
+}
+
+// binding is the waypoint that something asks for.
+type binding struct {
+	mesh.Binding
+	mesh *mesh.Snapshot
+}
+
+func (s *session) bindingSeen(b mesh.Binding) sieve.Value {
+	return seen(&binding{b, s.view.Snapshot}, bindingFields)
+}
+
+var bindingFields = fields[*binding]{
+	{"asked", func(b *binding) sieve.Value { return sieve.Truth(b.Opt == mesh.Asks) }},
+	{"optsOut", func(b *binding) sieve.Value { return sieve.Truth(b.Opt == mesh.OptsOut) }},
+	{"bound", func(b *binding) sieve.Value { return sieve.Truth(b.Bound) }},
+	{"reason", func(b *binding) sieve.Value { return sieve.Text(b.Reason) }},
+	{"askedBy", func(b *binding) sieve.Value { return sieve.Optional(b.By) }},
+	{"ingress", func(b *binding) sieve.Value { return sieve.Truth(b.Ingress) }},
+	{"known", func(b *binding) sieve.Value { return sieve.Truth(b.Reason != mesh.ReasonUnknown) }},
+	{"namespace", func(b *binding) sieve.Value { return b.ifAsked(b.Namespace) }},
+	{"name", func(b *binding) sieve.Value { return b.ifAsked(b.Name) }},
+	{"ready", func(b *binding) sieve.Value {
+		return b.ofGateway(func(gw *mesh.Object) sieve.Value { return sieve.Truth(mesh.Ready(gw)) })
+	}},
+	{"principal", func(b *binding) sieve.Value {
+		return b.ofGateway(func(gw *mesh.Object) sieve.Value { return sieve.Text(b.mesh.Identity(gw)) })
+	}},
+	{"trafficType", func(b *binding) sieve.Value {
+		return b.ofGateway(func(gw *mesh.Object) sieve.Value { return sieve.Text(b.mesh.TrafficType(gw)) })
+	}},
+}
+
+func (b *binding) ifAsked(s string) sieve.Value {
+	if b.Opt != mesh.Asks {
+		return sieve.Value{}
 	}
-	if b.Gateway != nil {
-		out = append(out, field{"ready", truth(mesh.Ready(b.Gateway))}, field{"principal", text(s.Identity(b.Gateway))}, field{"trafficType", text(s.TrafficType(b.Gateway))})
+	return sieve.Text(s)
+}
+
+func (b *binding) ofGateway(say func(*mesh.Object) sieve.Value) sieve.Value {
+	if b.Gateway == nil {
+		return sieve.Value{}
 	}
-	return object(out...)
+	return say(b.Gateway)
 }
 
 func mtlsTerm(m mesh.MTLS, port int32) *ast.Term {
@@ -136,14 +198,27 @@ func meshTerm(s *mesh.Snapshot) *ast.Term {
 		field{"trustDomainAliases", array(t.TrustDomainAliases, text[string])}, field{"clusterDomain", text(t.ClusterDomain)}, field{"istioVersion", text(t.Version.String())})
 }
 
-// namespaceTerm is nil for a namespace that is not known.
-func namespaceTerm(s *mesh.Snapshot, name string) *ast.Term {
-	if !s.Known(name) {
-		return nil
+// namespace is a namespace; undefined where it is not known.
+func (s *session) namespace(name string) sieve.Value {
+	if !s.view.Known(name) {
+		return sieve.Value{}
 	}
-	var annotations map[string]string
-	if o := s.Get(mesh.Namespace, "", name); o != nil {
-		annotations = o.Annotations
-	}
-	return object(field{"name", text(name)}, field{"labels", texts(s.NamespaceLabels(name))}, field{"annotations", texts(annotations)})
+	return seen(namespace{name, s.view.Snapshot}, namespaceFields)
+}
+
+type namespace struct {
+	name string
+	mesh *mesh.Snapshot
+}
+
+var namespaceFields = fields[namespace]{
+	{"name", func(n namespace) sieve.Value { return sieve.Text(n.name) }},
+	{"labels", func(n namespace) sieve.Value { return textsSeen(n.mesh.NamespaceLabels(n.name)) }},
+	{"annotations", func(n namespace) sieve.Value {
+		o := n.mesh.Get(mesh.Namespace, "", n.name)
+		if o == nil {
+			return textsSeen(nil)
+		}
+		return textsSeen(o.Annotations)
+	}},
 }

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -51,19 +52,22 @@ type Controller struct {
 	Options
 	writer writer
 	wake   chan struct{}
+	fence  fence
 
 	// What follows belongs to the one goroutine of Start.
 	deployed *deployed
 	follower follower
 	journal  journal
 	convergence
-	attempts attempts
-	counts   attempts // of NeedsAnnotation, by the count: one that somebody else owns, or takes off again, is not fought for
-	repairs  repairs
-	planned  planned
-	told     told
-	status   time.Time // when the statuses were written last
-	unread   string    // which kinds could not be read when that was told last
+	attempts   attempts
+	conditions attempts // of Gateways, by what they say
+	counts     attempts // of NeedsAnnotation, by the count: one that somebody else owns, or takes off again, is not fought for
+	repairs    repairs
+	planned    planned
+	told       told
+	stopped    atomic.Pointer[[]policies.Finding] // what has stopped, for others to read
+	status     time.Time                          // when the statuses were written last
+	unread     string                             // which kinds could not be read when that was told last
 }
 
 // Phase is a part of looking, of which it is measured how long it takes.
@@ -105,7 +109,7 @@ func New(o Options) (*Controller, error) {
 		o.Clock = clock.RealClock{}
 	}
 	return &Controller{Options: o, writer: writer{c}, wake: make(chan struct{}, 1),
-		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, counts: attempts{}, repairs: repairs{}, told: told{}}, nil
+		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, conditions: attempts{}, counts: attempts{}, repairs: repairs{}, told: told{}}, nil
 }
 
 // NeedLeaderElection is true: two of them would write in turns.
@@ -129,6 +133,7 @@ func (c *Controller) Start(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { c.follow(ctx) })
+	running.Go(func() { c.beat(ctx) })
 	running.Go(func() {
 		if err := c.deployed.Start(ctx); err != nil && ctx.Err() == nil {
 			c.Log.Error(err, "what istiod deploys cannot be followed, so no waypoint is taken to be ready")
@@ -197,6 +202,10 @@ func (c *Controller) await(ctx context.Context, d time.Duration) {
 // where something has to happen first.
 func (c *Controller) once(ctx context.Context) time.Time {
 	now := c.Clock.Now()
+	if until := c.fence.shut(now); !until.IsZero() {
+		c.Log.Info("nothing is written for a while: this replica has stood still, and another one may lead", "until", until)
+		return until
+	}
 	rules, err := c.follower.rules(ctx)
 	if err != nil {
 		return time.Time{} // an event of theirs wakes us
@@ -276,6 +285,9 @@ func (c *Controller) take(ctx context.Context, s *mesh.Snapshot, progress plan.P
 		slots <- struct{}{}
 		group.Go(func() {
 			defer func() { <-slots }()
+			if !c.fence.shut(c.Clock.Now()).IsZero() {
+				return
+			}
 			err := c.writer.take(ctx, course.Step)
 			mu.Lock()
 			defer mu.Unlock()

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/waywarden/waywarden/api/parameters"
@@ -70,21 +69,18 @@ func (d *deployed) whyNot(ctx context.Context, gw *mesh.Object, made bool, least
 
 // unmet says why a condition of a Gateway does not hold as it stands now: one of an earlier generation says nothing.
 func unmet(gw *mesh.Object, condition string) string {
-	status, _ := gw.Content["status"].(map[string]any)
-	var decoded struct {
-		Conditions []metav1.Condition `json:"conditions"`
-	}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(map[string]any{"conditions": status["conditions"]}, &decoded); err != nil {
+	stored, err := storedConditions(gw)
+	if err != nil {
 		return "its status cannot be read: " + err.Error()
 	}
-	i := slices.IndexFunc(decoded.Conditions, func(c metav1.Condition) bool { return c.Type == condition })
+	i := slices.IndexFunc(stored, func(c metav1.Condition) bool { return c.Type == condition })
 	switch {
 	case i < 0:
 		return "istiod has not said that it is " + condition
-	case decoded.Conditions[i].ObservedGeneration != gw.Generation:
+	case stored[i].ObservedGeneration != gw.Generation:
 		return "istiod has not looked at it since it was changed"
-	case decoded.Conditions[i].Status != metav1.ConditionTrue:
-		return fmt.Sprintf("it is not %s: %s", condition, decoded.Conditions[i].Message)
+	case stored[i].Status != metav1.ConditionTrue:
+		return fmt.Sprintf("it is not %s: %s", condition, stored[i].Message)
 	}
 	return ""
 }

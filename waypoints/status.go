@@ -50,13 +50,17 @@ func (c *Controller) tell(ctx context.Context, rules *Rules, missing map[string]
 		return c.status.Add(statusPace) // many waypoints at a time make one status
 	}
 	c.status = now
-	errs := []error{c.annotate(ctx, s, c.planned.managed, progress)}
+	more, err := c.condition(ctx, s, c.planned.managed, progress)
+	errs := []error{err, c.annotate(ctx, s, c.planned.managed, progress)}
 	for _, p := range rules.Profiles {
 		errs = append(errs, c.write(ctx, p, byProfile[p.Name]))
 	}
 	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
 		c.Log.Error(err, "what is told of waypoints is not up to date; it is tried again")
 		return now.Add(retry)
+	}
+	if more {
+		return now.Add(statusPace)
 	}
 	return time.Time{}
 }

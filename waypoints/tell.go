@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/plan"
 )
@@ -84,6 +85,8 @@ func (c *Controller) announce(s *mesh.Snapshot, course *plan.Course, err error) 
 
 // stops says once on each waypoint what has stopped it, and on each Guardrail that its profile is missing, by its name.
 func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress, missing map[string]string) {
+	found := progress.Findings()
+	c.stopped.Store(&found)
 	seen := map[mesh.Ref]bool{}
 	for _, name := range slices.Sorted(maps.Keys(missing)) {
 		ref := mesh.Ref{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.GuardrailKind, Name: name}
@@ -113,6 +116,14 @@ func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress, missing map
 		c.Recorder.Eventf(reference(s, course.Waypoint), nil, corev1.EventTypeWarning, "Stopped", string(stop.Row), "%s", note(text))
 	}
 	maps.DeleteFunc(c.told, func(ref mesh.Ref, _ string) bool { return !seen[ref] })
+}
+
+// Findings are what has stopped, as of when it was looked at last. They may be asked for at any time; nobody writes to them.
+func (c *Controller) Findings() []policies.Finding {
+	if found := c.stopped.Load(); found != nil {
+		return *found
+	}
+	return nil
 }
 
 // reference is the object of an Event: a Gateway, be it made or not, or a Guardrail.

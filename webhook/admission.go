@@ -1,16 +1,19 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
-	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/plan"
@@ -25,7 +28,8 @@ type Source struct {
 	// Labels are those of a namespace while the Snapshot holds no Namespace, because something cannot be read; nil where
 	// they are not known. Guardrails go on selecting by them.
 	Labels func(namespace string) map[string]string
-	// Rulebook is the Guardrails and Exemptions in force; nil while they are not known yet, which is the same.
+	// Rulebook is the Guardrails and Exemptions in force, with the checks that are asked; nil while they are not known yet,
+	// which is the same. A request is judged by one.
 	Rulebook func() *decide.Rulebook
 	// Now is the time by which Exemptions end.
 	Now func() time.Time
@@ -41,8 +45,9 @@ type Source struct {
 // Options say how requests are judged. The zero value is useful but for Source.
 type Options struct {
 	Source
-	// Checks are asked of every object; nil means all built-in ones.
-	Checks []*policies.Check
+	// CheckPack says why a RulePack is not to be stored, and what its author is told although it is; was is nil for one that is
+	// new. It may think until ctx ends, and writes nothing. Nil, only its form is looked at.
+	CheckPack func(ctx context.Context, is, was *v1alpha1.RulePack) (causes []metav1.StatusCause, notes []string)
 	// Namespace is Waywarden's own, where the canary is refused.
 	Namespace string
 	// MaxExemption is how far ahead an Exemption may end; 0 means decide.DefaultMaxDuration.
@@ -58,19 +63,12 @@ type Options struct {
 }
 
 // Admission judges and repairs what is about to be stored. It is safe for concurrent use.
-type Admission struct {
-	Options
-	objects map[mesh.Kind][]*policies.Check // asked of an object
-	changes map[mesh.Kind][]*policies.Check // asked of a change
-}
+type Admission struct{ Options }
 
 const defaultConcurrency = 64
 
 // New makes an Admission.
 func New(o Options) *Admission {
-	if o.Checks == nil {
-		o.Checks = policies.Checks()
-	}
 	if o.Concurrency <= 0 {
 		o.Concurrency = defaultConcurrency
 	}
@@ -83,18 +81,7 @@ func New(o Options) *Admission {
 	if o.Dropped == nil {
 		o.Dropped = func(string) {}
 	}
-	a := &Admission{Options: o, objects: map[mesh.Kind][]*policies.Check{}, changes: map[mesh.Kind][]*policies.Check{}}
-	for _, c := range o.Checks {
-		for _, k := range c.Kinds {
-			if c.Run != nil {
-				a.objects[k] = append(a.objects[k], c)
-			}
-			if c.Change != nil {
-				a.changes[k] = append(a.changes[k], c)
-			}
-		}
-	}
-	return a
+	return &Admission{o}
 }
 
 // The paths that the webhook configurations name.
@@ -110,8 +97,13 @@ func (a *Admission) Validating() http.Handler { return a.handler(a.validate) }
 func (a *Admission) Mutating() http.Handler { return a.handler(a.mutate) }
 
 func (a *Admission) handler(answer func(context.Context, *ctrladmission.Request, *Record) (ctrladmission.Response, error)) http.Handler {
+	bodies := sync.Pool{New: func() any { return new(bytes.Buffer) }}
 	return &limit{slots: make(chan struct{}, a.Concurrency), log: a.Log, dropped: a.Dropped, next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		request, wrong := readReview(w, r)
+		body := bodies.Get().(*bytes.Buffer)
+		request, wrong := readReview(w, r, body)
+		if body.Cap() <= expectedBody {
+			bodies.Put(body)
+		}
 		if wrong != nil {
 			a.Dropped("malformed")
 			http.Error(w, "waywarden was sent what is no AdmissionReview: "+wrong.why+".", wrong.status)
@@ -148,9 +140,9 @@ func (a *Admission) handler(answer func(context.Context, *ctrladmission.Request,
 func (a *Admission) validate(ctx context.Context, r *ctrladmission.Request, record *Record) (ctrladmission.Response, error) {
 	record.Phase = "validate"
 	if isOwn(r.Kind.Group, r.Kind.Kind) {
-		return a.validateOwn(r, record), nil
+		return a.validateOwn(ctx, r, record), nil
 	}
-	c, err := readChange(r)
+	c, err := a.read(r)
 	if err != nil {
 		return a.unread(err, record), nil
 	}
@@ -169,6 +161,15 @@ func (a *Admission) validate(ctx context.Context, r *ctrladmission.Request, reco
 	v.notes = append(v.notes, a.foretell(c, v)...)
 	record.take(c, v)
 	return v.response(r), nil
+}
+
+// read takes in a request about an object of the mesh, with the rules that it is judged by.
+func (a *Admission) read(r *ctrladmission.Request) (*change, error) {
+	c, err := readChange(r)
+	if err == nil {
+		c.book = a.Rulebook()
+	}
+	return c, err
 }
 
 // unread answers a request whose object cannot be read. The API server holds objects to the schemas of their CRDs, so

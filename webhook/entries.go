@@ -28,19 +28,24 @@ const (
 	MeshEntry     = "mesh.waywarden.dev"
 	RepairEntry   = "repair.waywarden.dev"
 	GrantEntry    = "grant.waywarden.dev"
+	PacksEntry    = "packs.waywarden.dev"
 )
 
 const (
 	validateTimeout = 3
 	mutateTimeout   = 2
+	// packsTimeout is long: rules are compiled and tested, and everything that is stored is judged by them.
+	packsTimeout = 10
 )
 
-// ValidatingEntries are those of the ValidatingWebhookConfiguration: one for policies, which may be made to fail closed,
-// and one for what a mesh cannot be healed without, and for every deletion, which never is.
+// ValidatingEntries are those of the ValidatingWebhookConfiguration: one for policies, which may be made to fail closed;
+// one for packs of rules, which are judged again before they are in force; and one for what a mesh cannot be healed without,
+// and for every deletion. The latter two never fail closed.
 func ValidatingEntries() []Entry {
 	return []Entry{
 		{Name: PoliciesEntry, Path: ValidatePath, TimeoutSeconds: validateTimeout, Managed: true, Conditions: conditions(),
 			Rules: slices.Concat(rules(written, policyKinds()), ownRules(written, v1alpha1.GuardrailResource, v1alpha1.ExemptionResource, v1alpha1.WaypointProfileResource))},
+		{Name: PacksEntry, Path: ValidatePath, TimeoutSeconds: packsTimeout, Conditions: conditions(), Rules: ownRules(written, v1alpha1.RulePackResource)},
 		{Name: MeshEntry, Path: ValidatePath, TimeoutSeconds: validateTimeout, Conditions: conditions(),
 			Rules: slices.Concat(rules(written, meshKinds), rules([]admissionregistrationv1.OperationType{admissionregistrationv1.Delete}, slices.Concat(meshKinds, policyKinds())))},
 	}

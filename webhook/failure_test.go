@@ -38,11 +38,11 @@ func TestFailures(t *testing.T) {
 		"about no object": {v1alpha1.Deny, creates(t, "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}}"), []*policies.Check{failing()}, http.StatusOK, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := options(snapshot(t, shop), rulebook(t, []*v1alpha1.Guardrail{guardrail(c.action, "")}))
+			o := options(snapshot(t, shop), rulebookOf(t, c.checks, []*v1alpha1.Guardrail{guardrail(c.action, "")}))
 			k := asked{mayWho: "ann"}
 			k.of(&o)
 			var dropped []string
-			o.Checks, o.Dropped = c.checks, func(why string) { dropped = append(dropped, why) }
+			o.Dropped = func(why string) { dropped = append(dropped, why) }
 			w := post(New(o).Validating(), bodyOf(t, c.request))
 			if w.Code != c.status || !strings.Contains(w.Body.String(), c.says) || !slices.Equal(dropped, c.dropped) {
 				t.Errorf("%d %s, dropped %q", w.Code, w.Body, dropped)
@@ -54,8 +54,8 @@ func TestFailures(t *testing.T) {
 // TestOccasion: checks see who asks for what, and may think until the request ends.
 func TestOccasion(t *testing.T) {
 	var saw policies.Occasion
-	o := options(snapshot(t, shop), rulebook(t, nil))
-	o.Checks = []*policies.Check{{ID: "acme/looks", Kinds: []mesh.Kind{mesh.AuthorizationPolicy}, Run: func(p *policies.Pass) { saw = p.Occasion }}}
+	looks := &policies.Check{ID: "acme/looks", Kinds: []mesh.Kind{mesh.AuthorizationPolicy}, Run: func(p *policies.Pass) { saw = p.Occasion }}
+	o := options(snapshot(t, shop), rulebookOf(t, []*policies.Check{looks}, nil))
 	r := request(t, admissionv1.Update, content(t, bound), content(t, noOp))
 	dry := true
 	r.DryRun, r.UserInfo.Groups = &dry, []string{"dev"}

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/policies"
 	_ "github.com/waywarden/waywarden/policies/checks" // the built-in checks register themselves
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -99,7 +100,13 @@ func guardrail(action v1alpha1.Action, fix v1alpha1.Fix) *v1alpha1.Guardrail {
 
 func rulebook(t testing.TB, guardrails []*v1alpha1.Guardrail, exemptions ...*v1alpha1.Exemption) *decide.Rulebook {
 	t.Helper()
-	rules, problems := decide.New(decide.Options{}, guardrails, exemptions)
+	return rulebookOf(t, nil, guardrails, exemptions...)
+}
+
+// rulebookOf is one for other checks than the built-in ones.
+func rulebookOf(t testing.TB, checks []*policies.Check, guardrails []*v1alpha1.Guardrail, exemptions ...*v1alpha1.Exemption) *decide.Rulebook {
+	t.Helper()
+	rules, problems := decide.New(decide.Options{Checks: checks}, guardrails, exemptions)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -127,9 +134,9 @@ func options(s *mesh.Snapshot, rules *decide.Rulebook) Options {
 	}}
 }
 
-// denying are options that deny what is bad in the shop.
-func denying(t testing.TB) Options {
-	return options(snapshot(t, shop), rulebook(t, []*v1alpha1.Guardrail{guardrail(v1alpha1.Deny, "")}))
+// denying are options that deny what is bad in the shop, by some checks or by all built-in ones.
+func denying(t testing.TB, checks ...*policies.Check) Options {
+	return options(snapshot(t, shop), rulebookOf(t, checks, []*v1alpha1.Guardrail{guardrail(v1alpha1.Deny, "")}))
 }
 
 // content is a manifest as a map.

@@ -32,8 +32,11 @@ func (a *Admission) foretell(c *change, v *verdict) []string {
 	for _, s := range settings.Namespaces {
 		about = append(about, s.Profile.SharedNamespace)
 	}
-	if !slices.ContainsFunc(about, func(ns string) bool { return settings.Of(ns).Mode == plan.Provision }) {
-		return nil
+	if !slices.ContainsFunc(about, func(ns string) bool {
+		_, asked := settings.Namespaces[ns]
+		return asked || settings.Of(ns).Mode == plan.Provision
+	}) {
+		return nil // no Guardrail says anything about waypoints
 	}
 	p := plan.Make(policies.NewView(stored.Excerpt(about...).With(c.new)), settings, nil)
 	return foretold(&p, c.new.Ref())
@@ -52,6 +55,10 @@ func foretold(p *plan.Plan, policy mesh.Ref) []string {
 			if l.Waypoint() == w.Ref() {
 				binds = append(binds, l.On.String())
 			}
+		}
+		if !w.Made() {
+			out = append(out, wouldServe(w, binds))
+			continue
 		}
 		shut, held := closed(p, w.Ref())
 		but := ""
@@ -80,6 +87,19 @@ func foretold(p *plan.Plan, policy mesh.Ref) []string {
 		}
 	}
 	return append(out, others(p, policy)...)
+}
+
+// wouldServe names the waypoint that would put a policy in force, where it is its owner's to make.
+func wouldServe(w *plan.Waypoint, binds []string) string {
+	what := fmt.Sprintf("Gateway %s/%s would", w.Namespace, w.Name)
+	if w.Existing {
+		what = fmt.Sprintf("Gateway %s/%s is there and would", w.Namespace, w.Name)
+	}
+	bound := ""
+	if len(binds) > 0 {
+		bound = fmt.Sprintf(", with %s bound to it", strings.Join(binds, ", "))
+	}
+	return fmt.Sprintf("%s put this in force%s. No Guardrail with mode Provision has that done: waywarden plan prints the manifests, and what else changes with them.", what, bound)
 }
 
 // closed says which Services a plan closes to whoever does not come by the waypoint, and whether any of them before it serves:

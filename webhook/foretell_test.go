@@ -27,10 +27,12 @@ func TestForetell(t *testing.T) {
 	const nobody = "Nobody gets in at Service shop/cart from shortly after this is stored until the waypoint serves: waywarden.dev/hold says so, and the Guardrail pending: Guard."
 	const only = "Once bound, only the waypoint gets to the pods of Service shop/cart: the Guardrail says bypass: Guard."
 	const made = "Gateway shop/waypoint will be made for it by WaypointProfile default when this is stored, and Namespace shop is bound to it once it is ready. Until then calls pass as before."
+	const would = "Gateway shop/waypoint would put this in force, with Namespace shop bound to it. No Guardrail with mode Provision has that done: waywarden plan prints the manifests, and what else changes with them."
 	for name, c := range map[string]struct {
 		mesh, policy string
 		setting      plan.Setting
 		action       v1alpha1.Action
+		asked        bool // by a Guardrail of the namespace
 		want         []string
 	}{
 		"provisioned":                 {mesh: bare(), policy: bound, setting: provision, want: []string{made}},
@@ -39,6 +41,7 @@ func TestForetell(t *testing.T) {
 		"closed where nobody agreed":  {mesh: bare(), policy: bound, setting: held, want: []string{made}},
 		"closed from then on":         {mesh: bare(), policy: bound, setting: guarded, want: []string{made, only}},
 		"by its owner":                {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Require}},
+		"by its owner, as is asked":   {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Observe}, asked: true, want: []string{would}},
 		"by nobody":                   {mesh: bare(), policy: bound},
 		"in effect":                   {mesh: shop, policy: bound, setting: provision},
 		"never in effect":             {mesh: bare(), policy: noOp, setting: provision},
@@ -50,7 +53,12 @@ func TestForetell(t *testing.T) {
 				c.action = v1alpha1.Warn
 			}
 			o := options(snapshot(t, c.mesh), rulebook(t, []*v1alpha1.Guardrail{guardrail(c.action, "")}))
-			o.Waypoints = func(*mesh.Snapshot) plan.Settings { return plan.Settings{Default: c.setting} }
+			o.Waypoints = func(*mesh.Snapshot) plan.Settings {
+				if c.asked {
+					return plan.Settings{Namespaces: map[string]plan.Setting{"shop": c.setting}}
+				}
+				return plan.Settings{Default: c.setting}
+			}
 			got := answer(t, New(o).Validating(), creates(t, c.policy))
 			var said []string
 			for _, w := range got.Warnings {

@@ -50,7 +50,7 @@ func ofEveryKind(t testing.TB) []map[string]any {
 		for _, c := range f.Cases {
 			for _, o := range c.Objects {
 				if seen[o.Kind]++; seen[o.Kind] <= 3 {
-					out = append(out, o.Content)
+					out = append(out, o.Content())
 				}
 			}
 		}
@@ -151,8 +151,8 @@ func FuzzMutate(f *testing.F) {
 }
 
 // repairing are options that repair what can be repaired in the shop.
-func repairing(t testing.TB) Options {
-	return options(snapshot(t, shop), rulebook(t, []*v1alpha1.Guardrail{guardrail(v1alpha1.Deny, v1alpha1.FixAdmission)}))
+func repairing(t testing.TB, checks ...*policies.Check) Options {
+	return options(snapshot(t, shop), rulebookOf(t, checks, []*v1alpha1.Guardrail{guardrail(v1alpha1.Deny, v1alpha1.FixAdmission)}))
 }
 
 func applied(t *testing.T, object, patch []byte) []byte {
@@ -199,7 +199,7 @@ func FuzzRepairedAnnotation(f *testing.F) {
 			}
 		}
 		r := creates(t, noOp)
-		if r.Object.Raw, err = json.Marshal(o.Content); err != nil {
+		if r.Object.Raw, err = json.Marshal(o.Content()); err != nil {
 			t.Fatal(err)
 		}
 		if got := answered(t, post(h, bodyOf(t, r))); got != nil && len(got.Patch) > 0 {

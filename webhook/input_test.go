@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admission/v1"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
@@ -61,6 +63,33 @@ func TestNoReview(t *testing.T) {
 				t.Errorf("counted: %v", dropped)
 			}
 		})
+	}
+}
+
+// TestBodyIsNotKept: the next request is read into the room of this one.
+func TestBodyIsNotKept(t *testing.T) {
+	good := bodyOf(t, creates(t, noOp))
+	body := bytes.NewBuffer(slices.Clone(good))
+	read, wrong := parseReview(body.Bytes())
+	want, wrongToo := parseReview(good)
+	if wrong != nil || wrongToo != nil {
+		t.Fatal(wrong, wrongToo)
+	}
+	for i := range body.Bytes() {
+		body.Bytes()[i] = '#'
+	}
+	if diff := cmp.Diff(want, read); diff != "" {
+		t.Errorf("the request changes with what follows it (-want +got):\n%s", diff)
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", " ": "", "a": "a", "a b": "a b", " a": "a", "a ": "a", "a  b": "a b", "a\nb": "a b", "a\u2028b": "a b", "a \tb": "a b", "ä ö": "ä ö", "a\xffb": "a b",
+	} {
+		if got := oneLine(in); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
 	}
 }
 

@@ -85,17 +85,17 @@ func (a *Admission) evaluate(ctx context.Context, c *change, before *mesh.Snapsh
 	from := on(occasion, was)
 	judged := c.old == nil || c.new == nil || decides(c)
 	if c.new != nil && judged {
-		v.findings = ask(a.objects[kind], to, c.new)
+		v.findings = ask(c.asked(kind), to, c.new)
 		if c.old != nil && slices.Contains(meshKinds, kind) {
-			v.findings = a.newly(from, c.old, v.findings)
+			v.findings = newly(c, from, v.findings)
 		}
 	}
-	if checks := a.changes[kind]; len(checks) > 0 && judged {
+	if checks := c.book.Catalog().OfChanges(kind); len(checks) > 0 && judged {
 		changed := policies.EvaluateChange(checks, &policies.Change{Old: c.old, New: c.new, Before: from, After: to})
 		v.findings = append(v.findings, withFailures(changed, to)...)
 		slices.SortStableFunc(v.findings, policies.CompareFindings)
 	}
-	v.findings = slices.Concat(v.findings, a.movedOut(c, from, to), a.orphaned(c, to))
+	v.findings = slices.Concat(v.findings, a.movedOut(c, from, to), orphaned(c, to))
 	v.decision = a.rule(c, was, after, v.findings, decide.Request{})
 	return v
 }
@@ -132,9 +132,12 @@ func (a *Admission) occasion(ctx context.Context, c *change) policies.Occasion {
 		}
 		user.Extra[k] = v
 	}
-	return policies.Occasion{Phase: policies.AtAdmission, Now: a.Now(), Parameters: a.Rulebook().Parameters(), Operation: string(c.Operation), DryRun: dryRun(c.Request), User: user, Old: c.old,
+	return policies.Occasion{Phase: policies.AtAdmission, Now: a.Now(), Parameters: c.book.Parameters(), Operation: string(c.Operation), DryRun: dryRun(c.Request), User: user, Old: c.old,
 		Over: func() bool { return ctx.Err() != nil }}
 }
+
+// asked are the checks that are asked of objects of a kind.
+func (c *change) asked(k mesh.Kind) []*policies.Check { return c.book.Catalog().OfObjects(k) }
 
 // on is a mesh to ask checks of, on an occasion.
 func on(o policies.Occasion, s *mesh.Snapshot) *policies.View {
@@ -168,16 +171,16 @@ func (a *Admission) rule(c *change, before, after *mesh.Snapshot, findings []pol
 			r.Mesh = before
 		}
 	}
-	return a.Rulebook().Judge(r, findings, a.Now())
+	return c.book.Judge(r, findings, a.Now())
 }
 
 // newly leaves of the findings about one of meshKinds those that it did not have before: Services and
 // Namespaces are updated by many, and most of them cannot do anything about what was there.
-func (a *Admission) newly(before *policies.View, old *mesh.Object, findings []policies.Finding) []policies.Finding {
+func newly(c *change, before *policies.View, findings []policies.Finding) []policies.Finding {
 	if len(findings) == 0 {
 		return nil
 	}
-	was := ask(a.objects[old.Kind], before, old)
+	was := ask(c.asked(c.old.Kind), before, c.old)
 	return slices.DeleteFunc(findings, func(f policies.Finding) bool {
 		return slices.ContainsFunc(was, func(o policies.Finding) bool {
 			return o.Check == f.Check && o.Field == f.Field && o.Verdict == f.Verdict && o.Severity == f.Severity

@@ -165,8 +165,7 @@ func TestConfirmAbsent(t *testing.T) {
 		allowed bool
 	}{"found": {with(t, late), true}, "not there": {with(t), false}, "no answer": {nil, false}} {
 		t.Run(name, func(t *testing.T) {
-			o := denying(t)
-			o.Checks = reportingAbsent()
+			o := denying(t, reportingAbsent()...)
 			k := asked{stored: c.stored}
 			k.of(&o)
 			got := answer(t, New(o).Validating(), creates(t, absent))

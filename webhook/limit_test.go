@@ -63,15 +63,15 @@ func TestOverload(t *testing.T) {
 
 // TestPanic: a mistake in a check is an HTTP error, and the next request is served.
 func TestPanic(t *testing.T) {
-	o := denying(t)
-	var dropped []string
-	o.Dropped = func(why string) { dropped = append(dropped, why) }
-	o.Concurrency = 1
-	o.Checks = []*policies.Check{{ID: "test/panics", Severity: policies.High, Kinds: []mesh.Kind{mesh.AuthorizationPolicy}, Run: func(p *policies.Pass) {
+	panics := &policies.Check{ID: "test/panics", Severity: policies.High, Kinds: []mesh.Kind{mesh.AuthorizationPolicy}, Run: func(p *policies.Pass) {
 		if p.Object.Name == "no-op" {
 			panic("out of range")
 		}
-	}}}
+	}}
+	o := denying(t, panics)
+	var dropped []string
+	o.Dropped = func(why string) { dropped = append(dropped, why) }
+	o.Concurrency = 1
 	seen := 0
 	o.Observe = func(Record) { seen++ }
 	h := New(o).Validating()

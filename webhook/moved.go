@@ -18,21 +18,21 @@ func (a *Admission) movedOut(c *change, was, is *policies.View) []policies.Findi
 	if c.old == nil || c.new == nil || c.new.Kind != mesh.Namespace {
 		return nil
 	}
-	left := a.Rulebook().Left(c.new.Name, c.old.Labels, c.new.Labels)
+	left := c.book.Left(c.new.Name, c.old.Labels, c.new.Labels)
 	if len(left) == 0 {
 		return nil
 	}
 	stored := on(policies.Occasion{Phase: policies.AtAudit, Now: a.Now(), Over: is.Occasion.Over}, is.Snapshot) // nobody asks to change these
 	var found []policies.Finding
 	for _, kind := range mesh.Kinds() {
-		if checks := a.objects[kind]; kind != mesh.Namespace && len(checks) > 0 {
+		if checks := c.asked(kind); kind != mesh.Namespace && len(checks) > 0 {
 			for _, o := range stored.List(kind, c.new.Name) {
 				found = append(found, ask(checks, stored, o)...)
 			}
 		}
 	}
-	before := a.Rulebook().Judge(decide.Request{Mesh: was.Snapshot, Labels: a.Labels}, found, a.Now())
-	after := a.Rulebook().Judge(decide.Request{Mesh: is.Snapshot, Labels: a.Labels}, found, a.Now())
+	before := c.book.Judge(decide.Request{Mesh: was.Snapshot, Labels: a.Labels}, found, a.Now())
+	after := c.book.Judge(decide.Request{Mesh: is.Snapshot, Labels: a.Labels}, found, a.Now())
 	var out []policies.Finding
 	for i, f := range found {
 		if b := &before.Rulings[i]; b.Exempt == nil && b.Action.Stricter(v1alpha1.Audit) && b.Action.Stricter(after.Rulings[i].Action) && slices.Contains(left, b.Guardrail) {

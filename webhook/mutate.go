@@ -29,7 +29,7 @@ func (a *Admission) mutate(ctx context.Context, r *ctrladmission.Request, record
 	if !a.Rulebook().Repairs() {
 		return admit(), nil // without a look: validation reads the object
 	}
-	c, err := readChange(r)
+	c, err := a.read(r)
 	if err != nil || c.new == nil || c.Operation != admissionv1.Create && c.Operation != admissionv1.Update || a.leftAlone(c) {
 		return admit(), nil
 	}
@@ -95,7 +95,7 @@ func (m *repairer) run() {
 
 func (m *repairer) ask(o *mesh.Object) ([]policies.Finding, decide.Decision) {
 	after := m.before.With(o)
-	findings := ask(m.objects[o.Kind], on(m.occasion, after), o)
+	findings := ask(m.asked(o.Kind), on(m.occasion, after), o)
 	return findings, m.rule(m.change, asStored(m.before, m.old), after, findings, decide.Request{})
 }
 

@@ -21,7 +21,7 @@ func (o owner) String() string {
 // ownersOf are the owners of an object that are of kinds of the mesh. Of others nobody here knows whether they exist, and
 // of ConfigMaps few are kept.
 func ownersOf(o *mesh.Object) []owner {
-	metadata, _ := o.Content["metadata"].(map[string]any)
+	metadata, _ := o.Content()["metadata"].(map[string]any)
 	references, _ := metadata["ownerReferences"].([]any)
 	var out []owner
 	for _, r := range references {
@@ -73,12 +73,16 @@ func missing(s *mesh.Snapshot, o owner) bool {
 
 // orphaned is what goes wrong when the garbage collector deletes the object, because an update gave it an owner that is not
 // there. It stays as long as one of its owners is.
-func (a *Admission) orphaned(c *change, is *policies.View) []policies.Finding {
+func orphaned(c *change, is *policies.View) []policies.Finding {
 	added := gains(c)
-	if len(added) == 0 || len(a.changes[c.new.Kind]) == 0 {
+	if len(added) == 0 {
 		return nil
 	}
-	metadata, _ := c.new.Content["metadata"].(map[string]any)
+	checks := c.book.Catalog().OfChanges(c.new.Kind)
+	if len(checks) == 0 {
+		return nil
+	}
+	metadata, _ := c.new.Content()["metadata"].(map[string]any)
 	if references, _ := metadata["ownerReferences"].([]any); len(references) > len(ownersOf(c.new)) {
 		return nil // an owner of another kind, which may well exist
 	}
@@ -88,7 +92,7 @@ func (a *Admission) orphaned(c *change, is *policies.View) []policies.Finding {
 		}
 	}
 	gone := policies.NewView(without(is.Snapshot, c.new))
-	found := policies.EvaluateChange(a.changes[c.new.Kind], &policies.Change{Old: c.new, Before: is, After: gone})
+	found := policies.EvaluateChange(checks, &policies.Change{Old: c.new, Before: is, After: gone})
 	for i := range found {
 		f := &found[i]
 		f.Field = "metadata.ownerReferences"

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,16 +22,16 @@ import (
 
 // isOwn is whether a kind is one of Waywarden's own.
 func isOwn(group, kind string) bool {
-	return group == v1alpha1.GroupVersion.Group && slices.Contains([]string{v1alpha1.GuardrailKind, v1alpha1.ExemptionKind, v1alpha1.WaypointProfileKind}, kind)
+	return group == v1alpha1.GroupVersion.Group && slices.Contains([]string{v1alpha1.GuardrailKind, v1alpha1.ExemptionKind, v1alpha1.WaypointProfileKind, v1alpha1.RulePackKind}, kind)
 }
 
-// validateOwn judges a Guardrail, an Exemption or a WaypointProfile: what their CRDs cannot say.
-func (a *Admission) validateOwn(r *ctrladmission.Request, record *Record) ctrladmission.Response {
+// validateOwn judges a Guardrail, an Exemption, a WaypointProfile or a RulePack: what their CRDs cannot say.
+func (a *Admission) validateOwn(ctx context.Context, r *ctrladmission.Request, record *Record) ctrladmission.Response {
 	record.Outcome = Admitted
 	if deletes(r) {
 		return admit()
 	}
-	causes, warned := a.ownFaults(r)
+	causes, warned := a.ownFaults(ctx, r)
 	if len(causes) > 0 {
 		record.Outcome = Denied
 		return ctrladmission.Response{AdmissionResponse: admissionv1.AdmissionResponse{
@@ -44,7 +45,7 @@ func (a *Admission) validateOwn(r *ctrladmission.Request, record *Record) ctrlad
 }
 
 // ownFaults are what keeps one of them from being stored, and what its author is told although it is.
-func (a *Admission) ownFaults(r *ctrladmission.Request) (causes []metav1.StatusCause, warned []string) {
+func (a *Admission) ownFaults(ctx context.Context, r *ctrladmission.Request) (causes []metav1.StatusCause, warned []string) {
 	unread := func(err error) []metav1.StatusCause {
 		return []metav1.StatusCause{cause("spec", oneLine(fmt.Sprintf("this %s cannot be read: %v. Correct it.", r.Kind.Kind, err)))}
 	}
@@ -61,15 +62,22 @@ func (a *Admission) ownFaults(r *ctrladmission.Request) (causes []metav1.StatusC
 		}
 		drains(p, &w)
 		return causes, w.list()
+	case v1alpha1.RulePackKind:
+		is, was, err := stored[v1alpha1.RulePack](r)
+		if err != nil {
+			return unread(err), nil
+		}
+		return a.packFaults(ctx, is, was)
 	case v1alpha1.GuardrailKind:
 		g := &v1alpha1.Guardrail{}
 		if err := json.Unmarshal(r.Object.Raw, g); err != nil {
 			return unread(err), nil
 		}
-		a.unknownChecks(g, &w)
-		return causesOf(slices.Concat(g.Validate(), decide.WrongParams(g, a.Checks))), w.list()
+		checks := a.Rulebook().Catalog().Checks()
+		unknownChecks(g, checks, &w)
+		return causesOf(slices.Concat(g.Validate(), decide.WrongParams(g, checks))), w.list()
 	}
-	e, was, err := exemptions(r)
+	e, was, err := stored[v1alpha1.Exemption](r)
 	if err != nil {
 		return unread(err), nil
 	}
@@ -97,23 +105,37 @@ func cause(field, message string) metav1.StatusCause {
 
 // unknownChecks warns about globs that name no check: a mistake in one would demand nothing, in silence. It is no
 // denial, because a Guardrail may be stored before the rules that it names.
-func (a *Admission) unknownChecks(g *v1alpha1.Guardrail, w *warnings) {
+func unknownChecks(g *v1alpha1.Guardrail, checks []*policies.Check, w *warnings) {
 	for i, entry := range g.Spec.Checks {
 		for j, glob := range entry.IDs {
-			if !slices.ContainsFunc(a.Checks, func(c *policies.Check) bool { return policies.MatchID(string(glob), c.ID) }) {
+			if !slices.ContainsFunc(checks, func(c *policies.Check) bool { return policies.MatchID(string(glob), c.ID) }) {
 				w.add(fmt.Sprintf("spec.checks[%d].ids[%d] demands nothing: no check is called %q. waywarden checks list shows all.", i, j, glob))
 			}
 		}
 	}
 }
 
-func exemptions(r *ctrladmission.Request) (now, was *v1alpha1.Exemption, err error) {
-	now = &v1alpha1.Exemption{}
+// packFaults are those of a RulePack, of which what is in it is looked at only where its form is right.
+func (a *Admission) packFaults(ctx context.Context, is, was *v1alpha1.RulePack) (causes []metav1.StatusCause, warned []string) {
+	if causes = causesOf(is.Validate()); len(causes) > 0 || a.CheckPack == nil {
+		return causes, nil
+	}
+	causes, notes := a.CheckPack(ctx, is, was)
+	var w warnings
+	for _, n := range notes {
+		w.add(n)
+	}
+	return causes, w.list()
+}
+
+// stored is an object of ours as it is to be stored, and as it is; nil for one that is new.
+func stored[T any](r *ctrladmission.Request) (now, was *T, err error) {
+	now = new(T)
 	if err := json.Unmarshal(r.Object.Raw, now); err != nil {
 		return nil, nil, err
 	}
 	if len(r.OldObject.Raw) > 0 {
-		was = &v1alpha1.Exemption{}
+		was = new(T)
 		if err := json.Unmarshal(r.OldObject.Raw, was); err != nil {
 			return nil, nil, err
 		}
@@ -163,7 +185,7 @@ func stamp(r *ctrladmission.Request, record *Record) ctrladmission.Response {
 	if r.Kind.Kind != v1alpha1.ExemptionKind || deletes(r) {
 		return admit()
 	}
-	e, was, err := exemptions(r)
+	e, was, err := stored[v1alpha1.Exemption](r)
 	if err != nil {
 		return admit() // validation says what is wrong with it
 	}

@@ -1,11 +1,15 @@
 package webhook
 
 import (
+	"context"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
 )
 
 const exemption = `
@@ -131,5 +135,63 @@ func TestProfiles(t *testing.T) {
 		if c.field != "" && (got.Result == nil || len(got.Result.Details.Causes) != 1 || got.Result.Details.Causes[0].Field != c.field) {
 			t.Errorf("%s: %+v, want a cause at %s", spec, got.Result, c.field)
 		}
+	}
+}
+
+const pack = `
+apiVersion: waywarden.dev/v1alpha1
+kind: RulePack
+metadata: {name: acme}
+spec: {modules: {acme/one.rego: package acme.one}}
+`
+
+// TestRulePacks: one that is well formed is judged by whoever can, with what it was; each reason is a cause, and what is told
+// besides is a warning.
+func TestRulePacks(t *testing.T) {
+	refuses := []metav1.StatusCause{{Type: metav1.CauseTypeFieldValueInvalid, Field: "spec.modules[acme/one.rego]", Message: "acme/one.rego:1:1: it is not described."}}
+	for name, c := range map[string]struct {
+		object, old map[string]any
+		causes      []metav1.StatusCause
+		notes       []string
+		asked       string // what was judged; "" where nothing was
+		fields      []string
+		warned      []string
+	}{
+		"good":          {object: content(t, pack), notes: []string{"in force, this adds 3 findings."}, asked: "acme after nothing", warned: []string{"in force, this adds 3 findings."}},
+		"changed":       {object: content(t, pack), old: content(t, pack), asked: "acme after acme"},
+		"refused":       {object: content(t, pack), causes: refuses, asked: "acme after nothing", fields: []string{"spec.modules[acme/one.rego]"}},
+		"from nowhere":  {object: content(t, strings.Replace(pack, "{modules: {acme/one.rego: package acme.one}}", "{}", 1)), fields: []string{"spec"}},
+		"a wrong path":  {object: content(t, strings.Replace(pack, "acme/one", "../one", 1)), fields: []string{"spec.modules[../one.rego]"}},
+		"another shape": {object: content(t, strings.Replace(pack, "package acme.one", "[1]", 1)), fields: []string{"spec"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			operation := admissionv1.Create
+			if c.old != nil {
+				operation = admissionv1.Update
+			}
+			asked := ""
+			o := denying(t)
+			o.CheckPack = func(ctx context.Context, is, was *v1alpha1.RulePack) ([]metav1.StatusCause, []string) {
+				before := "nothing"
+				if was != nil {
+					before = was.Name
+				}
+				if _, bounded := ctx.Deadline(); !bounded {
+					t.Error("it may think for ever")
+				}
+				asked = is.Name + " after " + before
+				return c.causes, c.notes
+			}
+			got := answer(t, New(o).Validating(), request(t, operation, c.object, c.old))
+			var fields []string
+			if got.Result != nil && got.Result.Details != nil {
+				for _, cause := range got.Result.Details.Causes {
+					fields = append(fields, cause.Field)
+				}
+			}
+			if asked != c.asked || got.Allowed != (c.fields == nil) || !cmp.Equal(fields, c.fields) || !cmp.Equal(got.Warnings, c.warned) {
+				t.Errorf("judged %q, allowed %v, causes at %q, warnings %q", asked, got.Allowed, fields, got.Warnings)
+			}
+		})
 	}
 }

@@ -34,10 +34,10 @@ func (m *repairer) keptFrom(ops []policies.Op) string {
 		}
 	}
 	for _, op := range ops {
-		if replacesArray(o.Content, op) {
+		if replacesArray(o.Content(), op) {
 			return "the patch replaces a list as a whole"
 		}
-		if owner, owned := ownedByAnother(o.Content, op.Path, m.fieldManager()); owned {
+		if owner, owned := ownedByAnother(o.Content(), op.Path, m.fieldManager()); owned {
 			return owner + " applies " + fieldOf(op.Path) + " and would undo it"
 		}
 	}

@@ -162,8 +162,7 @@ func TestEvents(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got recorder
-			o := options(snapshot(t, shop), rulebook(t, []*v1alpha1.Guardrail{guardrail(c.action, "")}))
-			o.Checks = reporting(policies.Finding{Field: "spec", Message: "it does 100% nothing."})
+			o := options(snapshot(t, shop), rulebookOf(t, reporting(policies.Finding{Field: "spec", Message: "it does 100% nothing."}), []*v1alpha1.Guardrail{guardrail(c.action, "")}))
 			o.MayBreakGlass = func(context.Context, authenticationv1.UserInfo) (bool, error) { return true, nil }
 			o.Observe = EventTo(&got)
 			answer(t, New(o).Validating(), c.request)

@@ -84,7 +84,7 @@ func TestRepairScenarios(t *testing.T) {
 		for _, c := range f.Cases {
 			for i, o := range c.Objects {
 				a := repairingAll(t, c.Snapshot)
-				original := asMap(t, mustJSON(t, o.Content))
+				original := asMap(t, mustJSON(t, o.Content()))
 				original["future"] = map[string]any{"kept": []any{"a", 1.0}}
 				first, ops := repaired(t, a, original, nil)
 				if len(ops) == 0 {
@@ -207,17 +207,16 @@ spec:
 
 // TestFirstPatch: of several ways out only the first is taken.
 func TestFirstPatch(t *testing.T) {
-	o := repairing(t)
 	set := func(name string) policies.Fix {
 		return policies.Fix{Message: "set " + name, Patch: []policies.Op{{Op: "add", Path: "/metadata/labels", Value: map[string]any{"fixed": name}}}}
 	}
-	o.Checks = []*policies.Check{{ID: "test/unlabelled", Severity: policies.High, Kinds: []mesh.Kind{mesh.AuthorizationPolicy}, Run: func(p *policies.Pass) {
+	unlabelled := &policies.Check{ID: "test/unlabelled", Severity: policies.High, Kinds: []mesh.Kind{mesh.AuthorizationPolicy}, Run: func(p *policies.Pass) {
 		if p.Object.Labels["fixed"] == "" {
 			p.Report(policies.Finding{Field: "metadata.labels", Message: "it has no label.", Fixes: []policies.Fix{
 				{Message: "make something", Apply: []map[string]any{{"kind": "Gateway"}}}, set("first"), set("second")}})
 		}
-	}}}
-	got := answer(t, New(o).Mutating(), creates(t, noOp))
+	}}
+	got := answer(t, New(repairing(t, unlabelled)).Mutating(), creates(t, noOp))
 	if want := `[{"op":"add","path":"/metadata/labels","value":{"fixed":"first"}}]`; string(got.Patch) != want {
 		t.Errorf("patch %s", got.Patch)
 	}
@@ -235,8 +234,7 @@ func TestRepairThatDoesNotHelp(t *testing.T) {
 		"no pointer":   {Op: "remove", Path: "spec"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := repairing(t)
-			o.Checks = reporting(policies.Finding{Field: "spec", Message: "it does nothing.", Fixes: []policies.Fix{{Message: "try", Patch: []policies.Op{op}}}})
+			o := repairing(t, reporting(policies.Finding{Field: "spec", Message: "it does nothing.", Fixes: []policies.Fix{{Message: "try", Patch: []policies.Op{op}}}})...)
 			if got := answer(t, New(o).Mutating(), creates(t, noOp)); len(got.Patch) > 0 || !got.Allowed {
 				t.Errorf("patch %s", got.Patch)
 			}

@@ -29,7 +29,7 @@ func repairsOf(o *mesh.Object, ops []policies.Op) repairs {
 	var r repairs
 	for _, op := range ops {
 		switch {
-		case throughList(o.Content, op.Path), strings.HasPrefix(op.Path, annotationsPath):
+		case throughList(o.Content(), op.Path), strings.HasPrefix(op.Path, annotationsPath):
 		case op.Op == "add":
 			r.Added = append(r.Added, op.Path)
 		case op.Op == "remove":
@@ -66,12 +66,12 @@ func takenBack(o *mesh.Object) []policies.Op {
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		return nil // somebody wrote it by hand, and nothing follows from it
 	}
-	if !slices.ContainsFunc(r.Removed, func(p string) bool { return at(o.Content, p) != nil }) {
+	if !slices.ContainsFunc(r.Removed, func(p string) bool { return at(o.Content(), p) != nil }) {
 		return nil
 	}
 	var out []policies.Op
 	for _, p := range r.Added {
-		if strings.HasPrefix(p, "/spec/") && at(o.Content, p) != nil {
+		if strings.HasPrefix(p, "/spec/") && at(o.Content(), p) != nil {
 			out = append(out, policies.Op{Op: "remove", Path: p})
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -16,6 +17,7 @@ import (
 type change struct {
 	*admission.Request
 	old, new *mesh.Object
+	book     *decide.Rulebook // by which it is judged, from the beginning to the end
 }
 
 // object is the object in the form that there is.

@@ -26,12 +26,11 @@ func reporting(findings ...policies.Finding) []*policies.Check {
 
 // TestDenial: what is wrong is one cause each, with its field, as kubectl prints them for any object that is not valid.
 func TestDenial(t *testing.T) {
-	o := denying(t)
-	o.Checks = reporting(
+	o := denying(t, reporting(
 		policies.Finding{Field: "spec.b", Message: "this does nothing:\nthe second.", Severity: policies.High},
 		policies.Finding{Field: "spec.a", Message: "this does nothing: the first.", Severity: policies.Critical, Remedy: "Correct größe."},
 		policies.Finding{Message: "this does nothing: as a whole.", Severity: policies.High},
-		policies.Finding{Field: "spec.c", Message: "this does little.", Severity: policies.Low})
+		policies.Finding{Field: "spec.c", Message: "this does little.", Severity: policies.Low})...)
 	got := answer(t, New(o).Validating(), creates(t, noOp))
 	causes := []metav1.StatusCause{
 		{Type: "FieldValueInvalid", Field: "spec.a", Message: "this does nothing: the first. Correct größe. Guardrail all denies it. [test/reports]"},
@@ -84,8 +83,7 @@ func TestActions(t *testing.T) {
 			if c.waits {
 				f.WaitsFor = []policies.Wait{{Object: &mesh.Ref{Kind: "Service", Namespace: "shop", Name: "later"}}}
 			}
-			o := options(snapshot(t, shop), rulebook(t, []*v1alpha1.Guardrail{guardrail(c.action, "")}, c.exemptions...))
-			o.Checks = reporting(f)
+			o := options(snapshot(t, shop), rulebookOf(t, reporting(f), []*v1alpha1.Guardrail{guardrail(c.action, "")}, c.exemptions...))
 			got := answer(t, New(o).Validating(), creates(t, noOp))
 			warned := strings.Join(got.Warnings, " ")
 			if got.Allowed != c.allowed || got.AuditAnnotations["decision"] != c.decision || (c.warns == "") != (warned == "") || !strings.Contains(warned, c.warns) {
@@ -113,8 +111,7 @@ func TestWarningsFit(t *testing.T) {
 	for i := range 60 {
 		findings = append(findings, policies.Finding{Field: "spec", Severity: policies.Severities[i%5], Message: string(policies.Severities[i%5]) + " größe " + strings.Repeat("wörter\t", i*2) + "\u0085end.", Remedy: strings.Repeat("Make it so. ", i)})
 	}
-	o := options(snapshot(t, shop), rulebook(t, nil))
-	o.Checks = reporting(findings...)
+	o := options(snapshot(t, shop), rulebookOf(t, reporting(findings...), nil))
 	got := answer(t, New(o).Validating(), creates(t, noOp))
 	fits(t, got.Warnings)
 	if !got.Allowed || len(got.Warnings) < 10 || !strings.HasSuffix(got.Warnings[len(got.Warnings)-1], "more findings do not fit here: waywarden scan shows all.") {

@@ -29,8 +29,8 @@ type notReview struct {
 }
 
 // readReview is what an API server asks. What no API server sends is answered with an HTTP error: an answer to it would
-// be an AdmissionReview that belongs to no request.
-func readReview(w http.ResponseWriter, r *http.Request) (*ctrladmission.Request, *notReview) {
+// be an AdmissionReview that belongs to no request. body is room to read into, of which nothing is kept.
+func readReview(w http.ResponseWriter, r *http.Request, body *bytes.Buffer) (*ctrladmission.Request, *notReview) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return nil, &notReview{http.StatusMethodNotAllowed, "the method is " + r.Method + ". Use POST"}
@@ -38,7 +38,8 @@ func readReview(w http.ResponseWriter, r *http.Request) (*ctrladmission.Request,
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return nil, &notReview{http.StatusUnsupportedMediaType, fmt.Sprintf("the Content-Type is %q. Send application/json", r.Header.Get("Content-Type"))}
 	}
-	body := bytes.NewBuffer(make([]byte, 0, bytes.MinRead+min(max(0, r.ContentLength), expectedBody)))
+	body.Reset()
+	body.Grow(bytes.MinRead + int(min(max(0, r.ContentLength), expectedBody)))
 	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
 	var large *http.MaxBytesError
 	switch {

@@ -66,9 +66,26 @@ func (w *warnings) list() []string {
 // oneLine is a text without what a warning cannot hold: one with a control character, of whatever part of Unicode, is
 // dropped by the API server (k8s.io/apimachinery pkg/util/net NewWarningHeader).
 func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
-		return r == ' ' || r == utf8.RuneError || r == '\u2028' || r == '\u2029' || unicode.IsControl(r)
-	}), " ")
+	if isOneLine(s) {
+		return s
+	}
+	return strings.Join(strings.FieldsFunc(s, separates), " ")
+}
+
+func separates(r rune) bool {
+	return r == ' ' || r == utf8.RuneError || r == '\u2028' || r == '\u2029' || unicode.IsControl(r)
+}
+
+// isOneLine is whether there is one space between words and nothing else, as in almost every text.
+func isOneLine(s string) bool {
+	between := true
+	for _, r := range s {
+		if separates(r) && (between || r != ' ') {
+			return false
+		}
+		between = r == ' '
+	}
+	return !between || s == ""
 }
 
 // whole is a text that fits: as it is, else as many of its clauses or words as fit.

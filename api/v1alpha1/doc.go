@@ -2,6 +2,7 @@
 //
 //	Guardrail   what is demanded where: which findings are denied, warned about, audited, or not asked for
 //	Exemption   a signed-off exception to that, with an end
+//	RulePack    rules of one's own, in Rego
 //
 // The comments of fields are what `kubectl explain` prints. The CRDs in charts/waywarden/files/crds are generated
 // from this package by `make generate`. What an API server refuses by a CRD, Validate finds in a file, with the

@@ -17,6 +17,8 @@ const (
 	ExemptionResource       = "exemptions"
 	WaypointProfileKind     = "WaypointProfile"
 	WaypointProfileResource = "waypointprofiles"
+	RulePackKind            = "RulePack"
+	RulePackResource        = "rulepacks"
 )
 
 // schemeBuilder is filled in where a scheme asks for it, and by nothing else.
@@ -26,7 +28,8 @@ var schemeBuilder = runtime.NewSchemeBuilder(addKnownTypes)
 var AddToScheme = schemeBuilder.AddToScheme
 
 func addKnownTypes(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &Guardrail{}, &GuardrailList{}, &Exemption{}, &ExemptionList{}, &WaypointProfile{}, &WaypointProfileList{})
+	scheme.AddKnownTypes(GroupVersion, &Guardrail{}, &GuardrailList{}, &Exemption{}, &ExemptionList{}, &WaypointProfile{}, &WaypointProfileList{},
+		&RulePack{}, &RulePackList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

@@ -17,6 +17,8 @@ func validate(t *testing.T, manifest []byte) []FieldError {
 		o = &Exemption{}
 	case strings.Contains(string(manifest), "kind: "+WaypointProfileKind):
 		o = &WaypointProfile{}
+	case strings.Contains(string(manifest), "kind: "+RulePackKind):
+		o = &RulePack{}
 	}
 	if err := yaml.UnmarshalStrict(manifest, o); err != nil {
 		return []FieldError{{Field: "spec.expiresAt", Want: "a time", Got: err.Error()}} // the only field that cannot be read

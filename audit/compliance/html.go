@@ -37,11 +37,12 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 // HTML writes a page that stands alone: no script, no font and no image from elsewhere. It is made to be read on a screen,
 // light or dark, by keyboard, and to be printed.
 func HTML(w io.Writer, r *Report) error {
-	p := htmlPage{Report: r, CSS: template.CSS(css), Groups: bySeverity(r), named: map[string]string{}}
+	p := htmlPage{Report: r, CSS: template.CSS(css), Groups: bySeverity(r), named: map[string]string{}, found: map[string][]string{}}
 	p.MoreFindings, p.MoreObjects = max(0, len(r.Findings)-mostFindings), max(0, len(r.Objects)-mostObjects)
 	for _, g := range p.Groups {
 		for _, f := range g.Findings {
 			p.named[f.Fingerprint] = f.Object.String()
+			p.found[f.Check] = append(p.found[f.Check], f.Fingerprint)
 		}
 	}
 	return pageTemplate.Execute(w, p)
@@ -51,7 +52,7 @@ func HTML(w io.Writer, r *Report) error {
 const (
 	mostFindings = 1000
 	mostObjects  = 2000
-	mostLinks    = 10 // for one control
+	mostLinks    = 10 // for one control; its checks have the others
 )
 
 type htmlPage struct {
@@ -61,7 +62,8 @@ type htmlPage struct {
 	// MoreFindings and MoreObjects are how many are not on the page.
 	MoreFindings, MoreObjects int
 
-	named map[string]string // the objects of the findings on the page, by fingerprint
+	named map[string]string   // the objects of the findings on the page, by fingerprint
+	found map[string][]string // the fingerprints of the findings on the page, by check
 }
 
 // htmlGroup is the findings of one severity.
@@ -105,28 +107,6 @@ func bySeverity(r *Report) []htmlGroup {
 	return out
 }
 
-// Worth are the controls that there is more to say of than that nothing is evidence for them.
-func (f Framework) Worth() []Control {
-	var out []Control
-	for _, c := range f.Controls {
-		if len(c.Checks) > 0 {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// Rest are the IDs of the other controls.
-func (f Framework) Rest() []string {
-	var out []string
-	for _, c := range f.Controls {
-		if len(c.Checks) == 0 {
-			out = append(out, c.ID)
-		}
-	}
-	return out
-}
-
 // Line is a framework's totals in a sentence.
 func (f Framework) Line() string { return totals(&f) + "." }
 
@@ -151,8 +131,33 @@ func (f Framework) Slices() []Slice {
 // Link leads to a finding on the page.
 type Link struct{ Fingerprint, Object string }
 
-// Links are those to findings of a control, one for each object, by its name; the first of them.
-func (p htmlPage) Links(fingerprints []string) []Link {
+// Failing is where to go from a control or a check: to what it found on the page, one link for each object, by its name. A control
+// has the first of these and then, for More, the checks that found them, of which each has all.
+type Failing struct {
+	Links  []Link
+	More   int
+	Checks []string
+}
+
+// Failing leads from a control to what fails it.
+func (p htmlPage) Failing(c Control) Failing {
+	links := p.links(c.Findings)
+	if len(links) <= mostLinks {
+		return Failing{Links: links}
+	}
+	out := Failing{Links: links[:mostLinks], More: len(links) - mostLinks}
+	for _, check := range c.Checks {
+		if len(p.found[check]) > 0 {
+			out.Checks = append(out.Checks, check)
+		}
+	}
+	return out
+}
+
+// Found leads from a check to all that it found on the page.
+func (p htmlPage) Found(c Check) []Link { return p.links(p.found[c.ID]) }
+
+func (p htmlPage) links(fingerprints []string) []Link {
 	first := map[string]string{}
 	for _, f := range fingerprints {
 		if object, ok := p.named[f]; ok && first[object] == "" {
@@ -163,7 +168,7 @@ func (p htmlPage) Links(fingerprints []string) []Link {
 	for _, object := range slices.Sorted(maps.Keys(first)) {
 		out = append(out, Link{first[object], object})
 	}
-	return out[:min(len(out), mostLinks)]
+	return out
 }
 
 // ShownObjects are the objects on the page.

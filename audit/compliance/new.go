@@ -55,7 +55,7 @@ func New(in Input) *Report {
 
 // content is what of an object its digest is over.
 func content(o *mesh.Object) map[string]any {
-	out := maps.Clone(o.Content)
+	out := maps.Clone(o.Content())
 	delete(out, "status")
 	metadata, _ := out["metadata"].(map[string]any)
 	kept := map[string]any{}

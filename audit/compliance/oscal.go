@@ -27,8 +27,13 @@ func oscalID(parts ...string) string {
 // for each thing that it found at an object, a finding for each control that anything can be said of, a risk for each
 // exemption that excepts something. OSCAL knows satisfied and not satisfied only: a control that is partly assessed, or
 // exempt, is not satisfied, for the reason "other". Controls that are not assessed are not among those reviewed.
+//
+// It grows with the objects, findings and controls, and not with their product: a control names the observations of its checks,
+// and of what these found the worst. The observation of a check names every object that it found something at, and that of what
+// was found links to the one of its check, so that nothing of it is out of reach.
 func OSCAL(w io.Writer, r *Report) error {
-	o := oscalWriter{Report: r, items: map[mesh.Ref]bool{}, at: r.GeneratedAt.Format(time.RFC3339), byCheck: map[string][]oscalRelated{}, byFinding: map[string]oscalRelated{}}
+	o := oscalWriter{Report: r, items: map[mesh.Ref]bool{}, at: r.GeneratedAt.Format(time.RFC3339), byCheck: map[string]string{},
+		byFinding: map[string][]oscalRelated{}, risksOf: map[string][]oscalRelatedRisk{}}
 	var doc oscalAssessment
 	out := &doc.Results
 	identity := []string{r.Subject.Digest, r.Subject.Cluster, r.Tool.ChecksDigest, r.Tool.CatalogueDigest}
@@ -48,10 +53,14 @@ func OSCAL(w io.Writer, r *Report) error {
 type oscalWriter struct {
 	*Report
 	at        string
-	items     map[mesh.Ref]bool         // the objects that are inventory items
-	byCheck   map[string][]oscalRelated // observations by the check's ID
-	byFinding map[string]oscalRelated   // by fingerprint
+	items     map[mesh.Ref]bool             // the objects that are inventory items
+	byCheck   map[string]string             // the UUID of a check's observation, by its ID
+	byFinding map[string][]oscalRelated     // observations by fingerprint
+	risksOf   map[string][]oscalRelatedRisk // of what a check found that is exempt, by its ID
 }
+
+// mostRelated is how many observations of what was found a control names.
+const mostRelated = 100
 
 // prop is a property of ours; OSCAL takes no empty value, and none that begins or ends with a space.
 func prop(name, value string) oscalProp {
@@ -109,6 +118,12 @@ func (o *oscalWriter) inventory() []oscalItem {
 // observations are one for each check that had something to look at, and one for each finding.
 func (o *oscalWriter) observations() []oscalObservation {
 	var out []oscalObservation
+	subjects := map[string][]oscalSubject{}
+	for i := range o.Findings {
+		if f := &o.Findings[i]; o.items[f.Object] {
+			subjects[f.Check] = append(subjects[f.Check], oscalSubject{UUID: itemID(f.Object), Type: "inventory-item"})
+		}
+	}
 	for _, c := range o.Checks {
 		if c.Objects.Assessed == 0 {
 			continue
@@ -116,17 +131,19 @@ func (o *oscalWriter) observations() []oscalObservation {
 		one := oscalObservation{UUID: oscalID("check", c.ID, c.Digest), Title: c.ID, Methods: []string{"TEST"}, Types: []string{"control-objective"}, Collected: o.at,
 			Description: fmt.Sprintf("%s: asked of %s; %d fail, %d cannot be judged, %d are exempt, %d pass.", c.Title,
 				count(c.Objects.Assessed, "object", "objects"), c.Objects.Failed, c.Objects.Unknown, c.Objects.Exempt, c.Objects.Passed),
-			Props: []oscalProp{prop("rule-id", c.ID), prop("rule-digest", c.Digest), prop("severity", string(c.Severity))}}
-		o.byCheck[c.ID] = append(o.byCheck[c.ID], oscalRelated{one.UUID})
+			Props: []oscalProp{prop("rule-id", c.ID), prop("rule-digest", c.Digest), prop("severity", string(c.Severity))}, Subjects: once(subjects[c.ID])}
+		o.byCheck[c.ID] = one.UUID
 		out = append(out, one)
 	}
-	twice := map[string]int{}
 	for i := range o.Findings {
 		f := &o.Findings[i]
-		twice[f.Fingerprint]++
-		one := o.observe(f, twice[f.Fingerprint])
-		o.byCheck[f.Check] = append(o.byCheck[f.Check], oscalRelated{one.UUID})
-		o.byFinding[f.Fingerprint] = oscalRelated{one.UUID}
+		one := o.observe(f, len(o.byFinding[f.Fingerprint])+1)
+		o.byFinding[f.Fingerprint] = append(o.byFinding[f.Fingerprint], oscalRelated{one.UUID})
+		if f.Exemption != nil {
+			if risk := (oscalRelatedRisk{riskID(*f.Exemption)}); !slices.Contains(o.risksOf[f.Check], risk) {
+				o.risksOf[f.Check] = append(o.risksOf[f.Check], risk)
+			}
+		}
 		out = append(out, one)
 	}
 	return out
@@ -141,6 +158,9 @@ func (o *oscalWriter) observe(f *Finding, nth int) oscalObservation {
 	one := oscalObservation{UUID: oscalID("finding", f.Fingerprint, fmt.Sprint(nth)), Title: f.Check, Description: oscalLine(f.Message), Methods: []string{"TEST"},
 		Types: []string{"finding"}, Collected: o.at, Remarks: oscalLine(f.Remedy),
 		Props: []oscalProp{prop("rule-id", f.Check), prop("result", result), prop("severity", string(f.Severity)), prop("fingerprint", f.Fingerprint)}}
+	if check := o.byCheck[f.Check]; check != "" {
+		one.Links = []oscalLink{{Href: "#" + check, Rel: "check"}}
+	}
 	if f.Field != "" {
 		one.Props = append(one.Props, prop("field", f.Field))
 	}
@@ -166,10 +186,14 @@ func (o *oscalWriter) risks() []oscalRisk {
 				risk.Props = append(risk.Props, prop(p.Name, p.Value))
 			}
 		}
+		var exempt []string
 		for i := range o.Findings {
 			if x := o.Findings[i].Exemption; x != nil && x.Namespace == e.Namespace && x.Name == e.Name {
-				risk.Related = append(risk.Related, o.byFinding[o.Findings[i].Fingerprint])
+				exempt = append(exempt, o.Findings[i].Fingerprint)
 			}
+		}
+		for _, f := range once(exempt) {
+			risk.Related = append(risk.Related, o.byFinding[f]...)
 		}
 		out = append(out, risk)
 	}
@@ -208,18 +232,33 @@ func (o *oscalWriter) findingsOf(f *Framework) []oscalFinding {
 		one.Target.Type, one.Target.ID = "objective-id", controlID(f.ID, c.ID, c.OSCAL)+"_obj"
 		one.Target.Status.State, one.Target.Status.Reason = oscalState(c.State)
 		for _, check := range c.Checks {
-			one.Related = append(one.Related, o.byCheck[check]...)
-		}
-		for i := range o.Findings {
-			x := &o.Findings[i]
-			if x.Exemption == nil || !slices.Contains(c.Checks, x.Check) {
-				continue
+			if id := o.byCheck[check]; id != "" {
+				one.Related = append(one.Related, oscalRelated{id})
 			}
-			if risk := (oscalRelatedRisk{riskID(*x.Exemption)}); !slices.Contains(one.Risks, risk) {
-				one.Risks = append(one.Risks, risk)
-			}
+			one.Risks = append(one.Risks, o.risksOf[check]...)
 		}
+		one.Risks = once(one.Risks)
+		var found []oscalRelated
+		for _, f := range once(c.Findings) {
+			found = append(found, o.byFinding[f]...)
+		}
+		if len(found) > mostRelated {
+			one.Remarks += fmt.Sprintf(" Of %d observations of what was found the %d of the worst are named here. Those of the checks name all objects, and what was found links to them.", len(found), mostRelated)
+		}
+		one.Related = append(one.Related, found[:min(len(found), mostRelated)]...)
 		out = append(out, one)
+	}
+	return out
+}
+
+// once is each of a list, where it is first.
+func once[T comparable](list []T) []T {
+	var out []T
+	seen := map[T]bool{}
+	for _, one := range list {
+		if !seen[one] {
+			out, seen[one] = append(out, one), true
+		}
 	}
 	return out
 }

@@ -88,6 +88,7 @@ type oscalObservation struct {
 	Title       string         `json:"title"`
 	Description string         `json:"description"`
 	Props       []oscalProp    `json:"props,omitempty"`
+	Links       []oscalLink    `json:"links,omitempty"`
 	Methods     []string       `json:"methods"`
 	Types       []string       `json:"types"`
 	Subjects    []oscalSubject `json:"subjects,omitempty"`
@@ -95,6 +96,11 @@ type oscalObservation struct {
 	Collected   string         `json:"collected"`
 	Expires     string         `json:"expires,omitempty"`
 	Remarks     string         `json:"remarks,omitempty"`
+}
+
+type oscalLink struct {
+	Href string `json:"href"`
+	Rel  string `json:"rel"`
 }
 
 type oscalProof struct {

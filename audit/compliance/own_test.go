@@ -1,9 +1,11 @@
 package compliance_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -227,11 +229,13 @@ func TestHostileNames(t *testing.T) {
 }
 
 // TestLarge: a mesh with many findings makes a page that a browser can show, which says what it leaves out, and takes no
-// longer than it should: what is quadratic would take minutes.
+// longer than it should: what is quadratic would take minutes. As OSCAL it is valid, no larger than what is in it, and names
+// for every control that fails what fails.
 func TestLarge(t *testing.T) {
+	const policies = 10_000
 	var text strings.Builder
 	text.WriteString(shop[:strings.Index(shop, "---")])
-	for i := range 4000 {
+	for i := range policies {
 		text.WriteString("---\n" + strings.NewReplacer("NAME", fmt.Sprintf("bad-%d", i), "METHODS", "methods").Replace(shop[strings.Index(shop, "---")+4:len(shop)-4]))
 	}
 	file := filepath.Join(t.TempDir(), "in.yaml")
@@ -239,7 +243,7 @@ func TestLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := made(t, december, file)
-	if len(r.Findings) < 4000 {
+	if len(r.Findings) < policies {
 		t.Fatalf("only %d findings", len(r.Findings))
 	}
 	html := written(t, "html", r)
@@ -249,7 +253,107 @@ func TestLarge(t *testing.T) {
 	if want := fmt.Sprintf("%d more findings, none of them worse, are not on this page", len(r.Findings)-1000); !strings.Contains(html, want) {
 		t.Errorf("the page does not say %q", want)
 	}
-	written(t, "oscal", r)
+	if want := `and 990 more on this page, of <a href="#check-effect_l7-deny-no-op">effect/l7-deny-no-op</a></div>`; !strings.Contains(html, want) {
+		t.Errorf("the page does not say %q", want)
+	}
+	oscal := written(t, "oscal", r)
+	each := len(oscal) / (len(r.Findings) + len(r.Objects))
+	t.Logf("%d findings at %d objects for %d controls: %d bytes as OSCAL, %d for each finding and object", len(r.Findings), len(r.Objects), assessed(r), len(oscal), each)
+	if each > 2<<10 {
+		t.Errorf("as OSCAL each finding and object takes %d bytes", each)
+	}
+	if err := validate(t, oscalSchema(t), oscal); err != nil {
+		t.Error(err)
+	}
+	if want := fmt.Sprintf("Of %d observations of what was found the 100 of the worst are named here", policies); !strings.Contains(oscal, want) {
+		t.Errorf("it does not say %q", want)
+	}
+}
+
+// TestOSCALReaches: from a control every object that fails it can be reached, through the observations of its checks, however
+// many there are, and from what was found its check.
+func TestOSCALReaches(t *testing.T) {
+	var text strings.Builder
+	for i := range 150 {
+		text.WriteString(strings.NewReplacer("NAME", fmt.Sprintf("bad-%d", i), "METHODS", "methods").Replace(shop))
+	}
+	file := filepath.Join(t.TempDir(), "in.yaml")
+	if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := made(t, december, file)
+	type related struct {
+		UUID string `json:"observation-uuid"`
+	}
+	var doc struct {
+		Results struct {
+			Results []struct {
+				Observations []struct {
+					UUID     string
+					Types    []string
+					Links    []struct{ Href string }
+					Subjects []struct {
+						UUID string `json:"subject-uuid"`
+					}
+				}
+				Findings []struct {
+					Title   string
+					Related []related `json:"related-observations"`
+				}
+			}
+		} `json:"assessment-results"`
+	}
+	if err := json.Unmarshal([]byte(written(t, "oscal", r)), &doc); err != nil {
+		t.Fatal(err)
+	}
+	result := doc.Results.Results[0]
+	subjects := map[string][]string{}
+	checks := map[string]bool{}
+	for _, o := range result.Observations {
+		for _, s := range o.Subjects {
+			subjects[o.UUID] = append(subjects[o.UUID], s.UUID)
+		}
+		checks[o.UUID] = o.Types[0] == "control-objective"
+	}
+	for _, o := range result.Observations {
+		if !checks[o.UUID] && (len(o.Links) != 1 || !checks[strings.TrimPrefix(o.Links[0].Href, "#")]) {
+			t.Fatalf("what was found leads to no check: %v", o)
+		}
+	}
+	i := slices.IndexFunc(r.Frameworks[0].Controls, func(c compliance.Control) bool { return c.ID == "AC-3" })
+	want := r.Frameworks[0].Controls[i].Objects.Failed
+	if want != 150 {
+		t.Fatalf("%d objects fail AC-3", want)
+	}
+	for _, f := range result.Findings {
+		if f.Title != "AC-3 not satisfied" {
+			continue
+		}
+		reached, once := map[string]bool{}, map[related]bool{}
+		for _, x := range f.Related {
+			if once[x] {
+				t.Errorf("%s is named twice", x.UUID)
+			}
+			once[x] = true
+			if checks[x.UUID] {
+				for _, s := range subjects[x.UUID] {
+					reached[s] = true
+				}
+			}
+		}
+		if len(reached) != want || len(f.Related) > 300 {
+			t.Errorf("of %d objects that fail AC-3 %d are reached; %d observations are named", want, len(reached), len(f.Related))
+		}
+		return
+	}
+	t.Error("nothing is said of AC-3")
+}
+
+func assessed(r *compliance.Report) (n int) {
+	for _, f := range r.Frameworks {
+		n += f.Totals.Assessed()
+	}
+	return n
 }
 
 // TestSince: a report says since when things are found, and never that they were found later than it was made.

@@ -4,6 +4,7 @@ package ledger
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -35,15 +36,27 @@ type Place struct {
 	Namespace string
 	// Open are the findings that there are, the worst first; Resolved those that there are no more, the latest first.
 	Open, Resolved []Record
+	// Unlisted are findings of which little is known: they were too many to be written down, and since a restart nobody could
+	// look whether they are still there.
+	Unlisted []Unlisted
 	// Passed counts the questions that found nothing, Failed those that could not be answered.
 	Passed, Failed int
 	// seen is since when what is found has been found, by Key.
 	seen map[string]time.Time
 }
 
-// keyLength is how much of a fingerprint tells findings of one namespace apart: of 10,000 two are taken for one another
-// once in 10^11 times.
-const keyLength = 16
+// Unlisted is what is known of a finding that was too many to be written down.
+type Unlisted struct {
+	Key  string
+	Kind string // of the object
+	// As is how it is counted: a word of whoever writes it down.
+	As        string
+	FirstSeen time.Time
+}
+
+// keyLength is how much of a fingerprint tells findings of one namespace apart, 48 bits: of 10,000 two are taken for one another
+// once in five million times, and what is new for one of them once in 10^10 times.
+const keyLength = 12
 
 // Key is a fingerprint, short enough to be kept for many.
 func Key(fingerprint string) string { return fingerprint[:min(len(fingerprint), keyLength)] }
@@ -72,17 +85,44 @@ func New(o Options) *Ledger {
 	return &Ledger{options: o, places: map[string]*Place{}}
 }
 
-// Restore gives back what was known of a namespace before a restart: its records, and since when findings were found that
-// were too many to be recorded, by Key. Call it before the first Update of the namespace.
-func (l *Ledger) Restore(namespace string, open, resolved []Record, seen map[string]time.Time) {
-	p := &Place{Namespace: namespace, Open: open, Resolved: resolved, seen: map[string]time.Time{}}
-	for key, at := range seen {
-		p.seen[key] = at
+// Restore gives back what was known of a namespace before a restart. Where that can only be read after the first Update, what is found
+// is as old as it was known to be, and what is not found counts as gone with the next Update.
+func (l *Ledger) Restore(p *Place) {
+	p.seen = map[string]time.Time{}
+	for _, u := range p.Unlisted {
+		p.seen[u.Key] = u.FirstSeen
 	}
-	for _, r := range open {
+	for _, r := range p.Open {
 		p.seen[Key(r.Fingerprint)] = r.FirstSeen
 	}
-	l.places[namespace] = p
+	if is := l.places[p.Namespace]; is != nil {
+		is.age(p)
+		return
+	}
+	l.places[p.Namespace] = p
+}
+
+// age enters what was known before.
+func (p *Place) age(before *Place) {
+	found := maps.Clone(p.seen)
+	for i := range p.Open {
+		r := &p.Open[i]
+		if at, known := before.seen[Key(r.Fingerprint)]; known && at.Before(r.FirstSeen) {
+			r.FirstSeen = at
+		}
+		p.seen[Key(r.Fingerprint)] = r.FirstSeen
+	}
+	for _, r := range before.Open {
+		if _, known := found[Key(r.Fingerprint)]; !known {
+			p.Open, p.seen[Key(r.Fingerprint)] = append(p.Open, r), r.FirstSeen
+		}
+	}
+	for _, u := range before.Unlisted {
+		if _, known := found[u.Key]; !known {
+			p.Unlisted, p.seen[u.Key] = append(p.Unlisted, u), u.FirstSeen
+		}
+	}
+	p.Resolved = append(p.Resolved, before.Resolved...)
 }
 
 // Found is what was found in a namespace.
@@ -93,8 +133,9 @@ type Found struct {
 	Unread map[string]bool
 }
 
-// Update takes in what is found in a namespace now, and returns what is new and what is gone since the last time. A clock that
-// went backwards makes no finding older than it was known to be, nor resolved before it was seen.
+// Update takes in what is found in a namespace now, and returns what is new and what is gone since the last time. Of something gone
+// that was known by its Key alone, a Record has no check and no name. A clock that went backwards makes no finding older than it
+// was known to be, nor resolved before it was seen.
 func (l *Ledger) Update(namespace string, found Found, now time.Time) (place *Place, fresh, gone []Record) {
 	was := l.places[namespace]
 	if was == nil {
@@ -113,31 +154,66 @@ func (l *Ledger) Update(namespace string, found Found, now time.Time) (place *Pl
 		}
 		is.seen[Key(r.Fingerprint)] = first
 	}
-	told := map[string]bool{}
-	for _, r := range was.Open {
-		if _, still := is.seen[Key(r.Fingerprint)]; still || told[r.Fingerprint] {
-			continue
-		}
-		if found.Unread[r.Object.Kind] {
-			is.Open, is.seen[Key(r.Fingerprint)] = append(is.Open, r), was.seen[Key(r.Fingerprint)]
-			continue
-		}
-		told[r.Fingerprint] = true
-		r.LastSeen = later(r.FirstSeen, r.LastSeen)
-		r.ResolvedAt = later(r.LastSeen, now)
-		gone = append(gone, r)
-	}
+	gone = append(is.listed(was, found.Unread, now), is.unlisted(was, found.Unread, now)...)
 	slices.SortStableFunc(is.Open, func(a, b Record) int { return policies.CompareFindings(a.Finding, b.Finding) })
 	is.Resolved = l.resolved(gone, was.Resolved, is, now)
 	l.places[namespace] = is
 	return is, fresh, gone
 }
 
+// listed goes on with what was found before and is not found now: in objects of kinds that cannot be read it stands, and the rest is
+// gone.
+func (p *Place) listed(was *Place, unread map[string]bool, now time.Time) (gone []Record) {
+	told := map[string]bool{}
+	var stands []Record
+	for _, r := range was.Open {
+		_, still := p.seen[Key(r.Fingerprint)]
+		switch {
+		case still || told[r.Fingerprint]:
+		case unread[r.Object.Kind]:
+			stands = append(stands, r)
+		default:
+			told[r.Fingerprint] = true
+			r.LastSeen = later(r.FirstSeen, r.LastSeen)
+			r.ResolvedAt = later(r.LastSeen, now)
+			gone = append(gone, r)
+		}
+	}
+	for _, r := range stands {
+		p.seen[Key(r.Fingerprint)] = r.FirstSeen
+	}
+	p.Open = append(p.Open, stands...)
+	return gone
+}
+
+// unlisted goes on with what little is known of findings that were not written down: those that were found again are known now, those
+// of kinds that cannot be read stand, and the rest is gone. Of these a Record has the Key for a fingerprint, and no check.
+func (p *Place) unlisted(was *Place, unread map[string]bool, now time.Time) (gone []Record) {
+	told := map[string]bool{}
+	for _, u := range was.Unlisted {
+		_, again := p.seen[u.Key]
+		switch {
+		case again || told[u.Key]:
+		case unread[u.Kind]:
+			p.Unlisted = append(p.Unlisted, u)
+		default:
+			told[u.Key] = true
+			r := Record{Fingerprint: u.Key, FirstSeen: u.FirstSeen, LastSeen: u.FirstSeen, ResolvedAt: later(u.FirstSeen, now)}
+			r.Object.Kind, r.Object.Namespace = u.Kind, p.Namespace
+			gone = append(gone, r)
+		}
+	}
+	for _, u := range p.Unlisted {
+		p.seen[u.Key] = u.FirstSeen
+	}
+	return gone
+}
+
 // resolved is what is told of what there is no more: not what has come back, and neither for long nor many.
 func (l *Ledger) resolved(gone, before []Record, is *Place, now time.Time) []Record {
 	out := slices.DeleteFunc(slices.Concat(gone, before), func(r Record) bool {
 		_, back := is.seen[Key(r.Fingerprint)]
-		return back || now.Sub(r.ResolvedAt) > l.options.Retain
+		return back || r.Check == "" || now.Sub(r.ResolvedAt) > l.options.Retain
 	})
 	slices.SortStableFunc(out, func(a, b Record) int {
 		return cmp.Or(b.ResolvedAt.Compare(a.ResolvedAt), strings.Compare(a.Fingerprint, b.Fingerprint))

@@ -67,9 +67,64 @@ func TestRestore(t *testing.T) {
 	p, _, _ := before.Update("shop", found("a", "b"), monday)
 	cut := p.Open[1]
 	after := New(Options{})
-	after.Restore("shop", p.Open[:1], nil, map[string]time.Time{Key(cut.Fingerprint): cut.FirstSeen})
+	after.Restore(&Place{Namespace: "shop", Open: p.Open[:1], Unlisted: []Unlisted{unlisted(cut)}})
 	p, fresh, gone := after.Update("shop", found("b", "c"), monday.AddDate(0, 0, 3))
 	if diff := cmp.Diff([][]string{{"b 0 3 -", "c 3 3 -"}, {"c 3 3 -"}, {"a 0 0 3"}}, [][]string{names(p.Open), names(fresh), names(gone)}); diff != "" {
 		t.Errorf("open, new, gone (-want +got):\n%s", diff)
+	}
+	if len(p.Unlisted) > 0 {
+		t.Errorf("what was found again is known by its key alone: %v", p.Unlisted)
+	}
+}
+
+// TestRestoreLate: what could not be read at first, because nobody had given the right to, makes older what was found meanwhile, and
+// what is not found any more is gone.
+func TestRestoreLate(t *testing.T) {
+	before := New(Options{})
+	p, _, _ := before.Update("shop", found("a", "b", "c", "d"), monday)
+	stored := &Place{Namespace: "shop", Open: p.Open[:2], Unlisted: []Unlisted{unlisted(p.Open[2]), unlisted(p.Open[3])}}
+	after := New(Options{})
+	after.Update("shop", found("a", "c", "e"), monday.AddDate(0, 0, 3))
+	after.Restore(stored)
+	p, fresh, gone := after.Update("shop", found("a", "c", "e"), monday.AddDate(0, 0, 4))
+	if diff := cmp.Diff([][]string{{"a 0 4 -", "c 0 4 -", "e 3 4 -"}, {}, {"b 0 0 4", " 0 0 4"}}, [][]string{names(p.Open), names(fresh), names(gone)}); diff != "" {
+		t.Errorf("open, new, gone (-want +got):\n%s", diff)
+	}
+}
+
+func unlisted(r Record) Unlisted {
+	return Unlisted{Key: Key(r.Fingerprint), Kind: r.Object.Kind, As: "fail", FirstSeen: r.FirstSeen}
+}
+
+// TestUnread: what was found in objects of a kind that cannot be read stands, also that of which no more is known than a key, and also
+// where two findings are alike; when it can be read, what is not found is gone, and of what is only known by its key that is told too.
+func TestUnread(t *testing.T) {
+	day := func(n int) time.Time { return monday.AddDate(0, 0, n) }
+	all := New(Options{})
+	whole, _, _ := all.Update("shop", found("a", "a", "b", "c"), monday)
+	l := New(Options{})
+	l.Restore(&Place{Namespace: "shop", Open: whole.Open[:2], Unlisted: []Unlisted{unlisted(whole.Open[2]), unlisted(whole.Open[3]), unlisted(whole.Open[3])}})
+	blind := Found{Unread: map[string]bool{"AuthorizationPolicy": true}}
+	for n := range 2 {
+		p, fresh, gone := l.Update("shop", blind, day(n+1))
+		if len(p.Open) != 2 || len(p.Unlisted) != 3 || len(fresh)+len(gone) > 0 {
+			t.Fatalf("while it cannot be read: %d stand, %d of which little is known; %d are new, %d gone", len(p.Open), len(p.Unlisted), len(fresh), len(gone))
+		}
+	}
+	if at, known := l.Since(whole.Open[3].Fingerprint); !known || !at.Equal(monday) {
+		t.Errorf("c is known %v, since %s", known, at)
+	}
+	p, fresh, gone := l.Update("shop", found("b", "d"), day(4))
+	if diff := cmp.Diff([][]string{{"b 0 4 -", "d 4 4 -"}, {"d 4 4 -"}, {"a 0 0 4", " 0 0 4"}, {"a 0 0 4"}},
+		[][]string{names(p.Open), names(fresh), names(gone), names(p.Resolved)}); diff != "" {
+		t.Errorf("open, new, gone, told as resolved (-want +got):\n%s", diff)
+	}
+	if last := gone[1]; last.Fingerprint != Key(whole.Open[3].Fingerprint) || last.Object.Kind != "AuthorizationPolicy" || len(p.Unlisted) > 0 {
+		t.Errorf("of what was known by its key alone is told %+v; %d are left", last, len(p.Unlisted))
+	}
+	l = New(Options{})
+	l.Restore(&Place{Namespace: "shop", Unlisted: []Unlisted{unlisted(whole.Open[3])}})
+	if _, _, gone := l.Update("shop", Found{Unread: map[string]bool{"Service": true}}, day(5)); len(gone) != 1 {
+		t.Errorf("another kind cannot be read, and %d are gone", len(gone))
 	}
 }

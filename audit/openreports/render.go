@@ -10,7 +10,6 @@ package openreports
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -67,6 +66,7 @@ const (
 	countOf     = annotations + "results"    // how many there are, to see that nobody has changed them
 	leftOut     = annotations + "left-out"   // for people: how many results are not in the object
 	sinceOf     = annotations + "first-seen" // of those
+	unseenOf    = annotations + "unread"     // for people: that not everything could be looked at
 )
 
 // DefaultMaxBytes is how large an object may become as JSON.
@@ -79,8 +79,10 @@ type Options struct {
 	MaxBytes int
 	// Owner, where it is set, takes the objects along when it goes.
 	Owner *metav1.OwnerReference
-	// Checks are those whose controls are named with their results.
-	Checks []*policies.Check
+	// Checks are those whose controls are named with their results, as they are when something is rendered; nil for none.
+	Checks func() []*policies.Check
+	// Unseen is what could not be looked at.
+	Unseen Unseen
 }
 
 // Render is the object for a place. It is the same for the same place: nothing in it says when it was made.
@@ -94,21 +96,23 @@ func Render(p *ledger.Place, o Options) *unstructured.Unstructured {
 		r.OwnerReferences = []metav1.OwnerReference{*o.Owner}
 	}
 	controls := map[string]policies.Controls{}
-	for _, c := range o.Checks {
-		controls[c.ID] = c.Controls
+	if o.Checks != nil {
+		for _, c := range o.Checks() {
+			controls[c.ID] = c.Controls
+		}
 	}
-	cut := fill(&r, p, controls, o.MaxBytes)
-	r.Annotations = map[string]string{countOf: fmt.Sprint(len(r.Results))}
-	if len(cut) > 0 {
-		r.Annotations[sinceOf] = since(cut, maxSince(o.MaxBytes))
-		r.Annotations[leftOut] = fmt.Sprintf("%d of %d findings are not listed: the object would be larger than %d bytes. The totals count them.", len(cut), len(p.Open), o.MaxBytes)
-	}
+	r.Annotations = map[string]string{}
+	fill(&r, p, controls, o)
+	r.Annotations[countOf] = fmt.Sprint(len(r.Results))
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&r)
 	if err != nil {
 		panic("openreports: a report cannot be converted: " + err.Error())
 	}
 	out := &unstructured.Unstructured{Object: content}
 	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")
+	if results, ok := content["results"].([]any); ok && !o.Unseen.None() {
+		delete(results[0].(map[string]any), "timestamp") // nobody knows since when
+	}
 	if o.API == PolicyReport {
 		delete(content, "source")
 	}
@@ -118,9 +122,6 @@ func Render(p *ledger.Place, o Options) *unstructured.Unstructured {
 	}
 	sum := sha256.Sum256(data)
 	a := out.GetAnnotations()
-	if a == nil {
-		a = map[string]string{}
-	}
 	a[digestOf] = "sha256:" + hex.EncodeToString(sum[:])
 	out.SetAnnotations(a)
 	return out
@@ -129,8 +130,8 @@ func Render(p *ledger.Place, o Options) *unstructured.Unstructured {
 // Summary are the exact totals of a place.
 func Summary(p *ledger.Place) openreports.ReportSummary {
 	s := openreports.ReportSummary{Pass: p.Passed, Error: p.Failed}
-	for i := range p.Open {
-		switch resultOf(&p.Open[i]) {
+	count := func(result openreports.Result) {
+		switch result {
 		case "fail":
 			s.Fail++
 		case "warn":
@@ -138,6 +139,12 @@ func Summary(p *ledger.Place) openreports.ReportSummary {
 		case "skip":
 			s.Skip++
 		}
+	}
+	for i := range p.Open {
+		count(resultOf(&p.Open[i]))
+	}
+	for _, u := range p.Unlisted {
+		count(openreports.Result(u.As))
 	}
 	return s
 }
@@ -155,28 +162,45 @@ func resultOf(r *ledger.Record) openreports.Result {
 	return "fail"
 }
 
-// fill enters as many results as fit, first what there is and then what there is no more, and returns what did not fit of
-// the former.
-func fill(r *openreports.Report, p *ledger.Place, controls map[string]policies.Controls, most int) []ledger.Record {
+// fill enters what could not be looked at, then as many results as fit, first what there is and then what there is no more, and
+// notes of the rest of what there is since when it is there.
+func fill(r *openreports.Report, p *ledger.Place, controls map[string]policies.Controls, o Options) {
 	const envelope = 4 << 10 // metadata, totals, and what an API server adds
+	room := o.MaxBytes - envelope
+	if !o.Unseen.None() {
+		one := o.Unseen.result()
+		r.Results = append(r.Results, one)
+		r.Summary.Error++
+		r.Annotations[unseenOf] = one.Description
+		room -= 2 * sizeOf(one)
+	}
 	results := make([]openreports.ReportResult, len(p.Open))
 	sizes := make([]int, len(p.Open))
-	total := 0
+	rest := slices.Clone(p.Unlisted)
+	total := len(encodeSince(rest))
 	for i := range p.Open {
 		results[i] = result(&p.Open[i], controls[p.Open[i].Check])
 		sizes[i] = sizeOf(results[i])
 		total += sizes[i]
+		rest = append(rest, unlisted(&p.Open[i]))
 	}
-	room := most - envelope
+	n, used := len(results), total
 	if total > room {
-		room -= min(maxSince(most), sinceSize(len(p.Open)))
+		reserved := min(maxSince(room), len(encodeSince(rest)))
+		for n, used = 0, 0; n < len(results) && used+sizes[n] <= room-reserved; n++ {
+			used += sizes[n]
+		}
 	}
-	n, used := 0, 0
-	for n < len(results) && used+sizes[n] <= room {
-		used += sizes[n]
-		n++
+	r.Results = append(r.Results, results[:n]...)
+	if rest = append(rest[:len(p.Unlisted)], rest[len(p.Unlisted)+n:]...); len(rest) > 0 {
+		text, lost := fitSince(rest, min(maxSince(room), room-used))
+		used += len(text)
+		r.Annotations[sinceOf] = text
+		r.Annotations[leftOut] = fmt.Sprintf("%d of %d findings are not listed: the object would be larger than %d bytes. The totals count them.", len(rest), len(p.Open)+len(p.Unlisted), o.MaxBytes)
+		if lost > 0 {
+			r.Annotations[leftOut] += fmt.Sprintf(" Of %d of these there is no room either to say since when they are there: they count as new after a restart of waywarden.", lost)
+		}
 	}
-	r.Results = results[:n]
 	for i := range p.Resolved {
 		one := result(&p.Resolved[i], controls[p.Resolved[i].Check])
 		if used += sizeOf(one); used > room {
@@ -184,7 +208,6 @@ func fill(r *openreports.Report, p *ledger.Place, controls map[string]policies.C
 		}
 		r.Results = append(r.Results, one)
 	}
-	return p.Open[n:]
 }
 
 func sizeOf(r openreports.ReportResult) int {
@@ -214,6 +237,8 @@ const (
 	keyField       = "field"
 	keyAction      = "action"
 	keyVerdict     = "verdict"
+	keyRemedy      = "remedy"
+	keyNote        = "note"
 )
 
 func result(r *ledger.Record, controls policies.Controls) openreports.ReportResult {
@@ -226,7 +251,7 @@ func result(r *ledger.Record, controls policies.Controls) openreports.ReportResu
 		out.Properties[keyLastSeen], out.Properties[keyResolvedAt] = moment(r.LastSeen), moment(r.ResolvedAt)
 		return out
 	}
-	for key, value := range map[string]string{keyField: r.Field, keyVerdict: string(r.Verdict), "remedy": cutText(r.Remedy), "note": cutText(r.Note)} {
+	for key, value := range map[string]string{keyField: r.Field, keyVerdict: string(r.Verdict), keyRemedy: cutText(r.Remedy), keyNote: cutText(r.Note)} {
 		if value != "" {
 			out.Properties[key] = value
 		}
@@ -238,38 +263,3 @@ func result(r *ledger.Record, controls policies.Controls) openreports.ReportResu
 }
 
 func moment(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-// keyBytes is a Key in bytes.
-const keyBytes = 8
-
-// maxSince is how many bytes of an object may say since when what is left out is there: of 256 KiB enough for 10,000.
-func maxSince(most int) int { return most * 15 / 32 }
-
-// moments is room for when findings were first seen, which are not many.
-const moments = 2 << 10
-
-// sinceSize is how many bytes since takes for n findings.
-func sinceSize(n int) int { return n*keyBytes*4/3 + moments }
-
-// since says of findings since when they are there: for each moment, in base64, the keys of what was first seen then. Those
-// that do not fit, the least severe, will be taken for new after a restart.
-func since(records []ledger.Record, most int) string {
-	at := map[string][]byte{}
-	for i, r := range records {
-		if sinceSize(i+1) > most {
-			break
-		}
-		key, err := hex.DecodeString(ledger.Key(r.Fingerprint))
-		if err != nil {
-			continue // it is no fingerprint of ours
-		}
-		when := moment(r.FirstSeen)
-		at[when] = append(at[when], key...)
-	}
-	var parts []string
-	for when, keys := range at {
-		parts = append(parts, when+"="+base64.StdEncoding.EncodeToString(keys))
-	}
-	slices.Sort(parts)
-	return strings.Join(parts, " ")
-}

@@ -1,10 +1,7 @@
 package openreports
 
 import (
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
-	"strings"
 	"time"
 
 	openreports "github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
@@ -17,24 +14,32 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// Restore reads what Render has written. What somebody else has put into the object is passed over; the error is for one that
-// is no report at all.
-func Restore(u *unstructured.Unstructured) (open, resolved []ledger.Record, seen map[string]time.Time, err error) {
+// Restore reads what Render has written. What somebody else has put into the object is passed over; the error is for what could not
+// be read, and the Place is nil for an object that is no report at all.
+func Restore(u *unstructured.Unstructured) (*ledger.Place, error) {
 	var r openreports.Report
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &r); err != nil {
-		return nil, nil, nil, fmt.Errorf("read %s %s/%s: %w", u.GetKind(), u.GetNamespace(), u.GetName(), err)
+		return nil, fmt.Errorf("read %s %s/%s: %w", u.GetKind(), u.GetNamespace(), u.GetName(), err)
 	}
+	p := &ledger.Place{Namespace: u.GetNamespace(), Passed: r.Summary.Pass, Failed: r.Summary.Error}
 	for i := range r.Results {
+		if r.Results[i].Source == Source && r.Results[i].Policy == PolicyUnseen {
+			p.Failed--
+		}
 		record, ok := recordOf(&r.Results[i])
 		switch {
 		case !ok:
 		case record.ResolvedAt.IsZero():
-			open = append(open, record)
+			p.Open = append(p.Open, record)
 		default:
-			resolved = append(resolved, record)
+			p.Resolved = append(p.Resolved, record)
 		}
 	}
-	return open, resolved, sinceIn(r.Annotations[sinceOf]), nil
+	var err error
+	if p.Unlisted, err = decodeSince(r.Annotations[sinceOf]); err != nil {
+		err = fmt.Errorf("read %s %s/%s: %w", u.GetKind(), u.GetNamespace(), u.GetName(), err)
+	}
+	return p, err
 }
 
 func recordOf(r *openreports.ReportResult) (out ledger.Record, ok bool) {
@@ -43,9 +48,9 @@ func recordOf(r *openreports.ReportResult) (out ledger.Record, ok bool) {
 		return out, false
 	}
 	s := r.Subjects[0]
-	out = ledger.Record{Fingerprint: r.Properties[keyFingerprint], Action: v1alpha1.Action(r.Properties[keyAction]), FirstSeen: first, LastSeen: first}
+	out = ledger.Record{Fingerprint: r.Properties[keyFingerprint], Action: v1alpha1.Action(r.Properties[keyAction]), Note: r.Properties[keyNote], FirstSeen: first, LastSeen: first}
 	out.Finding = policies.Finding{Check: r.Policy, Severity: policies.Severity(r.Severity), Message: r.Description, Field: r.Properties[keyField],
-		Verdict: policies.Verdict(r.Properties[keyVerdict]), Exempt: r.Result == "skip",
+		Remedy: r.Properties[keyRemedy], Verdict: policies.Verdict(r.Properties[keyVerdict]), Exempt: r.Result == "skip",
 		Object: mesh.Ref{APIVersion: s.APIVersion, Kind: s.Kind, Namespace: s.Namespace, Name: s.Name}}
 	if text := r.Properties[keyResolvedAt]; text != "" {
 		if out.ResolvedAt, err = time.Parse(time.RFC3339, text); err != nil {
@@ -56,23 +61,4 @@ func recordOf(r *openreports.ReportResult) (out ledger.Record, ok bool) {
 		}
 	}
 	return out, true
-}
-
-func sinceIn(text string) map[string]time.Time {
-	out := map[string]time.Time{}
-	for _, part := range strings.Fields(text) {
-		when, keys, _ := strings.Cut(part, "=")
-		at, err := time.Parse(time.RFC3339, when)
-		if err != nil {
-			continue
-		}
-		data, err := base64.StdEncoding.DecodeString(keys)
-		if err != nil {
-			continue
-		}
-		for ; len(data) >= keyBytes; data = data[keyBytes:] {
-			out[hex.EncodeToString(data[:keyBytes])] = at
-		}
-	}
-	return out
 }

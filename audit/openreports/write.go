@@ -82,12 +82,13 @@ func (w *Writer) Restore(ctx context.Context, l *ledger.Ledger) (unread, err err
 	}
 	var wrong []error
 	for i := range stored {
-		open, resolved, seen, err := Restore(&stored[i])
+		p, err := Restore(&stored[i])
 		if err != nil {
 			wrong = append(wrong, err)
-			continue
 		}
-		l.Restore(stored[i].GetNamespace(), open, resolved, seen)
+		if p != nil {
+			l.Restore(p)
+		}
 	}
 	w.note(stored)
 	return errors.Join(wrong...), nil
@@ -166,11 +167,13 @@ const smallest = 8 << 10
 
 // Write writes the object for a place if it is not what is stored already; one of which there is nothing to say is deleted.
 // An object that the API server refuses for its size is written with fewer results. ErrNotServed is that the CRDs are gone.
-func (w *Writer) Write(ctx context.Context, p *ledger.Place) (Outcome, error) {
-	if len(p.Open)+len(p.Resolved)+p.Failed+p.Passed == 0 {
+func (w *Writer) Write(ctx context.Context, p *ledger.Place, unseen Unseen) (Outcome, error) {
+	// What could not be looked at is always told somewhere: in the object for what lies in no namespace.
+	if len(p.Open)+len(p.Resolved)+len(p.Unlisted)+p.Failed+p.Passed == 0 && (p.Namespace != "" || unseen.None()) {
 		return w.delete(ctx, p.Namespace)
 	}
 	o := w.options
+	o.Unseen = unseen
 	if o.MaxBytes <= 0 {
 		o.MaxBytes = DefaultMaxBytes
 	}

@@ -58,8 +58,8 @@ waywarden checks list 'effect/*' -o json
 # a component definition of OSCAL: which controls each check is evidence for
 waywarden checks list -o oscal > waywarden-component.json`),
 		ValidArgsFunction: completeChecks,
-		RunE: func(_ *cobra.Command, globs []string) error {
-			known, err := sets.checks()
+		RunE: func(cmd *cobra.Command, globs []string) error {
+			known, err := sets.checks(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -86,7 +86,7 @@ waywarden checks list -o oscal > waywarden-component.json`),
 		},
 	}
 	output.add(cmd)
-	sets.addFolders(cmd)
+	sets.addSources(cmd)
 	return cmd
 }
 
@@ -100,8 +100,8 @@ func newChecksExplain(e *env) *cobra.Command {
 waywarden checks explain effect/l7-deny-no-op`),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeChecks,
-		RunE: func(_ *cobra.Command, args []string) error {
-			known, err := sets.checks()
+		RunE: func(cmd *cobra.Command, args []string) error {
+			known, err := sets.checks(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -121,7 +121,7 @@ waywarden checks explain effect/l7-deny-no-op`),
 		},
 	}
 	output.add(cmd)
-	sets.addFolders(cmd)
+	sets.addSources(cmd)
 	return cmd
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/audit/report"
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -19,6 +20,7 @@ type explain struct {
 	*input
 	output outputFlag
 	files  []string
+	rulesets
 }
 
 func newExplain(e *env) *cobra.Command {
@@ -51,8 +53,9 @@ waywarden explain gateway waypoint -n shop`),
 			return x.complete(cmd.Context(), e, args, word)
 		},
 	}
-	x.addFlags(cmd, "the object's namespace")
+	x.input.addFlags(cmd, "the object's namespace")
 	x.output.add(cmd)
+	x.rulesets.addFlags(cmd)
 	cmd.Flags().StringArrayVarP(&x.files, "filename", "f", nil, "a file, a folder, or - for standard input; can be repeated (default: the cluster)")
 	return cmd
 }
@@ -113,6 +116,11 @@ func (x *explain) run(ctx context.Context, e *env, args []string) error {
 			want.namespace = ""
 		}
 	}
+	known, _, err := x.asked(ctx, nil, x.packs(ctx, e, &found, policies.Checks())...)
+	if err != nil {
+		p.end()
+		return err
+	}
 	p.to("judging")
 	x.mesh.Unread = found.Hidden()
 	s := mesh.New(x.mesh, found.Objects...)
@@ -124,7 +132,9 @@ func (x *explain) run(ctx context.Context, e *env, args []string) error {
 		}
 		return err
 	}
-	explanation := audit.Explain(found.Inventory, s, o, x.rules(e))
+	rules := x.rules(e)
+	rules.Checks = known
+	explanation := audit.Explain(found.Inventory, s, o, rules)
 	p.end()
 	if err := x.write(e, explanation); err != nil {
 		return failed(fmt.Errorf("write the explanation: %w", err))

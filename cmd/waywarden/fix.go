@@ -26,6 +26,7 @@ type fixing struct {
 	failOn choice
 	write  bool
 	diff   bool
+	rulesets
 }
 
 // stdinName is the file name of standard input, as inventory/manifest has it.
@@ -60,7 +61,7 @@ kustomize build . | waywarden fix - > repaired.yaml`),
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error { return f.run(cmd.Context(), e, paths) },
 	}
-	f.addFlags(cmd, "the namespace of objects that name none")
+	f.input.addFlags(cmd, "the namespace of objects that name none")
 	flags := cmd.Flags()
 	flags.BoolVarP(&f.write, "write", "w", false, "rewrite the files in place")
 	flags.BoolVarP(&f.diff, "diff", "d", false, "print a unified diff")
@@ -68,15 +69,12 @@ kustomize build . | waywarden fix - > repaired.yaml`),
 	mustComplete(cmd, "fail-on", f.failOn.complete)
 	flags.StringArrayVar(&f.globs, "check", nil, "repair only what checks find whose ID matches, as in effect/*; can be repeated")
 	mustComplete(cmd, "check", completeChecks)
+	f.rulesets.addFlags(cmd)
 	return cmd
 }
 
 func (f *fixing) run(ctx context.Context, e *env, paths []string) error {
-	checks, err := selectChecks(policies.Checks(), f.globs)
-	switch {
-	case err != nil:
-		return fmt.Errorf("--check: %w", err)
-	case f.write && slices.Contains(paths, "-"):
+	if f.write && slices.Contains(paths, "-") {
 		return errors.New("-w rewrites files, and standard input is none. Leave out -w, or name files")
 	}
 	files := sources{stdin: e.stdin}
@@ -88,8 +86,13 @@ func (f *fixing) run(ctx context.Context, e *env, paths []string) error {
 		p.end()
 		return err
 	}
+	opts := audit.Options{Mesh: f.mesh, Rules: f.rules(e)}
+	if opts.Known, opts.Checks, err = f.asked(ctx, f.globs, f.packs(ctx, e, &found, policies.Checks())...); err != nil {
+		p.end()
+		return err
+	}
 	p.to("repairing")
-	out, err := repair(found, audit.Options{Mesh: f.mesh, Checks: checks, Rules: f.rules(e)}, &files)
+	out, err := repair(found, opts, &files)
 	p.end()
 	if err != nil {
 		return failed(err)

@@ -39,11 +39,17 @@ func reportObjects(api openreports.API) func(io.Writer, *compliance.Report) erro
 		if _, err := fmt.Fprintf(w, "# %s\n", compliance.Notice); err != nil {
 			return err
 		}
+		o := openreports.Options{API: api, Checks: func() []*policies.Check { return r.Scan().Checks }, Unseen: openreports.Unseen{Kinds: r.Unread}}
+		for _, e := range r.Errors {
+			if e.Object == nil {
+				o.Unseen.Errors = append(o.Unseen.Errors, e.Message)
+			}
+		}
 		for _, p := range audit.Places(r) {
 			if _, err := io.WriteString(w, "---\n"); err != nil {
 				return err
 			}
-			if err := report.YAML(w, openreports.Render(p, openreports.Options{API: api, Checks: r.Scan().Checks}).Object); err != nil {
+			if err := report.YAML(w, openreports.Render(p, o).Object); err != nil {
 				return err
 			}
 		}
@@ -109,25 +115,14 @@ func (r *reportCommand) run(ctx context.Context, e *env, paths []string) error {
 	if r.signKey != "" && r.file == "" {
 		return errors.New("--sign: what is signed is a file. Name it with --out")
 	}
-	known, asked, err := r.asked(nil)
-	if err != nil {
-		return err
-	}
-	if r.input.evidence, err = r.rulesets.evidence.neededBy(asked); err != nil {
-		return err
-	}
-	frames, err := readFrames(r.frameworks, known)
-	if err != nil {
-		return err
-	}
 	now, err := momentOf(e, r.at)
 	if err != nil {
 		return err
 	}
 	r.file = strings.ReplaceAll(r.file, "{time}", now.UTC().Format("20060102T150405Z"))
 	p := e.startProgress("reading")
-	made, err := r.make(ctx, e, p, paths, audit.ReportOptions{Frames: frames, Version: programVersion(), Options: audit.Options{
-		Mesh: r.mesh, Known: known, Checks: asked, Rules: audit.Rules{Now: now, MaxExemption: r.maxExemption}, Progress: p.add}})
+	made, err := r.make(ctx, e, p, paths, audit.ReportOptions{Version: programVersion(), Options: audit.Options{
+		Mesh: r.mesh, Rules: audit.Rules{Now: now, MaxExemption: r.maxExemption}, Progress: p.add}})
 	p.end()
 	if err != nil {
 		return err
@@ -149,6 +144,19 @@ func (r *reportCommand) run(ctx context.Context, e *env, paths []string) error {
 func (r *reportCommand) make(ctx context.Context, e *env, p *progress, paths []string, opts audit.ReportOptions) (*compliance.Report, error) {
 	found, err := r.read(ctx, e, p, paths)
 	if err != nil {
+		return nil, err
+	}
+	if opts.Known, opts.Checks, err = r.asked(ctx, nil, r.packs(ctx, e, &found, policies.Checks())...); err != nil {
+		return nil, err
+	}
+	evidence, err := r.evidence.neededBy(opts.Checks)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.readEvidence(ctx, e, p, &found, evidence); err != nil {
+		return nil, err
+	}
+	if opts.Frames, err = readFrames(r.frameworks, opts.Known); err != nil {
 		return nil, err
 	}
 	p.to("judging")

@@ -16,8 +16,8 @@ import (
 func newRules(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rules",
-		Short: "Write rules in Rego: make, check, test, measure, explain and document them",
-		Long: `Write rules in Rego: make, check, test, measure, explain and document them.
+		Short: "Write rules in Rego: make, check, test, measure, explain, document and ship them",
+		Long: `Write rules in Rego: make, check, test, measure, explain, document and ship them.
 
 A folder of rules holds GROUP/NAME.rego and beside it GROUP/NAME.txtar with its scenarios. Without a folder, the zero-trust
 library that comes with waywarden is meant. docs/writing-rules.md leads through it.`,
@@ -32,11 +32,16 @@ waywarden rules check policies/
 waywarden rules test policies/ --coverage --mutate
 
 # what it says of an object of the cluster, and why
-waywarden rules eval acme/no-latest deployment/cart -n shop --rules policies/`),
+waywarden rules eval acme/no-latest deployment/cart -n shop --rules policies/
+
+# ship it: signed, and by its digest
+waywarden rules bundle policies/ --signing-key release.pem
+waywarden rules push bundle.tar.gz ghcr.io/acme/rules:v1`),
 		Args: onlyCommands,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newRulesNew(e), newRulesCheck(e), newRulesTest(e), newRulesBench(e), newRulesEval(e), newRulesList(e), newRulesExplain(e), newRulesDocs(e), newRulesImport(e))
+	cmd.AddCommand(newRulesNew(e), newRulesCheck(e), newRulesTest(e), newRulesBench(e), newRulesEval(e), newRulesList(e), newRulesExplain(e), newRulesDocs(e), newRulesPack(e), newRulesImport(e),
+		newRulesBundle(e), newRulesPush(e), newRulesPull(e), newRulesVerify(e))
 	return cmd
 }
 

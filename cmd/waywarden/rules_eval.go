@@ -69,11 +69,15 @@ func (x *ruleEval) run(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if x.input.evidence, err = x.reads.neededBy(pack.Checks()); err != nil {
+	evidence, err := x.reads.neededBy(pack.Checks())
+	if err != nil {
 		return err
 	}
 	p := e.startProgress("reading")
 	found, err := x.read(ctx, e, p, x.files)
+	if err == nil {
+		err = x.readEvidence(ctx, e, p, &found, evidence)
+	}
 	p.end()
 	if err != nil {
 		return err

@@ -74,7 +74,7 @@ func (t *ruleTrial) run(ctx context.Context, e *env, args []string) error {
 		return fmt.Errorf("--run: %w", err)
 	}
 	results := trial.Run(pack, trial.Options{Only: only, Updating: t.update})
-	tests, err := trial.RunRego(ctx, pack, only)
+	tests, err := trial.RunRego(ctx, pack, trial.Options{Only: only})
 	if err != nil {
 		return fmt.Errorf("the tests in Rego are refused:\n%w", err)
 	}

@@ -79,24 +79,17 @@ waywarden scan manifests/ --zero-trust --rules policies/rego`),
 }
 
 func (s *scan) run(ctx context.Context, e *env, paths []string) error {
-	known, checks, err := s.asked(s.globs)
-	if err != nil {
-		return err
-	}
-	if len(policies.AboutObjects(checks)) == 0 {
-		return fmt.Errorf("--check: %s asks what a change does, which only admission knows; a scan has nothing to ask it of", checks[0].ID)
-	}
-	if s.input.evidence, err = s.rulesets.evidence.neededBy(checks); err != nil {
-		return err
-	}
-	var baseline report.Baseline
+	var (
+		baseline report.Baseline
+		err      error
+	)
 	if s.baseline != "" {
 		if baseline, err = readBaseline(s.baseline); err != nil {
 			return err
 		}
 	}
 	p := e.startProgress("reading")
-	result, err := s.evaluate(ctx, e, p, audit.Options{Known: known, Checks: checks}, paths)
+	result, err := s.evaluate(ctx, e, p, paths)
 	p.end()
 	if err != nil {
 		return err
@@ -108,9 +101,23 @@ func (s *scan) run(ctx context.Context, e *env, paths []string) error {
 	return end(result.Status(policies.Severity(s.failOn.value)))
 }
 
-func (s *scan) evaluate(ctx context.Context, e *env, p *progress, opts audit.Options, paths []string) (*report.ScanResult, error) {
+func (s *scan) evaluate(ctx context.Context, e *env, p *progress, paths []string) (*report.ScanResult, error) {
 	found, err := s.read(ctx, e, p, paths)
 	if err != nil {
+		return nil, err
+	}
+	var opts audit.Options
+	if opts.Known, opts.Checks, err = s.asked(ctx, s.globs, s.packs(ctx, e, &found, policies.Checks())...); err != nil {
+		return nil, err
+	}
+	if len(policies.AboutObjects(opts.Checks)) == 0 {
+		return nil, fmt.Errorf("--check: %s asks what a change does, which only admission knows; a scan has nothing to ask it of", opts.Checks[0].ID)
+	}
+	evidence, err := s.evidence.neededBy(opts.Checks)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.readEvidence(ctx, e, p, &found, evidence); err != nil {
 		return nil, err
 	}
 	p.to("judging")

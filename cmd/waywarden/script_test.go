@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
@@ -34,7 +36,8 @@ func inDecember() {
 }
 
 // TestScripts runs the command line as people do. `status N command…` runs a command that has to
-// end with that status; `keypair PRIVATE PUBLIC` makes keys; `bigfile NAME BYTES`, `bomb NAME` and `deep NAME DEPTH` make input that no archive should hold;
+// end with that status; `keypair PRIVATE PUBLIC [ecdsa]` makes keys; `registry VAR [NAME:PASSWORD]`
+// starts a registry for images, `login HOST NAME:PASSWORD` does as docker login does, `capture VAR` keeps what a command printed; `bigfile NAME BYTES`, `bomb NAME` and `deep NAME DEPTH` make input that no archive should hold;
 // `apiserver KUBECONFIG [CHANGES]` answers as a recorded API server did, but for the changes.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -46,6 +49,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": wantStatus, "bigfile": bigFile, "bomb": bomb, "deep": deep, "apiserver": apiServer, "keypair": keyPair,
+			"registry": startRegistry, "login": login, "capture": capture,
 		},
 	})
 }
@@ -76,14 +80,41 @@ func bigFile(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func keyPair(ts *testscript.TestScript, _ bool, args []string) {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	ts.Check(err)
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
-	ts.Check(err)
-	open, err := x509.MarshalPKIXPublicKey(public)
-	ts.Check(err)
-	ts.Check(os.WriteFile(ts.MkAbs(args[0]), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
-	ts.Check(os.WriteFile(ts.MkAbs(args[1]), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: open}), 0o644))
+	var private, public []byte
+	if len(args) == 3 {
+		private, public = ecdsaPair(ts)
+	} else {
+		open, secret, err := ed25519.GenerateKey(rand.Reader)
+		ts.Check(err)
+		private, public = inPEM(ts, secret, open)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), private, 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), public, 0o644))
+}
+
+// failer is what a test ends by.
+type failer interface {
+	Fatalf(format string, args ...any)
+}
+
+func ecdsaPair(t failer) (private, public []byte) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return inPEM(t, key, key.Public())
+}
+
+func inPEM(t failer, secret, open any) (private, public []byte) {
+	one, err := x509.MarshalPKCS8PrivateKey(secret)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	other, err := x509.MarshalPKIXPublicKey(open)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: one}), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: other})
 }
 
 func deep(ts *testscript.TestScript, _ bool, args []string) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/waywarden/waywarden/memory"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -25,6 +27,7 @@ type serve struct {
 
 	cert                 choice
 	certDir, certSecret  string
+	registryConfig       string
 	service              string
 	validating, mutating string
 	certDelay            time.Duration
@@ -92,6 +95,7 @@ func (s *serve) addFlags(cmd *cobra.Command) {
 	f.DurationVar(&s.certDelay, "cert-delay", 0, "with --cert self-signed: after how long every API server has seen a change of the CA; 0 for 5 minutes")
 	f.StringVar(&s.clientCA, "client-ca", "", "answer only callers with a certificate of the CA in this file, which the API server has to be given; empty: everybody who reaches the port")
 	f.StringVar(&s.clientName, "client-name", "", "with --client-ca: the common name, or a DNS name, of the certificate; empty for any")
+	f.StringVar(&s.registryConfig, "registry-config", "", "the credentials for registries from which RulePacks fetch bundles, as docker login writes them; read whenever one is asked")
 	f.StringVar(&s.service, "service", "waywarden", "the Service by which the API server calls the webhooks, or their host where it calls a URL")
 	f.StringVar(&s.validating, "validating-config", "waywarden", "the ValidatingWebhookConfiguration")
 	f.StringVar(&s.mutating, "mutating-config", "waywarden", "the MutatingWebhookConfiguration")
@@ -124,15 +128,17 @@ func (s *serve) run(ctx context.Context, e *env) error {
 	handler := slog.NewJSONHandler(e.stderr, &slog.HandlerOptions{Level: s.level()})
 	logger := logr.FromSlogHandler(handler)
 	ctrl.SetLogger(logger)
-	limitMemory(slog.New(handler), e.getenv)
+	limits := memory.Limit(slog.New(handler), e.getenv)
+	defer limits.Stop()
 	spans, err := startTracing(ctx, e.getenv)
 	if err != nil {
 		return failed(err)
 	}
-	server, err := s.server(cfg, slog.New(handler), e.now, spans)
+	server, err := s.server(ctx, cfg, slog.New(handler), e.now, spans)
 	if err != nil {
 		return failed(err)
 	}
+	server.memory = limits
 	if err := errors.Join(server.run(ctx), spans.stop(context.WithoutCancel(ctx))); err != nil {
 		return failed(err)
 	}
@@ -147,6 +153,9 @@ func (s *serve) validate() error {
 		if _, ok := mesh.ParseVersion(s.istioVersion); !ok {
 			return fmt.Errorf("--istio-version: %q is not a version such as 1.30 or 1.31.1", s.istioVersion)
 		}
+	}
+	if i := slices.IndexFunc(s.sources, func(source string) bool { _, is := inRegistry(source); return is }); i >= 0 {
+		return fmt.Errorf("--rules %s: Waywarden does not wait for a registry before it serves. Name the bundle in a RulePack, as spec.oci", s.sources[i])
 	}
 	if _, _, err := hostPort(s.webhookAddr); err != nil {
 		return fmt.Errorf("--webhook-addr: %w", err)

@@ -18,8 +18,8 @@ import (
 
 	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/audit/openreports"
-	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
 )
 
 // auditFlags say how what is stored is audited.
@@ -51,16 +51,16 @@ func (a *auditFlags) apis() []openreports.API {
 	return []openreports.API{openreports.OpenReports, openreports.PolicyReport}
 }
 
-// auditor is what audits everything that is stored.
-func (s *server) auditor(cfg *rest.Config, gauges *gauges) (*audit.Continuous, error) {
+// auditor is what audits everything that is stored; beside is what is found besides.
+func (s *server) auditor(cfg *rest.Config, gauges *gauges, beside func() []policies.Finding) (*audit.Continuous, error) {
 	log := logr.FromSlogHandler(s.log.Handler()).WithName("audit")
 	counted := newAuditMetrics()
 	metrics.Registry.MustRegister(counted.took, counted.judged, counted.differences, counted.reports, counted.dropped, counted.held)
-	o := audit.ContinuousOptions{Subscribe: s.live.Subscribe, Authored: s.rules.Current, Labels: s.live.NamespaceLabels, Checks: func() []*policies.Check { return s.checks }, Interval: s.audit.interval, Report: gauges.audited, Observe: counted.observe, Log: log,
-		Held: counted.hold, Unread: func() []inventory.Unread { return s.live.Status().Unread }}
+	o := audit.ContinuousOptions{Subscribe: s.live.Subscribe, Authored: s.rules.Current, Labels: s.live.NamespaceLabels, Interval: s.audit.interval, Report: gauges.audited, Observe: counted.observe, Log: log,
+		Beside: beside, Held: counted.hold}
 	var tell []func(audit.News)
 	if s.audit.events {
-		tell = append(tell, audit.EventsTo(s.manager.GetEventRecorder("waywarden"), func(n int) { counted.dropped.Add(float64(n)) }))
+		tell = append(tell, audit.EventsTo(s.manager.GetEventRecorder("waywarden"), s.uid, func(n int) { counted.dropped.Add(float64(n)) }))
 	}
 	if s.audit.lines != "" {
 		w, err := s.audit.open()
@@ -78,6 +78,18 @@ func (s *server) auditor(cfg *rest.Config, gauges *gauges) (*audit.Continuous, e
 		o.Reports = func(ctx context.Context) (*openreports.Writer, error) { return s.reports(ctx, cfg, apis) }
 	}
 	return audit.NewContinuous(o), nil
+}
+
+// uid is that of an object that is stored; "" where it is not known.
+func (s *server) uid(r mesh.Ref) string {
+	kind, ok := mesh.KindOf(r.APIVersion, r.Kind)
+	if !ok {
+		return ""
+	}
+	if o := s.live.Snapshot().Get(kind, r.Namespace, r.Name); o != nil {
+		return o.UID
+	}
+	return ""
 }
 
 func (a *auditFlags) open() (io.Writer, error) {
@@ -101,7 +113,7 @@ func (s *server) reports(ctx context.Context, cfg *rest.Config, apis []openrepor
 	if err != nil {
 		return nil, err
 	}
-	return openreports.NewWriter(cfg, openreports.Options{API: api, Owner: owner, Checks: s.checks})
+	return openreports.NewWriter(cfg, openreports.Options{API: api, Owner: owner, Checks: s.rules.Checks})
 }
 
 // owner is what takes the reports along when waywarden is uninstalled: an object of the installation that lies in no

@@ -9,13 +9,13 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -28,9 +28,10 @@ import (
 	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/certs"
 	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/memory"
 	"github.com/waywarden/waywarden/policies"
-	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/rules/packs"
 	"github.com/waywarden/waywarden/waypoints"
 	"github.com/waywarden/waywarden/webhook"
 )
@@ -50,23 +51,25 @@ type server struct {
 	now   func() time.Time
 	spans *tracing
 
+	memory      *memory.Limits
 	manager     manager.Manager
 	live        *inventory.Live
 	rules       *audit.Rulebooks
 	certificate certificate
 	callers     *callers // nil where everybody is answered
 	draining    atomic.Bool
-	checks      []*policies.Check
+	base        []*policies.Check // all checks but those of RulePacks
+	own         *packs.Own
+	packs       *packs.Loader
 }
 
-func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time, spans *tracing) (*server, error) {
+func (s *serve) server(ctx context.Context, cfg *rest.Config, log *slog.Logger, now func() time.Time, spans *tracing) (*server, error) {
 	out := &server{serve: s, log: log, now: now, spans: spans}
 	var err error
-	if out.checks, _, err = s.asked(nil); err != nil {
+	if out.base, _, err = s.asked(ctx, nil); err != nil {
 		return nil, err
 	}
-	evidence, err := s.rulesets.evidence.neededBy(out.checks)
-	if err != nil {
+	if _, err := s.evidence.neededBy(out.base); err != nil {
 		return nil, err
 	}
 	if out.certificate, err = s.certificate(cfg, now); err != nil {
@@ -81,15 +84,35 @@ func (s *serve) server(cfg *rest.Config, log *slog.Logger, now func() time.Time,
 		return nil, err
 	}
 	logger := logr.FromSlogHandler(log.Handler())
-	if out.live, err = inventory.Watch(cfg, inventory.WatchOptions{Mesh: mesh.Options{IstioVersion: s.istioVersion}, Manager: waypoints.FieldManager, Evidence: func() inventory.Evidence { return evidence },
-		Log: logger.WithName("watch")}); err != nil {
+	if out.live, err = inventory.Watch(cfg, inventory.WatchOptions{Mesh: mesh.Options{IstioVersion: s.istioVersion}, Manager: waypoints.FieldManager,
+		Evidence: out.needed, Log: logger.WithName("watch")}); err != nil {
 		return nil, err
 	}
-	out.rules = audit.FollowRules(out.manager.GetCache(), decide.Options{MaxDuration: s.maxExemption, Checks: out.checks}, logger.WithName("rules"))
+	client, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	counted := newPackMetrics(metrics.Registry)
+	out.own = packs.FollowOwn(client, s.namespace)
+	out.packs = out.newLoader(counted, logger.WithName("packs"))
+	out.rules = audit.FollowRules(out.manager.GetCache(), audit.RuleOptions{MaxExemption: s.maxExemption, Checks: out.packs.Checks}, logger.WithName("rules"))
 	if err := out.admission(cfg, logger.WithName("admission")); err != nil {
 		return nil, err
 	}
-	return out, out.add(cfg)
+	return out, out.add(cfg, out.keeper(counted, logger.WithName("packs")))
+}
+
+// needed is what the rules that are in force now ask of the cluster besides what decides something in a mesh.
+func (s *server) needed() inventory.Evidence {
+	checks := s.packs.Checks()
+	if checks == nil { // RulePacks are still to be loaded
+		checks = s.base
+	}
+	evidence, err := s.evidence.neededBy(checks)
+	if err != nil {
+		panic(err) // the flags were looked at when the program began
+	}
+	return evidence
 }
 
 func (s *serve) certificate(cfg *rest.Config, now func() time.Time) (certificate, error) {
@@ -166,7 +189,7 @@ func (s *server) admission(cfg *rest.Config, log logr.Logger) error {
 	a := webhook.New(webhook.Options{
 		Source: webhook.Source{Snapshot: s.live.Known, Labels: s.live.NamespaceLabels, Rulebook: s.rules.Rulebook, Now: s.now, Get: asker.Get, MayBreakGlass: asker.MayBreakGlass,
 			Waypoints: s.foreseen()},
-		Checks: s.checks, Namespace: s.namespace, MaxExemption: s.maxExemption, Concurrency: s.concurrency, Log: log, Dropped: counted.Dropped,
+		CheckPack: s.gate().Check, Namespace: s.namespace, MaxExemption: s.maxExemption, Concurrency: s.concurrency, Log: log, Dropped: counted.Dropped,
 		Observe: func(r webhook.Record) {
 			for _, observe := range observers {
 				observe(r)
@@ -196,25 +219,30 @@ func (s *server) whileDraining(next http.Handler) http.Handler {
 }
 
 // add hands everything that runs to the manager, with the probes.
-func (s *server) add(cfg *rest.Config) error {
+func (s *server) add(cfg *rest.Config, keeper manager.Runnable) error {
 	watchman := &watchman{server: s, events: s.manager.GetEventRecorder("waywarden")}
 	gauges := newGauges(s, watchman)
 	metrics.Registry.MustRegister(gauges)
-	auditor, err := s.auditor(cfg, gauges)
+	provisioner, err := s.provisioner(cfg, logr.FromSlogHandler(s.log.Handler()).WithName("waypoints"))
 	if err != nil {
 		return err
 	}
-	runnables := []manager.Runnable{s.certificate, s.live, s.rules, auditor, audit.NewStatuses(audit.StatusOptions{
-		Client: s.manager.GetClient(), Authored: s.rules.Current, Latest: auditor.Latest, Checks: s.checks,
+	var beside func() []policies.Finding
+	if provisioner != nil {
+		beside = provisioner.Findings
+	}
+	auditor, err := s.auditor(cfg, gauges, beside)
+	if err != nil {
+		return err
+	}
+	runnables := []manager.Runnable{s.certificate, s.live, s.own, s.packs, keeper, s.rules, auditor, audit.NewStatuses(audit.StatusOptions{
+		Client: s.manager.GetClient(), Authored: s.rules.Current, Latest: auditor.Latest,
 		InForce: watchman.condition,
 	})}
 	if own, ok := s.certificate.(*certs.SelfSigned); ok {
 		runnables = append(runnables, own.Writer())
 	}
-	switch provisioner, err := s.provisioner(cfg, logr.FromSlogHandler(s.log.Handler()).WithName("waypoints")); {
-	case err != nil:
-		return err
-	case provisioner != nil:
+	if provisioner != nil {
 		runnables = append(runnables, provisioner)
 	}
 	canary, err := certs.NewCanary(certs.CanaryOptions{
@@ -242,8 +270,7 @@ func (f everywhere) Start(ctx context.Context) error { return f(ctx) }
 // NeedLeaderElection is false.
 func (everywhere) NeedLeaderElection() bool { return false }
 
-// synced says what of the mesh cannot be read, once the rest is known, and returns to the machine what the first lists took
-// and nobody needs any more, which the Go runtime would keep for a while.
+// synced says what of the mesh cannot be read, once the rest is known. From then on memory is there to answer with.
 func (s *server) synced(ctx context.Context) error {
 	if s.live.WaitForSync(ctx) != nil {
 		return nil
@@ -253,7 +280,7 @@ func (s *server) synced(ctx context.Context) error {
 		s.log.Warn("a kind cannot be read", "resource", u.Resource, "why", u.Why, "leaves", u.Leaves)
 	}
 	s.log.Info("the mesh is known", "objects", s.live.Snapshot().Len(), "unreadObjects", len(status.Problems))
-	debug.FreeOSMemory()
+	s.memory.Serve()
 	return nil
 }
 
@@ -263,7 +290,7 @@ func (s *server) ready(r *http.Request) error {
 	if s.draining.Load() {
 		return errors.New("it is about to stop")
 	}
-	return errors.Join(s.live.Ready(), s.rules.Ready(), s.certificate.Ready(s.now()), s.manager.GetWebhookServer().StartedChecker()(r))
+	return errors.Join(s.live.Ready(), s.packs.Ready(), s.rules.Ready(), s.certificate.Ready(s.now()), s.manager.GetWebhookServer().StartedChecker()(r))
 }
 
 // run serves until ctx ends, and then for a while longer: an API server learns only by and by that this replica goes.

@@ -16,7 +16,7 @@ import (
 func TestServeBeforeAnythingIsKnown(t *testing.T) {
 	s := &serve{namespace: "waywarden", webhookAddr: ":9443", metricsAddr: "0", healthAddr: "0", cert: choice{value: "self-signed"},
 		failurePolicy: choice{value: "managed"}, service: "waywarden", certSecret: "waywarden-tls", validating: "waywarden", mutating: "waywarden", canaryInterval: time.Minute}
-	server, err := s.server(&rest.Config{Host: "https://127.0.0.1:1"}, slog.New(slog.DiscardHandler), time.Now, &tracing{})
+	server, err := s.server(t.Context(), &rest.Config{Host: "https://127.0.0.1:1"}, slog.New(slog.DiscardHandler), time.Now, &tracing{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -14,32 +15,37 @@ import (
 
 // TestTutorial does what docs/writing-rules.md says, block by block. A block that begins with `# file: PATH` is that file, one
 // with `# append: PATH` goes to its end. In a console block, a line that begins with `$ ` is run, and what stands below it is
-// what it prints, with `[exit status N]` where that is not 0; where nothing stands below it, it may print what it likes. With
-// -update, what is printed is written into the page.
+// what it prints, with `[exit status N]` where that is not 0; where nothing stands below it, it may print what it likes.
+// `NAME=$(command)` keeps what the command prints, for `$NAME`. localhost:5000 is a registry for images, and release.pem and
+// release.pub a pair of keys. With -update, what is printed is written into the page.
 func TestTutorial(t *testing.T) {
 	page := filepath.Join("..", "..", "docs", "writing-rules.md")
 	raw, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	registry := imageRegistry("")
+	t.Cleanup(registry.Close)
+	r := &reader{dir: t.TempDir(), host: strings.TrimPrefix(registry.URL, "http://"), kept: map[string]string{}}
+	private, public := ecdsaPair(t)
+	r.write(t, "release.pem", private)
+	r.write(t, "release.pub", public)
 	parts := strings.Split(string(raw), "```")
 	if len(parts) < 20 || len(parts)%2 == 0 {
 		t.Fatalf("the page has %d fences", len(parts)-1)
 	}
-	commands := 0
 	for i := 1; i < len(parts); i += 2 {
 		language, block, _ := strings.Cut(parts[i], "\n")
 		if language == "console" {
-			parts[i] = language + "\n" + console(t, dir, block, &commands)
+			parts[i] = language + "\n" + r.console(t, block)
 			continue
 		}
-		if err := place(dir, block); err != nil {
+		if err := r.place(block); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if commands < 10 {
-		t.Errorf("only %d commands were run", commands)
+	if r.commands < 10 {
+		t.Errorf("only %d commands were run", r.commands)
 	}
 	now := strings.Join(parts, "```")
 	if *update {
@@ -53,14 +59,29 @@ func TestTutorial(t *testing.T) {
 	}
 }
 
+// reader is somebody who does what the page says.
+type reader struct {
+	dir      string
+	host     string            // what is called localhost:5000
+	kept     map[string]string // by the names of variables
+	commands int
+}
+
+func (r *reader) write(t *testing.T, name string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(r.dir, name), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // place writes a block that is a file.
-func place(dir, block string) error {
+func (r *reader) place(block string) error {
 	first, rest, _ := strings.Cut(block, "\n")
 	verb, name, ok := strings.Cut(strings.TrimPrefix(first, "# "), ": ")
 	if !ok || verb != "file" && verb != "append" {
 		return fmt.Errorf("a block says neither `# file: …` nor `# append: …`:\n%s", block)
 	}
-	file := filepath.Join(dir, filepath.FromSlash(name))
+	file := filepath.Join(r.dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
@@ -74,8 +95,11 @@ func place(dir, block string) error {
 	return os.WriteFile(file, append(before, rest...), 0o644)
 }
 
+// keeps is a line that keeps what a command prints.
+var keeps = regexp.MustCompile(`^([A-Z]+)=\$\((.+)\)$`)
+
 // console runs the commands of a block, and returns it with what they print.
-func console(t *testing.T, dir, block string, commands *int) string {
+func (r *reader) console(t *testing.T, block string) string {
 	t.Helper()
 	var out strings.Builder
 	all := strings.Split("\n"+block, "\n$ ")
@@ -83,19 +107,16 @@ func console(t *testing.T, dir, block string, commands *int) string {
 		t.Fatalf("a console block begins with no command:\n%s", block)
 	}
 	for _, one := range all[1:] {
-		*commands++
+		r.commands++
 		line, want, _ := strings.Cut(one, "\n")
 		fmt.Fprintf(&out, "$ %s\n", line)
-		args := strings.Fields(line)
-		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Dir = dir
-		printed, err := cmd.CombinedOutput()
-		status := 0
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			status = exit.ExitCode()
-		} else if err != nil {
-			t.Fatalf("%s: %v", line, err)
+		command, keep := line, ""
+		if m := keeps.FindStringSubmatch(line); m != nil {
+			keep, command = m[1], m[2]
+		}
+		printed, status := r.run(t, command)
+		if keep != "" {
+			r.kept[keep] = strings.TrimSpace(printed)
 		}
 		if strings.TrimSpace(want) == "" {
 			if status != 0 {
@@ -103,10 +124,28 @@ func console(t *testing.T, dir, block string, commands *int) string {
 			}
 			continue
 		}
-		out.Write(printed)
+		out.WriteString(printed)
 		if status != 0 {
 			fmt.Fprintf(&out, "[exit status %d]\n", status)
 		}
 	}
 	return out.String()
+}
+
+// run runs a command, and returns what it prints and how it ends.
+func (r *reader) run(t *testing.T, command string) (string, int) {
+	t.Helper()
+	const registry = "localhost:5000"
+	args := strings.Fields(strings.ReplaceAll(os.Expand(command, func(name string) string { return r.kept[name] }), registry, r.host))
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = r.dir
+	printed, err := cmd.CombinedOutput()
+	status := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		status = exit.ExitCode()
+	} else if err != nil {
+		t.Fatalf("%s: %v", command, err)
+	}
+	return strings.ReplaceAll(string(printed), r.host, registry), status
 }

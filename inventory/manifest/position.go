@@ -21,11 +21,12 @@ func (d *Document) Position(field string) (line, column int) {
 	if n == nil {
 		return d.Line, 1
 	}
-	return d.origin.place(find(n, field))
+	at, _ := find(n, field)
+	return d.origin.place(at)
 }
 
-// find follows field from n as far as it goes and returns the node to point at.
-func find(n *yaml.Node, field string) *yaml.Node {
+// find follows field from n as far as it goes and returns the node to point at, and the value there; nil where field goes on.
+func find(n *yaml.Node, field string) (at, value *yaml.Node) {
 	at, next := n, n
 	for field != "" && next != nil {
 		var found *yaml.Node
@@ -41,7 +42,10 @@ func find(n *yaml.Node, field string) *yaml.Node {
 		}
 		at = found
 	}
-	return at
+	if field != "" {
+		next = nil
+	}
+	return at, next
 }
 
 // findKey finds the entry whose key field begins with; the longest such key, since keys may contain dots. rest is what

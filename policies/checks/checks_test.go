@@ -147,7 +147,7 @@ func tryFix(t *testing.T, s *mesh.Snapshot, before []policies.Finding, finding p
 	t.Helper()
 	kind, _ := mesh.KindOf(finding.Object.APIVersion, finding.Object.Kind)
 	o := s.Get(kind, finding.Object.Namespace, finding.Object.Name)
-	patched := patch(t, o.Content, fix.Patch)
+	patched := patch(t, o.Content(), fix.Patch)
 	next, err := mesh.Decode(patched)
 	if err != nil {
 		t.Fatalf("the patch breaks the object: %v", err)

@@ -45,7 +45,7 @@ func hoist(p *policies.Pass, e policies.Effect) []policies.Fix {
 	if svc == nil || len(p.Ports(svc)) != 1 || len(d.TrafficPolicy.PortLevelSettings) != 1 || d.TrafficPolicy.LoadBalancer != nil {
 		return nil
 	}
-	lb := valueAt(p.Object.Content, "spec", "trafficPolicy", "portLevelSettings", "0", "loadBalancer")
+	lb := valueAt(p.Object.Content(), "spec", "trafficPolicy", "portLevelSettings", "0", "loadBalancer")
 	if lb == nil {
 		return nil
 	}

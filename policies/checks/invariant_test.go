@@ -79,7 +79,7 @@ func TestVersionsAgree(t *testing.T) {
 					if apiVersion == o.APIVersion {
 						continue
 					}
-					content := maps.Clone(o.Content)
+					content := maps.Clone(o.Content())
 					content["apiVersion"] = apiVersion
 					again, err := mesh.Decode(content)
 					if err != nil {

@@ -25,7 +25,7 @@ func TestFixesAreSafe(t *testing.T) {
 				for _, fix := range finding.Fixes {
 					if len(fix.Patch) > 0 && finding.Object.Kind == mesh.AuthorizationPolicy.String() {
 						patches++
-						next, err := mesh.Decode(patch(t, o.Content, fix.Patch))
+						next, err := mesh.Decode(patch(t, o.Content(), fix.Patch))
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -53,7 +53,7 @@ func TestOracleSees(t *testing.T) {
 		"an ALLOW that closes the pods": {{Op: "replace", Path: "/spec/action", Value: "ALLOW"}},
 		"a rule that it does not have":  {{Op: "replace", Path: "/spec/rules/0", Value: map[string]any{"from": []any{map[string]any{"source": map[string]any{"namespaces": []any{"web"}}}}}}},
 	} {
-		next, err := mesh.Decode(patch(t, o.Content, ops))
+		next, err := mesh.Decode(patch(t, o.Content(), ops))
 		if err != nil {
 			t.Fatal(err)
 		}

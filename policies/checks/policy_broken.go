@@ -32,6 +32,9 @@ and its status says Accepted for a while, or for good.`,
 			if t := r.After.Target; p.New == nil && t.Kind == p.Old.Kind.String() && t.Namespace == p.Old.Namespace && t.Name == p.Old.Name && p.Old.Kind != mesh.Gateway {
 				continue // of a Service that goes, nothing is left to guard
 			}
+			if saidWhereTheyWent(p.Change, r) {
+				continue
+			}
 			p.Report(policies.Finding{
 				Verdict: r.After.Verdict, Severity: broken(policy, r.After.Verdict), Field: changedField(p.Change), Related: []mesh.Ref{policy}, Namespaces: guarded(r.After),
 				Message: fmt.Sprintf("%s %s at %s: %s.", mesh.Ref{Kind: policy.Kind, Namespace: policy.Namespace, Name: policy.Name}, wouldBe(r.After.Verdict), r.After.Target, causeBehind(r.After)),

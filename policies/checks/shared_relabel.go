@@ -97,7 +97,7 @@ func (r relabel) then() string {
 // labelOps set a label by patch, whether or not the object has labels as it was given: a Namespace
 // that was decoded always has one.
 func labelOps(o *mesh.Object, key, value string) []policies.Op {
-	metadata, _ := o.Content["metadata"].(map[string]any)
+	metadata, _ := o.Content()["metadata"].(map[string]any)
 	if labels, _ := metadata["labels"].(map[string]any); labels == nil {
 		return []policies.Op{{Op: "add", Path: "/metadata/labels", Value: map[string]any{key: value}}}
 	}

@@ -17,7 +17,7 @@ func rewritten(p *policies.Pass, message string, ops []policies.Op) []policies.F
 	if len(ops) == 0 {
 		return nil
 	}
-	next, ok := patched(p.Object.Content, ops)
+	next, ok := patched(p.Object.Content(), ops)
 	if !ok {
 		return nil
 	}

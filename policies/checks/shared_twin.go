@@ -61,7 +61,7 @@ func admittingWaypoints(p *policies.Pass, spec *mesh.AuthorizationPolicySpec, se
 // specOf is a shallow copy of an object's spec.
 func specOf(o *mesh.Object) map[string]any {
 	out := map[string]any{}
-	spec, _ := o.Content["spec"].(map[string]any)
+	spec, _ := o.Content()["spec"].(map[string]any)
 	for k, v := range spec {
 		out[k] = v
 	}

@@ -21,13 +21,15 @@ const DefaultMaxDuration = 90 * 24 * time.Hour
 type Options struct {
 	// MaxDuration is how far ahead an Exemption may end; 0 means DefaultMaxDuration.
 	MaxDuration time.Duration
-	// Checks are those whose parameters Guardrails are held to.
+	// Checks are those that are asked, and whose parameters Guardrails are held to; nil means all built-in ones.
 	Checks []*policies.Check
 }
 
-// Rulebook is the Guardrails and Exemptions in force, compiled. It is immutable and safe for concurrent use; another one
-// takes its place when one of them changes.
+// Rulebook is the Guardrails and Exemptions in force, compiled, and the checks that they were compiled for: what is judged by
+// one Rulebook is asked and decided by one revision of each. It is immutable and safe for concurrent use; another one takes
+// its place when one of them changes.
 type Rulebook struct {
+	catalog     *policies.Catalog
 	guardrails  []guardrail             // by name
 	exemptions  map[string][]*Exemption // by namespace; in it by name
 	maxDuration time.Duration
@@ -83,7 +85,10 @@ func guardrailRef(name string) mesh.Ref {
 // a Problem; an API server that serves their CRDs stores none. Their order does not matter. New keeps nothing of what it
 // was given.
 func New(opts Options, guardrails []*v1alpha1.Guardrail, exemptions []*v1alpha1.Exemption) (*Rulebook, []Problem) {
-	r := &Rulebook{exemptions: map[string][]*Exemption{}, maxDuration: opts.MaxDuration}
+	if opts.Checks == nil {
+		opts.Checks = policies.Checks()
+	}
+	r := &Rulebook{catalog: policies.NewCatalog(opts.Checks), exemptions: map[string][]*Exemption{}, maxDuration: opts.MaxDuration}
 	if r.maxDuration <= 0 {
 		r.maxDuration = DefaultMaxDuration
 	}
@@ -107,6 +112,9 @@ func New(opts Options, guardrails []*v1alpha1.Guardrail, exemptions []*v1alpha1.
 	}
 	return r, problems
 }
+
+// Catalog is the checks that the Rulebook was compiled for.
+func (r *Rulebook) Catalog() *policies.Catalog { return r.catalog }
 
 // problemsOf says of each fault what follows from it and what to do.
 func problemsOf(object mesh.Ref, faults []v1alpha1.FieldError) []Problem {

@@ -62,8 +62,8 @@ func walk(s *Snapshot) (first *named, next func() *named) {
 }
 
 func changesIn(was, is *namespace, yield func(was, is *Object) bool) bool {
-	for kind := range was.objects {
-		a, b := was.objects[kind], is.objects[kind]
+	for kind := range kindCount {
+		a, b := was.objects.of(kind), is.objects.of(kind)
 		if len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) {
 			continue // not even copied
 		}

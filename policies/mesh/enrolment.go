@@ -2,7 +2,6 @@ package mesh
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"istio.io/api/annotation"
@@ -121,8 +120,7 @@ func (s *Snapshot) predict(w *Workload) (Mode, string) {
 // Bypassed is whether plaintext calls reach a workload without passing its ztunnel, because its
 // annotation asks for that; calls from enrolled pods still pass (istio/istio#58577).
 func Bypassed(w *Workload) bool {
-	b, err := strconv.ParseBool(w.Annotations[annotation.AmbientBypassInboundCapture.Name])
-	return err == nil && b
+	return True(w.Annotations[annotation.AmbientBypassInboundCapture.Name])
 }
 
 // neverInjected are the namespaces that the injector leaves out (pkg/kube/inject/initializer.go).

@@ -9,8 +9,8 @@ func (s *Snapshot) Excerpt(namespaces ...string) *Snapshot {
 	var objects []*Object
 	for _, ns := range wanted {
 		n := s.namespace(ns)
-		for _, list := range n.objects {
-			objects = append(objects, list...)
+		for k := range kindCount {
+			objects = append(objects, n.objects.of(k)...)
 		}
 	}
 	return New(s.options, objects...)

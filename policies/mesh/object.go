@@ -48,9 +48,9 @@ type Object struct {
 	// Live is whether the object comes from a cluster, where an absent status means something.
 	Live bool
 	// Spec is the kind's own struct, as in *AuthorizationPolicy.
-	Spec any
-	// Content is the object as it was given. Never write to it.
-	Content map[string]any
+	Spec    any
+	content map[string]any
+	packed  string // content as JSON, in place of it
 }
 
 // Ref names the object, with its version.
@@ -146,7 +146,7 @@ func Decode(content map[string]any) (*Object, error) {
 		Kind: kind, APIVersion: apiVersion, Namespace: meta.Namespace, Name: meta.Name, UID: meta.UID,
 		Labels: meta.Labels, Annotations: meta.Annotations, Generation: meta.Generation,
 		Created: parseTime(meta.CreationTimestamp), Terminating: meta.DeletionTimestamp != "",
-		Spec: spec, Content: content,
+		Spec: spec, content: content,
 	}
 	for _, ref := range meta.OwnerReferences {
 		o.Owners = append(o.Owners, ref.Kind+"/"+ref.Name)

@@ -160,7 +160,7 @@ func newSelectorIndex(objects []*Object) *selectorIndex {
 // selecting appends the objects of one of the selectorKinds whose selectors labels satisfy, sorted.
 // That a policy's selector has no labels counts as satisfied: what it means is not for here to say.
 func (n *namespace) selecting(out []*Object, kind Kind, labels map[string]string) []*Object {
-	objects := n.objects[kind]
+	objects := n.objects.of(kind)
 	take := func(o *Object) {
 		if want, ok := selectorOf(o); ok && subset(want, labels) {
 			out = append(out, o)

@@ -23,13 +23,13 @@ type Snapshot struct {
 	recorder   *Recorder // nil where nobody wants to know what is asked
 }
 
-// namespace holds the objects of one namespace, each kind sorted by name. It is immutable but for
+// namespace holds the objects of one namespace. It is immutable but for
 // the answers that it remembers. What remembers one is shared by all states of the namespace between which
 // nothing changed that decides it: whoever asks first, be it of a mesh as it would be, has it found for all of
 // them.
 type namespace struct {
 	object    *Object // the Namespace itself; nil where it is not in the input
-	objects   [kindCount][]*Object
+	objects   lists
 	workloads *atomic.Pointer[workloadSet]
 	selectors [len(selectorKinds)]*atomic.Pointer[selectorIndex]
 }
@@ -65,23 +65,27 @@ func (b *builder) add(o *Object) {
 		ns = newNamespace()
 		b.namespaces[name] = ns
 	}
-	ns.objects[o.Kind] = append(ns.objects[o.Kind], o)
+	ns.objects.set(o.Kind, append(ns.objects.of(o.Kind), o))
 }
 
 func (b *builder) snapshot(options Options) *Snapshot {
 	s := &Snapshot{options: options.withDefaults(), remembered: &remembered{}}
 	namespaces := iradix.New[*namespace]().Txn()
 	for name, ns := range b.namespaces {
-		for k := range ns.objects {
-			ns.objects[k] = sortLast(ns.objects[k])
-			s.count += len(ns.objects[k])
-			for _, o := range ns.objects[k] {
+		for k := range kindCount {
+			list := sortLast(ns.objects.of(k))
+			if list == nil {
+				continue
+			}
+			ns.objects.set(k, list)
+			s.count += len(list)
+			for _, o := range list {
 				for _, key := range referencesOf(o) {
 					b.refs[key] = append(b.refs[key], o)
 				}
 			}
 		}
-		if own := ns.objects[Namespace]; len(own) > 0 {
+		if own := ns.objects.of(Namespace); len(own) > 0 {
 			ns.object = own[0]
 		}
 		namespaces.Insert([]byte(name), ns)
@@ -137,11 +141,11 @@ func (s *Snapshot) Without(o *Object) *Snapshot { return s.update(o, nil) }
 // itself stays, so that what was in it is known to be gone. It costs what the namespace holds.
 func (s *Snapshot) Emptied(name string) *Snapshot {
 	s.note(readObjects, 0, "", "")
-	for k := range s.namespace(name).objects {
-		if Kind(k) == Namespace {
+	for k := range kindCount {
+		if k == Namespace {
 			continue
 		}
-		for _, o := range s.namespace(name).objects[k] {
+		for _, o := range s.namespace(name).objects.of(k) {
 			s = s.Without(o)
 		}
 	}
@@ -163,8 +167,7 @@ func (s *Snapshot) update(id, o *Object) *Snapshot {
 	if !ok {
 		was = newNamespace()
 	}
-	ns := &namespace{object: was.object, objects: was.objects}
-	ns.objects[id.Kind] = replaced(was.objects[id.Kind], id.Name, o)
+	ns := &namespace{object: was.object, objects: was.objects.with(id.Kind, replaced(was.objects.of(id.Kind), id.Name, o))}
 	if id.Kind == Namespace {
 		ns.object = o
 	}
@@ -177,7 +180,7 @@ func (s *Snapshot) update(id, o *Object) *Snapshot {
 	} else {
 		next.namespaces, _, _ = s.namespaces.Insert(name, ns)
 	}
-	next.count += len(ns.objects[id.Kind]) - len(was.objects[id.Kind])
+	next.count += len(ns.objects.of(id.Kind)) - len(was.objects.of(id.Kind))
 	if settingsDependOn(old) || settingsDependOn(o) {
 		next.settings = next.readSettings()
 	}
@@ -189,8 +192,8 @@ func (s *Snapshot) update(id, o *Object) *Snapshot {
 
 // empty is whether nothing is left in the namespace, so that it is as if it had never been.
 func (n *namespace) empty() bool {
-	for k := range n.objects {
-		if len(n.objects[k]) > 0 {
+	for k := range kindCount {
+		if len(n.objects.of(k)) > 0 {
 			return false
 		}
 	}
@@ -244,9 +247,9 @@ func (s *Snapshot) Get(kind Kind, ns, name string) *Object {
 		ns = name
 	}
 	s.note(readObject, kind, ns, name)
-	n := s.namespace(ns)
-	if i, ok := findName(n.objects[kind], name); ok {
-		return n.objects[kind][i]
+	objects := s.namespace(ns).objects.of(kind)
+	if i, ok := findName(objects, name); ok {
+		return objects[i]
 	}
 	return nil
 }
@@ -264,7 +267,7 @@ func (s *Snapshot) namespace(name string) *namespace {
 // slice is shared: do not write to it.
 func (s *Snapshot) List(kind Kind, ns string) []*Object {
 	s.note(readList, kind, ns, "")
-	return s.namespace(ns).objects[kind]
+	return s.namespace(ns).objects.of(kind)
 }
 
 // All iterates over the objects of a kind, by namespace and name.
@@ -273,7 +276,7 @@ func (s *Snapshot) All(kind Kind) iter.Seq[*Object] {
 		s.note(readAll, kind, "", "")
 		it := s.namespaces.Root().Iterator()
 		for _, ns, ok := it.Next(); ok; _, ns, ok = it.Next() {
-			for _, o := range ns.objects[kind] {
+			for _, o := range ns.objects.of(kind) {
 				if !yield(o) {
 					return
 				}
@@ -297,8 +300,8 @@ func (s *Snapshot) Objects() iter.Seq[*Object] {
 		s.note(readObjects, 0, "", "")
 		it := s.namespaces.Root().Iterator()
 		for _, ns, ok := it.Next(); ok; _, ns, ok = it.Next() {
-			for k := range ns.objects {
-				for _, o := range ns.objects[k] {
+			for k := range kindCount {
+				for _, o := range ns.objects.of(k) {
 					if !yield(o) {
 						return
 					}

@@ -324,7 +324,15 @@ func (s *Snapshot) IngressUsesWaypoint(o *Object) bool {
 	if !ok {
 		v = s.NamespaceLabels(o.Namespace)[label.IoIstioIngressUseWaypoint.Name]
 	}
-	b, err := strconv.ParseBool(v)
+	return True(v)
+}
+
+// True is whether a label or annotation says so; what is no bool does not. Most objects have none.
+func True(value string) bool {
+	if value == "" {
+		return false // without an error to make
+	}
+	b, err := strconv.ParseBool(value)
 	return err == nil && b
 }
 

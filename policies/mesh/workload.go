@@ -83,26 +83,26 @@ func workloadsUnchangedBy(k Kind) bool {
 
 func (s *Snapshot) readWorkloads(n *namespace) []*Workload {
 	var out []*Workload
-	for _, o := range n.objects[Pod] {
+	for _, o := range n.objects.of(Pod) {
 		if w := podWorkload(o); w != nil {
 			out = append(out, w)
 		}
 	}
 	pods := out
 	for k := Deployment; k <= CronJob; k++ {
-		for _, o := range n.objects[k] {
+		for _, o := range n.objects.of(k) {
 			if w := s.templateWorkload(o, pods); w != nil {
 				out = append(out, w)
 			}
 		}
 	}
-	for _, o := range n.objects[WorkloadEntry] {
+	for _, o := range n.objects.of(WorkloadEntry) {
 		if s.OtherRevision(o) {
 			continue
 		}
 		out = append(out, entryWorkload(o, o.Name, o.Spec.(*WorkloadEntrySpec)))
 	}
-	for _, o := range n.objects[ServiceEntry] {
+	for _, o := range n.objects.of(ServiceEntry) {
 		if s.OtherRevision(o) {
 			continue
 		}
@@ -144,7 +144,11 @@ func started(o *Object, p *PodBody) bool {
 func (w *Workload) readPodSpec(p *PodSpec) {
 	w.ServiceAccount, w.HostNetwork = cmp.Or(p.ServiceAccountName, "default"), p.HostNetwork
 	for _, c := range slices.Concat(p.Containers, p.InitContainers) {
-		w.Ports = append(w.Ports, c.Ports...)
+		if len(w.Ports) == 0 {
+			w.Ports = slices.Clip(c.Ports) // shared, as are all pods' of one owner; what is appended makes a copy
+		} else {
+			w.Ports = append(w.Ports, c.Ports...)
+		}
 		w.Probed = w.Probed || c.probed()
 		// A gateway that brings its own proxy runs it as a router.
 		if len(c.Args) > 1 && c.Args[0] == "proxy" && c.Args[1] == "router" {

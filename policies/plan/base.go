@@ -50,7 +50,8 @@ func withoutDeployed(s *mesh.Snapshot, gw *mesh.Object) *mesh.Snapshot {
 }
 
 // waypointLabels are the labels that a plan may set on objects of somebody else's.
-var waypointLabels = []string{label.IoIstioUseWaypoint.Name, label.IoIstioUseWaypointNamespace.Name, label.IoIstioIngressUseWaypoint.Name}
+var waypointLabels = []string{label.IoIstioUseWaypoint.Name, label.IoIstioUseWaypointNamespace.Name, label.IoIstioIngressUseWaypoint.Name,
+	label.IoIstioUseWaypointCanary.Name, label.IoIstioUseWaypointCanaryNamespace.Name}
 
 // find is the object that a Ref names, nil where there is none.
 func find(s *mesh.Snapshot, ref mesh.Ref) *mesh.Object {

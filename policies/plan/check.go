@@ -56,12 +56,13 @@ func (m *maker) restateAll(after *mesh.Snapshot) bool {
 		}
 	}
 	m.leaving()
+	m.copies(after)
 	sortPolicies(m.plan.Policies)
 	return false
 }
 
 func sortPolicies(own []Policy) {
-	rank := map[Role]int{Twin: 0, Admission: 1, Guarding: 2}
+	rank := map[Role]int{Twin: 0, Copy: 0, Admission: 1, Guarding: 2}
 	slices.SortFunc(own, func(a, b Policy) int {
 		return cmp.Or(rank[a.Role]-rank[b.Role], a.Ref().Compare(b.Ref()))
 	})
@@ -93,6 +94,9 @@ func (m *maker) obstruct(w *Waypoint, svc *mesh.Object, r restated) bool {
 		m.block(Need{Target: targetOf(svc), Policy: refOf(r.of), Field: "spec.rules", Verdict: policies.Enforced, Becomes: policies.Unknown,
 			Reason: "what it says of clients is not said at the waypoint, to which " + svc.String() + " is bound already"}, r.why)
 		return false
+	}
+	if m.staysAt(i, r.why) {
+		return true
 	}
 	m.plan.Labels = slices.Delete(m.plan.Labels, i, i+1)
 	if l.On.Kind != mesh.Namespace.String() {
@@ -169,6 +173,9 @@ func (m *maker) unexplained(after *mesh.Snapshot) bool {
 			l := m.plan.Labels[i]
 			if m.isStored(l) {
 				continue
+			}
+			if m.staysAt(i, why) {
+				return true
 			}
 			m.plan.Labels = slices.Delete(m.plan.Labels, i, i+1)
 			m.blockAll(l.Needs, why)

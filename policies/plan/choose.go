@@ -39,7 +39,7 @@ func (m *maker) choose(g group, needs []Need) (*Waypoint, string) {
 		}
 		name = freeName(m.snapshot, ns, stem)
 	}
-	w := m.waypoint(ns, name)
+	w := m.holding(ns, name, profile.GatewayClassName)
 	if w.Namespace != g.namespace && !w.Existing {
 		w.profile, w.mode = profile, stricter(w.mode, m.settings.Of(g.namespace).Mode)
 	}

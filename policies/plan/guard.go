@@ -75,7 +75,7 @@ func (m *maker) senders(after *mesh.Snapshot, svc *mesh.Object) []string {
 		}
 	}
 	for _, gw := range m.stored.List(mesh.Gateway, svc.Namespace) {
-		if m.managed.Made(gw) && (gw.Annotations[DrainingSinceAnnotation] != "" || m.waypoints[gw.Key()] == nil) {
+		if m.managed.Made(gw) && (gw.Annotations[DrainingSinceAnnotation] != "" || !m.inPlan(refOf(gw))) {
 			take(m.stored, gw)
 		}
 	}

@@ -131,8 +131,17 @@ func (c *course) awaitGuards() outcome {
 	return settled
 }
 
+// removeGuards removes the guards of what is to be released, whichever waypoint was let in when they were written last.
 func (c *course) removeGuards() outcome {
-	return c.removeOwn(Guarding, func(o *mesh.Object) outcome { return c.delete(RemoveGuard, o, "its Service is to be released") })
+	remove := func(o *mesh.Object) outcome { return c.delete(RemoveGuard, o, "its Service is to be released") }
+	for _, l := range c.bound {
+		for _, svc := range c.under(l) {
+			if o := find(c.snapshot, guardOf(svc)); c.Evidence.Managed.Made(o) && remove(o) == busy {
+				return busy
+			}
+		}
+	}
+	return c.removeOwn(Guarding, remove)
 }
 
 // awaitGuardsRemoved waits until every ztunnel knows that the guards are gone. In one push with the label the label goes first, and

@@ -53,7 +53,10 @@ func (m *maker) stay() {
 		}
 		if l, ok := m.storedLabel(on); ok {
 			ref := l.Waypoint()
-			w := m.waypoint(ref.Namespace, ref.Name)
+			w := m.moved(l)
+			if w == nil {
+				w = m.waypoint(ref.Namespace, ref.Name)
+			}
 			w.take(b.Need, forServices, o.Namespace)
 		}
 	}
@@ -68,6 +71,11 @@ func (m *maker) stay() {
 		}
 		at := l.Waypoint()
 		w := m.waypoints[at.Namespace+"/"+at.Name]
+		if next := m.moved(l); next != nil {
+			next.admit(home(l.On))
+			m.plan.Labels = append(m.plan.Labels, m.newLabel(l.On, next, []Need{}, "it is bound already, and the place of its waypoint is taken"))
+			continue
+		}
 		if next := m.follows(l); w == nil && next != nil {
 			m.plan.Labels = append(m.plan.Labels, m.newLabel(l.On, next, []Need{}, "it is bound already, and moves with its Namespace"))
 			continue

@@ -60,7 +60,7 @@ func (c *course) has(l Label) bool {
 // being bound, and nothing else.
 func (c *course) makePolicies(role Role, row Row, for_ func(mesh.Ref) bool) outcome {
 	for _, p := range c.policies {
-		if p.Role != role || !slices.ContainsFunc(p.For, for_) {
+		if !p.plays(role) || !slices.ContainsFunc(p.For, for_) {
 			continue
 		}
 		switch c.ensure(row, c.withTimes(p), p.Why, c.needsFor(p.For)) {
@@ -91,7 +91,7 @@ func (c *course) withTimes(p Policy) map[string]any {
 func (c *course) awaitPolicies(role Role, row Row, for_ func(mesh.Ref) bool) outcome {
 	out := settled
 	for _, p := range c.policies {
-		if p.Role == role && slices.ContainsFunc(p.For, for_) && !slices.Contains(c.cannot, p.Ref()) {
+		if p.plays(role) && slices.ContainsFunc(p.For, for_) && !slices.Contains(c.cannot, p.Ref()) {
 			out = max(out, c.converged(row, p.Ref()))
 		}
 	}
@@ -107,6 +107,9 @@ func (c *course) needsFor(services []mesh.Ref) []Need {
 	}
 	return out
 }
+
+// plays is whether a policy is written with those of a role: a copy is with the twins.
+func (p Policy) plays(role Role) bool { return p.Role == role || p.Role == Copy && role == Twin }
 
 func anything(mesh.Ref) bool { return true }
 
@@ -166,15 +169,28 @@ func (c *course) bindOne(l Label, on *mesh.Object) outcome {
 	if o := c.shutOut(l); o != nil {
 		return c.stop(MakeBinding, refOf(on), nil, fmt.Sprintf("%s is not bound: %s", on, c.lastAllowSays(o)))
 	}
-	labels := l.labels()
+	labels := c.allLabels(l, on)
 	if _, ours := storedLabel(c.Evidence.Managed, on); !ours && on.Labels[l.Key] != "" {
 		return c.stop(MakeBinding, refOf(on), labelsManifest(l.On, c.profileOf(on.Home()), labels), fmt.Sprintf("%s asks for waypoint %q by a label of somebody else's. Commit the label, or remove it.", on, on.Labels[l.Key]))
 	}
 	if why := c.left(l); why != "" {
 		return c.stop(MakeBinding, refOf(on), nil, why)
 	}
+	if out := c.approach(l, on); out != settled {
+		return out
+	}
 	return c.step(Step{Action: Bind, Row: MakeBinding, Object: refOf(on), Manifest: labelsManifest(l.On, c.profileOf(on.Home()), labels),
 		Preconditions: c.preconditions(on), Why: "its waypoint is ready, and everything beside it is in force", Needs: l.Needs})
+}
+
+// allLabels are the labels of an object once it is bound, the one for ingress gateways with them where it has that already: in a move
+// it must not be without.
+func (c *course) allLabels(l Label, on *mesh.Object) map[string]string {
+	labels, key := l.labels(), label.IoIstioIngressUseWaypoint.Name
+	if l.Ingress && slices.Contains(c.Evidence.Managed.Labelled(on), key) {
+		labels[key] = on.Labels[key]
+	}
+	return labels
 }
 
 // shutOut is an admission of ours for another waypoint that would shut this one out: it is left over, as the last ALLOW over pods of
@@ -210,8 +226,8 @@ func (c *course) left(l Label) string {
 		if gw == nil || refOf(gw) == c.ref {
 			continue
 		}
-		for _, o := range c.snapshot.PoliciesFor(gw) {
-			if !c.Evidence.Managed.Made(o) {
+		for _, o := range c.atGateway(gw) {
+			if !c.copied(o) && nameOfRef(o, []string{c.ref.Name}) == "" {
 				return fmt.Sprintf("%s does not move to waypoint %s: %s names Gateway %s, and does not follow. Bind it to its Services with targetRefs.", svc, c.ref.Name, o, gw.Key())
 			}
 		}
@@ -269,6 +285,10 @@ func (c *course) removeOrphans() outcome {
 		switch role {
 		case Twin:
 			out = c.removeTwin(o, "what it repeats is gone, or said otherwise")
+		case Copy:
+			if c.gateway == nil || !c.original(o) || c.planned != nil && !c.planned.Idle {
+				out = c.delete(RemoveTwin, o, "what it repeats is gone, or is bound otherwise")
+			}
 		case Admission:
 			out = c.removeAdmission(o)
 		}

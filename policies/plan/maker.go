@@ -21,6 +21,7 @@ func Make(view *policies.View, settings Settings, managed Managed) Plan {
 	m.hypotheses.owned(view.Snapshot, managed)
 	var needs []Need
 	needs, m.plan.Blocked = search(base, m.hypotheses)
+	needs = append(needs, m.succeeded(needs)...)
 	for _, n := range append(needs, m.kept()...) {
 		m.place(n)
 	}
@@ -71,7 +72,7 @@ func (m *maker) place(n Need) {
 		m.want(n, n.Target.Name)
 		return
 	case mesh.Gateway.String():
-		w := m.waypoint(n.Target.Namespace, n.Target.Name)
+		w := m.holding(n.Target.Namespace, n.Target.Name, m.settings.Of(n.Target.Namespace).Profile.GatewayClassName)
 		w.take(n, m.traffic(n), n.Target.Namespace)
 		if gw := m.snapshot.Get(mesh.Gateway, n.Target.Namespace, n.Target.Name); gw != nil && mesh.Ready(gw) {
 			m.want(n, n.Target.Namespace)
@@ -110,6 +111,7 @@ func (m *maker) waypoint(ns, name string) *Waypoint {
 		} else if gw := m.stored.Get(mesh.Gateway, ns, name); m.managed.Made(gw) {
 			setting := m.settings.madeBy(ns, gw.Annotations[ProfileAnnotation])
 			w.Ready, w.profile, w.mode = mesh.Ready(gw), setting.Profile, setting.Mode
+			w.class, w.places = classOf(gw), placesOf(gw)
 		}
 		m.waypoints[key] = w
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +51,9 @@ func noted(manifest map[string]any, key, value string) map[string]any {
 	return out
 }
 
+// notOurs are annotations with our prefix that people write, or that are set when something is applied.
+var notOurs = []string{KeepAnnotation, MigrateAnnotation, StepsAnnotation, GoAnnotation, appliedAnnotation}
+
 // manifestOf is an object of ours as we apply it, from what is stored.
 func manifestOf(o *mesh.Object) map[string]any {
 	labels, annotations := map[string]any{}, map[string]any{}
@@ -59,11 +63,11 @@ func manifestOf(o *mesh.Object) map[string]any {
 		}
 	}
 	for k, v := range o.Annotations {
-		if strings.HasPrefix(k, "waywarden.dev/") && k != KeepAnnotation && k != appliedAnnotation {
+		if strings.HasPrefix(k, "waywarden.dev/") && !slices.Contains(notOurs, k) {
 			annotations[k] = v
 		}
 	}
-	return map[string]any{"apiVersion": o.Kind.APIVersion(), "kind": o.Kind.String(), "spec": o.Content["spec"],
+	return map[string]any{"apiVersion": o.Kind.APIVersion(), "kind": o.Kind.String(), "spec": o.Content()["spec"],
 		"metadata": map[string]any{"name": o.Name, "namespace": o.Namespace, "labels": labels, "annotations": annotations}}
 }
 
@@ -75,7 +79,7 @@ func applied(stored *mesh.Object, manifest map[string]any) bool {
 	if stored.Annotations[appliedAnnotation] != annotations[appliedAnnotation] {
 		return false
 	}
-	return within(manifest, stored.Content)
+	return within(manifest, stored.Content())
 }
 
 // within is whether all that is in want is in have: maps may hold more, lists may not.

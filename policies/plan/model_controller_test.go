@@ -111,7 +111,8 @@ func (m *model) apply(s Step, stored *mesh.Object) {
 	metadata["uid"] = m.uid()
 	if stored != nil {
 		metadata["uid"] = stored.UID
-		if status := stored.Content["status"]; status != nil {
+		metadata["annotations"] = m.withPeoples(stored, metadata)
+		if status := stored.Content()["status"]; status != nil {
 			content["status"] = status
 		}
 	} else if s.Object.Kind == mesh.Gateway.String() {
@@ -134,15 +135,16 @@ func (m *model) relabel(s Step, stored *mesh.Object) {
 	if annotated.Annotations == nil {
 		annotated.Annotations = map[string]string{}
 	}
-	delete(annotated.Annotations, ProfileAnnotation)
-	if len(labels) > 0 {
-		annotated.Annotations[ProfileAnnotation] = "default"
-	}
-	was, at := m.states[len(m.states)-1].bound, m.now
+	maps.DeleteFunc(annotated.Annotations, func(k, _ string) bool { return slices.Contains(besideLabels, k) })
+	annotations, _ := metadata["annotations"].(map[string]any)
+	maps.Copy(annotated.Annotations, stringMap(annotations))
+	was, at := m.states[len(m.states)-1], m.now
 	m.store(s.Object, &annotated)
-	for svc, gw := range m.states[len(m.states)-1].bound {
-		if gw != "" && gw != was[svc] {
-			m.labelled[svc+" "+gw] = at
+	for _, svc := range services {
+		for _, gw := range m.states[len(m.states)-1].waypointsOf(svc) {
+			if !was.serves(svc, gw) {
+				m.labelled[svc+" "+gw] = at
+			}
 		}
 	}
 	m.serving()

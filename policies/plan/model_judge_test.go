@@ -20,13 +20,13 @@ func (m *model) complain() string {
 	for _, p := range apps {
 		for _, c := range clients {
 			for _, method := range methods {
-				for _, via := range m.ways(c, p.app) {
-					answer, gw := m.call(c, p.app, method, p, via)
+				for _, by := range m.ways(c, p.app) {
+					answer := m.call(c, p.app, method, p, by)
 					switch {
 					case answer == through && !m.allowed(c, p, method):
-						return fmt.Sprintf("%s may %s %s on %s by waypoint %q, and nothing allowed it", c.name, method, p.app, p.node, gw)
-					case answer != through && m.promised(c, p, method) && !m.excused(p, answer, gw, via):
-						return fmt.Sprintf("%s may not %s %s on %s by waypoint %q (%s), and everything allowed it", c.name, method, p.app, p.node, gw, answer)
+						return fmt.Sprintf("%s may %s %s on %s by waypoint %q, and nothing allowed it", c.name, method, p.app, p.node, by.waypoint)
+					case answer != through && m.promised(c, p, method) && !m.excused(p, answer, by):
+						return fmt.Sprintf("%s may not %s %s on %s by waypoint %q (%s), and everything allowed it", c.name, method, p.app, p.node, by.waypoint, answer)
 					}
 				}
 			}
@@ -56,7 +56,7 @@ func (m *model) allowed(c client, p pod, method string) bool {
 		ok := atZtunnel(st.people, p, c.principal()) || m.opened(st, c, p, method)
 		// What was enforced at the waypoint stays so, unless a person has seen to that.
 		if served != "" && !m.broke[p.app] {
-			ok = ok && atWaypoint(st.people, p.app, served, c.principal(), method)
+			ok = ok && atWaypoint(st.people, p.app, placeOf(served), c.principal(), method)
 		}
 		if ok {
 			return true
@@ -121,13 +121,13 @@ func (m *model) promised(c client, p pod, method string) bool {
 }
 
 // excused is whether a call is stopped for a reason that is told, or not ours.
-func (m *model) excused(p pod, answer, gw string, via *waypointPod) bool {
+func (m *model) excused(p pod, answer string, by way) bool {
 	switch {
 	case m.broke[p.app], m.told[p.app], m.warned():
 		return true
-	case answer == refused && via != nil:
+	case answer == refused && by.pod != nil:
 		return true // the one push in which a ztunnel knows the binding before the waypoint knows the Service
-	case answer == refused && m.served[gw].After(m.labelled[p.app+" "+gw]):
+	case answer == refused && m.served[by.waypoint].After(m.labelled[p.app+" "+by.waypoint]):
 		return true // it has served since it was bound, and its pods have gone since
 	}
 	w := m.world(len(m.states) - 1)
@@ -170,15 +170,15 @@ func (m *model) cut() string {
 		if c.waypoint == "" {
 			return false // as long as nothing selects its namespace it stays
 		}
-		dst, known := m.states[m.nodes[c.pod.node].policies].all, m.states[c.via.policies].all
-		open := atZtunnel(dst, c.pod, identityOf(c.waypoint))
+		dst, known := m.states[m.nodes[c.to.node].policies].all, m.states[c.pod.policies].all
+		open := atZtunnel(dst, c.to, identityOf(c.waypoint))
 		for _, method := range methods {
-			if open && atWaypoint(known, c.service, c.waypoint, c.client.principal(), method) && !m.allowed(c.client, c.pod, method) {
+			if open && atWaypoint(known, c.service, c.waypoint, c.client.principal(), method) && !m.allowed(c.client, c.to, method) {
 				complaint = fmt.Sprintf("%s may %s %s by a connection that is open, and nothing allowed it", c.client.name, method, c.service)
 			}
 		}
 		gone := len(m.pods[c.waypoint]) == 0 || !open
-		if gone && complaint == "" && m.promised(c.client, c.pod, "GET") && !m.excused(c.pod, denied, c.waypoint, nil) {
+		if gone && complaint == "" && m.promised(c.client, c.to, "GET") && !m.excused(c.to, denied, way{waypoint: c.waypoint}) {
 			complaint = fmt.Sprintf("the connection of %s to %s by waypoint %s is cut, and everything allowed it", c.client.name, c.service, c.waypoint)
 		}
 		return gone

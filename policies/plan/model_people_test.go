@@ -113,7 +113,7 @@ func (m *model) writePolicy() {
 		m.store(refOf(o), nil)
 		return
 	}
-	m.note("a person writes %s: %v", name, o.Content["spec"])
+	m.note("a person writes %s: %v", name, o.Content()["spec"])
 	m.store(refOf(o), o)
 }
 
@@ -159,11 +159,11 @@ func (m *model) optOut(svc string) {
 // open opens a connection where one is let through.
 func (m *model) open() {
 	c, p := clients[m.rand.IntN(len(clients))], apps[m.rand.IntN(len(apps))]
-	for _, via := range m.ways(c, p.app) {
+	for _, by := range m.ways(c, p.app) {
 		// A waypoint that denies requests keeps the connection.
-		if answer, gw := m.call(c, p.app, "GET", p, via); answer == through || answer == denied && gw != "" {
-			m.live = append(m.live, connection{c, p.app, p, gw, via})
-			m.note("%s connects to %s by %q", c.name, p.app, gw)
+		if answer := m.call(c, p.app, "GET", p, by); answer == through || answer == denied && by.waypoint != "" {
+			m.live = append(m.live, connection{c, p.app, p, by})
+			m.note("%s connects to %s by %q", c.name, p.app, by.waypoint)
 			return
 		}
 	}
@@ -174,19 +174,4 @@ func (m *model) close() {
 		i := m.rand.IntN(len(m.live))
 		m.live = slices.Delete(m.live, i, i+1)
 	}
-}
-
-// ways are the pods of the waypoint that the client's ztunnel sends to; one nil where it sends directly, or there is none.
-func (m *model) ways(c client, service string) []*waypointPod {
-	gw := m.states[m.nodes[c.node].rest].bound[service]
-	var out []*waypointPod
-	for _, p := range m.pods[gw] {
-		if p.ready {
-			out = append(out, p)
-		}
-	}
-	if len(out) == 0 {
-		return []*waypointPod{nil}
-	}
-	return out
 }

@@ -36,11 +36,12 @@ type state struct {
 	// What a proxy takes from it. That of people is the same slice as in the state before where they changed nothing.
 	all, people []*mesh.Object    // AuthorizationPolicies
 	bound       map[string]string // Services to Gateways
+	canaries    map[string]canary // Services to those that have a share of their connections
 }
 
 // newState is the state that follows one.
 func newState(was state, s *mesh.Snapshot, at time.Time) state {
-	out := state{snapshot: s, at: at, bound: map[string]string{}}
+	out := state{snapshot: s, at: at, bound: map[string]string{}, canaries: map[string]canary{}}
 	for o := range s.All(mesh.AuthorizationPolicy) {
 		out.all = append(out.all, o)
 		if o.Labels[ManagedByLabel] != ManagedBy {
@@ -52,6 +53,9 @@ func newState(was state, s *mesh.Snapshot, at time.Time) state {
 	}
 	for _, svc := range services {
 		out.bound[svc] = binding(s, svc)
+		if c, ok := canaryOf(s, svc); ok {
+			out.canaries[svc] = c
+		}
 	}
 	return out
 }
@@ -70,13 +74,18 @@ type waypointPod struct {
 	ready bool
 }
 
-// connection is one that was opened. waypoint is "" where it is direct.
+// connection is one that was opened.
 type connection struct {
-	client   client
-	service  string
-	pod      pod
+	client  client
+	service string
+	to      pod
+	way
+}
+
+// way is how a connection goes: by a pod of a waypoint, nil where none is ready, or directly where waypoint is "".
+type way struct {
 	waypoint string
-	via      *waypointPod
+	pod      *waypointPod
 }
 
 type client struct{ name, node string }
@@ -219,7 +228,7 @@ func (m *model) readies() {
 				m.address(gw)
 			}
 		} else {
-			m.live = slices.DeleteFunc(m.live, func(c connection) bool { return c.via == p })
+			m.live = slices.DeleteFunc(m.live, func(c connection) bool { return c.pod == p })
 		}
 	}
 	m.serving()
@@ -248,7 +257,7 @@ func (m *model) versionOf(gw *mesh.Object) int {
 }
 
 func (m *model) address(gw *mesh.Object) {
-	content := maps.Clone(gw.Content)
+	content := maps.Clone(gw.Content())
 	content["status"] = map[string]any{"addresses": []any{map[string]any{"type": "Hostname", "value": gw.Name}}}
 	o := *decode(content)
 	o.Live = true
@@ -281,22 +290,18 @@ const (
 )
 
 // call is what happens to a new connection, with one request, on a path.
-func (m *model) call(c client, service, method string, p pod, via *waypointPod) (string, string) {
-	src, dst := &m.states[m.nodes[c.node].rest], &m.states[m.nodes[p.node].policies]
-	gw := src.bound[service]
-	if gw == "" {
-		return verdict(atZtunnel(dst.all, p, c.principal())), ""
+func (m *model) call(c client, service, method string, p pod, by way) string {
+	dst := &m.states[m.nodes[p.node].policies]
+	if by.waypoint == "" {
+		return verdict(atZtunnel(dst.all, p, c.principal()))
 	}
-	if via == nil || !via.ready {
-		return refused, gw
+	if by.pod == nil || !by.pod.ready || !m.states[by.pod.rest].serves(service, by.waypoint) {
+		return refused
 	}
-	if m.states[via.rest].bound[service] != gw {
-		return refused, gw
+	if !atWaypoint(m.states[by.pod.policies].all, service, by.waypoint, c.principal(), method) {
+		return denied
 	}
-	if !atWaypoint(m.states[via.policies].all, service, gw, c.principal(), method) {
-		return denied, gw
-	}
-	return verdict(atZtunnel(dst.all, p, identityOf(gw))), gw
+	return verdict(atZtunnel(dst.all, p, identityOf(by.waypoint)))
 }
 
 func identityOf(gw string) string { return "cluster.local/ns/shop/sa/" + gw }

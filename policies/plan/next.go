@@ -44,6 +44,7 @@ type course struct {
 
 	gateway    *mesh.Object   // as stored, whoever's
 	bound      []Label        // labels of ours that are stored and ask for it
+	canaries   []*mesh.Object // objects with a label of ours by which it is their canary
 	own        []*mesh.Object // policies of ours that are stored for it
 	parameters []*mesh.Object // ConfigMaps of ours that are stored for it
 	cannot     []mesh.Ref     // planned policies that cannot be written
@@ -91,6 +92,10 @@ func (o *order) take(stored *mesh.Object) {
 	case managed.Made(stored):
 		o.takeMade(stored)
 	default:
+		if at, ok := storedCanary(managed, stored); ok {
+			c := o.at(at)
+			c.canaries = append(c.canaries, stored)
+		}
 		if l, ok := storedLabel(managed, stored); ok {
 			c := o.at(l.Waypoint())
 			c.bound = append(c.bound, l)

@@ -94,7 +94,7 @@ func TestServes(t *testing.T) {
 func TestDrift(t *testing.T) {
 	s, managed := done(t)
 	cm := s.Get(mesh.ConfigMap, "shop", "waypoint-parameters")
-	content := maps.Clone(cm.Content)
+	content := maps.Clone(cm.Content())
 	content["data"] = map[string]any{"deployment": "spec: {replicas: 0}"}
 	compare(t, Next(worldOf(s.With(decode(content)), managed, onlyShop, nil)), "shop/waypoint: make-parameters Apply ConfigMap shop/waypoint-parameters")
 	other := onlyShop
@@ -127,6 +127,10 @@ func TestConflict(t *testing.T) {
 	compare(t, p, "shop/waypoint: stopped make-binding: the API server refused it: argocd owns metadata.labels")
 	if labels := p[0].Stopped[0].Manifest["metadata"].(map[string]any)["labels"]; fmt.Sprint(labels) != "map[istio.io/use-waypoint:waypoint]" {
 		t.Errorf("manifest with labels %v", labels)
+	}
+	found := p.Findings()
+	if len(found) != 1 || found[0].Object != ns.Ref() || !slices.Equal(found[0].Namespaces, []string{"shop"}) || len(found[0].Fixes) != 1 || fmt.Sprint(found[0].Fixes[0].Apply[0]) != fmt.Sprint(p[0].Stopped[0].Manifest) {
+		t.Errorf("findings %+v", found)
 	}
 }
 
@@ -217,6 +221,11 @@ func taken(s *mesh.Snapshot, managed Managed, step Step) (*mesh.Snapshot, Manage
 	switch step.Action {
 	case Apply:
 		o := decode(step.Manifest)
+		for _, key := range []string{MigrateAnnotation, StepsAnnotation, GoAnnotation} {
+			if stored != nil && stored.Annotations[key] != "" {
+				o = annotated(o, key, stored.Annotations[key])
+			}
+		}
 		managed[step.Object] = slices.Sorted(maps.Keys(o.Labels))
 		return s.With(o), managed
 	case Delete:
@@ -225,9 +234,9 @@ func taken(s *mesh.Snapshot, managed Managed, step Step) (*mesh.Snapshot, Manage
 	}
 	labels, _ := step.Manifest["metadata"].(map[string]any)["labels"].(map[string]any)
 	o := labelled(stored, stringMap(labels), managed[step.Object]...)
-	o.Annotations = map[string]string{}
+	annotations, _ := step.Manifest["metadata"].(map[string]any)["annotations"].(map[string]any)
+	o.Annotations = stringMap(annotations)
 	if delete(managed, step.Object); len(labels) > 0 {
-		o.Annotations[ProfileAnnotation] = "default"
 		managed[step.Object] = slices.Sorted(maps.Keys(labels))
 	}
 	return s.With(o), managed

@@ -42,7 +42,7 @@ func gatewayManifest(w *Waypoint) map[string]any {
 		listener["allowedRoutes"] = map[string]any{"namespaces": map[string]any{"from": "Selector", "selector": map[string]any{
 			"matchExpressions": []any{map[string]any{"key": namespaceName, "operator": "In", "values": names}}}}}
 	}
-	spec := map[string]any{"gatewayClassName": cmp.Or(w.profile.GatewayClassName, mesh.WaypointClassName), "listeners": []any{listener}}
+	spec := map[string]any{"gatewayClassName": cmp.Or(w.class, w.profile.GatewayClassName, mesh.WaypointClassName), "listeners": []any{listener}}
 	infrastructure := map[string]any{}
 	if len(w.profile.Labels) > 0 {
 		infrastructure["labels"] = anyMap(w.profile.Labels)
@@ -57,7 +57,11 @@ func gatewayManifest(w *Waypoint) map[string]any {
 		spec["infrastructure"] = infrastructure
 	}
 	metadata := map[string]any{"name": w.Name, "namespace": w.Namespace, "labels": map[string]any{label.IoIstioWaypointFor.Name: w.For}}
-	w.sign(metadata, nil)
+	var annotations map[string]string
+	if len(w.places) > 0 {
+		annotations = map[string]string{PlaceAnnotation: strings.Join(w.places, ",")}
+	}
+	w.sign(metadata, annotations)
 	return map[string]any{"apiVersion": mesh.Gateway.APIVersion(), "kind": mesh.Gateway.String(), "metadata": metadata, "spec": spec}
 }
 
@@ -125,7 +129,7 @@ func readyGateway(s *mesh.Snapshot, ns, name, traffic, from string) *mesh.Object
 	if stored == nil {
 		return newGateway(ns, name, traffic, []string{from})
 	}
-	content := maps.Clone(stored.Content)
+	content := maps.Clone(stored.Content())
 	content["status"] = map[string]any{"addresses": []any{map[string]any{"type": "Hostname", "value": name + "." + ns}}}
 	gw := *decode(content)
 	gw.Namespace, gw.Live = stored.Namespace, stored.Live
@@ -147,12 +151,13 @@ func labelled(o *mesh.Object, labels map[string]string, remove ...string) *mesh.
 	for k, v := range out.Labels {
 		written[k] = v
 	}
-	metadata, _ := o.Content["metadata"].(map[string]any)
+	content := o.Content()
+	metadata, _ := content["metadata"].(map[string]any)
 	metadata = maps.Clone(metadata)
 	metadata["labels"] = written
-	out.Content = maps.Clone(o.Content)
-	out.Content["metadata"] = metadata
-	return &out
+	content = maps.Clone(content)
+	content["metadata"] = metadata
+	return out.WithContent(content)
 }
 
 // decode panics on what is no object: it was one before, or was made here.

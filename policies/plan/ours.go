@@ -31,6 +31,20 @@ const (
 
 	// KeepAnnotation, on a Service, ServiceEntry, Namespace or Gateway, keeps a waypoint for it: its value is the reason.
 	KeepAnnotation = "waywarden.dev/keep"
+	// MigrateAnnotation, on a Gateway, names another one of its namespace that is to take its place: what is bound to it by labels of
+	// ours moves there. The other one is made if it is not there. Without the annotation everything goes back.
+	MigrateAnnotation = "waywarden.dev/migrate-to"
+	// PlaceAnnotation, on a Gateway of ours, are the names of those whose place it has taken, separated by commas.
+	PlaceAnnotation = "waywarden.dev/in-place-of"
+
+	// StepsAnnotation, on a Gateway that is to be left or on a WaypointProfile, has a move go by steps, as in "5/10m,50,100/1h": for
+	// each which percentage of connections takes the new waypoint (Istio's canary), and how long that is held. One without a time
+	// is held until GoAnnotation names its percentage or a higher one.
+	StepsAnnotation = "waywarden.dev/migrate-steps"
+	GoAnnotation    = "waywarden.dev/migrate-go"
+	// CanarySinceAnnotation, beside labels of ours for a canary, is since when it has its weight; RFC 3339.
+	CanarySinceAnnotation = "waywarden.dev/canary-since"
+
 	// HoldAnnotation, on a Service, agrees that it is closed while it waits for its waypoint: its value is the reason.
 	HoldAnnotation = "waywarden.dev/hold"
 )
@@ -44,6 +58,8 @@ const (
 	Twin Role = "twin"
 	// Admission lets the waypoint in at ztunnel, beside an ALLOW that would keep it out.
 	Admission Role = "admission"
+	// Copy says at a waypoint what a policy says that names another one, whose place this one has taken.
+	Copy Role = "copy"
 	// Guarding lets in at ztunnel nobody but the waypoints.
 	Guarding Role = "guard"
 )

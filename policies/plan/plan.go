@@ -45,12 +45,18 @@ type Waypoint struct {
 	Parameters map[string]any `json:"parameters,omitempty"`
 
 	from    []string // namespaces of what asks for it
+	class   string   // of a stored one of ours; "" for that of its profile
+	places  []string // names of those whose place it has taken
+	stays   string   // why nobody else takes its place, though somebody asks for that
 	profile Profile
 	mode    Mode
 }
 
 // Ref names the Gateway.
 func (w Waypoint) Ref() mesh.Ref { return RefOf(mesh.Gateway, w.Namespace, w.Name) }
+
+// Made is whether Waywarden makes it, and binds to it, itself.
+func (w Waypoint) Made() bool { return w.mode == Provision }
 
 // Profile is the name of the profile by which it is made.
 func (w Waypoint) Profile() string { return w.profile.Name }

@@ -97,7 +97,7 @@ func TestOrderOfInput(t *testing.T) {
 func contents(objects []*mesh.Object) []any {
 	var out []any
 	for _, o := range objects {
-		out = append(out, o.Content, o.Labels)
+		out = append(out, o.Content(), o.Labels)
 	}
 	return out
 }

@@ -14,7 +14,11 @@ import (
 
 // remove takes away a waypoint that nothing needs.
 func (c *course) remove() {
-	if !c.ours() && len(c.bound)+len(c.own)+len(c.parameters) == 0 && len(c.Evidence.Waypoints[c.ref].LeftBehind) == 0 {
+	// What is planned for another waypoint is that one's, whatever is still written on it.
+	c.own = slices.DeleteFunc(slices.Clone(c.own), func(o *mesh.Object) bool {
+		return c.order.planned[refOf(o)] && !slices.ContainsFunc(c.policies, func(p Policy) bool { return p.Ref() == refOf(o) })
+	})
+	if !c.ours() && len(c.bound)+len(c.canaries)+len(c.own)+len(c.parameters) == 0 && len(c.Evidence.Waypoints[c.ref].LeftBehind) == 0 {
 		return
 	}
 	c.out.Removing = true
@@ -55,6 +59,9 @@ func (c *course) awaitForeign() outcome {
 		return settled
 	}
 	for _, o := range c.asking() {
+		if slices.Contains(c.canaries, o) {
+			continue
+		}
 		if l, ok := storedLabel(c.Evidence.Managed, o); !ok || l.Waypoint() != c.ref {
 			return c.stop(Retain, refOf(o), nil, fmt.Sprintf("waypoint %s stays: %s asks for it by a label of somebody else's, and no policy needs it. Remove the label, or note the reason with %s.", c.gateway.Key(), o, KeepAnnotation))
 		}
@@ -67,6 +74,9 @@ func (c *course) asking() []*mesh.Object { return c.snapshot.AskingFor(c.gateway
 
 // awaitMoves waits until what is bound here has moved to the waypoint that is planned for it.
 func (c *course) awaitMoves() outcome {
+	if len(c.canaries) > 0 {
+		return c.wait(RollBack, refOf(c.canaries[0]), time.Time{}, "it is the canary there, and that is taken back first")
+	}
 	for _, l := range c.bound {
 		for _, p := range c.Plan.Labels {
 			if p.Waypoint() == c.ref {

@@ -213,7 +213,7 @@ func specsOf(lists ...[]*mesh.Object) string {
 	var out []string
 	for _, l := range lists {
 		for _, o := range l {
-			out = append(out, fmt.Sprint(o.Name, " ", o.Content["spec"]))
+			out = append(out, fmt.Sprint(o.Name, " ", o.Content()["spec"]))
 		}
 		out = append(out, "--")
 	}

@@ -51,6 +51,8 @@ type Profile struct {
 	// DrainFor is how long to wait for the connections of a waypoint that nothing is bound to; 0 is five minutes. Then
 	// the order stops and says so.
 	DrainFor time.Duration
+	// Steps and Go are StepsAnnotation and GoAnnotation of the profile, as they are written.
+	Steps, Go string
 	// Parameters are the contents of the ConfigMap that the Gateway's parametersRef names, by istiod's keys
 	// (mesh.ParameterKeys). Without any there is no ConfigMap and no parametersRef.
 	Parameters map[string]string

@@ -14,12 +14,14 @@ type tables struct{ making, removing []stage }
 func standard() tables {
 	return tables{
 		making: []stage{
+			{"roll back", (*course).rollBack},
 			{"remove stale guards", (*course).removeStaleGuards},
 			{"hold", (*course).hold},
 			{"repeat for what is bound", (*course).makeTwinsOfBound},
 			{"await repeated for what is bound", (*course).awaitTwinsOfBound},
 			{"admit for what is bound", (*course).makeAdmissionsOfBound},
 			{"await admitted for what is bound", (*course).awaitAdmissionsOfBound},
+			{"refuse steps", (*course).refuseSteps},
 			{"make parameters", (*course).makeParameters},
 			{"make gateway", (*course).makeGateway},
 			{"await ready", (*course).awaitReady},
@@ -34,6 +36,7 @@ func standard() tables {
 			{"make guards", (*course).makeGuards},
 			{"await guards", (*course).awaitGuards},
 			{"remove left behind", (*course).removeLeftBehind},
+			{"say what stays", (*course).sayStays},
 		},
 		removing: []stage{
 			{"remove stale guards", (*course).removeStaleGuards},
@@ -54,6 +57,7 @@ func standard() tables {
 			{"drain", (*course).drain},
 			{"remove admissions", (*course).removeAdmissions},
 			{"remove twins", (*course).removeTwins},
+			{"remove copies", (*course).removeCopies},
 			{"remove gateway", (*course).removeGateway},
 			{"remove parameters", (*course).removeParameters},
 			{"remove left behind", (*course).removeLeftBehind},

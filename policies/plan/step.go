@@ -29,6 +29,8 @@ const (
 	MakeTwin       Row = "make-twin"          // what a policy says of clients, said at the waypoint
 	MakeAdmission  Row = "make-admission"     // the waypoint let in at ztunnel
 	MakeBinding    Row = "make-binding"       // the label
+	MakeCanary     Row = "make-canary"        // a share of the connections for the waypoint to which an object moves
+	RollBack       Row = "roll-back"          // that share taken back
 	MakeIngress    Row = "make-ingress"       // the label for ingress gateways
 	MakeGuard      Row = "make-guard"         // nobody else let in at ztunnel
 	Keep           Row = "keep"               // a need came back: what was written down for removal goes

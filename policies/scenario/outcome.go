@@ -30,6 +30,8 @@ type Asked struct {
 	Now    time.Time      `json:"now"`
 	User   User           `json:"user"`
 	Params map[string]any `json:"params"`
+	// Over is whether the time for an answer is over; nil for no bound. It is nothing that is written in a file.
+	Over func() bool `json:"-"`
 }
 
 // User is who makes the request.
@@ -54,7 +56,7 @@ func readAsked(data []byte) (a Asked, err error) {
 const given = "given"
 
 func (a *Asked) occasion(check *policies.Check) policies.Occasion {
-	o := policies.Occasion{Phase: a.Phase, DryRun: a.DryRun, Now: a.Now, User: policies.User(a.User)}
+	o := policies.Occasion{Phase: a.Phase, DryRun: a.DryRun, Now: a.Now, User: policies.User(a.User), Over: a.Over}
 	if a.Params != nil {
 		o.Parameters = policies.NewParameters(map[string][]policies.Params{check.ID: {{Key: given, Values: a.Params}}})
 	}

@@ -131,7 +131,7 @@ func (c *Case) read(data []byte, options mesh.Options, shared []*mesh.Object) er
 		return err
 	}
 	for _, o := range objects {
-		if o.Content[deletes] != true {
+		if o.Content()[deletes] != true {
 			c.Objects = append(c.Objects, o)
 			continue
 		}

@@ -36,15 +36,15 @@ type Test struct {
 // patience is how long one test in Rego may take.
 const patience = 10 * time.Second
 
-// RunRego runs the tests in Rego, of which only says by the ID of the rule that they belong to which are run. They ask an empty
+// RunRego runs the tests in Rego, of which Only says by the ID of the rule that they belong to which are run, until ctx ends. They ask an empty
 // mesh, and can answer in its place (`with mesh.namespace as …`). In a test input.params are what the test says they are. The
 // error is that of the compiler.
-func RunRego(ctx context.Context, pack *rules.Pack, only func(id string) bool) ([]Test, error) {
+func RunRego(ctx context.Context, pack *rules.Pack, o Options) ([]Test, error) {
 	modules := pack.Modules()
 	asked := map[string]bool{}
 	for _, m := range pack.Tests {
 		modules[m.Package.Location.File] = m
-		asked[m.Package.Location.File] = only == nil || only(rules.Tested(m))
+		asked[m.Package.Location.File] = o.Only == nil || o.Only(rules.Tested(m))
 	}
 	store := inmem.New()
 	txn, err := store.NewTransaction(ctx)
@@ -54,7 +54,7 @@ func RunRego(ctx context.Context, pack *rules.Pack, only func(id string) bool) (
 	defer store.Abort(ctx, txn)
 	runner := tester.NewRunner().SetStore(store).SetModules(modules).SetTimeout(patience).AddCustomBuiltins(builtins()).
 		SetCompiler(ast.NewCompiler().WithCapabilities(rules.Capabilities()).WithEnablePrintStatements(true)).
-		CapturePrintOutput(true).EnableTracing(true).RaiseBuiltinErrors(true).SetParallel(1) // they share a View
+		CapturePrintOutput(!o.Brief).EnableTracing(!o.Brief).RaiseBuiltinErrors(true).SetParallel(1) // they share a View
 	results, err := runner.RunTests(rules.InView(ctx, policies.NewView(mesh.New(mesh.Options{}))), txn)
 	if err != nil {
 		return nil, err

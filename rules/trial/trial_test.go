@@ -74,7 +74,7 @@ func TestUpdating(t *testing.T) {
 }
 
 func TestRunRego(t *testing.T) {
-	tests, err := RunRego(context.Background(), load(t, "testdata/acme"), nil)
+	tests, err := RunRego(context.Background(), load(t, "testdata/acme"), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

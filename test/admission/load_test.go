@@ -13,6 +13,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -31,10 +32,13 @@ type load struct {
 
 const askers = 4
 
-func (w *world) load() *load {
+func (w *world) load() *load { return w.loadOf(object(w.t, guard)) }
+
+// loadOf is load with something else that must not be denied.
+func (w *world) loadOf(good *unstructured.Unstructured) *load {
 	ctx, stop := context.WithCancel(w.t.Context())
 	l := &load{stop: stop}
-	bad, good := object(w.t, in("shop", noOp)), object(w.t, guard)
+	bad := object(w.t, in("shop", noOp))
 	for i := range askers {
 		l.group.Go(func() {
 			for n := i; ctx.Err() == nil; n++ {
@@ -99,7 +103,7 @@ func (w *world) raised() {
 			hook := h.(map[string]any)
 			policies = append(policies, fmt.Sprintf("%s=%s", hook["name"], hook["failurePolicy"]))
 		}
-		if got, want := strings.Join(policies, " "), "policies.waywarden.dev=Fail mesh.waywarden.dev=Ignore"; got != want {
+		if got, want := strings.Join(policies, " "), "policies.waywarden.dev=Fail packs.waywarden.dev=Ignore mesh.waywarden.dev=Ignore"; got != want {
 			return errors.New(got)
 		}
 		return nil

@@ -14,6 +14,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/waywarden/waywarden/test/serving"
 )
 
 const shop = `
@@ -322,24 +324,31 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.eventually("the replica counts", func() error {
-		resp, err := http.Get(w.replicas[0].Metrics)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil {
-			return err
-		}
+		text := w.metrics(w.replicas[0])
 		for _, want := range []string{
 			`waywarden_admission_requests_total{decision="warn",dry_run="false",kind="AuthorizationPolicy",operation="CREATE"} 1`,
 			`waywarden_findings{action="Warn",check="effect/l7-deny-no-op",severity="critical"} 1`,
 			`waywarden_snapshot_objects{kind="AuthorizationPolicy"} 1`, `waywarden_canary_success 1`, `waywarden_snapshot_unread 0`, `waywarden_certificate_expiry_seconds`, `waywarden_snapshot_age_seconds`,
 		} {
-			if !strings.Contains(string(text), want) {
+			if !strings.Contains(text, want) {
 				return errors.New("no " + want)
 			}
 		}
 		return nil
 	})
+}
+
+// metrics are those of a replica.
+func (w *world) metrics(r *serving.Replica) string {
+	w.t.Helper()
+	resp, err := http.Get(r.Metrics)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(body)
 }

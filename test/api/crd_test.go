@@ -57,6 +57,8 @@ func decode(t *testing.T, f txtar.File) *unstructured.Unstructured {
 
 func at(c *cluster.Cluster, o *unstructured.Unstructured) dynamic.ResourceInterface {
 	switch o.GetKind() {
+	case v1alpha1.RulePackKind:
+		return c.Dynamic.Resource(v1alpha1.GroupVersion.WithResource(v1alpha1.RulePackResource))
 	case v1alpha1.WaypointProfileKind:
 		return c.Dynamic.Resource(v1alpha1.GroupVersion.WithResource(v1alpha1.WaypointProfileResource))
 	case v1alpha1.GuardrailKind:
@@ -161,8 +163,8 @@ func listed(t *testing.T, c *cluster.Cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(live.Guardrails) != 2 || len(live.Exemptions) != 2 || len(live.Profiles) != 3 || len(live.Problems) > 0 {
-		t.Errorf("%d Guardrails, %d Exemptions, %d WaypointProfiles, problems %v; want 2, 2, 3 and none", len(live.Guardrails), len(live.Exemptions), len(live.Profiles), live.Problems)
+	if len(live.Guardrails) != 2 || len(live.Exemptions) != 2 || len(live.Profiles) != 3 || len(live.Packs) != 3 || len(live.Problems) > 0 {
+		t.Errorf("%d Guardrails, %d Exemptions, %d WaypointProfiles, %d RulePacks, problems %v; want 2, 2, 3, 3 and none", len(live.Guardrails), len(live.Exemptions), len(live.Profiles), len(live.Packs), live.Problems)
 	}
 	dir := t.TempDir()
 	for _, f := range read(t, "taken.txtar") {
@@ -174,7 +176,7 @@ func listed(t *testing.T, c *cluster.Cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if both := files.CompletedBy(live); len(both.Guardrails) != 2 || len(both.Exemptions) != 2 || len(both.Profiles) != 3 {
-		t.Errorf("files completed from the cluster: %d Guardrails, %d Exemptions, %d WaypointProfiles; want 2, 2 and 3", len(both.Guardrails), len(both.Exemptions), len(both.Profiles))
+	if both := files.CompletedBy(live); len(both.Guardrails) != 2 || len(both.Exemptions) != 2 || len(both.Profiles) != 3 || len(both.Packs) != 3 {
+		t.Errorf("files completed from the cluster: %d Guardrails, %d Exemptions, %d WaypointProfiles, %d RulePacks; want 2, 2, 3 and 3", len(both.Guardrails), len(both.Exemptions), len(both.Profiles), len(both.Packs))
 	}
 }

@@ -15,8 +15,8 @@ import (
 // TestEveryFieldIsExplained: `kubectl explain` has something to say of every field that users write or read.
 func TestEveryFieldIsExplained(t *testing.T) {
 	files, err := filepath.Glob("../../charts/waywarden/files/crds/*.yaml")
-	if err != nil || len(files) != 3 {
-		t.Fatalf("%d CRDs (%v), want 3", len(files), err)
+	if err != nil || len(files) != 4 {
+		t.Fatalf("%d CRDs (%v), want 4", len(files), err)
 	}
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
@@ -73,13 +73,13 @@ func (s schema) explained(t *testing.T, path string) int {
 
 // TestDocumentedManifests: what the documentation shows can be applied.
 func TestDocumentedManifests(t *testing.T) {
-	for file, want := range map[string][3]int{"guardrails.md": {1, 1, 0}, "provisioning.md": {1, 0, 1}} {
+	for file, want := range map[string][4]int{"guardrails.md": {1, 1, 0, 0}, "provisioning.md": {1, 0, 1, 0}, "rule-packs.md": {0, 0, 0, 1}} {
 		t.Run(file, func(t *testing.T) { documented(t, file, want) })
 	}
 }
 
-// documented: so many Guardrails, Exemptions and WaypointProfiles.
-func documented(t *testing.T, file string, want [3]int) {
+// documented: so many Guardrails, Exemptions, WaypointProfiles and RulePacks, and nothing else.
+func documented(t *testing.T, file string, want [4]int) {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/" + file)
 	if err != nil {
@@ -96,7 +96,8 @@ func documented(t *testing.T, file string, want [3]int) {
 	for _, p := range inv.Problems {
 		t.Error(p)
 	}
-	if got := [3]int{len(inv.Guardrails), len(inv.Exemptions), len(inv.Profiles)}; got != want || len(docs) != 2 {
-		t.Errorf("%d manifests, %v Guardrails, Exemptions and WaypointProfiles; want %v", len(docs), got, want)
+	got := [4]int{len(inv.Guardrails), len(inv.Exemptions), len(inv.Profiles), len(inv.Packs)}
+	if got != want || len(docs) != want[0]+want[1]+want[2]+want[3] {
+		t.Errorf("%d manifests, %v Guardrails, Exemptions, WaypointProfiles and RulePacks; want %v", len(docs), got, want)
 	}
 }

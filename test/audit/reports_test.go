@@ -4,6 +4,9 @@ package audit
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +22,8 @@ import (
 	"github.com/waywarden/waywarden/audit/openreports"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/test/cluster"
+	"github.com/waywarden/waywarden/test/serving"
 )
 
 // times are first-seen and resolved-at of what a report says of an object.
@@ -190,11 +195,20 @@ spec: {hard: {count/reports.openreports.io: "0"}}
 	w.reported(openreports.OpenReports, "shop", 2)
 }
 
-// TestRefusedForSize: an object that the API server does not take is written with fewer results, and exact totals.
+// TestRefusedForSize: an object that the API server does not take, or etcd behind it, is written with fewer results, and exact totals.
 func TestRefusedForSize(t *testing.T) {
 	w := start(t)
 	w.install(openreports.OpenReports)
 	w.apply(shop)
+	for name, most := range map[string]int{
+		"the API server": 64 << 20, // which takes 3 MiB
+		"etcd":           2 << 20,  // which takes 1.5 MiB
+	} {
+		t.Run(name, func(t *testing.T) { w.refusedForSize(t, most) })
+	}
+}
+
+func (w *world) refusedForSize(t *testing.T, most int) {
 	p := &ledger.Place{Namespace: "shop"}
 	for i := range 20_000 {
 		r := ledger.NewRecord(policies.Finding{Check: "effect/l7-deny-no-op", Severity: policies.Critical, Message: strings.Repeat("x", 500),
@@ -202,11 +216,11 @@ func TestRefusedForSize(t *testing.T) {
 		r.FirstSeen = time.Now()
 		p.Open = append(p.Open, r)
 	}
-	writer, err := openreports.NewWriter(w.Config, openreports.Options{API: openreports.OpenReports, MaxBytes: 64 << 20})
+	writer, err := openreports.NewWriter(w.Config, openreports.Options{API: openreports.OpenReports, MaxBytes: most})
 	if err != nil {
 		t.Fatal(err)
 	}
-	outcome, err := writer.Write(t.Context(), p)
+	outcome, err := writer.Write(t.Context(), p, openreports.Unseen{})
 	if err != nil || outcome != openreports.Smaller {
 		t.Fatalf("20,000 findings: %s, %v", outcome, err)
 	}
@@ -216,7 +230,46 @@ func TestRefusedForSize(t *testing.T) {
 	if len(results) == 0 || len(results) == 20_000 {
 		t.Errorf("%d results were taken", len(results))
 	}
-	if outcome, err = writer.Write(t.Context(), p); err != nil || outcome != openreports.Unchanged {
+	if outcome, err = writer.Write(t.Context(), p, openreports.Unseen{}); err != nil || outcome != openreports.Unchanged {
 		t.Errorf("the same once more: %s, %v", outcome, err)
+	}
+}
+
+// TestCommandLine: what waywarden report writes as objects is what an API server takes, with no field that it does not know.
+func TestCommandLine(t *testing.T) {
+	w := start(t)
+	binary, err := serving.Build(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := filepath.Join(t.TempDir(), "broken.yaml")
+	if err := os.WriteFile(broken, []byte("kind: {"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, api := range []openreports.API{openreports.OpenReports, openreports.PolicyReport} {
+		w.install(api)
+		format := map[openreports.API]string{openreports.OpenReports: "openreports", openreports.PolicyReport: "policyreport"}[api]
+		cmd := exec.Command(binary, "report", "../../examples/bank", "../../examples/guardrails", broken, "-o", format)
+		var problems strings.Builder
+		cmd.Stderr = &problems
+		manifest, err := cmd.Output()
+		if cmd.ProcessState.ExitCode() != 3 { // because of what is broken
+			t.Fatalf("%v\n%s", err, &problems)
+		}
+		objects, err := cluster.Objects(manifest)
+		if err != nil || len(objects) < 5 {
+			t.Fatalf("%d objects, %v", len(objects), err)
+		}
+		for _, o := range objects {
+			resource := w.Dynamic.Resource(api.WithResource(strings.ToLower(o.GetKind()) + "s"))
+			create := resource.Create
+			if ns := o.GetNamespace(); ns != "" {
+				w.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: " + ns + "}\n")
+				create = resource.Namespace(ns).Create
+			}
+			if _, err := create(t.Context(), o, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict}); err != nil {
+				t.Errorf("%s %s/%s: %v", o.GetKind(), o.GetNamespace(), o.GetName(), err)
+			}
+		}
 	}
 }

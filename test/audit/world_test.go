@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/waywarden/waywarden/audit"
@@ -33,6 +34,7 @@ const deadline = 60 * time.Second
 type world struct {
 	*testing.T
 	*cluster.Cluster
+	watcher *rest.Config // who watches for the audit
 
 	mu      sync.Mutex
 	log     []string
@@ -42,8 +44,9 @@ type world struct {
 	news    audit.News
 }
 
-func start(t *testing.T) *world {
-	return &world{T: t, Cluster: cluster.Start(t, cluster.Own()), reports: map[openreports.Outcome]int{}}
+func start(t *testing.T, opts ...cluster.Option) *world {
+	c := cluster.Start(t, append(opts, cluster.Own())...)
+	return &world{T: t, Cluster: c, watcher: c.Config, reports: map[openreports.Outcome]int{}}
 }
 
 // crds are the folders or files of the CRDs of both APIs.
@@ -84,7 +87,7 @@ func (w *world) apply(text string) {
 // audit runs an audit until the returned function is called, which waits for its end.
 func (w *world) audit(interval time.Duration, apis ...openreports.API) (stop func()) {
 	w.Helper()
-	live, err := inventory.Watch(w.Config, inventory.WatchOptions{Log: logr.Discard()})
+	live, err := inventory.Watch(w.watcher, inventory.WatchOptions{Log: logr.Discard()})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -98,7 +101,7 @@ func (w *world) audit(interval time.Duration, apis ...openreports.API) (stop fun
 			if err != nil {
 				return nil, err
 			}
-			return openreports.NewWriter(w.Config, openreports.Options{API: api, Checks: policies.Checks()})
+			return openreports.NewWriter(w.Config, openreports.Options{API: api, Checks: func() []*policies.Check { return policies.Checks() }})
 		},
 	})
 	ctx, cancel := context.WithCancel(w.Context())

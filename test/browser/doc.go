@@ -1,2 +1,3 @@
-// Package browser looks at the HTML report with a real browser. Its tests have the build tag browser and need chromium.
+// Package browser looks at the HTML report with a real browser. Its tests have the build tag browser and need chromium, or Chrome,
+// and pdftotext.
 package browser

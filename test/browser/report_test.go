@@ -3,12 +3,14 @@
 package browser
 
 import (
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -18,24 +20,12 @@ const page = "../../docs/reports/bank.html"
 // pictures are kept there, to be looked at.
 func shoot(t *testing.T, name string, flags ...string) image.Image {
 	t.Helper()
-	dir := os.Getenv("WAYWARDEN_SCREENSHOTS")
-	if dir == "" {
-		dir = t.TempDir()
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
 	file, err := filepath.Abs(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := filepath.Join(dir, name+".png")
-	args := append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND", "--user-data-dir=" + t.TempDir(),
-		"--screenshot=" + out}, flags...)
-	if text, err := exec.Command("chromium", append(args, "file://"+file)...).CombinedOutput(); err != nil {
-		t.Fatalf("chromium: %v (apt-get install chromium)\n%s", err, text)
-	}
+	out := filepath.Join(pictures(t), name+".png")
+	browse(t, file, append([]string{"--screenshot=" + out}, flags...)...)
 	f, err := os.Open(out)
 	if err != nil {
 		t.Fatal(err)
@@ -46,6 +36,33 @@ func shoot(t *testing.T, name string, flags ...string) image.Image {
 		t.Fatal(err)
 	}
 	return img
+}
+
+// pictures is the folder for them.
+func pictures(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("WAYWARDEN_SCREENSHOTS")
+	if dir == "" {
+		return t.TempDir()
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// browse opens a file with the network cut off.
+func browse(t *testing.T, file string, flags ...string) {
+	t.Helper()
+	args := append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND", "--user-data-dir=" + t.TempDir()}, flags...)
+	browser, err := exec.LookPath("chromium")
+	if err != nil {
+		browser = "google-chrome"
+	}
+	if text, err := exec.Command(browser, append(args, "file://"+file)...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v (apt-get install chromium)\n%s", browser, err, text)
+	}
 }
 
 // light is how light a colour is, from 0 to 255.
@@ -99,5 +116,34 @@ func TestNarrow(t *testing.T) {
 		if v := light(img.At(b.Max.X-2, y)); v < 200 {
 			t.Fatalf("something sticks out at the right, %d pixels down", y)
 		}
+	}
+}
+
+// TestPrint: on paper every page says what a report is not, and has a number; what is closed on a screen is there.
+func TestPrint(t *testing.T) {
+	file, err := filepath.Abs(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pdf := filepath.Join(pictures(t), "print.pdf")
+	browse(t, file, "--no-pdf-header-footer", "--print-to-pdf="+pdf)
+	text, err := exec.Command("pdftotext", "-layout", pdf, "-").Output()
+	if err != nil {
+		t.Fatalf("pdftotext: %v (apt-get install poppler-utils)", err)
+	}
+	pages := strings.Split(strings.TrimSuffix(string(text), "\f"), "\f")
+	if len(pages) < 10 || len(pages) > 40 {
+		t.Errorf("it takes %d pages", len(pages))
+	}
+	for i, p := range pages {
+		if !strings.Contains(p, "Evidence for these controls, not proof of them") {
+			t.Errorf("page %d does not say that it is no proof", i+1)
+		}
+		if want := fmt.Sprintf("%d / %d", i+1, len(pages)); !strings.Contains(p, want) {
+			t.Errorf("page %d does not say that it is %s", i+1, want)
+		}
+	}
+	if !strings.Contains(string(text), "AuthorizationPolicy ledger/ledger-needs-token") || strings.Count(string(text), "sha256:") < 100 {
+		t.Error("the objects and checks, with their digests, are not on paper")
 	}
 }

@@ -60,9 +60,11 @@ const everywhere = `
 waywarden.dev/guardrails[]: get list watch
 waywarden.dev/exemptions[]: get list watch
 waywarden.dev/waypointprofiles[]: get list watch
+waywarden.dev/rulepacks[]: get list watch
 waywarden.dev/guardrails/status[]: patch
 waywarden.dev/exemptions/status[]: patch
 waywarden.dev/waypointprofiles/status[]: patch
+waywarden.dev/rulepacks/status[]: patch
 authorization.k8s.io/subjectaccessreviews[]: create
 /events[]: create patch
 events.k8s.io/events[]: create patch
@@ -91,6 +93,7 @@ wgpolicyk8s.io/clusterpolicyreports[]: list create patch delete
 const atHome = `
 coordination.k8s.io/leases[]: create
 coordination.k8s.io/leases[waywarden]: get update
+apps/controllerrevisions[]: list watch create delete
 security.istio.io/authorizationpolicies[]: create
 `
 
@@ -215,7 +218,7 @@ func TestRolesForPeople(t *testing.T) {
 		t.Errorf("edit is aggregated to %v", got)
 	}
 	for g := range grants(t, into[rbacv1.ClusterRole](t, all, "ClusterRole waywarden-edit").Rules) {
-		if strings.Contains(g, "guardrails") || strings.Contains(g, "status") {
+		if strings.Contains(g, "guardrails") || strings.Contains(g, "rulepacks") || strings.Contains(g, "status") {
 			t.Errorf("edit grants %s", g)
 		}
 	}

@@ -15,6 +15,11 @@ import (
 	"github.com/waywarden/waywarden/test/cluster"
 )
 
+var (
+	revisionResource = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "controllerrevisions"}
+	packResource     = schema.GroupVersionResource{Group: "waywarden.dev", Version: "v1alpha1", Resource: "rulepacks"}
+)
+
 // TestRights tries what our account may and may not do, in the API server's own judgement.
 func TestRights(t *testing.T) {
 	h := connect(t, cluster.Start(t))
@@ -47,6 +52,13 @@ func TestRights(t *testing.T) {
 	if _, err := us.Resource(policyResource).Namespace(namespace).Create(t.Context(), canary, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}); err != nil {
 		t.Errorf("the canary: %v", err)
 	}
+	kept := object(t, `{apiVersion: apps/v1, kind: ControllerRevision, metadata: {name: rulepack-acme, labels: {waywarden.dev/kept: rule-pack}}, revision: 1, data: {pack: acme}}`)
+	if _, err := us.Resource(revisionResource).Namespace(namespace).Create(t.Context(), kept, metav1.CreateOptions{}); err != nil {
+		t.Errorf("keep a revision of a RulePack: %v", err)
+	}
+	if err := us.Resource(revisionResource).Namespace(namespace).Delete(t.Context(), "rulepack-acme", metav1.DeleteOptions{}); err != nil {
+		t.Errorf("forget a revision of a RulePack: %v", err)
+	}
 	secrets := schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 	only := metav1.ListOptions{FieldSelector: "metadata.name=waywarden-tls"}
 	if _, err := us.Resource(secrets).Namespace(namespace).List(t.Context(), only); err != nil {
@@ -69,6 +81,8 @@ func TestRights(t *testing.T) {
 		"delete its configuration":              us.Resource(validatingResource).Delete(t.Context(), release, metav1.DeleteOptions{}),
 		"create a policy elsewhere":             second(us.Resource(policyResource).Namespace("default").Create(t.Context(), canary, metav1.CreateOptions{})),
 		"delete a Service":                      us.Resource(serviceResource).Namespace("default").Delete(t.Context(), "kubernetes", metav1.DeleteOptions{}),
+		"keep a revision elsewhere":             second(us.Resource(revisionResource).Namespace("default").Create(t.Context(), kept, metav1.CreateOptions{})),
+		"patch a RulePack, but for its status":  second(us.Resource(packResource).Patch(t.Context(), "p", "application/merge-patch+json", []byte("{}"), metav1.PatchOptions{})),
 		"patch a Guardrail, but for its status": second(us.Resource(schema.GroupVersionResource{Group: "waywarden.dev", Version: "v1alpha1", Resource: "guardrails"}).Patch(t.Context(), "g", "application/merge-patch+json", []byte("{}"), metav1.PatchOptions{})),
 	} {
 		if !apierrors.IsForbidden(err) {

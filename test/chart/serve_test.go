@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -68,6 +70,7 @@ func TestServesWithItsRights(t *testing.T) {
 			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err != nil && strings.Contains(err.Error(), "effect/l7-deny-no-op")
 	})
+	h.packed(t)
 	said, err := os.ReadFile(r.Log)
 	if err != nil {
 		t.Fatal(err)
@@ -77,6 +80,24 @@ func TestServesWithItsRights(t *testing.T) {
 			t.Errorf("a right is missing: %s", line)
 		}
 	}
+}
+
+// packed: a RulePack is judged, kept, put in force and told of, with the rights of the chart.
+func (h *helm) packed(t *testing.T) {
+	t.Helper()
+	modules := map[string]any{}
+	for _, name := range []string{"acme/owned.rego", "acme/owned.txtar"} {
+		modules[name] = string(must(os.ReadFile(filepath.Join("..", "admission", "testdata", "packs", name))))
+	}
+	pack := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "waywarden.dev/v1alpha1", "kind": "RulePack", "metadata": map[string]any{"name": "acme"}, "spec": map[string]any{"modules": modules}}}
+	if _, err := h.Dynamic.Resource(packResource).Create(t.Context(), pack, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	h.eventually(t, "the RulePack is in force", func() bool {
+		_, err := h.Dynamic.Resource(policyResource).Namespace("shop").Create(t.Context(), object(t, `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: bare}, spec: {rules: [{}]}}`),
+			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err != nil && strings.Contains(err.Error(), "acme/owned")
+	})
 }
 
 // call has the API server call a URL instead of the Service, which has no pods.

@@ -173,6 +173,40 @@ func TestClientCertificate(t *testing.T) {
 	}
 }
 
+// TestRegistry: the credentials and the CA of registries are mounted where they are read, and their ports are let through.
+func TestRegistry(t *testing.T) {
+	const asked = "rules: {registry: {secret: pull, ca: corporate, ports: [5000]}}"
+	for variant, values := range map[string]string{"alone": asked, "cert-manager": variants["cert-manager"] + "\n" + asked} {
+		all := render(t, values)
+		pod := into[appsv1.Deployment](t, all, deployment).Spec.Template.Spec
+		c := pod.Containers[0]
+		volumes := map[string]corev1.Volume{}
+		for _, v := range pod.Volumes {
+			volumes[v.Name] = v
+		}
+		mounts := map[string]string{}
+		for _, m := range c.VolumeMounts {
+			mounts[m.MountPath] = m.Name
+		}
+		secret, ca := volumes[mounts["/registry"]].Secret, volumes[mounts["/registry-ca"]].ConfigMap
+		if secret == nil || secret.SecretName != "pull" || secret.Items[0] != (corev1.KeyToPath{Key: ".dockerconfigjson", Path: "config.json"}) ||
+			!slices.Contains(c.Args, "--registry-config=/registry/config.json") {
+			t.Errorf("%s: credentials %v, arguments %v", variant, secret, c.Args)
+		}
+		if ca == nil || ca.Name != "corporate" || !slices.Contains(c.Env, corev1.EnvVar{Name: "SSL_CERT_DIR", Value: "/registry-ca"}) {
+			t.Errorf("%s: CA %v, environment %v", variant, ca, c.Env)
+		}
+		egress := into[networkingv1.NetworkPolicy](t, all, "NetworkPolicy waywarden").Spec.Egress
+		if last := egress[len(egress)-1]; len(egress) != 3 || len(last.Ports) != 1 || last.Ports[0].Port.IntValue() != 5000 || len(last.To) > 0 {
+			t.Errorf("%s: let out is %+v", variant, egress)
+		}
+	}
+	pod := into[appsv1.Deployment](t, render(t, ""), deployment).Spec.Template.Spec
+	if len(pod.Volumes) > 0 || slices.ContainsFunc(pod.Containers[0].Args, func(a string) bool { return strings.HasPrefix(a, "--registry") }) {
+		t.Errorf("nobody asked for %v, %v", pod.Volumes, pod.Containers[0].Args)
+	}
+}
+
 // TestAlerts: the rules that promtool tests are those that are rendered, with Prometheus' own templates untouched.
 func TestAlerts(t *testing.T) {
 	all := render(t, variants["monitored"])

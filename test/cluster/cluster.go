@@ -38,12 +38,13 @@ type Cluster struct {
 }
 
 type options struct {
-	own      bool
-	istiod   bool
-	istioEnv []string
-	hold     func(pod *unstructured.Unstructured) bool
-	capture  bool
-	flags    map[string]string // of the API server
+	own         bool
+	controllers bool
+	istiod      bool
+	istioEnv    []string
+	hold        func(pod *unstructured.Unstructured) bool
+	capture     bool
+	flags       map[string]string // of the API server
 }
 
 // Option changes what Start starts.
@@ -52,6 +53,11 @@ type Option func(*options)
 // Own starts a cluster even where one is given: for tests that take it apart.
 func Own() Option {
 	return func(o *options) { o.own = true }
+}
+
+// WithControllers starts the controllers that delete what belongs to something that is gone, and make deployments into pods.
+func WithControllers() Option {
+	return func(o *options) { o.controllers = true }
 }
 
 // WithIstiod starts istiod, kwok and the controllers that make its deployments into pods.
@@ -135,14 +141,16 @@ func (c *Cluster) start(ctx context.Context, o options) error {
 	if err := c.connect(); err != nil {
 		return err
 	}
+	if o.controllers || o.istiod {
+		if err := c.controllers(); err != nil {
+			return err
+		}
+	}
 	if !o.istiod {
 		return nil
 	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c.stop = cancel
-	if err := c.controllers(); err != nil {
-		return err
-	}
 	if err := c.nodes(ctx); err != nil {
 		return err
 	}

@@ -91,20 +91,20 @@ func TestParity(t *testing.T) {
 // admissionOn is what admission finds of an object that is created as it is.
 func admissionOn(t *testing.T, s *mesh.Snapshot, checks []*policies.Check) func(*mesh.Object) []policies.Finding {
 	t.Helper()
-	rules, _ := decide.New(decide.Options{}, nil, nil)
+	rules, _ := decide.New(decide.Options{Checks: checks}, nil, nil)
 	var last webhook.Record
-	h := webhook.New(webhook.Options{Log: logr.Discard(), Checks: checks, Observe: func(r webhook.Record) { last = r }, Source: webhook.Source{
+	h := webhook.New(webhook.Options{Log: logr.Discard(), Observe: func(r webhook.Record) { last = r }, Source: webhook.Source{
 		Snapshot: func() *mesh.Snapshot { return s }, Rulebook: func() *decide.Rulebook { return rules }, Now: time.Now,
 		Get:           func(context.Context, mesh.Kind, string, string) (*mesh.Object, error) { return nil, nil },
 		MayBreakGlass: func(context.Context, authenticationv1.UserInfo) (bool, error) { return false, nil },
 	}}).Validating()
 	return func(o *mesh.Object) []policies.Finding {
 		t.Helper()
-		raw, err := json.Marshal(o.Content)
+		raw, err := json.Marshal(o.Content())
 		if err != nil {
 			t.Fatal(err)
 		}
-		gvk := (&unstructured.Unstructured{Object: o.Content}).GroupVersionKind()
+		gvk := (&unstructured.Unstructured{Object: o.Content()}).GroupVersionKind()
 		review := admissionv1.AdmissionReview{TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"}, Request: &admissionv1.AdmissionRequest{
 			UID: "x", Operation: admissionv1.Create, Name: o.Name, Namespace: o.Namespace, Kind: metav1.GroupVersionKind{Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind}}}
 		review.Request.Object.Raw = raw

@@ -22,9 +22,9 @@ type Admission struct {
 	balancer *Balancer
 }
 
-// Admit registers Waywarden in a cluster and starts a replica of a binary, whose log goes to a folder. When it returns,
-// what Waywarden would refuse is refused. The caller stops it.
-func Admit(ctx context.Context, c *cluster.Cluster, binary, dir string) (*Admission, error) {
+// Admit registers Waywarden in a cluster and starts a replica of a binary, whose log goes to a folder, with flags besides. When it
+// returns, what Waywarden would refuse is refused. The caller stops it.
+func Admit(ctx context.Context, c *cluster.Cluster, binary, dir string, flags ...string) (*Admission, error) {
 	balancer, err := Balance()
 	if err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func Admit(ctx context.Context, c *cluster.Cluster, binary, dir string) (*Admiss
 	}
 	return admit(ctx, c, balancer, func() (*Replica, error) {
 		// Nobody else is there who could answer while it stops.
-		return Start(binary, c.Kubeconfig, dir, "--drain", "0s")
+		return Start(binary, c.Kubeconfig, dir, append([]string{"--drain", "0s"}, flags...)...)
 	})
 }
 

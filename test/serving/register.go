@@ -57,7 +57,7 @@ func Register(ctx context.Context, c *cluster.Cluster, url string) error {
 
 // served waits until the API server serves the CRDs.
 func served(ctx context.Context, c *cluster.Cluster) error {
-	for _, resource := range []string{"guardrails", "exemptions", "waypointprofiles"} {
+	for _, resource := range []string{"guardrails", "exemptions", "waypointprofiles", "rulepacks"} {
 		r := c.Dynamic.Resource(schema.GroupVersionResource{Group: "waywarden.dev", Version: "v1alpha1", Resource: resource})
 		for {
 			_, err := r.List(ctx, metav1.ListOptions{})

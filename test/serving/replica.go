@@ -122,6 +122,12 @@ func (r *Replica) Kill() {
 	r.done <- errors.New("killed")
 }
 
+// Freeze stops a replica where it is, as if its machine stood still, and Thaw has it go on.
+func (r *Replica) Freeze() error { return r.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw has a replica go on that was frozen.
+func (r *Replica) Thaw() error { return r.cmd.Process.Signal(syscall.SIGCONT) }
+
 // Terminate asks the replica to stop, as a kubelet does.
 func (r *Replica) Terminate() error { return r.cmd.Process.Signal(syscall.SIGTERM) }
 

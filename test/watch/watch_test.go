@@ -225,8 +225,11 @@ func (w *world) caughtUp(when string, live *inventory.Live, cfg *rest.Config) {
 
 func compare(listed *inventory.Inventory, live *inventory.Live) string {
 	fresh, watched, status := mesh.New(mesh.Options{Unread: listed.Hidden()}, listed.Objects...), live.Snapshot(), live.Status()
-	if diff := cmp.Diff(objects(fresh), objects(watched)); diff != "" {
+	if diff := cmp.Diff(slices.Collect(fresh.Objects()), slices.Collect(watched.Objects()), cmpopts.IgnoreUnexported(mesh.Object{})); diff != "" {
 		return "objects\n" + diff
+	}
+	if diff := cmp.Diff(contents(fresh), contents(watched)); diff != "" {
+		return "Content\n" + diff
 	}
 	if diff := cmp.Diff(answers(fresh), answers(watched)); diff != "" {
 		return "answers\n" + diff
@@ -236,14 +239,12 @@ func compare(listed *inventory.Inventory, live *inventory.Live) string {
 	return cmp.Diff(want, got, cmpopts.IgnoreUnexported(want), cmpopts.EquateEmpty())
 }
 
-// objects are those of a Snapshot, but for the Content of what controllers make, which a watch does not keep whole.
-func objects(s *mesh.Snapshot) (out []mesh.Object) {
+// contents are the objects as they were given, but for what controllers make, which a watch does not keep whole.
+func contents(s *mesh.Snapshot) (out []map[string]any) {
 	for o := range s.Objects() {
-		c := *o
-		if slices.Contains([]mesh.Kind{mesh.Pod, mesh.ReplicaSet, mesh.Job, mesh.EndpointSlice}, c.Kind) {
-			c.Content = nil
+		if !slices.Contains([]mesh.Kind{mesh.Pod, mesh.ReplicaSet, mesh.Job, mesh.EndpointSlice}, o.Kind) {
+			out = append(out, o.Content())
 		}
-		out = append(out, c)
 	}
 	return out
 }

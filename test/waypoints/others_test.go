@@ -4,6 +4,9 @@ package waypoints
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,7 +66,8 @@ func (w *world) still(what string, o func() *unstructured.Unstructured) {
 // TestNoFight: where another field manager says otherwise about what we made, or about a label of ours, it stays as that
 // one says. An Event says what to commit.
 func TestNoFight(t *testing.T) {
-	w, r := served(t, "{}")
+	audited := filepath.Join(t.TempDir(), "audit.jsonl")
+	w, r := served(t, "{}", "--audit-log", audited)
 	began := time.Now()
 	gateway := func() *unstructured.Unstructured { return w.get(gateways, "shop", "waypoint") }
 	w.as("argocd", gateways, `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: waypoint, namespace: shop, labels: {istio.io/waypoint-for: all}}}`)
@@ -90,6 +94,12 @@ func TestNoFight(t *testing.T) {
 	if l := w.get(namespaces, "", "owned").GetLabels(); l[label.IoIstioUseWaypoint.Name] != "" {
 		t.Errorf("the Namespace has labels %v", l)
 	}
+	w.until("the audit finds it", 20*time.Second, func() bool {
+		log, err := os.ReadFile(audited)
+		return err == nil && slices.ContainsFunc(strings.Split(string(log), "\n"), func(line string) bool {
+			return strings.Contains(line, `"check":"waypoint/stopped"`) && strings.Contains(line, `"kind":"Namespace"`) && strings.Contains(line, "argocd")
+		})
+	})
 	conflicts := 0
 	for _, c := range writes(r.since(began)) {
 		if c.status == 409 {

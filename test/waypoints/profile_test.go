@@ -4,6 +4,7 @@ package waypoints
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,10 +22,10 @@ spec: %s
 `
 
 // served starts a world in which the policy of the shop takes effect at a waypoint that was made by a profile.
-func served(t *testing.T, spec string) (*world, replica) {
+func served(t *testing.T, spec string, flags ...string) (*world, replica) {
 	t.Helper()
 	w := start(t)
-	r := w.replica(hurry...)
+	r := w.replica(slices.Concat(hurry, flags)...)
 	w.apply(fmt.Sprintf(profile, spec) + "---" + fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "shop") + "---" + fmt.Sprintf(denyGet, "shop"))
 	w.takesEffect("shop")
 	return w, r

@@ -79,6 +79,9 @@ func TestSteady(t *testing.T) {
 	for _, name := range []string{"plan", "look"} {
 		t.Logf("%s: %s in %s s", name, metric(t, r, `waywarden_waypoints_seconds_count{phase="`+name+`"}`), metric(t, r, `waywarden_waypoints_seconds_sum{phase="`+name+`"}`))
 	}
+	if all, quick := metric(t, r, `waywarden_waypoints_seconds_count{phase="plan"}`), metric(t, r, `waywarden_waypoints_seconds_bucket{phase="plan",le="1"}`); all == "" || all != quick {
+		t.Errorf("of %s plans %s took less than a second", all, quick)
+	}
 }
 
 // metric is a sample of a replica, as text.

@@ -51,7 +51,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, o := range objects {
-			if _, err := mesh.Decode(o.Content); err != nil {
+			if _, err := mesh.Decode(o.Content()); err != nil {
 				b.Fatal(err)
 			}
 		}

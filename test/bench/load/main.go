@@ -21,6 +21,7 @@ type options struct {
 	duration                 time.Duration
 	rounds                   int
 	garbage                  string
+	library                  bool
 
 	serve string
 	addr  string
@@ -34,7 +35,8 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 1, "seed: the same gives the same mesh and the same requests")
 	flag.DurationVar(&o.duration, "duration", 4*time.Second, "how long one round asks one webhook")
 	flag.IntVar(&o.rounds, "rounds", 4, "rounds for each webhook and number of connections, in turns")
-	flag.StringVar(&o.garbage, "gogc", "400", "GOGC of our webhook, beside GOMEMLIMIT as of the chart: what serve asks for")
+	flag.BoolVar(&o.library, "library", false, "ask the rules of the zero-trust library too")
+	flag.StringVar(&o.garbage, "gogc", "", "GOGC of our webhook, instead of what serve asks for")
 	flag.StringVar(&o.serve, "serve", "", "internal: serve noop or waywarden")
 	flag.StringVar(&o.addr, "addr", "", "internal: where")
 	flag.Parse()

@@ -73,10 +73,10 @@ func (o options) start(ctx context.Context, s *side) error {
 	}
 	s.times, s.rates, s.cpu = map[int][]time.Duration{}, map[int][]float64{}, map[int]time.Duration{}
 	s.cmd = exec.CommandContext(ctx, self, "-serve", s.name, "-addr", s.addr, "-services", fmt.Sprint(o.services), "-pods", fmt.Sprint(o.pods),
-		"-policies", fmt.Sprint(o.policies), "-seed", fmt.Sprint(o.seed))
+		"-policies", fmt.Sprint(o.policies), "-seed", fmt.Sprint(o.seed), fmt.Sprintf("-library=%t", o.library))
 	s.cmd.Stdout, s.cmd.Stderr = os.Stderr, os.Stderr
 	if s.name == "waywarden" {
-		s.cmd.Env = append(os.Environ(), "GOGC="+o.garbage, "GOMEMLIMIT=921MiB")
+		s.cmd.Env = append(os.Environ(), "GOGC="+o.garbage, "GOMEMLIMIT=921MiB") // as of the chart
 	}
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
@@ -154,8 +154,8 @@ func one(c *http.Client, addr string, body []byte) error {
 }
 
 func (o options) print(sides []*side) {
-	fmt.Printf("mesh: %d Services, %d Pods, %d AuthorizationPolicies, seed %d; %d rounds of %s for each, in turns\n",
-		o.services, o.services*o.pods, o.services*o.policies, o.seed, o.rounds, o.duration)
+	fmt.Printf("mesh: %d Services, %d Pods, %d AuthorizationPolicies, seed %d; library %t; %d rounds of %s for each, in turns\n",
+		o.services, o.services*o.pods, o.services*o.policies, o.seed, o.library, o.rounds, o.duration)
 	fmt.Printf("%-11s %5s %9s %9s %9s %9s %9s %9s\n", "webhook", "conns", "p50", "p90", "p99", "req/s", "CPU/req", "MiB")
 	for _, n := range connections {
 		for _, s := range sides {

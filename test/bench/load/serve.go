@@ -10,10 +10,11 @@ import (
 	"crypto/x509/pkix"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
-	"runtime/debug"
+	"os"
 	"strconv"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/waywarden/waywarden/memory"
 	"github.com/waywarden/waywarden/test/bench/filemesh"
 	"github.com/waywarden/waywarden/test/bench/reviews"
 	"github.com/waywarden/waywarden/webhook"
@@ -47,12 +49,14 @@ func (o options) answer(ctx context.Context) error {
 	}}})
 	handler := http.Handler(&admission.Webhook{Handler: admission.HandlerFunc(func(context.Context, admission.Request) admission.Response { return admission.Allowed("") })})
 	if o.serve == "waywarden" {
-		a, err := reviews.Admission(o.mesh())
+		limits := memory.Limit(slog.New(slog.DiscardHandler), os.Getenv)
+		defer limits.Stop()
+		a, err := reviews.Admission(o.mesh(), reviews.Checks(o.library))
 		if err != nil {
 			return err
 		}
 		handler = a.Validating()
-		debug.FreeOSMemory() // what reading the files took, as serve does with what listing took
+		limits.Serve()
 	}
 	server.Register(webhook.ValidatePath, handler)
 	server.Register("/ready", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }))

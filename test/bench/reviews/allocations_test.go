@@ -20,7 +20,7 @@ func TestAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := Admission(o)
+	a, err := Admission(o, Checks(false))
 	if err != nil {
 		t.Fatal(err)
 	}

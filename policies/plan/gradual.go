@@ -1,0 +1,223 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"istio.io/api/annotation"
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// A move can go by steps: with each one a larger share of the connections takes the new waypoint, until its label takes the place of
+// the old one's. That is Istio's canary (ambient/waypoints.go buildWeightedWaypoints): ztunnel draws lots for each connection, between
+// the waypoint of an object and its canary, which are both written on it. Everything that has to stand beside a label is there for
+// both before the first step, and taking a step back is one write. Pods that are called by their address have no canary; they move
+// with the label.
+
+// share is one step: how much of it, and for how long.
+type share struct {
+	weight int
+	hold   time.Duration
+	timed  bool // else it is held until somebody says that it may go on
+}
+
+// shares reads StepsAnnotation. The error is a clause.
+func shares(text string) ([]share, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var out []share
+	for part := range strings.SplitSeq(text, ",") {
+		weight, hold, timed := strings.Cut(strings.TrimSpace(part), "/")
+		n, err := strconv.Atoi(weight)
+		if err != nil || n < 1 || n > 100 || len(out) > 0 && n <= out[len(out)-1].weight {
+			return nil, fmt.Errorf("%q is no percentage from 1 to 100 that is higher than the one before", weight)
+		}
+		s := share{weight: n, timed: timed}
+		if timed {
+			if s.hold, err = time.ParseDuration(hold); err != nil || s.hold < 0 {
+				return nil, fmt.Errorf("%q is no length of time such as 10m", hold)
+			}
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// stepsOf are the shares by which an object moves here from the waypoint to which it is bound, none for one move; why is why it does
+// not move.
+func (c *course) stepsOf(l Label, on *mesh.Object) (from *mesh.Object, steps []share, why string) {
+	was, ok := storedLabel(c.Evidence.Managed, on)
+	if !ok || was.Waypoint() == c.ref {
+		return nil, nil, ""
+	}
+	at := was.Waypoint()
+	if from = c.snapshot.Get(mesh.Gateway, at.Namespace, at.Name); from == nil || !mesh.Ready(from) {
+		return nil, nil, "" // nothing goes by it that could be shared out
+	}
+	text, where := from.Annotations[StepsAnnotation], from.String()
+	if text == "" {
+		p := c.Settings.Of(home(l.On)).Profile
+		text, where = p.Steps, "WaypointProfile "+nameOf(p)
+	}
+	steps, err := shares(text)
+	switch v := c.snapshot.Settings().Version; {
+	case err != nil:
+		return from, nil, fmt.Sprintf("%s does not move: annotation %s of %s is %q, and %s. Correct it, or remove it to move at once.", on, StepsAnnotation, where, text, err)
+	case len(steps) > 0 && !v.AtLeast(1, 31, 0):
+		return from, nil, fmt.Sprintf("%s does not move: annotation %s of %s asks for steps, and Istio %s knows no canary of a waypoint, which came with 1.31. Remove it to move at once.", on, StepsAnnotation, where, v)
+	}
+	return from, steps, ""
+}
+
+// refuseSteps stops a move by steps that cannot be taken before anything is made for it.
+func (c *course) refuseSteps() outcome {
+	if c.gateway != nil {
+		return settled
+	}
+	for _, l := range c.labels {
+		on := find(c.snapshot, l.On)
+		if on == nil {
+			continue
+		}
+		if _, _, why := c.stepsOf(l, on); why != "" {
+			return c.stop(MakeCanary, refOf(on), nil, why)
+		}
+	}
+	return settled
+}
+
+// approach takes the steps before the label of an object is replaced. It is settled when that may be.
+func (c *course) approach(l Label, on *mesh.Object) outcome {
+	from, steps, why := c.stepsOf(l, on)
+	if why != "" {
+		return c.stop(MakeCanary, refOf(on), nil, why)
+	}
+	if len(steps) == 0 {
+		return settled
+	}
+	weight, since := c.weightOf(on)
+	i := slices.IndexFunc(steps, func(s share) bool { return s.weight > weight })
+	if i < 0 {
+		i = len(steps)
+	}
+	if weight > 0 {
+		if out := c.holdStep(l, on, from, share{weight: weight}, steps[max(0, i-1)], since); out != settled {
+			return out
+		}
+	}
+	if i == len(steps) {
+		return settled
+	}
+	return c.hand(l, on, from, steps[i])
+}
+
+// holdStep waits with a share: until every proxy knows it, it is attached, and its time is over or somebody lets it go on.
+func (c *course) holdStep(l Label, on, from *mesh.Object, now, step share, since time.Time) outcome {
+	if out := c.converged(MakeCanary, refOf(on)); out != settled {
+		return out
+	}
+	sharing := []*mesh.Object{on}
+	if on.Kind == mesh.Namespace {
+		sharing = c.snapshot.Inheriting(on.Name)
+	}
+	for _, o := range sharing {
+		if canary := c.snapshot.Canary(o); canary.Reason != "" && canary.On == on {
+			return c.wait(MakeCanary, refOf(o), c.Now.Add(blindness), fmt.Sprintf("istiod does not send it to the canary %s: %s", c.ref, canary.Reason))
+		}
+	}
+	switch until := since.Add(step.hold); {
+	case step.weight != now.weight: // the steps were changed: it goes on from where it is
+	case step.timed && c.Now.Before(until):
+		return c.wait(MakeCanary, refOf(on), until, fmt.Sprintf("%d%% of its connections take waypoint %s until %s", now.weight, c.ref.Name, until.UTC().Format(time.RFC3339)))
+	case !step.timed && c.goes(l, from) < now.weight:
+		return c.wait(MakeCanary, refOf(on), since.Add(forever), fmt.Sprintf("%d%% of its connections take waypoint %s until annotation %s of %s, or of its profile, is %d", now.weight, c.ref.Name, GoAnnotation, from, now.weight))
+	}
+	return settled
+}
+
+// forever is how long nobody is asked for who waits for a person: an event ends the wait.
+const forever = 24 * 365 * time.Hour
+
+// goes is up to which share somebody lets a move go on.
+func (c *course) goes(l Label, from *mesh.Object) int {
+	out := 0
+	for _, text := range []string{from.Annotations[GoAnnotation], c.Settings.Of(home(l.On)).Profile.Go} {
+		if n, err := strconv.Atoi(strings.TrimSpace(text)); err == nil {
+			out = max(out, n)
+		}
+	}
+	return out
+}
+
+// hand writes a share of the connections down on an object.
+func (c *course) hand(l Label, on, from *mesh.Object, s share) outcome {
+	was, _ := storedLabel(c.Evidence.Managed, on)
+	labels := c.allLabels(Label{Key: was.Key, Value: was.Value, WaypointNamespace: was.WaypointNamespace, Ingress: true}, on)
+	labels[label.IoIstioUseWaypointCanary.Name] = c.ref.Name
+	if l.WaypointNamespace != "" {
+		labels[label.IoIstioUseWaypointCanaryNamespace.Name] = l.WaypointNamespace
+	}
+	manifest := labelsManifest(l.On, c.profileOf(on.Home()), labels)
+	manifest = noted(manifest, annotation.IoIstioUseWaypointCanaryWeight.Name, strconv.Itoa(s.weight))
+	manifest = noted(manifest, CanarySinceAnnotation, instant(c.Now))
+	return c.step(Step{Action: Bind, Row: MakeCanary, Object: refOf(on), Manifest: manifest, Preconditions: c.preconditions(on), Needs: l.Needs,
+		Why: fmt.Sprintf("%d%% of its connections are to take waypoint %s, and the others %s", s.weight, c.ref.Name, from.Name)})
+}
+
+// weightOf is the share of this waypoint as it is written on an object, 0 where it is not its canary.
+func (c *course) weightOf(on *mesh.Object) (int, time.Time) {
+	if at, ok := storedCanary(c.Evidence.Managed, on); !ok || at != c.ref {
+		return 0, time.Time{}
+	}
+	weight, err := strconv.Atoi(on.Annotations[annotation.IoIstioUseWaypointCanaryWeight.Name])
+	at, ok := since(on, CanarySinceAnnotation)
+	if err != nil || !ok {
+		return 0, time.Time{}
+	}
+	return weight, at
+}
+
+// rollBack takes back the canaries of objects that are to stay where they are, each with one write.
+func (c *course) rollBack() outcome {
+	for _, l := range c.labels {
+		on := find(c.snapshot, l.On)
+		if on == nil || on.Terminating || !c.has(l) {
+			continue
+		}
+		at, ok := storedCanary(c.Evidence.Managed, on)
+		if !ok {
+			continue
+		}
+		if out := c.step(Step{Action: Bind, Row: RollBack, Object: refOf(on), Manifest: labelsManifest(l.On, c.profileOf(on.Home()), c.allLabels(l, on)),
+			Preconditions: c.preconditions(on), Why: fmt.Sprintf("it is no longer to move to waypoint %s", at.Name), Needs: l.Needs}); out == busy {
+			return busy
+		}
+	}
+	return settled
+}
+
+// storedCanary is the waypoint that labels of ours on an object make its canary.
+func storedCanary(managed Managed, o *mesh.Object) (mesh.Ref, bool) {
+	if !slices.Contains(managed.Labelled(o), label.IoIstioUseWaypointCanary.Name) {
+		return mesh.Ref{}, false
+	}
+	ns, ok := o.Labels[label.IoIstioUseWaypointCanaryNamespace.Name]
+	if !ok {
+		ns = o.Home()
+	}
+	return RefOf(mesh.Gateway, ns, o.Labels[label.IoIstioUseWaypointCanary.Name]), true
+}
+
+// sayStays says why a waypoint keeps its place, though somebody asks for another one.
+func (c *course) sayStays() outcome {
+	if c.planned.stays == "" {
+		return settled
+	}
+	return c.stop(MakeBinding, c.ref, nil, c.planned.stays)
+}

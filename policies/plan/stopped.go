@@ -1,0 +1,48 @@
+package plan
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// What stops a waypoint is found by carrying a plan out, and not by asking a mesh: what the API server refuses, as because another
+// field manager owns it, is in no object. So this is not asked, and [Progress.Findings] says it.
+var stoppedWaypoint = policies.Register(policies.Check{
+	ID:       "waypoint/stopped",
+	Title:    "A waypoint that does not go on without somebody's decision",
+	Severity: policies.Medium,
+	About:    mesh.Gateway.String(),
+	Controls: policies.Controls{"nist-800-53-r5": {"CM-3"}, "soc2": {"CC8.1"}, "iso-27001-2022": {"A.8.32"}},
+	Doc: `Waywarden makes waypoints, binds to them and takes them away step by step, and forces nothing: where another field manager owns a label, a
+webhook refuses a write, or something of somebody else's is in the way, it stops, and what the policies ask for waits.`,
+	Remedy: "Do what the message says; where there is a manifest, commit it where the object comes from.",
+})
+
+// maxInRemedy is how many bytes a manifest may have to stand in a remedy.
+const maxInRemedy = 1 << 10
+
+// Findings are what has stopped, for an audit, each with the manifest to commit where a step is somebody else's to take.
+func (p Progress) Findings() []policies.Finding {
+	var out []policies.Finding
+	for _, c := range p {
+		for _, s := range c.Stopped {
+			f := policies.Finding{Check: stoppedWaypoint.ID, Severity: stoppedWaypoint.Severity, Remedy: stoppedWaypoint.Remedy, Action: "Warn",
+				Object: s.Object, Message: s.Why, Namespaces: []string{home(s.Object)}}
+			if c.Waypoint != s.Object {
+				f.Related = []mesh.Ref{c.Waypoint}
+			}
+			if s.Manifest != nil {
+				f.Fixes = []policies.Fix{{Message: "commit this where the object comes from", Apply: []map[string]any{s.Manifest}}}
+				if text, err := json.Marshal(s.Manifest); err == nil && len(text) <= maxInRemedy { // reports hold texts only
+					f.Remedy = "To go on, commit this where the object comes from: " + string(text)
+				}
+			}
+			out = append(out, f)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b policies.Finding) int { return policies.CompareFindings(a, b) })
+	return out
+}

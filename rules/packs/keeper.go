@@ -1,0 +1,182 @@
+package packs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/rules"
+)
+
+// KeeperOptions say what is kept, and who is told.
+type KeeperOptions struct {
+	// Cache knows RulePacks.
+	Cache  cache.Cache
+	Own    *Own
+	Client client.Client
+	// Base are the checks that there are besides: no rule is called as one of them.
+	Base []*policies.Check
+	// InForce is what this replica has loaded of a pack; nil for nothing.
+	InForce func(name string) *InForce
+	// Stored is what is stored, for previews.
+	Stored func() Stored
+	// Fetch reads a bundle and holds it to its signature, as [FromRegistry] does. The error is *Refused where it says more than
+	// that there is nothing; its message is consequence, cause and remedy. Nil where no registry is asked.
+	Fetch func(context.Context, *v1alpha1.RulePackOCI) (map[string]string, error)
+	// Recorder makes Events on RulePacks.
+	Recorder events.EventRecorder
+	// Report hears how the RulePacks are: the reasons of their condition Ready, and how many have it. Took hears how long it took to
+	// judge a pack and to preview it, by step and outcome. Each may be nil.
+	Report func(map[string]int)
+	Took   func(step Step, outcome string, d time.Duration)
+	Clock  clock.WithTicker // nil is the machine's
+	Log    logr.Logger
+}
+
+// Step is a part of what is done with a pack.
+type Step string
+
+// The steps.
+const (
+	Judging    Step = "judge"
+	Previewing Step = "preview"
+	Fetching   Step = "fetch"
+)
+
+// How long each step may take.
+const (
+	judgeFor   = time.Minute
+	previewFor = 30 * time.Second
+	fetchFor   = time.Minute
+)
+
+const (
+	// earlier is how many revisions are kept besides the one in force, and mostHistory how many the status names at most.
+	earlier, mostHistory = 5, 20
+	// slowAgain is after how long a pack is judged again for which the time was over: the machine may have been busy.
+	slowAgain = 10 * time.Minute
+)
+
+// Keeper decides which revision of each RulePack is in force: it reads the sources, puts them to the test, keeps what is taken, and
+// writes the statuses, by which every replica goes. One replica runs it, the leader.
+type Keeper struct {
+	KeeperOptions
+	poke    chan struct{}
+	busy    chan struct{}
+	judged  map[string]judgement // by pack
+	fetches *fetches
+	// claimed are the groups of packs that were put in force, by pack: the cache shows their statuses a moment later.
+	claimed map[string][]string
+}
+
+// judgement is what came of putting a revision to the test.
+type judgement struct {
+	revision string
+	pack     *rules.Pack
+	err      *Refused
+	at       time.Time
+}
+
+// NewKeeper prepares to keep.
+func NewKeeper(o KeeperOptions) *Keeper {
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	if o.Report == nil {
+		o.Report = func(map[string]int) {}
+	}
+	if o.Took == nil {
+		o.Took = func(Step, string, time.Duration) {}
+	}
+	k := &Keeper{KeeperOptions: o, poke: make(chan struct{}, 1), busy: make(chan struct{}, 1), judged: map[string]judgement{}, claimed: map[string][]string{}}
+	k.fetches = &fetches{clock: o.Clock, took: o.Took, of: map[string]*attempt{}, ready: func() { knock(k.poke) }}
+	return k
+}
+
+// NeedLeaderElection is true: two keepers would only repeat one another.
+func (k *Keeper) NeedLeaderElection() bool { return true }
+
+// Start keeps until ctx ends. What did not work is tried again.
+func (k *Keeper) Start(ctx context.Context) error {
+	if err := follow(ctx, k.Cache, k.poke, k.Own.revisions, k.Own.configMaps); err != nil || ctx.Err() != nil {
+		return err
+	}
+	ticker := k.Clock.NewTicker(retry)
+	defer ticker.Stop()
+	for {
+		if err := k.all(ctx); err != nil && ctx.Err() == nil {
+			k.Log.Error(err, "a RulePack is not as it should be; it is tried again")
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-k.poke:
+		case <-ticker.C():
+		}
+	}
+}
+
+// all brings every RulePack up to date, the oldest first.
+func (k *Keeper) all(ctx context.Context) error {
+	packs, revisions, err := listed(ctx, k.Cache, k.Own)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	reasons := map[string]int{}
+	k.forget(packs)
+	for i := range packs {
+		p := &packs[i]
+		if !p.DeletionTimestamp.IsZero() {
+			continue
+		}
+		o := &one{Keeper: k, pack: p, was: p.Status.DeepCopy(), kept: keptOf(p, revisions), owners: k.owners(packs, p)}
+		err := o.bring(ctx)
+		reasons[o.reason]++
+		if err != nil {
+			errs = append(errs, fmt.Errorf("RulePack %s: %w", p.Name, err))
+		}
+	}
+	k.Report(reasons)
+	return errors.Join(errs...)
+}
+
+// forget drops what is known of packs that are gone.
+func (k *Keeper) forget(packs []v1alpha1.RulePack) {
+	gone := func(name string) bool {
+		return !slices.ContainsFunc(packs, func(p v1alpha1.RulePack) bool { return p.Name == name && p.DeletionTimestamp.IsZero() })
+	}
+	maps.DeleteFunc(k.judged, func(name string, _ judgement) bool { return gone(name) })
+	k.fetches.keep(func(name string) bool { return !gone(name) })
+	maps.DeleteFunc(k.claimed, func(name string, _ []string) bool { return gone(name) })
+}
+
+// owners say to whom the groups of rules belong that a pack may not use.
+func (k *Keeper) owners(packs []v1alpha1.RulePack, but *v1alpha1.RulePack) map[string]string {
+	out := baseGroups(k.Base)
+	for i := range packs {
+		p := &packs[i]
+		if p.Name == but.Name || !p.DeletionTimestamp.IsZero() {
+			continue
+		}
+		claimed, known := k.claimed[p.Name]
+		if !known {
+			claimed = p.Status.Groups
+		}
+		for _, group := range claimed {
+			out[group] = "RulePack " + p.Name
+		}
+	}
+	return out
+}

@@ -1,0 +1,279 @@
+package packs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/rules"
+)
+
+// LoaderOptions say what is loaded, and who is told.
+type LoaderOptions struct {
+	// Cache knows RulePacks.
+	Cache cache.Cache
+	Own   *Own
+	// Base are the checks that there are besides, sorted by ID.
+	Base []*policies.Check
+	// Changed is called when Checks are others than before.
+	Changed func(context.Context)
+	// Observe hears of each revision that was loaded, or could not be. It may be nil.
+	Observe func(loaded bool)
+	Clock   clock.WithTicker // nil is the machine's
+	Log     logr.Logger
+}
+
+// Loader keeps the rules of all RulePacks loaded that are in force, in every replica: what their statuses name. A pack that is
+// deleted leaves at once. A revision that cannot be loaded leaves the one before in force.
+type Loader struct {
+	LoaderOptions
+	poke    chan struct{}
+	current atomic.Pointer[set]
+}
+
+// set is what is in force. It is immutable.
+type set struct {
+	packs  []*InForce // by name
+	checks []*policies.Check
+}
+
+// InForce is a revision of a pack that is in force. Do not write to it.
+type InForce struct {
+	Name, Revision string
+	Checks         []*policies.Check
+	pack           *rules.Pack
+}
+
+// checks are those of what is in force; none for nil.
+func (i *InForce) checks() []*policies.Check {
+	if i == nil {
+		return nil
+	}
+	return i.Checks
+}
+
+// retry is after how long it is tried again what did not work.
+const retry = 10 * time.Second
+
+// NewLoader prepares to load.
+func NewLoader(o LoaderOptions) *Loader {
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	if o.Observe == nil {
+		o.Observe = func(bool) {}
+	}
+	return &Loader{LoaderOptions: o, poke: make(chan struct{}, 1)}
+}
+
+// NeedLeaderElection is false: every replica judges.
+func (l *Loader) NeedLeaderElection() bool { return false }
+
+// Checks are all checks there are, sorted by ID; nil before everything was loaded once.
+func (l *Loader) Checks() []*policies.Check {
+	if s := l.current.Load(); s != nil {
+		return s.checks
+	}
+	return nil
+}
+
+// InForce is what is in force of a pack; nil where nothing is.
+func (l *Loader) InForce(name string) *InForce {
+	if s := l.current.Load(); s != nil {
+		return s.of(name)
+	}
+	return nil
+}
+
+func (s *set) of(name string) *InForce {
+	i := slices.IndexFunc(s.packs, func(p *InForce) bool { return p.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return s.packs[i]
+}
+
+// Rules is how many rules of packs are in force.
+func (l *Loader) Rules() int {
+	n := 0
+	if s := l.current.Load(); s != nil {
+		for _, p := range s.packs {
+			n += len(p.Checks)
+		}
+	}
+	return n
+}
+
+// Ready is nil once everything was loaded that could be.
+func (l *Loader) Ready() error {
+	if l.current.Load() == nil {
+		return errors.New("the rules are not known: RulePacks have not been loaded yet")
+	}
+	return nil
+}
+
+// Start loads until ctx ends.
+func (l *Loader) Start(ctx context.Context) error {
+	if err := follow(ctx, l.Cache, l.poke, l.Own.revisions); err != nil || ctx.Err() != nil {
+		return err
+	}
+	ticker := l.Clock.NewTicker(retry)
+	defer ticker.Stop()
+	for {
+		if err := l.load(ctx); err != nil && ctx.Err() == nil {
+			l.Log.Error(err, "a RulePack is not in force as its status says; it is tried again")
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.poke:
+		case <-ticker.C():
+		}
+	}
+}
+
+// informer is what follow needs of one; those of client-go and of controller-runtime have it.
+type informer interface {
+	AddEventHandler(toolscache.ResourceEventHandler) (toolscache.ResourceEventHandlerRegistration, error)
+}
+
+// knock tells who waits that something is new.
+func knock(poke chan struct{}) {
+	select {
+	case poke <- struct{}{}:
+	default: // what is to come sees everything
+	}
+}
+
+// follow pokes at every change of RulePacks, and of what else is given, and returns once all there are were listed.
+func follow(ctx context.Context, c cache.Cache, poke chan struct{}, others ...informer) error {
+	packs, err := c.GetInformer(ctx, &v1alpha1.RulePack{})
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("watch RulePacks: %w. Install the CRDs of the chart", err)
+	}
+	changed := func() { knock(poke) }
+	for _, one := range append(others, packs) {
+		handler, err := one.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+			AddFunc: func(any) { changed() }, DeleteFunc: func(any) { changed() }, UpdateFunc: func(_, _ any) { changed() },
+		})
+		if err != nil {
+			return fmt.Errorf("watch RulePacks and what belongs to them: %w", err)
+		}
+		if !toolscache.WaitForCacheSync(ctx.Done(), handler.HasSynced) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// load brings what is in force up to date. The error is for what could not be loaded; the rest is.
+func (l *Loader) load(ctx context.Context) error {
+	all, revisions, err := listed(ctx, l.Cache, l.Own)
+	if err != nil {
+		return err
+	}
+	before := l.current.Load()
+	if before == nil {
+		before = &set{}
+	}
+	var (
+		next []*InForce
+		errs []error
+	)
+	for i := range all {
+		p := &all[i]
+		if p.Status.Revision == "" || !p.DeletionTimestamp.IsZero() {
+			continue
+		}
+		was := before.of(p.Name)
+		if was == nil || was.Revision != p.Status.Revision {
+			is, err := loaded(p, keptOf(p, revisions))
+			l.Observe(err == nil)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("load %s of RulePack %s: %w", p.Status.Revision, p.Name, err))
+			} else {
+				was = is
+			}
+		}
+		if was != nil {
+			next = append(next, was)
+		}
+	}
+	slices.SortFunc(next, func(a, b *InForce) int { return strings.Compare(a.Name, b.Name) })
+	if l.current.Load() != nil && slices.Equal(before.packs, next) {
+		return errors.Join(errs...)
+	}
+	l.current.Store(l.together(next))
+	l.Changed(ctx)
+	return errors.Join(errs...)
+}
+
+// listed are the packs, the oldest first, and all that is kept of them.
+func listed(ctx context.Context, from client.Reader, own *Own) ([]v1alpha1.RulePack, []*appsv1.ControllerRevision, error) {
+	var all v1alpha1.RulePackList
+	revisions, err := own.kept()
+	if err = errors.Join(err, from.List(ctx, &all)); err != nil {
+		return nil, nil, fmt.Errorf("list RulePacks and what is kept of them: %w", err)
+	}
+	slices.SortFunc(all.Items, func(a, b v1alpha1.RulePack) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+	})
+	return all.Items, revisions, nil
+}
+
+// loaded is what a status names: the files of the pack itself where they are that revision, else what is kept.
+func loaded(p *v1alpha1.RulePack, all []kept) (*InForce, error) {
+	files := Files(p.Spec.Modules)
+	if got, err := files.revision(); err != nil || got != p.Status.Revision {
+		k := revisionOf(all, p.Status.Revision)
+		if k == nil {
+			return nil, errors.New("it is not kept any more. Correct the source, or roll back to a revision of status.history")
+		}
+		if files, err = k.files(); err != nil {
+			return nil, err
+		}
+	}
+	pack, err := files.load(true)
+	if err != nil {
+		return nil, err
+	}
+	return &InForce{p.Name, pack.Revision, pack.Checks(), pack}, nil
+}
+
+// together are all checks. Who keeps packs sees to it that no two have the same ID; where that went wrong, the first counts.
+func (l *Loader) together(packs []*InForce) *set {
+	out := &set{packs: packs, checks: slices.Clone(l.Base)}
+	known := map[string]bool{}
+	for _, c := range out.checks {
+		known[c.ID] = true
+	}
+	for _, p := range packs {
+		for _, c := range p.Checks {
+			if known[c.ID] {
+				l.Log.Info("a rule is not asked, because there is another check of its name", "check", c.ID, "rulePack", p.Name)
+				continue
+			}
+			known[c.ID] = true
+			out.checks = append(out.checks, c)
+		}
+	}
+	slices.SortFunc(out.checks, func(a, b *policies.Check) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}

@@ -1,0 +1,264 @@
+//go:build cluster
+
+package admission
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/tools/txtar"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"oras.land/oras-go/v2"
+	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/auth"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/rules"
+	"github.com/waywarden/waywarden/rules/bundle"
+	"github.com/waywarden/waywarden/test/serving"
+)
+
+// shelf is a registry for images on this machine, which wants a password and can go away.
+type shelf struct {
+	host, config string // config is a file with the password
+	away         atomic.Bool
+	asked        atomic.Int64
+}
+
+const robot, password = "robot", "s3cret"
+
+func newShelf(t *testing.T) *shelf {
+	t.Helper()
+	s := &shelf{config: filepath.Join(t.TempDir(), "config.json")}
+	next := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.asked.Add(1)
+		if s.away.Load() {
+			panic(http.ErrAbortHandler) // the connection ends
+		}
+		if name, given, _ := r.BasicAuth(); name != robot || given != password {
+			w.Header().Set("WWW-Authenticate", `Basic realm="rules"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	s.host = strings.TrimPrefix(server.URL, "http://")
+	login := base64.StdEncoding.EncodeToString([]byte(robot + ":" + password))
+	if err := os.WriteFile(s.config, fmt.Appendf(nil, `{"auths": {%q: {"auth": %q}}}`, s.host, login), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// push stores any archive, as oras push does, and returns its reference by digest.
+func (s *shelf) push(t *testing.T, archive []byte) string {
+	t.Helper()
+	repository, err := remote.NewRepository(s.host + "/acme/rules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	repository.PlainHTTP = true
+	repository.Client = &auth.Client{Credential: auth.StaticCredential(s.host, auth.Credential{Username: robot, Password: password})}
+	layer, err := oras.PushBytes(t.Context(), repository, ocispec.MediaTypeImageLayerGzip, archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := oras.PackManifest(t.Context(), repository, oras.PackManifestVersion1_1, "application/vnd.unknown.artifact.v1", oras.PackManifestOptions{Layers: []ocispec.Descriptor{layer}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.host + "/acme/rules@" + m.Digest.String()
+}
+
+// keys are a key that signs bundles, and its public half.
+func keys(t *testing.T) (*bundle.Signer, v1alpha1.PublicKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := bundle.ParseSigner(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer, v1alpha1.PublicKey(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))
+}
+
+// built is the pack in testdata as a bundle, as it is or with other words.
+func built(t *testing.T, signer *bundle.Signer, words ...string) []byte {
+	t.Helper()
+	var a txtar.Archive
+	for name, text := range ownedFiles(t, words...) {
+		a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(text)})
+	}
+	folder, err := txtar.FS(&a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, _, err := bundle.Build(folder, rules.Options{}, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return archive
+}
+
+// rewritten is an archive whose files are changed; nil leaves one out.
+func rewritten(t *testing.T, archive []byte, change func(name string, data []byte) []byte) []byte {
+	t.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(archive))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	gz := gzip.NewWriter(&out)
+	tw := tar.NewWriter(gz)
+	for tr := tar.NewReader(z); ; {
+		h, err := tr.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data = change(h.Name, data); data == nil {
+			continue
+		}
+		h.Size = int64(len(data))
+		if err := tw.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tw.Write(data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(tw.Close(), gz.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// TestBundles: of a bundle in a registry is in force what a trusted key signed, and nothing else.
+func TestBundles(t *testing.T) {
+	s := newShelf(t)
+	w := start(t, 2, "--registry-config", s.config)
+	w.shop()
+	w.apply(production)
+	w.deniesNow()
+	signer, public := keys(t)
+	stranger, _ := keys(t)
+	first := built(t, signer)
+	put := func(ref string) {
+		t.Helper()
+		if err := w.storePack(packOf(t, "acme", v1alpha1.RulePackSpec{OCI: &v1alpha1.RulePackOCI{Image: ref, PublicKeys: []v1alpha1.PublicKey{public}}})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// refusedFor waits until what the pack names is refused, while a revision stays in force.
+	refusedFor := func(reason, words, stays string) {
+		t.Helper()
+		p := w.becomes("acme", reason, words)
+		c := apimeta.FindStatusCondition(p.Status.Conditions, v1alpha1.RulePackReady)
+		if p.Status.Revision != stays || stays != "" && !strings.Contains(c.Message, "The last good revision "+stays+" stays in force.") {
+			t.Errorf("in force is %q, want %q: %s", p.Status.Revision, stays, c.Message)
+		}
+		w.asks(ownedCheck, stays != "")
+	}
+
+	put(s.push(t, rewritten(t, first, func(name string, data []byte) []byte {
+		if strings.HasPrefix(name, ".signatures") {
+			return nil
+		}
+		return data
+	})))
+	refusedFor(v1alpha1.ReasonSignatureInvalid, "it is not signed", "")
+
+	firstRef := s.push(t, first)
+	put(firstRef)
+	good := w.becomes("acme", v1alpha1.ReasonInForce, "1 rules are in force").Status.Revision
+	w.asks(ownedCheck, true)
+	w.denied(w.create(object(t, guard), true), "metadata.labels", ownedCheck)
+
+	put(s.push(t, rewritten(t, first, func(name string, data []byte) []byte {
+		if name == ownedFile {
+			return append(data, "\n# and nobody else\n"...)
+		}
+		return data
+	})))
+	refusedFor(v1alpha1.ReasonSignatureInvalid, ownedFile+" was changed after it was signed", good)
+	put(s.push(t, built(t, stranger)))
+	refusedFor(v1alpha1.ReasonSignatureInvalid, "its signature is not by SHA256:", good)
+	put(s.push(t, built(t, signer, "team", "owner")))
+	next := w.becomes("acme", v1alpha1.ReasonInForce, "1 rules are in force").Status.Revision
+	if next == good {
+		t.Errorf("still in force is %s", good)
+	}
+
+	// The registry is away: what is in force stays, also in a replica that starts now.
+	third := s.push(t, built(t, signer, "team", "unit"))
+	s.away.Store(true)
+	put(third)
+	refusedFor(v1alpha1.ReasonSourceUnavailable, "the registry does not deliver "+third, next)
+	file, err := serving.Built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range w.replicas {
+		w.balancer.Remove(r.Addr)
+		r.Kill()
+	}
+	w.replicas = nil
+	w.add(file, "--registry-config", s.config)
+	refusedFor(v1alpha1.ReasonSourceUnavailable, "the registry does not deliver", next)
+	s.away.Store(false)
+	w.within(time.Minute, "the registry is asked again", func() error {
+		if p := w.pack("acme"); p.Status.Revision == next {
+			return errors.New("it was not, or delivered nothing")
+		}
+		return nil
+	})
+	w.becomes("acme", v1alpha1.ReasonInForce, "")
+
+	// What was in force is kept, and not asked for again.
+	before := s.asked.Load()
+	put(firstRef)
+	w.becomes("acme", v1alpha1.ReasonInForce, good)
+	w.asks(ownedCheck, true)
+	if now := s.asked.Load(); now != before {
+		t.Errorf("the registry was asked %d times for what is kept", now-before)
+	}
+}

@@ -1,0 +1,150 @@
+//go:build cluster
+
+package waypoints
+
+import (
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"istio.io/api/annotation"
+	"istio.io/api/label"
+)
+
+// atGateway names the waypoint itself, and so does not follow when another one takes its place.
+const atGateway = `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: deny-put, namespace: shop}
+spec:
+  action: DENY
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}]
+  rules: [{to: [{operation: {methods: [PUT]}}]}]
+`
+
+// bindingOf is how a Namespace sends its calls: its waypoint, and what share of them goes to which other one.
+func bindingOf(o *unstructured.Unstructured) string {
+	out := o.GetLabels()[label.IoIstioUseWaypoint.Name]
+	if canary := o.GetLabels()[label.IoIstioUseWaypointCanary.Name]; canary != "" {
+		out += "+" + canary + "=" + o.GetAnnotations()[annotation.IoIstioUseWaypointCanaryWeight.Name]
+	}
+	return out
+}
+
+// bindings takes down each binding of Namespace shop, from the one that it has. The function that it returns says them.
+func (w *world) bindings() func() []string {
+	w.t.Helper()
+	ns := w.get(namespaces, "", "shop")
+	watcher, err := w.Dynamic.Resource(namespaces).Watch(w.t.Context(), metav1.ListOptions{ResourceVersion: ns.GetResourceVersion(), FieldSelector: "metadata.name=shop"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(watcher.Stop)
+	var mu sync.Mutex
+	seen := []string{bindingOf(ns)}
+	go func() {
+		for e := range watcher.ResultChan() {
+			o, ok := e.Object.(*unstructured.Unstructured)
+			mu.Lock()
+			if ok && bindingOf(o) != seen[len(seen)-1] {
+				seen = append(seen, bindingOf(o))
+			}
+			mu.Unlock()
+		}
+	}()
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return append([]string(nil), seen...)
+	}
+}
+
+// annotate is a person who annotates a Gateway; nil takes an annotation off.
+func (w *world) annotate(name string, annotations map[string]any) {
+	w.t.Helper()
+	body, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.Dynamic.Resource(gateways).Namespace("shop").Patch(w.t.Context(), name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: "kubectl-annotate"}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// TestMove: what is bound moves to a waypoint that an annotation names, by one write of the label, after what names the old one is
+// said at the new one; then the old one goes. By steps it moves with Istio's canary, which istiod attaches; one write takes that back.
+func TestMove(t *testing.T) {
+	w, r := served(t, "{}")
+	w.apply(atGateway)
+	w.until("the policy at the Gateway takes effect", 20*time.Second, func() bool { return condition(w.get(policies, "shop", "deny-put"), "WaypointAccepted") == "True" })
+	bindings := w.bindings()
+	boundTo := func(waypoint string) bool {
+		o := w.get(services, "shop", "cart")
+		return condition(o, "istio.io/WaypointBound") == "True" && strings.Contains(field(o, "status.conditions"), "attached to waypoint shop/"+waypoint)
+	}
+	gone := func(waypoint string) bool {
+		return w.get(gateways, "shop", waypoint) == nil && w.get(deployments, "shop", waypoint) == nil
+	}
+
+	w.annotate("waypoint", map[string]any{"waywarden.dev/migrate-to": "second"})
+	took := w.until("all is bound to the second waypoint, and the first is gone", time.Minute, func() bool { return boundTo("second") && gone("waypoint") })
+	t.Logf("moved, and the old waypoint gone, after %s: %q", took, bindings())
+	if moves := strings.Join(bindings(), " "); moves != "waypoint second" {
+		t.Errorf("on the way the Namespace was bound to %q", moves)
+	}
+	copied := w.get(policies, "shop", "waywarden-copy-deny-put-second")
+	if condition(copied, "WaypointAccepted") != "True" || !strings.Contains(field(copied, "spec"), "PUT") {
+		t.Errorf("what names the old waypoint is not in force at the new one: %v", copied)
+	}
+	w.until("nothing is left to do", 20*time.Second, func() bool { return condition(w.get(profiles, "", "default"), "Ready") == "True" })
+
+	w.annotate("second", map[string]any{"waywarden.dev/migrate-to": "third", "waywarden.dev/migrate-steps": "20/2s,60"})
+	w.until("60% go to the third waypoint", time.Minute, func() bool {
+		return bindingOf(w.get(namespaces, "", "shop")) == "second+third=60"
+	})
+	w.until("the profile says who is waited for", 10*time.Second, func() bool {
+		return strings.Contains(field(w.get(profiles, "", "default"), "status.needed"), "60% of its connections take waypoint third until annotation waywarden.dev/migrate-go")
+	})
+	if o := w.get(services, "shop", "cart"); !boundTo("second") || strings.Contains(field(o, "status.conditions"), "Canary waypoint not attached") {
+		t.Errorf("istiod says %s", field(o, "status.conditions"))
+	}
+	quiet := time.Now()
+	time.Sleep(5 * time.Second)
+	if calls := r.since(quiet); len(calls) > 0 {
+		t.Errorf("%d requests while a step is held, as in %s", len(calls), calls[0])
+	}
+
+	back := time.Now()
+	w.annotate("second", map[string]any{"waywarden.dev/migrate-to": nil})
+	w.until("the third waypoint is gone", time.Minute, func() bool { return gone("third") })
+	var labels []call
+	for _, c := range writes(r.since(back)) {
+		if strings.Contains(c.path, "/namespaces/shop?") {
+			labels = append(labels, c)
+		}
+	}
+	if len(labels) != 1 || bindingOf(w.get(namespaces, "", "shop")) != "second" {
+		t.Errorf("it took %v to take it back, to %s", labels, bindingOf(w.get(namespaces, "", "shop")))
+	}
+
+	w.annotate("second", map[string]any{"waywarden.dev/migrate-to": "third", "waywarden.dev/migrate-go": "60"})
+	w.until("all is bound to the third waypoint, and the second is gone", time.Minute, func() bool { return boundTo("third") && gone("second") })
+	want := "waypoint second second+third=20 second+third=60 second second+third=20 second+third=60 third"
+	if moves := strings.Join(bindings(), " "); moves != want {
+		t.Errorf("on the way the Namespace was bound to %q", moves)
+	}
+	if condition(w.get(policies, "shop", "waywarden-copy-deny-put-third"), "WaypointAccepted") != "True" {
+		t.Error("what names the first waypoint is not in force at the third one")
+	}
+	for _, c := range writes(r.since(time.Time{})) {
+		if c.status >= 400 && c.status != 409 {
+			t.Errorf("a write was refused: %s", c)
+		}
+	}
+}

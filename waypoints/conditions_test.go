@@ -1,0 +1,64 @@
+package waypoints
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/plan"
+)
+
+// TestConditions: what a Gateway says of itself is who needs it and how it is, and is only written where it says something else.
+func TestConditions(t *testing.T) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	gw := &mesh.Object{Kind: mesh.Gateway, Namespace: "shop", Name: "waypoint", Generation: 3}
+	var needs []plan.Need
+	for i := range maxBecause + 2 {
+		needs = append(needs, plan.Need{Policy: mesh.Ref{Kind: "AuthorizationPolicy", Namespace: "shop", Name: fmt.Sprintf("p%02d", i)}, Target: policies.Target{Kind: "Service", Namespace: "shop", Name: "cart"}})
+	}
+	short := func(in []metav1.Condition) []string {
+		var out []string
+		for _, c := range in {
+			out = append(out, fmt.Sprint(c.Type, " ", c.Status, " ", c.Reason, " ", c.LastTransitionTime.Sub(at), " ", c.Message))
+		}
+		return out
+	}
+	served := dueConditions(nil, conditionsOf(gw, &plan.Course{Needs: needs[:1]}), at)
+	waits := plan.Course{Needs: needs[:1], Waiting: []plan.Wait{{Why: "for its pods"}}}
+	for _, tc := range []struct {
+		name   string
+		stored []metav1.Condition
+		course plan.Course
+		want   []string
+	}{
+		{"first", nil, plan.Course{Needs: needs[:1]}, []string{"waywarden.dev/Needed True Needed 1h0m0s AuthorizationPolicy shop/p00 for Service shop/cart", "waywarden.dev/AsPlanned True Serving 1h0m0s It serves what it is planned for."}},
+		{"alike", served, plan.Course{Needs: needs[:1]}, nil},
+		{"another state", served, waits, []string{"waywarden.dev/Needed True Needed 0s AuthorizationPolicy shop/p00 for Service shop/cart", "waywarden.dev/AsPlanned False Waiting 1h0m0s for its pods"}},
+		{"a step, which is no state", served, plan.Course{Needs: needs[:1], Step: &plan.Step{}}, nil},
+		{"a step, and another need", served, plan.Course{Needs: needs[1:2], Step: &plan.Step{}}, []string{"waywarden.dev/Needed True Needed 0s AuthorizationPolicy shop/p01 for Service shop/cart", "waywarden.dev/AsPlanned True Serving 0s It serves what it is planned for."}},
+		{"nobody", served, plan.Course{Removing: true, Waiting: []plan.Wait{{Why: "a while"}}}, []string{"waywarden.dev/Needed False NotNeeded 1h0m0s No policy needs it.", "waywarden.dev/AsPlanned False Removing 1h0m0s a while"}},
+		{"more than are named", served, plan.Course{Needs: needs}, []string{"waywarden.dev/Needed True Needed 0s " + named(needs[:maxBecause]) + "; and 2 more", "waywarden.dev/AsPlanned True Serving 0s It serves what it is planned for."}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, short(dueConditions(tc.stored, conditionsOf(gw, &tc.course), at.Add(time.Hour)))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func named(needs []plan.Need) string {
+	out := ""
+	for i, reason := range because(needs) {
+		if i > 0 {
+			out += "; "
+		}
+		out += reason
+	}
+	return out
+}
