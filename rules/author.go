@@ -41,7 +41,8 @@ func (p *Pack) Single(r *Rule, module *ast.Module, w Watch) (*Pack, error) {
 		return nil, compiler.Errors
 	}
 	out := *p
-	out.Rules, out.compiler, out.watch, out.sieved = []*Rule{&one}, compiler, w, false
+	out.Rules, out.compiler, out.watch = []*Rule{&one}, compiler, w
+	out.sieved = w.Tracer == nil && w.Print == nil // there is nothing to see of what OPA is not asked
 	out.plan()
 	return &out, nil
 }

@@ -125,8 +125,9 @@
 //
 // # Evaluating
 //
-// Rules of a Pack are compiled together, and for each kind, phase and operation one prepared query asks all that match. If
-// that fails, they are asked one by one, so that a broken rule silences no other. A built-in that fails would leave its
+// Rules of a Pack are compiled together, each by OPA and into a sieve (package sieve), which walks through the rule on the object as
+// it was decoded and mostly knows the answer, above all that there is nothing to find. Only of the others is OPA asked, of all at
+// once. If that fails, they are asked one by one, so that a broken rule silences no other. A built-in that fails would leave its
 // expression undefined, and the rule would find nothing: that is a [policies.Failure], never an answer. The time is bounded,
 // by the Occasion and by a budget for each rule.
 package rules

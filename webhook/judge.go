@@ -180,7 +180,16 @@ func newly(c *change, before *policies.View, findings []policies.Finding) []poli
 	if len(findings) == 0 {
 		return nil
 	}
-	was := ask(c.asked(c.old.Kind), before, c.old)
+	found := func(k *policies.Check) bool {
+		return slices.ContainsFunc(findings, func(f policies.Finding) bool { return f.Check == k.ID })
+	}
+	var checks []*policies.Check // the others can say nothing that is asked here
+	for _, k := range c.asked(c.old.Kind) {
+		if found(k) {
+			checks = append(checks, k)
+		}
+	}
+	was := ask(checks, before, c.old)
 	return slices.DeleteFunc(findings, func(f policies.Finding) bool {
 		return slices.ContainsFunc(was, func(o policies.Finding) bool {
 			return o.Check == f.Check && o.Field == f.Field && o.Verdict == f.Verdict && o.Severity == f.Severity

@@ -222,8 +222,18 @@ func (n *walk) on(m *Machine, base int, v Value, i int) verdict {
 	if i == len(n.steps) {
 		return n.to.deliver(m, base, v, n.next)
 	}
-	if v.kind == set && v.n&recounted != 0 {
+	switch {
+	case v.kind == set && v.n&recounted != 0:
 		m.doubtful = true
+	case v.kind == list && v.n == 0: // as each would, which is what most walks are, without a function
+		items, _ := v.length()
+		for k := range items {
+			m.stack[base+n.steps[i].slot] = Number(int64(k))
+			if r := n.on(m, base, v.at(k), i+1); r != none {
+				return r
+			}
+		}
+		return none
 	}
 	return v.each(func(key, item Value) verdict {
 		m.stack[base+n.steps[i].slot] = key
