@@ -73,6 +73,7 @@ events.k8s.io/events[]: create patch
 // provisions is what making waypoints needs besides.
 const provisions = `
 gateway.networking.k8s.io/gateways[]: create patch delete
+gateway.networking.k8s.io/gateways/status[]: patch
 /configmaps[]: create patch delete
 security.istio.io/authorizationpolicies[]: create patch delete
 /namespaces[]: patch
