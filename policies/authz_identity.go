@@ -57,16 +57,16 @@ func (c *caller) sendsTo(w *mesh.Workload) {
 func waypointsBefore(s *mesh.Snapshot, workloads []*mesh.Workload) []*caller {
 	var (
 		found = map[*mesh.Object]*caller{}
-		by    = map[*mesh.Object]*caller{} // Services, of which many workloads share one
+		by    = map[*mesh.Object][]*caller{} // Services, of which many workloads share some
 	)
-	at := func(b mesh.Binding) *caller {
-		if !b.Bound || s.Sandwiched(b.Gateway) || !s.ClassOf(b.Gateway).Waypoint() && s.ClassOf(b.Gateway) != mesh.ClassRemote {
+	at := func(gw *mesh.Object) *caller {
+		if gw == nil || s.Sandwiched(gw) || !s.ClassOf(gw).Waypoint() && s.ClassOf(gw) != mesh.ClassRemote {
 			return nil
 		}
-		if found[b.Gateway] == nil {
-			found[b.Gateway] = callerOf(s, b.Gateway)
+		if found[gw] == nil {
+			found[gw] = callerOf(s, gw)
 		}
-		return found[b.Gateway]
+		return found[gw]
 	}
 	var (
 		last     *mesh.Workload // pods of one owner follow one another, and are alike
@@ -75,21 +75,35 @@ func waypointsBefore(s *mesh.Snapshot, workloads []*mesh.Workload) []*caller {
 	)
 	for _, w := range workloads {
 		if last == nil || w.Namespace != last.Namespace || !maps.Equal(w.Labels, last.Labels) {
-			last, services, own = w, s.ServicesOf(w), at(s.WorkloadBinding(mesh.Pod, w))
+			last, services, own = w, s.ServicesOf(w), at(boundTo(s.WorkloadBinding(mesh.Pod, w)))
 		}
 		for _, svc := range services {
-			c, known := by[svc]
+			senders, known := by[svc]
 			if !known && !mesh.Headless(svc) {
-				if c = at(s.Binding(svc)); c != nil {
-					c.services = append(c.services, svc)
+				gw := boundTo(s.Binding(svc))
+				canary, _ := shareOf(s, svc, gw)
+				for _, c := range []*caller{at(gw), at(canary)} {
+					if c != nil {
+						c.services, senders = append(c.services, svc), append(senders, c)
+					}
 				}
+				by[svc] = senders
 			}
-			by[svc] = c
-			c.sendsTo(w)
+			for _, c := range senders {
+				c.sendsTo(w)
+			}
 		}
 		own.sendsTo(w)
 	}
 	return slices.SortedFunc(maps.Values(found), func(a, b *caller) int { return strings.Compare(a.waypoint.Key(), b.waypoint.Key()) })
+}
+
+// boundTo is the waypoint of a binding, nil where it binds to none.
+func boundTo(b mesh.Binding) *mesh.Object {
+	if !b.Bound {
+		return nil
+	}
+	return b.Gateway
 }
 
 // identityAnswer is what a rule says of a waypoint's traffic.

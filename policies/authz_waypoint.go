@@ -85,7 +85,7 @@ func judgeAuthzAt(s *mesh.Snapshot, o *mesh.Object, p *mesh.AuthorizationPolicyS
 	judgeProvider(s, p, a.services, e)
 	if e.EnforcedBy == Waypoint && e.Verdict != PartiallyEnforced && Action(p) != Audit {
 		judgeSidecarCallers(s, o, a.services, e)
-		judgeBypass(s, a.services, e)
+		judgeBypass(s, a, e)
 	}
 }
 

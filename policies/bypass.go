@@ -88,9 +88,13 @@ func MeshParents(s *mesh.Snapshot, route *mesh.Object) []*mesh.Object {
 
 // judgeBypass turns the verdict of a policy that a waypoint enforces into Bypassable where the
 // mesh shows a path round it.
-func judgeBypass(s *mesh.Snapshot, services []*mesh.Object, e *Effect) {
-	for _, svc := range services {
-		for _, b := range Bypasses(s, svc) {
+func judgeBypass(s *mesh.Snapshot, a *attachment, e *Effect) {
+	for _, svc := range a.services {
+		ways := Bypasses(s, svc)
+		if b, ok := canaryBypass(s, a.policy, svc, e); ok {
+			ways = append(ways, b)
+		}
+		for _, b := range ways {
 			e.Causes = append(e.Causes, Cause{Reason: b.Reason, Verdict: Bypassable, Field: e.Field, Text: b.Text})
 			if e.Verdict == Bypassable {
 				continue

@@ -109,7 +109,7 @@ func judgePatches(s *mesh.Snapshot, p *mesh.EnvoyFilterSpec, a *attachment, shar
 	}
 	if lost == 0 {
 		if !a.gateway {
-			judgeBypass(s, a.services, e)
+			judgeBypass(s, a, e)
 		}
 		return
 	}

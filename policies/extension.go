@@ -66,7 +66,7 @@ func judgeExtension(s *mesh.Snapshot, what string, p *mesh.ExtensionSpec, a *att
 			fmt.Sprintf("port %d of %s is HTTP, and %s", c.port.Number, c.service.Ref(), other), "Use an extension of type HTTP for the HTTP ports.")
 		return
 	}
-	judgeBypass(s, a.services, e)
+	judgeBypass(s, a, e)
 }
 
 // extensionNever says why no entry of match can ever hold at a waypoint; "" where one can. On the chains for what is

@@ -92,7 +92,7 @@ func judgeRequestAt(s *mesh.Snapshot, a *attachment, e *Effect) {
 	if len(opaque) > 0 {
 		e.Message = fmt.Sprintf("%s tokens in HTTP as written; %s, where there are none.", by, strings.Join(opaque, ", "))
 	}
-	judgeBypass(s, a.services, e)
+	judgeBypass(s, a, e)
 }
 
 // ValidatesTokens are the RequestAuthentications that a waypoint applies to a bound Service's calls.

@@ -15,6 +15,7 @@ import (
 type attachment struct {
 	field  string // as in "spec.targetRefs[0]"
 	target Target
+	policy *mesh.Object
 
 	by       *mesh.Object   // the waypoint or gateway; nil where several, or none
 	gateway  bool           // by is an ingress or egress gateway
@@ -46,7 +47,7 @@ func attach(s *mesh.Snapshot, o *mesh.Object, at mesh.Attachment) []*attachment 
 	refs := at.Refs()
 	out := make([]*attachment, len(refs))
 	for i, ref := range refs {
-		a := &attachment{field: "spec.targetRefs[" + strconv.Itoa(i) + "]"}
+		a := &attachment{policy: o, field: "spec.targetRefs[" + strconv.Itoa(i) + "]"}
 		if len(at.TargetRefs) == 0 {
 			a.field = "spec.targetRef"
 		}

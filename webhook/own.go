@@ -18,6 +18,7 @@ import (
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
+	"github.com/waywarden/waywarden/policies/plan"
 )
 
 // isOwn is whether a kind is one of Waywarden's own.
@@ -59,6 +60,9 @@ func (a *Admission) ownFaults(ctx context.Context, r *ctrladmission.Request) (ca
 		causes = causesOf(p.Validate())
 		if len(causes) == 0 {
 			causes = causesOf(parameters.Check(p))
+		}
+		if err := plan.WrongSteps(p.Annotations[plan.StepsAnnotation]); err != nil {
+			causes = append(causes, cause("metadata.annotations["+plan.StepsAnnotation+"]", fmt.Sprintf("nothing would move by these steps: %v. Write them as in 5/10m,50,100/1h.", err)))
 		}
 		drains(p, &w)
 		return causes, w.list()

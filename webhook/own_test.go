@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -193,5 +194,15 @@ func TestRulePacks(t *testing.T) {
 				t.Errorf("judged %q, allowed %v, causes at %q, warnings %q", asked, got.Allowed, fields, got.Warnings)
 			}
 		})
+	}
+}
+
+// TestStepsOfProfiles: steps by which nothing would move are refused.
+func TestStepsOfProfiles(t *testing.T) {
+	for steps, ok := range map[string]bool{"5/10m,50,100/1h": true, "": true, "50,10": false, "5/soon": false, "101": false} {
+		got := answer(t, New(denying(t)).Validating(), creates(t, fmt.Sprintf("{apiVersion: waywarden.dev/v1alpha1, kind: WaypointProfile, metadata: {name: default, annotations: {waywarden.dev/migrate-steps: %q}}, spec: {}}", steps)))
+		if got.Allowed != ok || !ok && got.Result.Details.Causes[0].Field != "metadata.annotations[waywarden.dev/migrate-steps]" {
+			t.Errorf("%q: allowed: %v, %+v", steps, got.Allowed, got.Result)
+		}
 	}
 }

@@ -110,6 +110,7 @@ const (
 	ReasonTooSlow           = "TooSlow"           // not compiled and tested in the time that there is
 	ReasonTooLarge          = "TooLarge"          // larger than what an API server stores
 	ReasonConflict          = "Conflict"          // its rules are called as those of another pack, or of Waywarden
+	ReasonParametersInUse   = "ParametersInUse"   // a Guardrail gives a rule parameters that it does not take
 	ReasonSourceUnavailable = "SourceUnavailable" // the ConfigMap or the registry has nothing
 	ReasonSignatureInvalid  = "SignatureInvalid"  // nobody whose key is given has signed the bundle
 	ReasonBundleInvalid     = "BundleInvalid"     // what is signed is no bundle of rules

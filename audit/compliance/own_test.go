@@ -232,7 +232,7 @@ func TestHostileNames(t *testing.T) {
 // longer than it should: what is quadratic would take minutes. As OSCAL it is valid, no larger than what is in it, and names
 // for every control that fails what fails.
 func TestLarge(t *testing.T) {
-	const policies = 10_000
+	const policies = 4000
 	var text strings.Builder
 	text.WriteString(shop[:strings.Index(shop, "---")])
 	for i := range policies {

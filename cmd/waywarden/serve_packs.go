@@ -43,14 +43,14 @@ func (s *server) gate() *packs.Gate {
 func (s *server) stored() packs.Stored {
 	out := packs.Stored{Snapshot: s.live.Known(), Now: s.now()}
 	if book := s.rules.Rulebook(); book != nil {
-		out.Parameters = book.Parameters()
+		out.Ruled, out.Parameters = true, book.Parameters()
 	}
 	return out
 }
 
 // packReasons are those of the condition Ready of RulePacks, and so the values of a label.
 var packReasons = []string{v1alpha1.ReasonInForce, v1alpha1.ReasonRolledBack, v1alpha1.ReasonInvalid, v1alpha1.ReasonCompileError, v1alpha1.ReasonTestFailed,
-	v1alpha1.ReasonTooSlow, v1alpha1.ReasonTooLarge, v1alpha1.ReasonConflict, v1alpha1.ReasonSourceUnavailable, v1alpha1.ReasonSignatureInvalid, v1alpha1.ReasonBundleInvalid, v1alpha1.ReasonRevisionUnknown, "Error"}
+	v1alpha1.ReasonTooSlow, v1alpha1.ReasonTooLarge, v1alpha1.ReasonConflict, v1alpha1.ReasonParametersInUse, v1alpha1.ReasonSourceUnavailable, v1alpha1.ReasonSignatureInvalid, v1alpha1.ReasonBundleInvalid, v1alpha1.ReasonRevisionUnknown, "Error"}
 
 // packMetrics count what becomes of RulePacks.
 type packMetrics struct {

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"reflect"
 	"slices"
 
 	"github.com/waywarden/waywarden/policies"
@@ -27,19 +26,6 @@ func saidWhereTheyWent(c *policies.Change, r policies.Regression) bool {
 			return false // nothing is left to guard
 		}
 		b := c.After.Binding(svc)
-		return !b.Bound || b.Gateway.Key() != gw.Key() && !saysTheSame(c.After, b.Gateway, policy)
-	})
-}
-
-// saysTheSame is whether a policy at a Gateway has the action and rules of another one.
-func saysTheSame(v *policies.View, gw, policy *mesh.Object) bool {
-	said := func(o *mesh.Object) mesh.AuthorizationPolicySpec {
-		out := *o.Spec.(*mesh.AuthorizationPolicySpec)
-		out.TargetRef, out.TargetRefs = nil, nil
-		return out
-	}
-	return slices.ContainsFunc(v.PoliciesFor(gw), func(o *mesh.Object) bool {
-		return o.Kind == mesh.AuthorizationPolicy && o.Namespace == policy.Namespace && !o.Terminating && policies.Tries(o) == policies.Tries(policy) &&
-			reflect.DeepEqual(said(o), said(policy))
+		return !b.Bound || b.Gateway.Key() != gw.Key() && !policies.SaidAt(c.After.Snapshot, b.Gateway, policy)
 	})
 }

@@ -49,6 +49,12 @@ func shares(text string) ([]share, error) {
 	return out, nil
 }
 
+// WrongSteps says what is wrong with a StepsAnnotation, as a clause; nil where it is well formed, or empty.
+func WrongSteps(text string) error {
+	_, err := shares(text)
+	return err
+}
+
 // stepsOf are the shares by which an object moves here from the waypoint to which it is bound, none for one move; why is why it does
 // not move.
 func (c *course) stepsOf(l Label, on *mesh.Object) (from *mesh.Object, steps []share, why string) {
@@ -101,13 +107,13 @@ func (c *course) approach(l Label, on *mesh.Object) outcome {
 	if len(steps) == 0 {
 		return settled
 	}
-	weight, since := c.weightOf(on)
-	i := slices.IndexFunc(steps, func(s share) bool { return s.weight > weight })
+	at := c.standingOf(on)
+	i := slices.IndexFunc(steps, func(s share) bool { return s.weight > at.weight })
 	if i < 0 {
 		i = len(steps)
 	}
-	if weight > 0 {
-		if out := c.holdStep(l, on, from, share{weight: weight}, steps[max(0, i-1)], since); out != settled {
+	if at.weight > 0 {
+		if out := c.holdStep(l, on, from, steps[max(0, i-1)]); out != settled {
 			return out
 		}
 	}
@@ -118,7 +124,8 @@ func (c *course) approach(l Label, on *mesh.Object) outcome {
 }
 
 // holdStep waits with a share: until every proxy knows it, it is attached, and its time is over or somebody lets it go on.
-func (c *course) holdStep(l Label, on, from *mesh.Object, now, step share, since time.Time) outcome {
+func (c *course) holdStep(l Label, on, from *mesh.Object, step share) outcome {
+	now := c.standingOf(on)
 	if out := c.converged(MakeCanary, refOf(on)); out != settled {
 		return out
 	}
@@ -131,12 +138,12 @@ func (c *course) holdStep(l Label, on, from *mesh.Object, now, step share, since
 			return c.wait(MakeCanary, refOf(o), c.Now.Add(blindness), fmt.Sprintf("istiod does not send it to the canary %s: %s", c.ref, canary.Reason))
 		}
 	}
-	switch until := since.Add(step.hold); {
+	switch until := now.since.Add(step.hold); {
 	case step.weight != now.weight: // the steps were changed: it goes on from where it is
 	case step.timed && c.Now.Before(until):
 		return c.wait(MakeCanary, refOf(on), until, fmt.Sprintf("%d%% of its connections take waypoint %s until %s", now.weight, c.ref.Name, until.UTC().Format(time.RFC3339)))
 	case !step.timed && c.goes(l, from) < now.weight:
-		return c.wait(MakeCanary, refOf(on), since.Add(forever), fmt.Sprintf("%d%% of its connections take waypoint %s until annotation %s of %s, or of its profile, is %d", now.weight, c.ref.Name, GoAnnotation, from, now.weight))
+		return c.wait(MakeCanary, refOf(on), now.since.Add(forever), fmt.Sprintf("%d%% of its connections take waypoint %s until annotation %s of %s, or of its profile, is %d", now.weight, c.ref.Name, GoAnnotation, from, now.weight))
 	}
 	return settled
 }
@@ -170,17 +177,23 @@ func (c *course) hand(l Label, on, from *mesh.Object, s share) outcome {
 		Why: fmt.Sprintf("%d%% of its connections are to take waypoint %s, and the others %s", s.weight, c.ref.Name, from.Name)})
 }
 
-// weightOf is the share of this waypoint as it is written on an object, 0 where it is not its canary.
-func (c *course) weightOf(on *mesh.Object) (int, time.Time) {
+// standing is the share that an object has, and since when.
+type standing struct {
+	weight int
+	since  time.Time
+}
+
+// standingOf is the share of this waypoint as it is written on an object, the zero value where it is not its canary.
+func (c *course) standingOf(on *mesh.Object) standing {
 	if at, ok := storedCanary(c.Evidence.Managed, on); !ok || at != c.ref {
-		return 0, time.Time{}
+		return standing{}
 	}
 	weight, err := strconv.Atoi(on.Annotations[annotation.IoIstioUseWaypointCanaryWeight.Name])
 	at, ok := since(on, CanarySinceAnnotation)
 	if err != nil || !ok {
-		return 0, time.Time{}
+		return standing{}
 	}
-	return weight, at
+	return standing{weight, at}
 }
 
 // rollBack takes back the canaries of objects that are to stay where they are, each with one write.

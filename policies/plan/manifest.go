@@ -128,6 +128,13 @@ func labelsManifest(on mesh.Ref, profile string, labels map[string]string) map[s
 	return map[string]any{"apiVersion": on.APIVersion, "kind": on.Kind, "metadata": metadata}
 }
 
+// onlyLabels is labels on an object of somebody else's, for whoever owns it to commit.
+func onlyLabels(o *mesh.Object, labels map[string]string) map[string]any {
+	manifest := labelsManifest(refOf(o), "", labels)
+	delete(manifest["metadata"].(map[string]any), "annotations")
+	return manifest
+}
+
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 // since reads one of the times that are kept on what is ours.

@@ -51,8 +51,7 @@ func Proposal(s *mesh.Snapshot, svc *mesh.Object) []map[string]any {
 		out = append(out, p.Manifest)
 	}
 	if b.Opt == mesh.AsksNothing {
-		out = append(out, map[string]any{"apiVersion": svc.Kind.APIVersion(), "kind": svc.Kind.String(),
-			"metadata": map[string]any{"name": svc.Name, "namespace": svc.Namespace, "labels": anyMap(labels)}})
+		out = append(out, onlyLabels(svc, labels))
 	}
 	return out
 }

@@ -63,6 +63,9 @@ func (c *course) awaitForeign() outcome {
 			continue
 		}
 		if l, ok := storedLabel(c.Evidence.Managed, o); !ok || l.Waypoint() != c.ref {
+			if next := c.next(); next != "" {
+				return c.stop(Retain, refOf(o), onlyLabels(o, map[string]string{label.IoIstioUseWaypoint.Name: next}), fmt.Sprintf("waypoint %s stays: %s asks for it by a label of somebody else's, and waypoint %s has taken its place. Commit the label for that one.", c.gateway.Key(), o, next))
+			}
 			return c.stop(Retain, refOf(o), nil, fmt.Sprintf("waypoint %s stays: %s asks for it by a label of somebody else's, and no policy needs it. Remove the label, or note the reason with %s.", c.gateway.Key(), o, KeepAnnotation))
 		}
 	}

@@ -99,6 +99,16 @@ func (m *maker) inLine(gw *mesh.Object, h holder) bool {
 	return slices.Contains(of, h.name) || slices.ContainsFunc(h.path, func(name string) bool { return slices.Contains(of, name) })
 }
 
+// next is the waypoint that has the place of this one in the plan; "" where none has.
+func (c *course) next() string {
+	for _, w := range c.Plan.Waypoints {
+		if w.Namespace == c.ref.Namespace && slices.Contains(w.places, c.ref.Name) {
+			return w.Name
+		}
+	}
+	return ""
+}
+
 // placesOf are the names of those whose place a Gateway has taken.
 func placesOf(gw *mesh.Object) []string {
 	if gw == nil || gw.Annotations[PlaceAnnotation] == "" {

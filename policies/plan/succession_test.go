@@ -235,3 +235,21 @@ func TestHeld(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestForeignLabelStays: a label of somebody else's does not move, and it is said what to commit.
+func TestForeignLabelStays(t *testing.T) {
+	s, managed := done(t, `{apiVersion: v1, kind: Service, metadata: {name: theirs, namespace: shop, labels: {istio.io/use-waypoint: waypoint}}, spec: {clusterIP: 10.96.0.12, selector: {app: theirs}, ports: [{name: http, port: 80}]}}`)
+	s = write("waypoint", MigrateAnnotation, "b")(s)
+	for range 5 {
+		for _, step := range Next(worldOf(s, managed, onlyShop, nil)).Steps() {
+			s, managed = taken(s, managed, step)
+		}
+	}
+	found := Next(worldOf(s, managed, onlyShop, nil)).Findings()
+	if len(found) != 1 || !strings.Contains(found[0].Message, "Service shop/theirs asks for it by a label of somebody else's, and waypoint b has taken its place") {
+		t.Fatalf("got %+v", found)
+	}
+	if diff := cmp.Diff(map[string]any{"name": "theirs", "namespace": "shop", "labels": map[string]any{label.IoIstioUseWaypoint.Name: "b"}}, found[0].Fixes[0].Apply[0]["metadata"]); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -1,6 +1,7 @@
 package packs
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -35,6 +36,28 @@ func groups(p *rules.Pack) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// given refuses rules that do not take the parameters which Guardrails give them; nil where they do. Put in force, they would keep
+// those Guardrails from being applied, with everything else that they demand.
+func given(pack *rules.Pack, by *policies.Parameters) *Refused {
+	var wrong rules.Refusals
+	for i, check := range pack.Checks() {
+		for _, p := range by.Of(check.ID) {
+			why := []string{"it takes none"}
+			if check.Takes != nil {
+				why = check.Takes(p.Values)
+			}
+			if len(why) > 0 {
+				wrong = append(wrong, rules.Refusal{File: pack.Rules[i].File, Line: 1, Column: 1, Message: fmt.Sprintf("a Guardrail would not be applied any more: it gives %s the parameters %s, and %s. "+
+					"Take them out of the Guardrail first, and give the new ones after.", check.ID, p.Key, strings.Join(why, "; "))})
+			}
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return &Refused{Reason: v1alpha1.ReasonParametersInUse, Refusals: wrong}
 }
 
 // conflict refuses rules whose groups belong to others; nil where none do.

@@ -67,6 +67,8 @@ func (g *Gate) Check(ctx context.Context, p, was *v1alpha1.RulePack) (causes []m
 		}
 		if wrong := conflict(pack, owners); wrong != nil {
 			err = wrong
+		} else if wrong := given(pack, g.Stored().Parameters); wrong != nil {
+			err = wrong
 		}
 	}
 	var refusal *Refused

@@ -129,6 +129,9 @@ func (k *Keeper) Start(ctx context.Context) error {
 
 // all brings every RulePack up to date, the oldest first.
 func (k *Keeper) all(ctx context.Context) error {
+	if !k.Stored().Ruled {
+		return nil // which parameters Guardrails give is known in a moment
+	}
 	packs, revisions, err := listed(ctx, k.Cache, k.Own)
 	if err != nil {
 		return err

@@ -151,18 +151,3 @@ func TestOfConfigMap(t *testing.T) {
 		}
 	}
 }
-
-// TestConflict: a group belongs to one.
-func TestConflict(t *testing.T) {
-	pack, err := rule(denies).load(false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if wrong := conflict(pack, map[string]string{"other": "RulePack other"}); wrong != nil {
-		t.Error(wrong)
-	}
-	wrong := conflict(pack, map[string]string{"acme": "RulePack first"})
-	if wrong == nil || wrong.Reason != v1alpha1.ReasonConflict || !strings.Contains(wrong.Error(), "acme/* belongs to RulePack first") {
-		t.Error(wrong)
-	}
-}

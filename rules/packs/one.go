@@ -75,6 +75,9 @@ func (o *one) putInForce(ctx context.Context, w *wanted) error {
 	if wrong := conflict(pack, o.owners); wrong != nil {
 		return wrong
 	}
+	if wrong := given(pack, o.Stored().Parameters); wrong != nil {
+		return wrong
+	}
 	if status.Revision != w.revision {
 		status.Preview = o.preview(ctx, pack)
 	}

@@ -22,6 +22,7 @@ const (
 // Stored is what previews judge: what is stored, and what Guardrails give to rules.
 type Stored struct {
 	Snapshot   *mesh.Snapshot // nil while it is not known
+	Ruled      bool           // whether it is known what Guardrails say
 	Parameters *policies.Parameters
 	Now        time.Time
 }

@@ -57,7 +57,11 @@ func (o *one) earlier(revision string) (*wanted, error) {
 }
 
 func (o *one) source(ctx context.Context) (*wanted, error) {
-	switch s := &o.pack.Spec; {
+	s := &o.pack.Spec
+	if s.OCI == nil {
+		o.fetches.forget(o.pack.Name) // of when there was one
+	}
+	switch {
 	case s.ConfigMapRef != nil:
 		return o.configMap(s.ConfigMapRef.Name)
 	case s.OCI != nil:

@@ -222,6 +222,10 @@ func (w *world) packParams(t *testing.T) {
 		}
 		return nil
 	})
+	err := w.storePack(inline(t, ownedFiles(t, "{label:", "{tag:", "params.label", "params.tag")))
+	if err == nil || !strings.Contains(err.Error(), `it gives acme/owned the parameters {"label":"cost"}, and`) {
+		t.Errorf("a revision that would keep a Guardrail from being applied: %v", err)
+	}
 	if err := w.Dynamic.Resource(v1alpha1.GroupVersion.WithResource(v1alpha1.GuardrailResource)).Delete(t.Context(), "owners", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}

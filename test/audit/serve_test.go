@@ -66,7 +66,7 @@ func TestServe(t *testing.T) {
 	w.eventually("an Event of each policy", func() error { return w.noted("no-get", "no-put") })
 	w.onlyAsked(u)
 	w.remove("shop", "no-put")
-	u = w.reported(openreports.OpenReports, "shop", 1)
+	w.reported(openreports.OpenReports, "shop", 1)
 	w.eventually("a line of what is gone", func() error { return told(lines, "found no-get", "found no-put", "resolved no-put") })
 
 	stop() // as who uninstalls it does, first

@@ -129,6 +129,7 @@ func BenchmarkFootprint(b *testing.B) {
 	for _, gogc := range []string{"", "100"} { // as serve asks for, and as Go does by default
 		b.Run("GOGC="+gogc, func(b *testing.B) { measure(b, c.Kubeconfig, gogc) })
 	}
+	b.Run("serve", func(b *testing.B) { serveWhole(b, c) })
 }
 
 func measure(b *testing.B, kubeconfig, gogc string) {

@@ -74,6 +74,7 @@ func TestNoFight(t *testing.T) {
 	w.until("an Event says what to commit", 20*time.Second, func() bool {
 		return w.says("shop", "Stopped", "argocd", "kind: Gateway")
 	})
+	w.until("the Gateway says it, once", 10*time.Second, func() bool { return condition(gateway(), "waywarden.dev/AsPlanned") == "False" })
 	w.still("the Gateway", gateway)
 	if gateway().GetLabels()[label.IoIstioWaypointFor.Name] != "all" {
 		t.Error("what the other one said was taken back")
