@@ -113,7 +113,7 @@ func count(of, _, _ Value) Value {
 func arrayConcat(a, b, _ Value) Value {
 	n, ok := a.length()
 	m, too := b.length()
-	if a.kind != list || b.kind != list || !ok || !too {
+	if a.kind != list || b.kind != list || !ok || !too || n+m > patience {
 		return Unknown
 	}
 	items := make([]Value, 0, n+m)
@@ -126,15 +126,18 @@ func arrayConcat(a, b, _ Value) Value {
 	return Value{kind: list, n: a.n | b.n, of: items}
 }
 
+// longest is how long a text may grow here.
+const longest = 1 << 16
+
 func concat(between, of, _ Value) Value {
 	n, _ := of.length()
 	if between.kind != text || of.kind != list || of.n != 0 {
 		return Unknown
 	}
-	parts := make([]string, n)
+	parts, long := make([]string, n), n*len(between.text)
 	for i := range n {
 		v := of.at(i)
-		if v.kind != text {
+		if long += len(v.text); v.kind != text || long > longest {
 			return Unknown
 		}
 		parts[i] = v.text

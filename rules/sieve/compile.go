@@ -1,7 +1,6 @@
 package sieve
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -13,7 +12,8 @@ type scope struct {
 	*Compiler
 	slots map[ast.Var]int
 	count *int // of slots
-	bound map[ast.Var]bool
+	outer *scope
+	bound map[ast.Var]bool // here; outer has its own
 	nodes []linked
 	// mayFail is whether anything so far can be an error.
 	mayFail *bool
@@ -28,7 +28,17 @@ func (s *scope) finish(first node) *block { return &block{first, *s.count} }
 
 // inner is a scope for a body within the body: it sees the variables around it, which do not see its own.
 func (s *scope) inner() *scope {
-	return &scope{Compiler: s.Compiler, slots: s.slots, count: s.count, bound: maps.Clone(s.bound), mayFail: new(bool)}
+	return &scope{Compiler: s.Compiler, slots: s.slots, count: s.count, outer: s, bound: map[ast.Var]bool{}, mayFail: new(bool)}
+}
+
+// knows is whether a variable has a value when it is reached.
+func (s *scope) knows(v ast.Var) bool {
+	for ; s != nil; s = s.outer {
+		if s.bound[v] {
+			return true
+		}
+	}
+	return false
 }
 
 // collected makes nodes of a body of which a value counts.
@@ -87,7 +97,7 @@ func (s *scope) place(v ast.Var) int {
 // become is the target that a variable is which is not known yet; ok is false for anything else.
 func (s *scope) become(t *ast.Term) (to target, ok bool) {
 	v, isVar := t.Value.(ast.Var)
-	if !isVar || s.bound[v] {
+	if !isVar || s.knows(v) {
 		return target{}, false
 	}
 	return target{use: becomes, slot: s.place(v)}, true
@@ -210,7 +220,7 @@ func (s *scope) operand(t *ast.Term) (o operand, ok bool) {
 	case ast.Null, ast.Boolean, ast.Number, ast.String:
 		return operand{value: ofTerm(v)}, true
 	case ast.Var:
-		return operand{form: variable, slot: s.place(v)}, s.bound[v]
+		return operand{form: variable, slot: s.place(v)}, s.knows(v)
 	case *ast.Array:
 		return s.literal(literalList, v.Len(), func(do func(*ast.Term)) { v.Foreach(do) })
 	case ast.Set:
@@ -267,7 +277,7 @@ func (s *scope) reference(ref ast.Ref, to target) bool {
 	case head.Equal(ast.DefaultRootDocument.Value):
 		rest, ok = s.intoRules(n, ref)
 	default:
-		n.from, n.slot, ok = fromVariable, s.place(head), s.bound[head]
+		n.from, n.slot, ok = fromVariable, s.place(head), s.knows(head)
 	}
 	if !ok {
 		return false

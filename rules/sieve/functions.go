@@ -176,5 +176,11 @@ type builtin struct {
 }
 
 func (n *builtin) run(m *Machine, base int) verdict {
-	return n.to.deliver(m, base, n.of(n.args[0].eval(m, base), n.args[1].eval(m, base), n.args[2].eval(m, base)), n.next)
+	a, b, c := n.args[0].eval(m, base), n.args[1].eval(m, base), n.args[2].eval(m, base)
+	if items, _ := b.length(); items > 0 { // each of which may be looked at
+		if m.steps += items / 8; m.steps > patience {
+			return unknown
+		}
+	}
+	return n.to.deliver(m, base, n.of(a, b, c), n.next)
 }
