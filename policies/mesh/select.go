@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"istio.io/api/label"
 )
 
 // Selection goes both ways: which workloads carry the labels of a selector, and which selectors labels
@@ -219,12 +221,22 @@ func (s *Snapshot) PoliciesOver(w *Workload) []*Object {
 // change; one of the two may be nil.
 func (n *namespace) keep(was *namespace, changed Kind, old, now *Object) {
 	n.workloads, n.selectors = was.workloads, was.selectors
-	if !workloadsUnchangedBy(changed) {
+	if !workloadsUnchangedBy(changed) && !(changed == Gateway && was.runsNone(old, now)) {
 		n.workloads = &atomic.Pointer[workloadSet]{}
 	}
 	if i := slices.Index(selectorKinds[:], changed); i >= 0 && !selectAlike(old, now) {
 		n.selectors[i] = &atomic.Pointer[selectorIndex]{}
 	}
+}
+
+// runsNone is whether no workload says that it is an instance of Gateways, of which any may be nil: to the others it is all one whether
+// there are such. It is false where that is not known yet.
+func (n *namespace) runsNone(gateways ...*Object) bool {
+	set := n.workloads.Load()
+	return set != nil && !slices.ContainsFunc(set.all, func(w *Workload) bool {
+		name := w.Labels[label.IoK8sNetworkingGatewayGatewayName.Name]
+		return name != "" && slices.ContainsFunc(gateways, func(gw *Object) bool { return gw != nil && gw.Name == name })
+	})
 }
 
 // selectAlike is whether an object takes the place of one that selected the same workloads, so that an index of them
