@@ -26,6 +26,8 @@ var builtins = map[string]known{
 	"object.get":        {3, true, objectGet},
 	"count":             {1, true, count},
 	"array.concat":      {2, true, arrayConcat},
+	"min":               {1, true, func(a, _, _ Value) Value { return extreme(a, func(x, y Value) verdict { return less(x, y) }) }},
+	"max":               {1, true, func(a, _, _ Value) Value { return extreme(a, func(x, y Value) verdict { return less(y, x) }) }},
 
 	"startswith": {2, true, ofTexts(func(a, b string) Value { return Truth(strings.HasPrefix(a, b)) })},
 	"endswith":   {2, true, ofTexts(func(a, b string) Value { return Truth(strings.HasSuffix(a, b)) })},
@@ -108,6 +110,30 @@ func count(of, _, _ Value) Value {
 		}
 	}
 	return Unknown
+}
+
+// extreme is the item that comes before all others; undefined where there is none.
+func extreme(of Value, before func(x, y Value) verdict) Value {
+	if of.kind != list && of.kind != set {
+		return Unknown
+	}
+	n, _ := of.length()
+	var out Value
+	for i := range n {
+		item := of.at(i)
+		if i > 0 {
+			switch before(item, out) {
+			case none:
+				continue
+			case unknown:
+				return Unknown
+			}
+		} else if item.kind >= opaque {
+			return Unknown
+		}
+		out = item
+	}
+	return out
 }
 
 func arrayConcat(a, b, _ Value) Value {

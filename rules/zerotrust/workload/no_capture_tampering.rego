@@ -33,18 +33,18 @@ deny contains v if {
 	}
 }
 
-powers contains {"container": c.name, "what": "is privileged", "path": sprintf("%s.privileged", [path])} if {
-	some path, c in containers
-	c.securityContext.privileged == true
+powers contains {"container": c.name, "what": "is privileged", "path": sprintf("%s.privileged", [c.path])} if {
+	some c in containers
+	c.context.privileged == true
 }
 
-powers contains {"container": c.name, "what": sprintf("has capability %s", [capability]), "path": sprintf("%s.capabilities.add", [path])} if {
-	some path, c in containers
-	some capability in c.securityContext.capabilities.add
+powers contains {"container": c.name, "what": sprintf("has capability %s", [capability]), "path": sprintf("%s.capabilities.add", [c.path])} if {
+	some c in containers
+	some capability in c.context.capabilities.add
 	capability in {"ALL", "NET_ADMIN", "SYS_ADMIN"}
 }
 
-containers[sprintf("spec.%s[%d].securityContext", [list, i])] := c if {
+containers contains {"name": c.name, "path": sprintf("spec.%s[%d].securityContext", [list, i]), "context": c.securityContext} if {
 	some list in ["containers", "initContainers"]
 	some i, c in spec[list]
 }
