@@ -92,7 +92,10 @@ func (x *explainer) guards(o *mesh.Object) []*mesh.Object {
 }
 
 func (x *explainer) bypasses(svc *mesh.Object) {
-	for _, b := range policies.Bypasses(x.s, svc) {
+	if !x.s.Binding(svc).Bound {
+		return
+	}
+	for _, b := range policies.Ways(x.s, svc, policies.Scrapers(x.s)) {
 		out := report.Bypass{Service: svc.Ref(), Reason: b.Reason, Message: b.Text, Remedy: b.Remedy}
 		if b.Via != nil {
 			via := b.Via.Ref()

@@ -10,6 +10,7 @@ import (
 
 // Plan says which waypoints the objects of an inventory need, made as its Guardrails and WaypointProfiles say.
 func Plan(inv *inventory.Inventory, options mesh.Options) *report.Plan {
+	options.Unread = inv.Hidden()
 	s := mesh.New(options, inv.Objects...)
 	settings, _ := plan.Rules(inv.Guardrails, inv.Profiles, s)
 	p := plan.Make(policies.NewView(s), settings.OnlyShown(), nil)

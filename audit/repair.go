@@ -41,6 +41,7 @@ type Repaired struct {
 // is true are left as they are.
 func RepairAll(inv *inventory.Inventory, opts Options, skip func(mesh.Ref) bool) *Repaired {
 	opts.fill()
+	opts.Mesh.Unread = inv.Hidden()
 	r := repairer{inv: inv, opts: opts, skip: skip, s: mesh.New(opts.Mesh, inv.Objects...), count: map[mesh.Ref]int{}, gone: map[string]bool{}}
 	r.judge = newJudge(inv, opts.Rules, r.s, nil)
 	for range maxRounds {

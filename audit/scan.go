@@ -36,6 +36,7 @@ func Scan(inv *inventory.Inventory, opts Options) *report.ScanResult { return sc
 // scan judges an inventory, and keeps what it was judged by.
 func scan(inv *inventory.Inventory, opts Options) writer {
 	opts.fill()
+	opts.Mesh.Unread = inv.Hidden()
 	s := mesh.New(opts.Mesh, inv.Objects...)
 	var before *mesh.Snapshot
 	if opts.Before != nil {

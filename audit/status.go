@@ -31,12 +31,17 @@ type StatusOptions struct {
 	Interval time.Duration
 	// InForce, where it is set, is the condition of that name for every Guardrail; nil while nobody knows.
 	InForce func() *metav1.Condition
-	Clock   clock.WithTicker // nil is the machine's
+	// Unprovided is why no waypoint is made for Guardrails with mode Provision; "" where they are.
+	Unprovided string
+	Clock      clock.WithTicker // nil is the machine's
 }
 
 // ConditionInForce is the condition of Guardrails that says whether admission was shown to be in force: without that they
 // demand nothing of anybody.
 const ConditionInForce = "AdmissionInForce"
+
+// ConditionProvided is the condition of Guardrails with mode Provision that says whether waypoints are made for them.
+const ConditionProvided = "WaypointsProvided"
 
 // Stock is what is found of everything that is stored.
 type Stock struct {
@@ -157,7 +162,22 @@ func (s *Statuses) guardrailStatus(g *v1alpha1.Guardrail, rules *Authored, snaps
 			condition.ObservedGeneration = g.Generation
 			apimeta.SetStatusCondition(&status.Conditions, condition)
 		}
+		s.provided(g, status)
 	}
+}
+
+// provided says of a Guardrail that asks for waypoints to be made whether they are: without that it is as if it said Observe.
+func (s *Statuses) provided(g *v1alpha1.Guardrail, status *v1alpha1.GuardrailStatus) {
+	if g.Spec.Waypoints == nil || g.Spec.Waypoints.Mode != v1alpha1.ProvisionWaypoints {
+		apimeta.RemoveStatusCondition(&status.Conditions, ConditionProvided)
+		return
+	}
+	condition := metav1.Condition{Type: ConditionProvided, Status: metav1.ConditionTrue, Reason: "Provided", ObservedGeneration: g.Generation,
+		Message: "Waypoints are made for the policies that need one."}
+	if s.Unprovided != "" {
+		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, "Disabled", s.Unprovided
+	}
+	apimeta.SetStatusCondition(&status.Conditions, condition)
 }
 
 func exemptionStatus(e *v1alpha1.Exemption, rules *Authored, st decide.Standing, ok bool) func(client.Object) {

@@ -100,3 +100,35 @@ func TestConditions(t *testing.T) {
 		}
 	}
 }
+
+// TestProvided: a Guardrail that asks for waypoints to be made says whether they are, and no other says anything of it.
+func TestProvided(t *testing.T) {
+	const off = "No waypoint is made."
+	for name, c := range map[string]struct {
+		waypoints  *v1alpha1.GuardrailWaypoints
+		unprovided string
+		want       string
+	}{
+		"says nothing of waypoints": {unprovided: off},
+		"observes":                  {waypoints: &v1alpha1.GuardrailWaypoints{Mode: v1alpha1.ObserveWaypoints}, unprovided: off},
+		"provides":                  {waypoints: &v1alpha1.GuardrailWaypoints{Mode: v1alpha1.ProvisionWaypoints}, want: "True Provided"},
+		"would":                     {waypoints: &v1alpha1.GuardrailWaypoints{Mode: v1alpha1.ProvisionWaypoints}, unprovided: off, want: "False Disabled"},
+	} {
+		g := &v1alpha1.Guardrail{ObjectMeta: metav1.ObjectMeta{Name: "all", Generation: 3},
+			Spec: v1alpha1.GuardrailSpec{Checks: []v1alpha1.CheckEntry{{IDs: []v1alpha1.CheckGlob{"*"}, Action: v1alpha1.Warn}}, Waypoints: c.waypoints}}
+		g.Status.Conditions = []metav1.Condition{{Type: ConditionProvided, Status: metav1.ConditionUnknown, Reason: "Before"}}
+		rules := &Authored{Guardrails: []*v1alpha1.Guardrail{g}}
+		rules.Rulebook, _ = decide.New(decide.Options{}, rules.Guardrails, nil)
+		NewStatuses(StatusOptions{Unprovided: c.unprovided}).guardrailStatus(g, rules, mesh.New(mesh.Options{}), nil)(g)
+		text := ""
+		if found := apimeta.FindStatusCondition(g.Status.Conditions, ConditionProvided); found != nil {
+			text = string(found.Status) + " " + found.Reason
+			if found.ObservedGeneration != 3 || found.Status == metav1.ConditionFalse && found.Message != off {
+				t.Errorf("%s: %+v", name, found)
+			}
+		}
+		if text != c.want {
+			t.Errorf("%s: %q, want %q", name, text, c.want)
+		}
+	}
+}

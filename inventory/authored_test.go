@@ -51,7 +51,7 @@ func TestAuthoredTaken(t *testing.T) {
 		t.Errorf("problems %v, objects %v, ignored %v", inv.Problems, names(inv), inv.Ignored)
 	}
 	file, line, column, ok := inv.Position(mesh.Ref{APIVersion: "waywarden.dev/v1alpha1", Kind: "Exemption", Namespace: "default", Name: "kind-only"}, "spec.expiresAt")
-	if got := fmt.Sprint(file, " ", line, " ", column, " ", ok); got != "a.yaml 56 3 true" {
+	if got := fmt.Sprint(file, " ", line, " ", column, " ", ok); got != "a.yaml 60 3 true" {
 		t.Errorf("spec.expiresAt is at %s", got)
 	}
 }

@@ -17,7 +17,7 @@ import (
 func (i *Inventory) CompletedBy(live *Inventory) *Inventory {
 	out := &Inventory{
 		Problems: slices.Concat(i.Problems, live.Problems), Ignored: mergeCounts(i.Ignored, live.Ignored),
-		Skipped: i.Skipped, Unread: slices.Concat(i.Unread, live.Unread), documents: i.documents, authored: i.authored, managed: live.managed,
+		Skipped: i.Skipped, Unread: slices.Concat(i.Unread, live.Unread), documents: i.documents, authored: i.authored, managed: live.managed, passed: live.passed,
 		Guardrails: completed(i.Guardrails, live.Guardrails), Exemptions: completed(i.Exemptions, live.Exemptions),
 		Profiles: completed(i.Profiles, live.Profiles), Packs: completed(i.Packs, live.Packs),
 	}

@@ -19,9 +19,10 @@ type served struct {
 	resources []resource
 	authored  []schema.GroupVersionResource // Guardrails and Exemptions, where their CRDs are installed
 	unread    []Unread                      // groups whose server does not answer: nobody knows what they hold
+	passed    []mesh.Kind                   // kinds of evidence that are not to be read
 }
 
-func discover(ctx context.Context, cfg *rest.Config) (served, error) {
+func discover(ctx context.Context, cfg *rest.Config, evidence Evidence) (served, error) {
 	client, err := discovery.NewDiscoveryClientForConfig(cfg)
 	if err != nil {
 		return served{}, err
@@ -47,22 +48,25 @@ func discover(ctx context.Context, cfg *rest.Config) (served, error) {
 			}
 		}
 	}
-	return choose(versions, silent), nil
+	return choose(versions, silent, evidence), nil
 }
 
 func listable(r metav1.APIResource) bool { return slices.Contains(r.Verbs, "list") }
 
 // choose takes the newest version of each kind that is served: the first of Kind.Versions, else the one that the
-// cluster names first.
-func choose(versions map[schema.GroupResource][]string, silent map[schema.GroupVersion]error) served {
-	var out served
+// cluster names first. Of the kinds that are evidence it takes those that are to be read.
+func choose(versions map[schema.GroupResource][]string, silent map[schema.GroupVersion]error, evidence Evidence) served {
+	out := served{passed: evidence.passedOver()}
 	for _, kind := range mesh.Kinds() {
+		if !evidence.reads(kind) {
+			continue
+		}
 		for _, group := range kind.Groups() {
 			gr := schema.GroupResource{Group: group, Resource: kind.Resource()}
 			offered := versions[gr]
 			if len(offered) == 0 {
 				if why := silence(group, silent); why != nil {
-					out.unread = append(out.unread, resource{gr.WithVersion(""), kind}.unread("its API group does not answer: "+why.Error()))
+					out.unread = append(out.unread, resource{GroupVersionResource: gr.WithVersion(""), kind: kind}.unread("its API group does not answer: "+why.Error()))
 				}
 				continue
 			}
@@ -70,7 +74,15 @@ func choose(versions map[schema.GroupResource][]string, silent map[schema.GroupV
 			if i := slices.IndexFunc(kind.Versions(), func(v string) bool { return slices.Contains(offered, v) }); i >= 0 {
 				version = kind.Versions()[i]
 			}
-			out.resources = append(out.resources, resource{gr.WithVersion(version), kind})
+			r := resource{GroupVersionResource: gr.WithVersion(version), kind: kind}
+			if kind != mesh.Secret {
+				out.resources = append(out.resources, r)
+				continue
+			}
+			for _, s := range evidence.Secrets {
+				r.only = name{s.Namespace, s.Name}
+				out.resources = append(out.resources, r)
+			}
 		}
 	}
 	for _, name := range authoredResources {

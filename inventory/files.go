@@ -67,6 +67,9 @@ func (r *fileReader) add(d *manifest.Document) {
 		r.report(d, "", fmt.Sprintf("not judged: %v. Correct it.", err))
 		return
 	}
+	if o.Kind == mesh.Secret {
+		d.Content = o.Content() // what is kept in its place
+	}
 	// Nobody else has seen o yet: it is made whole here, and never written to again.
 	if o.Namespace == "" && o.Kind.Namespaced() {
 		o.Namespace = r.namespace

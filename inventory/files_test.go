@@ -35,7 +35,7 @@ metadata: {name: cart}
 spec: {selector: {app: cart}}
 ---
 apiVersion: v1
-kind: Secret
+kind: ResourceQuota
 metadata: {name: token}
 ---
 apiVersion: batch/v1
@@ -84,7 +84,7 @@ metadata:
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(map[string]int{"v1/Secret": 1}, inv.Ignored); diff != "" {
+	if diff := cmp.Diff(map[string]int{"v1/ResourceQuota": 1}, inv.Ignored); diff != "" {
 		t.Errorf("ignored (-want +got):\n%s", diff)
 	}
 	var problems []string

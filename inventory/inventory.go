@@ -28,6 +28,8 @@ type Inventory struct {
 	// Unread are the kinds that a cluster did not show, in the order of mesh.Kinds.
 	Unread []Unread
 
+	passed []mesh.Kind // kinds of evidence that a cluster was not asked for
+
 	read      []string // files that hold objects, in order
 	documents map[id]*manifest.Document
 	authored  map[mesh.Ref]*manifest.Document // of what users wrote for Waywarden itself, without its version
@@ -44,6 +46,21 @@ type Unread struct {
 	Resource string `json:"resource"` // as in "gateways.gateway.networking.k8s.io"
 	Why      string `json:"why"`
 	Leaves   string `json:"leaves"` // what that leaves unknown, as a sentence
+}
+
+// Hidden are the kinds of which there may be objects that are not shown, in order: those that could not be read, and the evidence that
+// nobody asked for. It is mesh.Options.Unread of the Snapshot of these Objects.
+func (i *Inventory) Hidden() []mesh.Kind { return hidden(i.Unread, i.passed) }
+
+func hidden(unread []Unread, passed []mesh.Kind) []mesh.Kind {
+	out := slices.Clone(passed)
+	for _, u := range unread {
+		if !isAuthoredResource(u.Resource) {
+			out = append(out, kindOfResource(u.Resource))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // id is what makes two objects the same: all served versions of a kind are one.

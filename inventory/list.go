@@ -34,6 +34,9 @@ const TheCluster = "the cluster"
 type ListOptions struct {
 	// Namespace is where kinds are listed that may not be listed in all namespaces. "": nowhere.
 	Namespace string
+	// Evidence says which kinds are read besides those that decide something in a mesh; OnlyEvidence, that these are not.
+	Evidence     Evidence
+	OnlyEvidence bool
 	// Progress, where it is set, is told the objects read so far after every page. Calls do not overlap.
 	Progress func(kind string, objects int)
 }
@@ -49,13 +52,16 @@ func List(ctx context.Context, cfg *rest.Config, opts ListOptions) (*Inventory, 
 	if cfg.QPS == 0 {
 		cfg.QPS, cfg.Burst = queriesPerSecond, queryBurst
 	}
-	served, err := discover(ctx, cfg)
+	served, err := discover(ctx, cfg, opts.Evidence)
 	if err != nil {
 		return nil, fmt.Errorf("ask the cluster at %s what it serves: %w", cfg.Host, err)
 	}
 	client, err := dynamic.NewForConfig(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("make a client for %s: %w", cfg.Host, err)
+	}
+	if opts.OnlyEvidence {
+		served = served.evidence()
 	}
 	l := lister{client: client, options: opts}
 	lists := make([]list, len(served.resources))
@@ -67,7 +73,7 @@ func List(ctx context.Context, cfg *rest.Config, opts ListOptions) (*Inventory, 
 		return nil, fmt.Errorf("read the cluster at %s: %w", cfg.Host, err)
 	}
 	out := newInventory()
-	out.Unread = served.unread
+	out.Unread, out.passed = served.unread, served.passed
 	l.author(ctx, out, served.authored)
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("read the cluster at %s: %w", cfg.Host, err)
@@ -80,9 +86,33 @@ func List(ctx context.Context, cfg *rest.Config, opts ListOptions) (*Inventory, 
 type resource struct {
 	schema.GroupVersionResource
 	kind mesh.Kind
+	only name // the one object that is read; empty for all there are
+}
+
+// key is what no other resource that is read has.
+func (r resource) key() sourceKey { return sourceKey{r.GroupResource(), r.only} }
+
+// in asks for what is read of the resource.
+func (r resource) in(client dynamic.Interface) dynamic.ResourceInterface {
+	all := client.Resource(r.GroupVersionResource)
+	if r.only == (name{}) {
+		return all
+	}
+	return all.Namespace(r.only.namespace)
+}
+
+// narrow limits a request to what is read. A field selector is what permissions for one name go by.
+func (r resource) narrow(opts metav1.ListOptions) metav1.ListOptions {
+	if r.only != (name{}) {
+		opts.FieldSelector = "metadata.name=" + r.only.name
+	}
+	return opts
 }
 
 func (r resource) unread(why string) Unread {
+	if r.only != (name{}) {
+		why = r.only.String() + ": " + why
+	}
 	return Unread{Kind: r.kind.String(), Resource: resourceName(r.kind, r.Group), Why: why, Leaves: leaves(r.kind)}
 }
 
@@ -124,13 +154,13 @@ func (l *lister) run(ctx context.Context, lists []list) {
 
 // list reads one resource in all namespaces, or where that is forbidden in the one namespace of the options.
 func (l *lister) list(ctx context.Context, out *list) {
-	all := l.client.Resource(out.GroupVersionResource)
+	all := out.in(l.client)
 	err := l.pages(ctx, all, out)
 	switch {
 	case err == nil, apierrors.IsNotFound(err): // gone since it was discovered
 		return
-	case apierrors.IsForbidden(err) && l.options.Namespace != "" && out.kind.Namespaced():
-		if l.pages(ctx, all.Namespace(l.options.Namespace), out) == nil {
+	case apierrors.IsForbidden(err) && l.options.Namespace != "" && out.kind.Namespaced() && out.only == (name{}):
+		if l.pages(ctx, l.client.Resource(out.GroupVersionResource).Namespace(l.options.Namespace), out) == nil {
 			u := out.resource.unread(fmt.Sprintf("it may be listed in namespace %s only", l.options.Namespace))
 			out.unread = &u
 			return
@@ -155,7 +185,7 @@ func whyNot(err error) string {
 func (l *lister) pages(ctx context.Context, from dynamic.ResourceInterface, out *list) error {
 	opts := metav1.ListOptions{Limit: pageSize}
 	for {
-		page, err := from.List(ctx, opts)
+		page, err := from.List(ctx, out.narrow(opts))
 		if err != nil {
 			out.objects, out.ignored, out.problems = nil, 0, nil
 		}

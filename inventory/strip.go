@@ -1,6 +1,8 @@
 package inventory
 
 import (
+	"istio.io/api/label"
+
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -17,9 +19,15 @@ func strip(kind mesh.Kind, content map[string]any) {
 			delete(annotations, LastApplied)
 		}
 	}
+	if kind.Evidence() != "" {
+		if metadata, ok := content["metadata"].(map[string]any); ok {
+			keepKeys(metadata, "name", "namespace", "labels", "uid", "creationTimestamp", "deletionTimestamp")
+		}
+		return
+	}
 	switch kind {
 	case mesh.Pod:
-		keepOnly(content, "spec", "serviceAccountName", "hostNetwork", "containers", "initContainers")
+		keepOnly(content, "spec", podFields...)
 		stripContainers(content)
 		keepOnly(content, "status", "phase", "podIP", "podIPs")
 	case mesh.Deployment, mesh.StatefulSet, mesh.DaemonSet, mesh.ReplicaSet, mesh.Job:
@@ -35,17 +43,32 @@ func strip(kind mesh.Kind, content map[string]any) {
 	}
 }
 
+// podFields are what is kept of a pod's spec.
+var podFields = []string{"serviceAccountName", "automountServiceAccountToken", "hostNetwork", "hostPID", "hostIPC", "priorityClassName", "securityContext", "containers", "initContainers"}
+
 // stripOwner strips an object whose spec has a pod template.
 func stripOwner(content map[string]any) {
-	keepOnly(content, "spec", "selector", "template")
+	if inForce(content) {
+		keepOnly(content, "spec", "selector", "template", "replicas")
+	} else {
+		keepOnly(content, "spec", "selector", "template")
+	}
 	delete(content, "status")
 	spec, _ := content["spec"].(map[string]any)
 	template, ok := spec["template"].(map[string]any)
 	if !ok {
 		return
 	}
-	keepOnly(template, "spec", "serviceAccountName", "hostNetwork", "containers", "initContainers")
+	keepOnly(template, "spec", podFields...)
 	stripContainers(template)
+}
+
+// inForce is whether pods of the object keep the mesh: then it matters how many there are. Of all others that changes with
+// their load, and decides nothing.
+func inForce(content map[string]any) bool {
+	metadata, _ := content["metadata"].(map[string]any)
+	labels, _ := metadata["labels"].(map[string]any)
+	return labels[label.IoK8sNetworkingGatewayGatewayName.Name] != nil || labels["app"] == "istiod" || labels["app.kubernetes.io/name"] == "waywarden"
 }
 
 func stripContainers(pod map[string]any) {
@@ -54,7 +77,7 @@ func stripContainers(pod map[string]any) {
 		items, _ := spec[list].([]any)
 		for _, item := range items {
 			if c, ok := item.(map[string]any); ok {
-				keepKeys(c, "name", "image", "args", "env", "ports", "readinessProbe", "livenessProbe", "startupProbe")
+				keepKeys(c, "name", "image", "args", "env", "ports", "readinessProbe", "livenessProbe", "startupProbe", "securityContext")
 			}
 		}
 	}

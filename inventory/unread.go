@@ -26,7 +26,7 @@ func whole(unread []Unread) bool {
 			continue
 		}
 		kind := kindOfResource(u.Resource)
-		if !slices.Contains(dispensable, kind) && !slices.Contains(controllers, kind) {
+		if kind.Evidence() == "" && !slices.Contains(dispensable, kind) && !slices.Contains(controllers, kind) {
 			return false
 		}
 	}
@@ -57,6 +57,8 @@ func leaves(kind mesh.Kind) string {
 		return "Only Istio's own GatewayClasses are known."
 	case kind == mesh.EndpointSlice, kind == mesh.NetworkPolicy:
 		return fmt.Sprintf("What %s add or forbid is not known.", plural(kind))
+	case kind.Evidence() != "":
+		return fmt.Sprintf("No %s is judged, and rules that read them skip.", kind)
 	case slices.Contains(controllers, kind):
 		return fmt.Sprintf("%s without pods are not known.", plural(kind))
 	case slices.Contains(dispensable, kind):

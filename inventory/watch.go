@@ -28,6 +28,9 @@ const (
 type WatchOptions struct {
 	// Mesh are the options of the Snapshots.
 	Mesh mesh.Options
+	// Evidence says which kinds are watched besides those that decide something in a mesh; nil: none. It is asked whenever the cluster is
+	// asked what it serves.
+	Evidence func() Evidence
 	// Rediscover is how long a kind may be installed before it is seen; 0 means ten seconds.
 	Rediscover time.Duration
 	// Manager is the field manager of whoever writes to the cluster by what is watched: Marked says what it owns. "" keeps
@@ -116,7 +119,11 @@ func (l *Live) NeedLeaderElection() bool { return false }
 
 // rediscover starts to watch what has come to be served, and stops to watch what no longer is.
 func (l *Live) rediscover(ctx context.Context) bool {
-	served, err := discover(ctx, l.cfg)
+	var evidence Evidence
+	if l.options.Evidence != nil {
+		evidence = l.options.Evidence()
+	}
+	served, err := discover(ctx, l.cfg, evidence)
 	if err != nil {
 		l.discoveryFailed(err)
 		return false

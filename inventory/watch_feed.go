@@ -61,7 +61,7 @@ func (l *Live) follow(ctx context.Context, s *source) {
 	l.mu.Lock()
 	s.stop = cancel
 	l.mu.Unlock()
-	f := feed{mirror: l.mirror, source: s, client: l.client.Resource(s.GroupVersionResource), alike: l.alike, again: l.again, other: &metav1.ObjectMeta{}, manager: l.options.Manager}
+	f := feed{mirror: l.mirror, source: s, client: s.in(l.client), alike: l.alike, again: l.again, other: &metav1.ObjectMeta{}, manager: l.options.Manager}
 	r := cache.NewReflectorWithOptions(f.listWatch(), nil, f, cache.ReflectorOptions{
 		Name: resourceName(s.kind, s.Group), TypeDescription: s.GroupVersionResource.String(), Logger: &l.options.Log, Clock: l.options.Clock,
 		// A quarter of what client-go waits at most, so that the mesh is not long out of date when an API server returns.
@@ -85,6 +85,7 @@ func (f feed) listWatch() *cache.ListWatch {
 // a page size means exactly that version: without a watch to go on from there, it would list the past for ever.
 func (f feed) list(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
 	opts.ResourceVersion, opts.ResourceVersionMatch = "", ""
+	opts = f.source.narrow(opts)
 	page, err := f.client.List(ctx, opts)
 	if err != nil {
 		f.failed(ctx, err)
@@ -119,7 +120,7 @@ func (f feed) failed(ctx context.Context, err error) {
 }
 
 func (f feed) watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
-	w, err := f.client.Watch(ctx, opts)
+	w, err := f.client.Watch(ctx, f.source.narrow(opts))
 	switch {
 	case err == nil:
 		f.mirror.stall(f.source, "")

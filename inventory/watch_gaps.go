@@ -1,9 +1,11 @@
 package inventory
 
+import "slices"
+
 // Gaps are what a Snapshot may lack that is there: for one that deletes what nothing seems to need. [mesh.Snapshot.Whole] says
 // less: it is about what names something, and a Snapshot without any VirtualService is whole though nobody may list them.
 type Gaps struct {
-	// Unread are kinds of which nothing is known.
+	// Unread are kinds of which nothing is known. Evidence is not among them: no deletion rests on it.
 	Unread []Unread
 	// Unseen is why objects may be there as they are not shown, by namespace, "" for any: a kind of which no news comes, or an
 	// object that is not well formed, so that it is known that it is there and not what it says.
@@ -12,7 +14,7 @@ type Gaps struct {
 
 // gaps is called with the mirror's mu held.
 func (m *mirror) gaps() Gaps {
-	out := Gaps{Unread: m.unread()}
+	out := Gaps{Unread: slices.DeleteFunc(m.unread(), func(u Unread) bool { return kindOfResource(u.Resource).Evidence() != "" })}
 	tell := func(ns, why string) {
 		if out.Unseen == nil {
 			out.Unseen = map[string]string{}
@@ -22,6 +24,9 @@ func (m *mirror) gaps() Gaps {
 		}
 	}
 	for _, s := range m.sources {
+		if s.kind.Evidence() != "" {
+			continue
+		}
 		if s.stale() {
 			tell("", "no news comes of "+resourceName(s.kind, s.Group)+": "+s.trouble)
 		}

@@ -24,8 +24,9 @@ type mirror struct {
 	synced   chan struct{}                 // closed with the first Snapshot of a whole list
 
 	mu             sync.Mutex
-	sources        map[schema.GroupResource]*source
-	silent         []Unread // kinds whose API group does not answer
+	sources        map[sourceKey]*source
+	passed         []mesh.Kind // kinds of evidence that are not read
+	silent         []Unread    // kinds whose API group does not answer
 	discovered     bool
 	discoveryError string // why the cluster does not say what it serves; "" where it does
 	built          bool   // whether the Snapshot is that of the sources
@@ -34,7 +35,7 @@ type mirror struct {
 }
 
 func newMirror(options mesh.Options, now func() time.Time) *mirror {
-	m := &mirror{options: options, now: now, synced: make(chan struct{}), sources: map[schema.GroupResource]*source{},
+	m := &mirror{options: options, now: now, synced: make(chan struct{}), sources: map[sourceKey]*source{},
 		subscriptions: map[*Subscription]struct{}{}}
 	m.snapshot.Store(mesh.New(options))
 	m.places.Store(m.snapshot.Load())
@@ -43,6 +44,12 @@ func newMirror(options mesh.Options, now func() time.Time) *mirror {
 
 // name is a name in a namespace, "" for what is cluster-scoped.
 type name struct{ namespace, name string }
+
+// sourceKey tells the resources apart that are read: each is read as a whole, but for those of which single objects are.
+type sourceKey struct {
+	schema.GroupResource
+	only name
+}
 
 // source is what is known of one resource. It is written to with the mirror's mu held.
 type source struct {
@@ -165,12 +172,17 @@ func (m *mirror) settle(kind mesh.Kind, changed ...name) {
 	if !m.built && !m.complete() {
 		return
 	}
-	if now := whole(m.unread()); !m.built || now != m.whole {
+	unread := m.unread()
+	m.options.Unread = hidden(unread, m.passed)
+	if now := whole(unread); !m.built || now != m.whole {
 		m.whole = now
 		m.rebuild()
 		return
 	}
 	m.advance(kind, changed...)
+	if was := m.snapshot.Load(); was.WithUnread(m.options.Unread) != was {
+		m.publish(was.WithUnread(m.options.Unread))
+	}
 	m.rouse() // also where that makes no other Snapshot: what could not be read may be readable now
 }
 
@@ -216,8 +228,11 @@ func (m *mirror) object(kind mesh.Kind, n name) *mesh.Object {
 		return nil
 	}
 	for _, group := range kind.Groups() {
-		if s := m.sources[schema.GroupResource{Group: group, Resource: kind.Resource()}]; s != nil && s.objects[n] != nil {
-			return s.objects[n]
+		gr := schema.GroupResource{Group: group, Resource: kind.Resource()}
+		for _, only := range []name{{}, n} {
+			if s := m.sources[sourceKey{gr, only}]; s != nil && s.objects[n] != nil {
+				return s.objects[n]
+			}
 		}
 	}
 	return nil

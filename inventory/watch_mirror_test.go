@@ -43,7 +43,7 @@ var resources = func() []resource {
 	var out []resource
 	for _, kind := range []mesh.Kind{mesh.Namespace, mesh.ConfigMap, mesh.Pod, mesh.Deployment, mesh.Service, mesh.Gateway, mesh.InferencePool, mesh.AuthorizationPolicy} {
 		for _, group := range kind.Groups() {
-			out = append(out, resource{schema.GroupVersionResource{Group: group, Version: kind.Versions()[0], Resource: kind.Resource()}, kind})
+			out = append(out, resource{GroupVersionResource: schema.GroupVersionResource{Group: group, Version: kind.Versions()[0], Resource: kind.Resource()}, kind: kind})
 		}
 	}
 	return out
@@ -102,7 +102,7 @@ func (w *world) object(s *stored) (name, fields) {
 
 // feed is how a Reflector of the resource tells the mirror; nil where none is running.
 func (w *world) feed(s *stored) *feed {
-	source := w.mirror.sources[s.GroupResource()]
+	source := w.mirror.sources[sourceKey{s.GroupResource(), name{}}]
 	if source == nil {
 		return nil
 	}
@@ -270,7 +270,7 @@ func differ(listed, watched *mesh.Snapshot) string {
 		for o := range s.Objects() {
 			content := o.Content()
 			if slices.Contains(madeByControllers, o.Kind) {
-				content = lean(content)
+				content = lean(o.Kind, content)
 			}
 			out = append(out, content)
 		}

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // serve is told what the cluster serves. It returns the sources that are to be followed from now on; those that are not
-// any more it stops.
+// any more it stops, and evidence that nobody asks for any more.
 //
 // Discovery alone drops nothing: while an API server starts, kinds are missing from it whose objects are there. A kind is
 // dropped when its own list was answered with 404 as well. A kind that is served in another version from now on keeps what
@@ -17,12 +18,12 @@ import (
 func (m *mirror) serve(now served) []*source {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.discovered, m.discoveryError = true, ""
+	m.discovered, m.discoveryError, m.passed = true, "", now.passed
 	var follow []*source
-	wanted := map[schema.GroupResource]bool{}
+	wanted := map[sourceKey]bool{}
 	for _, r := range now.resources {
-		wanted[r.GroupResource()] = true
-		old := m.sources[r.GroupResource()]
+		wanted[r.key()] = true
+		old := m.sources[r.key()]
 		if old != nil && old.resource == r && !old.missing {
 			continue
 		}
@@ -36,14 +37,14 @@ func (m *mirror) serve(now served) []*source {
 			next.objects, next.ignored, next.problems, next.settled, next.unread = old.objects, old.ignored, old.problems, old.settled, old.unread
 			next.marks = old.marks
 		}
-		m.sources[r.GroupResource()] = next
+		m.sources[r.key()] = next
 		follow = append(follow, next)
 	}
-	for gr, s := range m.sources {
-		if !wanted[gr] && s.missing {
+	for key, s := range m.sources {
+		if !wanted[key] && (s.missing || slices.Contains(m.passed, s.kind)) {
 			s.end()
 			s.clearFor(m)
-			delete(m.sources, gr)
+			delete(m.sources, key)
 		}
 	}
 	m.silent = slices.DeleteFunc(slices.Clone(now.unread), func(u Unread) bool {
@@ -84,7 +85,17 @@ func (s *source) clearFor(m *mirror) { m.advance(s.kind, s.clear()...) }
 func (m *mirror) of(kind mesh.Kind) []*source {
 	var out []*source
 	for _, group := range kind.Groups() {
-		if s := m.sources[schema.GroupResource{Group: group, Resource: kind.Resource()}]; s != nil {
+		gr := schema.GroupResource{Group: group, Resource: kind.Resource()}
+		if kind == mesh.Secret { // each by itself
+			for key, s := range m.sources {
+				if key.GroupResource == gr {
+					out = append(out, s)
+				}
+			}
+			slices.SortFunc(out, func(a, b *source) int { return strings.Compare(a.only.String(), b.only.String()) })
+			continue
+		}
+		if s := m.sources[sourceKey{gr, name{}}]; s != nil {
 			out = append(out, s)
 		}
 	}

@@ -16,10 +16,13 @@ import (
 
 // Bypass is a path round a Service's waypoint.
 type Bypass struct {
-	Reason string       // IngressBypass, OtherWaypoint, ExposedBypass or SidecarBypass
+	Reason string       // IngressBypass, OtherWaypoint, ExposedBypass or SidecarBypass; of [Ways] those of other ways too
 	Via    *mesh.Object // the route, Service or workload that shows the path
+	Caller string       // the principal of who comes by it, without spiffe://, as far as [Ways] knows it
 	Text   string       // as a clause
 	Remedy string
+
+	who func() direct // finds the Caller, where that takes a search that most do not need
 }
 
 // Bypasses are the paths round the waypoint of a bound Service or ServiceEntry that nothing closes.
@@ -31,20 +34,20 @@ func Bypasses(s *mesh.Snapshot, svc *mesh.Object) []Bypass {
 	behind, _ := s.Backends(svc)
 	var out []Bypass
 	if spec, ok := svc.Spec.(*mesh.ServiceSpec); ok && (spec.Type == "NodePort" || spec.Type == "LoadBalancer") && (direct{plaintext: true}).open(s, behind) {
-		out = append(out, Bypass{ExposedBypass, svc,
+		out = append(out, Bypass{ExposedBypass, svc, "",
 			fmt.Sprintf("%s is of type %s, so callers from outside reach its pods without passing the waypoint", svc, spec.Type),
-			"Make it a ClusterIP Service behind a Gateway."})
+			"Make it a ClusterIP Service behind a Gateway.", nil})
 	}
 	for _, route := range s.RoutesTo(svc) {
 		if in, ok := ingressOf(s, route, svc); ok && !b.Ingress && in.open(s, behind) {
-			out = append(out, Bypass{IngressBypass, route,
+			out = append(out, Bypass{IngressBypass, route, "",
 				fmt.Sprintf("%s leads from %s to %s, and ingress gateways do not send through the waypoint", route, in.name, svc),
-				fmt.Sprintf("Set label %s=true on %s.", label.IoIstioIngressUseWaypoint.Name, svc)})
+				fmt.Sprintf("Set label %s=true on %s.", label.IoIstioIngressUseWaypoint.Name, svc), in.who})
 		}
 		if other := otherWaypoint(s, route, svc, b.Gateway); other != nil && (direct{principal: s.Identity(other)}).open(s, behind) {
-			out = append(out, Bypass{OtherWaypoint, route,
+			out = append(out, Bypass{OtherWaypoint, route, s.Identity(other),
 				fmt.Sprintf("%s leads to %s from waypoint %s, and a waypoint never sends through a second one", route, svc, other.Key()),
-				"Bind both Services to the same waypoint, or enforce the policy at both."})
+				"Bind both Services to the same waypoint, or enforce the policy at both.", nil})
 		}
 	}
 	return append(out, sidecarBypasses(s, svc, behind)...)

@@ -32,7 +32,7 @@ func sidecarBypasses(s *mesh.Snapshot, svc *mesh.Object, behind []*mesh.Workload
 	var out []Bypass
 	take := func(via *mesh.Object, c *sidecarCaller) {
 		if c != nil && (direct{principal: c.principal}).open(s, behind) {
-			out = append(out, Bypass{SidecarBypass, via, c.text() + "; " + via.String() + " shows that it calls " + svc.String(), sidecarRemedy})
+			out = append(out, Bypass{SidecarBypass, via, c.principal, c.text() + "; " + via.String() + " shows that it calls " + svc.String(), sidecarRemedy, nil})
 		}
 	}
 	for _, o := range OnChain(s, mesh.AuthorizationPolicy, svc) {

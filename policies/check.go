@@ -19,6 +19,8 @@ type Check struct {
 	Severity Severity
 	// Kinds are the kinds of objects that it is asked of.
 	Kinds []mesh.Kind
+	// Reads are kinds whose objects it asks the mesh for, as far as it says so. Where one of them may not be read, it skips.
+	Reads []mesh.Kind
 	// About is what it is about where that is no object of a mesh, such as an Exemption. Such a check has no Kinds and
 	// no Run: whoever registers it reports its findings.
 	About string

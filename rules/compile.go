@@ -90,6 +90,9 @@ func (l *loader) compile() *Pack {
 	if len(l.refusals) > 0 {
 		return nil
 	}
+	for _, r := range l.rules {
+		r.reads = readsOf(compiler, r)
+	}
 	slices.SortFunc(l.rules, func(a, b *Rule) int { return strings.Compare(a.ID, b.ID) })
 	p := &Pack{Revision: digest(l.files), Rules: l.rules, Tests: l.tests, compiler: compiler, budget: defaultBudget, shared: l.shared, sieved: true, remembered: &remembered{},
 		machines: &sync.Pool{New: func() any { return &sieve.Machine{} }}}

@@ -90,8 +90,21 @@
 //	mesh.enrolled(kind, ns, name)             of a Namespace, Service or workload
 //	mesh.callers(kind, ns, name)              [{path, field, value, trustDomain, namespace, account, principal, exists}]: whom an
 //	                                          AuthorizationPolicy names, in from and in when; what is a wildcard is left out
+//	mesh.granted(kind, ns, name, verbs, resources)
+//	                                          [{verb, resource, names}]: what of some verbs on some resources, as `kubectl auth can-i` has
+//	                                          them, a RoleBinding or ClusterRoleBinding gives; names are the only objects, none for all of
+//	                                          them. Undefined where its role is not in the input
+//	mesh.certificates(text)                   [{subject, commonName, organization, issuer, notBefore, notAfter, dnsNames, uris, isCA, selfSigned,
+//	                                          keyAlgorithm, keyBits, signatureAlgorithm}] of a text of PEM, or of one in base64
+//	mesh.namespaces_selected(selector)        the names of the namespaces that a label selector selects
 //	mesh.admits(kind, ns, name, principal)    whether a caller of a principal, as in cluster.local/ns/shop/sa/web, may get in at the pods of a
 //	                                          Service or workload, without its waypoint
+//
+// Roles, their bindings, webhook configurations and Secrets decide nothing about calls. A cluster is asked for them only while a rule
+// is asked of them, or asks for them with the kind written out, and only as far as it is allowed (package inventory, Evidence).
+// Of a Secret there is no data: certificates has those that stand in it, by key. A rule that asks for a kind that is not
+// read is not asked itself, and counts as skipped with that as its reason; so does one that asks for any other kind that could not be
+// read.
 //
 // A rule is a function of these: what calls the network, reads the clock or is random is refused when it is loaded.
 //

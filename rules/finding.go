@@ -27,13 +27,17 @@ func (p *Pack) Checks() []*policies.Check {
 
 func (p *Pack) check(r *Rule) *policies.Check {
 	c := &policies.Check{
-		ID: r.ID, Title: r.Title, Severity: r.Severity, Kinds: r.Kinds, Doc: r.doc(), Remedy: r.Remediation, Controls: r.Controls,
+		ID: r.ID, Title: r.Title, Severity: r.Severity, Kinds: r.Kinds, Reads: r.reads, Doc: r.doc(), Remedy: r.Remediation, Controls: r.Controls,
 		Demands: true, Revision: p.Revision, Example: r.example(),
 	}
 	if r.Params != nil {
 		c.Takes = func(given map[string]any) []string { return wrongParams(r.Params, r.withDefaults(given)) }
 	}
 	c.Run = func(pass *policies.Pass) {
+		if why := r.blind(pass.Snapshot); why != "" {
+			pass.Skip(why)
+			return
+		}
 		for _, reason := range p.answer(r, pass.View, pass.Object, pass) {
 			pass.Skip(reason)
 		}

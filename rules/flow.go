@@ -162,7 +162,7 @@ func (f *flow) asked(e *ast.Expr, name string, args []*ast.Term) {
 
 // kindIsFirst are the questions whose first argument names a kind.
 var kindIsFirst = map[string]bool{"mesh.policies": true, "mesh.policies_for": true, "mesh.effects": true, "mesh.waypoint": true, "mesh.enrolled": true,
-	"mesh.workloads_of": true, "mesh.layers": true, "mesh.admits": true, "mesh.callers": true}
+	"mesh.workloads_of": true, "mesh.layers": true, "mesh.admits": true, "mesh.callers": true, "mesh.granted": true}
 
 func answerShape(name string, kind *shape) *shape {
 	switch name {
@@ -182,6 +182,10 @@ func answerShape(name string, kind *shape) *shape {
 		return listOf(layerShape)
 	case "mesh.workloads", "mesh.workloads_of", "mesh.workloads_as":
 		return listOf(workloadShape)
+	case "mesh.granted":
+		return listOf(grantShape)
+	case "mesh.certificates":
+		return listOf(certificateShape)
 	case "mesh.waypoint":
 		return bindingShape
 	case "mesh.effective_mtls":

@@ -12,6 +12,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/scenario"
 )
 
@@ -45,6 +46,7 @@ type Rule struct {
 	Scenarios    *scenario.File
 	ScenarioFile string
 
+	reads   []mesh.Kind
 	pkg     ast.Ref // data.zerotrust.authz.deny_enforced
 	module  *ast.Module
 	skips   bool // has a rule skip

@@ -48,7 +48,7 @@ var asks = table(
 	answered("mesh.waypoint", "which waypoint a Service, ServiceEntry, WorkloadEntry or Namespace asks for, and whether it is bound", ofObject, anObject, (*session).waypoint),
 	question("mesh.enrolled", "whether a workload, all behind a Service, or a plain pod in a Namespace is captured by ztunnel; undefined where that is not known",
 		ofObject, types.B, (*session).enrolled),
-	workloads, effectiveMTLS, workloadsOf, workloadsAs, layers, admits, callers,
+	workloads, effectiveMTLS, workloadsOf, workloadsAs, layers, admits, callers, granted, certificates, namespacesSelected,
 )
 
 // questions are the same as built-ins of OPA.

@@ -114,6 +114,9 @@ var (
 	}()
 	bindingShape = record("the waypoint", fieldsNamed("asked", "optsOut", "bound", "known", "reason", "askedBy", "ingress", "namespace", "name", "ready",
 		"principal", "trafficType"))
+	grantShape       = record("the right", fieldsNamed("verb", "resource", "names"))
+	certificateShape = record("the certificate", fieldsNamed("subject", "commonName", "organization", "issuer", "notBefore", "notAfter", "dnsNames", "uris", "isCA",
+		"selfSigned", "keyAlgorithm", "keyBits", "signatureAlgorithm"))
 	callerShape = record("the caller", fieldsNamed("path", "field", "value", "trustDomain", "namespace", "account", "principal", "exists"))
 	layerShape  = func() *shape {
 		f := fieldsNamed("closed", "guarded")

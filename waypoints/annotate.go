@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,33 +25,43 @@ const (
 	statusManager   = FieldManager + "-status"
 )
 
-// annotate writes it where it is another one, on a few waypoints at a time.
-func (c *Controller) annotate(ctx context.Context, s *mesh.Snapshot, managed plan.Managed, progress plan.Progress) error {
-	var errs []error
-	left, now := parallel, c.Clock.Now()
-	c.counts.refusals(nil, now) // forgets
+// recounts are the waypoints of ours that serve and say another number of needs than they have, no more than are written at a time; by
+// what each is to say.
+func recounts(s *mesh.Snapshot, managed plan.Managed, progress plan.Progress, counts attempts, now time.Time) map[mesh.Ref]string {
+	out := map[mesh.Ref]string{}
 	for i := range progress {
 		course := &progress[i]
 		gw := s.Get(mesh.Gateway, course.Waypoint.Namespace, course.Waypoint.Name)
 		want := strconv.Itoa(len(because(course.Needs)))
-		if left == 0 || stateOf(course) != Serving || !managed.Made(gw) || gw.Annotations[NeedsAnnotation] == want || !c.counts.may(course.Waypoint, want, now) {
-			continue
+		if len(out) < parallel && stateOf(course) == Serving && managed.Made(gw) && gw.Annotations[NeedsAnnotation] != want && counts.may(course.Waypoint, want, now) {
+			out[course.Waypoint] = want
 		}
-		left--
+	}
+	return out
+}
+
+// annotate writes it where it is another one, on a few waypoints at a time.
+func (c *Controller) annotate(ctx context.Context, s *mesh.Snapshot, managed plan.Managed, progress plan.Progress) error {
+	var errs []error
+	now := c.Clock.Now()
+	c.counts.refusals(nil, now) // forgets
+	all := recounts(s, managed, progress, c.counts, now)
+	for _, ref := range slices.SortedFunc(maps.Keys(all), mesh.Ref.Compare) {
+		gw, want := s.Get(mesh.Gateway, ref.Namespace, ref.Name), all[ref]
 		body, err := json.Marshal(map[string]any{"apiVersion": gw.APIVersion, "kind": gw.Kind.String(), "metadata": map[string]any{
 			"name": gw.Name, "namespace": gw.Namespace, "uid": gw.UID, "annotations": map[string]any{NeedsAnnotation: want}}})
 		if err != nil {
 			return err
 		}
-		objects, err := c.writer.at(course.Waypoint)
+		objects, err := c.writer.at(ref)
 		if err != nil {
 			return err
 		}
 		no := false
 		_, err = objects.Patch(ctx, gw.Name, types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: statusManager, Force: &no})
-		c.counts.done(course.Waypoint, want, now, err)
+		c.counts.done(ref, want, now, err)
 		if err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) { // it changed meanwhile, or somebody else counts
-			errs = append(errs, fmt.Errorf("write how many need %s: %w", course.Waypoint, err))
+			errs = append(errs, fmt.Errorf("write how many need %s: %w", ref, err))
 		}
 	}
 	return errors.Join(errs...)

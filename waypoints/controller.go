@@ -40,8 +40,11 @@ type Options struct {
 	Settle time.Duration
 	// Drain is how long connections through a waypoint that goes are waited for; 0 means five minutes.
 	Drain time.Duration
-	Clock clock.WithTicker // nil is the machine's
-	Log   logr.Logger
+	// Scrape, where it is set, reads what proxies count: a waypoint is then drained when no connection passes it any more, and a guard
+	// is set when nobody has come round the waypoint for a while.
+	Scrape Scrape
+	Clock  clock.WithTicker // nil is the machine's
+	Log    logr.Logger
 	// Report, where it is set, hears how the waypoints are, each time that was looked at, and Took how long a Phase took.
 	Report func(Census)
 	Took   func(Phase, time.Duration)
@@ -63,6 +66,7 @@ type Controller struct {
 	conditions attempts // of Gateways, by what they say
 	counts     attempts // of NeedsAnnotation, by the count: one that somebody else owns, or takes off again, is not fought for
 	repairs    repairs
+	meters     meters
 	planned    planned
 	told       told
 	stopped    atomic.Pointer[[]policies.Finding] // what has stopped, for others to read
@@ -109,7 +113,7 @@ func New(o Options) (*Controller, error) {
 		o.Clock = clock.RealClock{}
 	}
 	return &Controller{Options: o, writer: writer{c}, wake: make(chan struct{}, 1),
-		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, conditions: attempts{}, counts: attempts{}, repairs: repairs{}, told: told{}}, nil
+		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, conditions: attempts{}, counts: attempts{}, repairs: repairs{}, meters: meters{scrape: o.Scrape}, told: told{}}, nil
 }
 
 // NeedLeaderElection is true: two of them would write in turns.
@@ -225,15 +229,12 @@ func (c *Controller) once(ctx context.Context) time.Time {
 	if !provisions(settings) && len(managed) == 0 {
 		return c.tell(ctx, rules, missing, snapshot, nil)
 	}
-	if c.planned.snapshot != snapshot || !reflect.DeepEqual(c.planned.settings, settings) || !reflect.DeepEqual(c.planned.managed, managed) {
-		view, began := policies.NewView(snapshot), c.Clock.Now()
-		c.planned = planned{snapshot, settings, managed, view, plan.Make(view, settings, managed)}
-		c.took(Planning, began)
-	}
+	c.replan(snapshot, settings, managed)
 	evidence := plan.Evidence{Managed: managed, Versions: versions, Waypoints: c.deployed.serving(ctx, snapshot, managed, demands(*rules)),
 		Refused: c.attempts.refusals(versions, now), Unseen: gaps.Unseen}
 	evidence.Written, evidence.Since, evidence.Acknowledged = c.journal.written, c.journal.since, c.at
 	world := plan.World{View: c.planned.view, Settings: settings, Plan: c.planned.plan, Evidence: evidence, Now: now}
+	measured := c.meters.look(ctx, &world, func(ns, gateway string) []string { return c.deployed.addresses(ctx, ns, gateway) })
 	progress := plan.Next(world)
 	if waitForProxies(progress) && c.due(now) {
 		// Only where somebody waits for the proxies istiod is asked, and more seldom the longer that takes.
@@ -242,12 +243,26 @@ func (c *Controller) once(ctx context.Context) time.Time {
 		progress = plan.Next(world)
 	}
 	c.take(ctx, snapshot, progress, versions, now)
-	next := earliest(c.tell(ctx, rules, missing, snapshot, progress), progress.Next(), c.attempts.next(now))
+	next := earliest(c.tell(ctx, rules, missing, snapshot, progress), progress.Next(), c.attempts.next(now), measured)
 	if waitForProxies(progress) {
 		return earliest(next, c.again)
 	}
 	c.rest()
 	return next
+}
+
+// replan makes the plan anew where something has changed that it is about.
+func (c *Controller) replan(s *mesh.Snapshot, settings plan.Settings, managed plan.Managed) {
+	same := c.planned.snapshot != nil && reflect.DeepEqual(c.planned.settings, settings) && reflect.DeepEqual(c.planned.managed, managed)
+	switch {
+	case same && c.planned.snapshot == s:
+	case same && plan.Alike(c.planned.snapshot, s):
+		c.planned.snapshot, c.planned.view = s, policies.NewView(s)
+	default:
+		view, began := policies.NewView(s), c.Clock.Now()
+		c.planned = planned{s, settings, managed, view, plan.Make(view, settings, managed)}
+		c.took(Planning, began)
+	}
 }
 
 // waitForProxies is whether a waypoint waits for something that no event tells of: what the proxies run with.

@@ -117,9 +117,15 @@ func later(a, b time.Time) time.Time {
 func ztunnels(s *mesh.Snapshot) []string {
 	var out []string
 	for o := range s.All(mesh.Pod) {
-		if pod, ok := o.Spec.(*mesh.PodBody); ok && o.Labels["app"] == ztunnelType && pod.Status.Phase == "Running" && !o.Terminating {
+		if isZtunnel(o) {
 			out = append(out, o.Name+"."+o.Namespace)
 		}
 	}
 	return out
+}
+
+// isZtunnel is whether a pod is a ztunnel that runs.
+func isZtunnel(o *mesh.Object) bool {
+	pod, ok := o.Spec.(*mesh.PodBody)
+	return ok && o.Labels["app"] == ztunnelType && pod.Status.Phase == "Running" && !o.Terminating
 }

@@ -194,6 +194,22 @@ func (d *deployed) readyPods(ctx context.Context, namespace, gateway string) ([]
 	return out, nil
 }
 
+// addresses are those of the pods of a gateway that run, ready or not: one that drains is not.
+func (d *deployed) addresses(ctx context.Context, namespace, gateway string) []string {
+	var pods corev1.PodList
+	if err := d.List(ctx, &pods, of(namespace, gateway)...); err != nil {
+		return []string{"?"} // nobody can say what passes it
+	}
+	var out []string
+	for i := range pods.Items {
+		if p := &pods.Items[i]; p.Status.Phase == corev1.PodRunning && p.Status.PodIP != "" {
+			out = append(out, p.Status.PodIP)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // owned are the objects of a kind that a Gateway owns.
 func (d *deployed) owned(ctx context.Context, kind schema.GroupVersionKind, namespace, gateway, uid string) ([]metav1.PartialObjectMetadata, error) {
 	list := &metav1.PartialObjectMetadataList{}

@@ -76,11 +76,7 @@ func (c *Controller) profileOf(s *mesh.Snapshot, course *plan.Course) string {
 // blind says that nothing is done while kinds cannot be read, and leaves what else is told as it was. A policy that nobody may list is
 // not one that needs no waypoint, and of a mesh whose configuration is not known Istio's defaults are not the truth.
 func (c *Controller) blind(ctx context.Context, rules *Rules, unread []inventory.Unread) time.Time {
-	var kinds []string
-	for _, u := range unread {
-		kinds = append(kinds, u.Resource+" ("+u.Why+")")
-	}
-	why := cut("No waypoint is made, changed or taken away: what is in the cluster is not known without " + strings.Join(kinds, ", ") + ". Let Waywarden list and watch them.")
+	why := blindness(unread)
 	if c.unread != why {
 		c.unread = why
 		c.Log.Info("waypoints are left as they are", "why", why)
@@ -92,15 +88,29 @@ func (c *Controller) blind(ctx context.Context, rules *Rules, unread []inventory
 	c.status = now
 	var errs []error
 	for _, p := range rules.Profiles {
-		after := p.DeepCopy()
-		apimeta.SetStatusCondition(&after.Status.Conditions, metav1.Condition{Type: "Ready", Status: metav1.ConditionFalse, Reason: "Unread", ObservedGeneration: p.Generation, Message: why})
-		errs = append(errs, c.patch(ctx, p, after))
+		errs = append(errs, c.patch(ctx, p, blinded(p, why)))
 	}
 	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
 		c.Log.Error(err, "what is told of waypoints is not up to date; it is tried again")
 		return now.Add(retry)
 	}
 	return time.Time{}
+}
+
+// blindness says why nothing is done.
+func blindness(unread []inventory.Unread) string {
+	var kinds []string
+	for _, u := range unread {
+		kinds = append(kinds, u.Resource+" ("+u.Why+")")
+	}
+	return cut("No waypoint is made, changed or taken away: what is in the cluster is not known without " + strings.Join(kinds, ", ") + ". Let Waywarden list and watch them.")
+}
+
+// blinded is a profile that says so, and for the rest what it said before.
+func blinded(p *v1alpha1.WaypointProfile, why string) *v1alpha1.WaypointProfile {
+	after := p.DeepCopy()
+	apimeta.SetStatusCondition(&after.Status.Conditions, metav1.Condition{Type: "Ready", Status: metav1.ConditionFalse, Reason: "Unread", ObservedGeneration: p.Generation, Message: why})
+	return after
 }
 
 // write patches the status of a profile where it is another one than is stored.

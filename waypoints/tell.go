@@ -43,7 +43,7 @@ func stateOf(c *plan.Course) string {
 	return Serving
 }
 
-// messageOf says what is waited for, or what stops it.
+// messageOf says what is waited for, or what stops it, else which guard is asked for and is not there.
 func messageOf(c *plan.Course) string {
 	switch {
 	case len(c.Stopped) > 0:
@@ -52,6 +52,12 @@ func messageOf(c *plan.Course) string {
 		return c.Step.Why
 	case len(c.Waiting) > 0:
 		return c.Waiting[0].Why
+	case len(c.Unguarded) > 0:
+		more := ""
+		if n := len(c.Unguarded) - 1; n > 0 {
+			more = fmt.Sprintf(" %d more Services are not guarded.", n)
+		}
+		return fmt.Sprintf("%s: %s%s", c.Unguarded[0].On, c.Unguarded[0].Why, more)
 	}
 	return ""
 }

@@ -28,9 +28,15 @@ func (a *Admission) foretell(c *change, v *verdict) []string {
 		about = append(about, f.Namespaces...)
 	}
 	stored := a.Snapshot()
-	settings := a.Waypoints(stored.Excerpt(about...))
+	settings, guarded := a.Waypoints(stored.Excerpt(about...)), false
 	for _, s := range settings.Namespaces {
 		about = append(about, s.Profile.SharedNamespace)
+		guarded = guarded || s.Bypass == plan.Guard || s.Pending == plan.Guard
+	}
+	if guarded { // who scrapes is somewhere else, and decides whether there is a guard
+		for _, w := range policies.Scrapers(stored) {
+			about = append(about, w.Namespace)
+		}
 	}
 	if !slices.ContainsFunc(about, func(ns string) bool {
 		_, asked := settings.Namespaces[ns]
@@ -100,30 +106,6 @@ func wouldServe(w *plan.Waypoint, binds []string) string {
 		bound = fmt.Sprintf(", with %s bound to it", strings.Join(binds, ", "))
 	}
 	return fmt.Sprintf("%s put this in force%s. No Guardrail with mode Provision has that done: waywarden plan prints the manifests, and what else changes with them.", what, bound)
-}
-
-// closed says which Services a plan closes to whoever does not come by the waypoint, and whether any of them before it serves:
-// nobody is shut out unannounced.
-func closed(p *plan.Plan, waypoint mesh.Ref) (out []string, before bool) {
-	var held, guarded []string
-	for _, own := range p.Policies {
-		if own.Role != plan.Guarding || own.Waypoint != waypoint {
-			continue
-		}
-		if own.Held {
-			held = append(held, own.For[0].String())
-		}
-		if !own.Temporary {
-			guarded = append(guarded, own.For[0].String())
-		}
-	}
-	if len(held) > 0 {
-		out = append(out, fmt.Sprintf("Nobody gets in at %s from shortly after this is stored until the waypoint serves: %s says so, and the Guardrail pending: Guard.", strings.Join(held, ", "), plan.HoldAnnotation))
-	}
-	if len(guarded) > 0 {
-		out = append(out, fmt.Sprintf("Once bound, only the waypoint gets to the pods of %s: the Guardrail says bypass: Guard.", strings.Join(guarded, ", ")))
-	}
-	return out, len(held) > 0
 }
 
 func verb(names []string) string {

@@ -24,7 +24,11 @@ func TestForetell(t *testing.T) {
 	agreed := strings.Replace(bare(), "{name: cart, namespace: shop}", `{name: cart, namespace: shop, annotations: {waywarden.dev/hold: "not before the rules"}}`, 1)
 	held, guarded := provision, provision
 	held.Pending, guarded.Bypass = plan.Guard, plan.Guard
-	const nobody = "Nobody gets in at Service shop/cart from shortly after this is stored until the waypoint serves: waywarden.dev/hold says so, and the Guardrail pending: Guard."
+	excepting := guarded
+	excepting.Exceptions = []plan.Exception{{Principals: []string{"cluster.local/ns/monitoring/sa/prometheus"}, Reason: "scrapes"}}
+	exposed := strings.Replace(bare(), "  selector: {app: cart}", "  type: NodePort\n  selector: {app: cart}", 1)
+	const nobody = "Nobody gets in at Service shop/cart from shortly after this is stored until the waypoint serves: the Guardrail says pending: Guard, and it is agreed (waywarden.dev/hold), or no endpoint is ready."
+	const none = `{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: cart-1, namespace: shop, labels: {kubernetes.io/service-name: cart}}, addressType: IPv4, endpoints: []}`
 	const only = "Once bound, only the waypoint gets to the pods of Service shop/cart: the Guardrail says bypass: Guard."
 	const made = "Gateway shop/waypoint will be made for it by WaypointProfile default when this is stored, and Namespace shop is bound to it once it is ready. Until then calls pass as before."
 	const would = "Gateway shop/waypoint would put this in force, with Namespace shop bound to it. No Guardrail with mode Provision has that done: waywarden plan prints the manifests, and what else changes with them."
@@ -38,13 +42,18 @@ func TestForetell(t *testing.T) {
 		"provisioned":                 {mesh: bare(), policy: bound, setting: provision, want: []string{made}},
 		"although it would be denied": {mesh: bare(), policy: bound, setting: provision, action: v1alpha1.Deny, want: []string{made}}, // what waits is never denied
 		"closed until then":           {mesh: agreed, policy: bound, setting: held, want: []string{strings.Replace(made, "as before.", "as before, but for what is closed.", 1), nobody}},
+		"closed as nobody is served":  {mesh: bare() + "---\n" + none, policy: bound, setting: held, want: []string{strings.Replace(made, "as before.", "as before, but for what is closed.", 1), nobody}},
 		"closed where nobody agreed":  {mesh: bare(), policy: bound, setting: held, want: []string{made}},
 		"closed from then on":         {mesh: bare(), policy: bound, setting: guarded, want: []string{made, only}},
-		"by its owner":                {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Require}},
-		"by its owner, as is asked":   {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Observe}, asked: true, want: []string{would}},
-		"by nobody":                   {mesh: bare(), policy: bound},
-		"in effect":                   {mesh: shop, policy: bound, setting: provision},
-		"never in effect":             {mesh: bare(), policy: noOp, setting: provision},
+		"closed from then on but for one": {mesh: bare(), policy: bound, setting: excepting,
+			want: []string{made, strings.Replace(only, "waypoint gets", "waypoint and cluster.local/ns/monitoring/sa/prometheus gets", 1)}},
+		"not closed, as another way is known": {mesh: exposed, policy: bound, setting: guarded, want: []string{made,
+			"Service shop/cart: it is not guarded: Service shop/cart is of type NodePort, so callers from outside reach its pods without passing the waypoint. Let it come by the waypoint, or name those who come as an exception, with the Service."}},
+		"by its owner":              {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Require}},
+		"by its owner, as is asked": {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Observe}, asked: true, want: []string{would}},
+		"by nobody":                 {mesh: bare(), policy: bound},
+		"in effect":                 {mesh: shop, policy: bound, setting: provision},
+		"never in effect":           {mesh: bare(), policy: noOp, setting: provision},
 		"in a shared namespace": {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Provision, Profile: plan.Profile{Name: "s", Granularity: plan.Shared, SharedNamespace: "istio-system"}},
 			want: []string{strings.NewReplacer("shop/waypoint", "istio-system/waypoint", "Profile default", "Profile s").Replace(made)}},
 	} {
@@ -62,7 +71,7 @@ func TestForetell(t *testing.T) {
 			got := answer(t, New(o).Validating(), creates(t, c.policy))
 			var said []string
 			for _, w := range got.Warnings {
-				if strings.HasPrefix(w, "Gateway ") || strings.HasPrefix(w, "Nobody ") || strings.HasPrefix(w, "Once ") {
+				if strings.HasPrefix(w, "Gateway ") || strings.HasPrefix(w, "Nobody ") || strings.HasPrefix(w, "Once ") || strings.HasPrefix(w, "Service shop/cart: it is not guarded") {
 					said = append(said, w)
 				}
 			}

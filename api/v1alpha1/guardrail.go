@@ -90,8 +90,8 @@ type GuardrailWaypoints struct {
 	//
 	// Open: it is called as before.
 	// Guard: nobody but the waypoint may call it, so nobody at all until the waypoint serves. It is a planned outage, and
-	// is done only for a Service with a selector and the annotation waywarden.dev/hold, whose value is the reason; others are
-	// called as before. It needs mode Provision.
+	// is done only for a Service with a selector that has the annotation waywarden.dev/hold, whose value is the reason, or of
+	// which no endpoint is ready when its policy comes; others are called as before. It needs mode Provision.
 	// +optional
 	// +default="Open"
 	Pending WaypointGuard `json:"pending,omitempty"`
@@ -99,10 +99,18 @@ type GuardrailWaypoints struct {
 	//
 	// Open: who calls its pods directly passes no waypoint.
 	// Guard: a policy at ztunnel lets only the waypoint in. Where another way to the pods is known that it would close, as of a
-	// headless Service or a caller with a sidecar, there is none, and the plan says which way. It needs mode Provision.
+	// headless Service, a caller with a sidecar or a scraper of metrics, there is none, and the plan says which way, unless
+	// bypassExceptions names it. It needs mode Provision.
 	// +optional
 	// +default="Open"
 	Bypass WaypointGuard `json:"bypass,omitempty"`
+	// bypassExceptions are callers that a guard lets in beside the waypoint. Each is written into the guard by its whole name, so
+	// that nobody else gets in with it. Of several Guardrails that demand a guard in a namespace, only those callers are excepted
+	// that each of them names.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	BypassExceptions []BypassException `json:"bypassExceptions,omitempty"`
 	// profile is the WaypointProfile by which waypoints are made. Of several Guardrails that select a namespace and are
 	// equally strict about mode, the first by name decides.
 	// +optional
@@ -111,6 +119,42 @@ type GuardrailWaypoints struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="the name of a WaypointProfile consists of lower-case letters, digits, dashes and dots"
 	Profile string `json:"profile,omitempty"`
 }
+
+// BypassException is whom a guard lets in at the pods beside the waypoint, and why.
+type BypassException struct {
+	// principals are identities as ztunnel sees them, without spiffe:// and without wildcards.
+	//
+	// Example: "cluster.local/ns/monitoring/sa/prometheus".
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=50
+	Principals []Principal `json:"principals"`
+	// services are Services, as namespace/name, by which a way goes of which nobody can tell who takes it, such as a headless one,
+	// one of type NodePort, or one whose pods are scraped by somebody who is not in the mesh. Naming one here says that whoever
+	// takes that way is among the principals, or may be shut out: it is no longer a reason to have no guard.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=50
+	Services []ServiceName `json:"services,omitempty"`
+	// reason is why they go round the waypoint. It is shown with the plan.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1000
+	Reason string `json:"reason"`
+}
+
+// Principal is the identity of a workload, as in "cluster.local/ns/monitoring/sa/prometheus".
+//
+// +kubebuilder:validation:MaxLength=400
+// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-._a-z0-9]*[a-z0-9])?/ns/[a-z0-9]([-a-z0-9]*[a-z0-9])?/sa/[a-z0-9]([-.a-z0-9]*[a-z0-9])?$')",message="a principal is a trust domain, a namespace and a service account, whole and without wildcards, as in cluster.local/ns/monitoring/sa/prometheus"
+type Principal string
+
+// ServiceName names a Service with its namespace, as in "shop/cart-headless".
+//
+// +kubebuilder:validation:MaxLength=127
+// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="a Service is named with its namespace, as in shop/cart-headless"
+type ServiceName string
 
 // WaypointMode is who makes waypoints.
 //
@@ -249,7 +293,8 @@ type GuardrailStatus struct {
 	// conditions say whether the Guardrail is in force. Ready is True once the replica that leads judges by it
 	// as it stands, and the others are a moment away; where it is False, its message says what to correct.
 	// AdmissionInForce is True while the API server is shown to ask Waywarden, and False where it is shown not to, so that
-	// nobody is held to the Guardrail.
+	// nobody is held to the Guardrail. WaypointsProvided is for Guardrails with mode Provision: False where Waywarden is installed
+	// without the right to make waypoints, so that none is made.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

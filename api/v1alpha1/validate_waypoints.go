@@ -40,8 +40,56 @@ func (v *validator) waypoints(at string, w *GuardrailWaypoints) {
 	if w.Bypass != "" {
 		oneOf(v, at+".bypass", w.Bypass, []WaypointGuard{GuardOpen, GuardClosed})
 	}
+	v.exceptions(at+".bypassExceptions", w.BypassExceptions)
 	if w.Profile != "" && len(validation.IsDNS1123Subdomain(w.Profile)) > 0 {
 		v.fail(at+".profile", "the name of a WaypointProfile, as in default,", quote(w.Profile))
+	}
+}
+
+// The bounds of exceptions that the markers of the types repeat.
+const (
+	maxExceptions = 20
+	maxExcepted   = 50
+	maxPrincipal  = 400
+	maxService    = 127
+	maxReason     = 1000
+)
+
+// Wildcards must not get into a guard: an exception would let in whoever fits.
+var (
+	principal   = regexp.MustCompile(`^[a-z0-9]([-._a-z0-9]*[a-z0-9])?/ns/[a-z0-9]([-a-z0-9]*[a-z0-9])?/sa/[a-z0-9]([-.a-z0-9]*[a-z0-9])?$`)
+	serviceName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+)
+
+func (v *validator) exceptions(at string, all []BypassException) {
+	if len(all) > maxExceptions {
+		v.fail(at, fmt.Sprintf("a list of at most %d", maxExceptions), fmt.Sprintf("one of %d", len(all)))
+	}
+	for i, e := range all {
+		one := fmt.Sprintf("%s[%d]", at, i)
+		switch n := len(e.Principals); {
+		case n == 0:
+			v.fail(one+".principals", "a list of at least one", "empty")
+		case n > maxExcepted:
+			v.fail(one+".principals", fmt.Sprintf("a list of at most %d", maxExcepted), fmt.Sprintf("one of %d", n))
+		}
+		for j, p := range e.Principals {
+			if !principal.MatchString(string(p)) || len(p) > maxPrincipal || slices.Contains(e.Principals[:j], p) {
+				v.fail(fmt.Sprintf("%s.principals[%d]", one, j), "a whole identity, named once, as in cluster.local/ns/monitoring/sa/prometheus,", quote(string(p)))
+			}
+		}
+		if n := len(e.Services); n > maxExcepted {
+			v.fail(one+".services", fmt.Sprintf("a list of at most %d", maxExcepted), fmt.Sprintf("one of %d", n))
+		}
+		for j, s := range e.Services {
+			if !serviceName.MatchString(string(s)) || len(s) > maxService || slices.Contains(e.Services[:j], s) {
+				v.fail(fmt.Sprintf("%s.services[%d]", one, j), "a Service with its namespace, named once, as in shop/cart-headless,", quote(string(s)))
+			}
+		}
+		if strings.TrimSpace(e.Reason) == "" {
+			v.fail(one+".reason", "a text that says why", quote(e.Reason))
+		}
+		v.length(one+".reason", e.Reason, maxReason)
 	}
 }
 

@@ -122,6 +122,7 @@ func (x *explain) run(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	p.to("judging")
+	x.mesh.Unread = found.Hidden()
 	s := mesh.New(x.mesh, found.Objects...)
 	o, err := want.in(s)
 	if err != nil {

@@ -124,7 +124,7 @@ func (in *input) read(ctx context.Context, e *env, p *progress, paths []string) 
 			return out, nil
 		}
 	}
-	out.live, err = in.list(ctx, e, p)
+	out.live, err = in.list(ctx, e, p, inventory.ListOptions{})
 	if err != nil {
 		return objects{}, err
 	}
@@ -135,7 +135,21 @@ func (in *input) read(ctx context.Context, e *env, p *progress, paths []string) 
 	return out, nil
 }
 
-func (in *input) list(ctx context.Context, e *env, p *progress) (*inventory.Inventory, error) {
+// readEvidence reads what the checks need of a cluster that decides nothing in a mesh. Which checks there are is known only
+// when the rest was read, because RulePacks are in it.
+func (in *input) readEvidence(ctx context.Context, e *env, p *progress, found *objects, evidence inventory.Evidence) error {
+	if found.live == nil || evidence.Empty() {
+		return nil
+	}
+	more, err := in.list(ctx, e, p, inventory.ListOptions{Evidence: evidence, OnlyEvidence: true})
+	if err != nil {
+		return err
+	}
+	found.Inventory, found.live = found.Inventory.With(more), found.live.With(more)
+	return nil
+}
+
+func (in *input) list(ctx context.Context, e *env, p *progress, opts inventory.ListOptions) (*inventory.Inventory, error) {
 	cfg, err := in.cluster(e)
 	if err != nil {
 		return nil, err
@@ -146,9 +160,10 @@ func (in *input) list(ctx context.Context, e *env, p *progress) (*inventory.Inve
 		return nil, fmt.Errorf("use the kubeconfig: %w", err)
 	}
 	p.to("reading the cluster")
-	live, err := inventory.List(ctx, cfg, inventory.ListOptions{Namespace: namespace, Progress: func(kind string, n int) {
+	opts.Namespace, opts.Progress = namespace, func(_ string, n int) {
 		p.to(fmt.Sprintf("reading the cluster: %d objects", n))
-	}})
+	}
+	live, err := inventory.List(ctx, cfg, opts)
 	if err != nil {
 		return nil, failed(err)
 	}

@@ -149,6 +149,13 @@ func (r *reportCommand) make(ctx context.Context, e *env, p *progress, paths []s
 	if opts.Known, opts.Checks, err = r.asked(ctx, nil, r.packs(ctx, e, &found, policies.Checks())...); err != nil {
 		return nil, err
 	}
+	evidence, err := r.evidence.neededBy(opts.Checks)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.readEvidence(ctx, e, p, &found, evidence); err != nil {
+		return nil, err
+	}
 	if opts.Frames, err = readFrames(r.frameworks, opts.Known); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ type ruleEval struct {
 	ruleFolder
 	files []string
 	full  bool
+	reads evidenceFlags
 }
 
 func newRulesEval(e *env) *cobra.Command {
@@ -41,6 +42,7 @@ waywarden rules eval acme/no-latest deployment/cart -n shop --rules policies/ -f
 	}
 	x.ruleFolder.add(cmd)
 	x.addFlags(cmd, "the object's namespace")
+	x.reads.add(cmd)
 	cmd.Args = cobra.RangeArgs(2, 3)
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 {
@@ -67,8 +69,15 @@ func (x *ruleEval) run(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
+	evidence, err := x.reads.neededBy(pack.Checks())
+	if err != nil {
+		return err
+	}
 	p := e.startProgress("reading")
 	found, err := x.read(ctx, e, p, x.files)
+	if err == nil {
+		err = x.readEvidence(ctx, e, p, &found, evidence)
+	}
 	p.end()
 	if err != nil {
 		return err
@@ -78,6 +87,7 @@ func (x *ruleEval) run(ctx context.Context, e *env, args []string) error {
 			want.namespace = ""
 		}
 	}
+	x.mesh.Unread = found.Hidden()
 	snapshot := mesh.New(x.mesh, found.Objects...)
 	o, err := want.in(snapshot)
 	if err != nil {

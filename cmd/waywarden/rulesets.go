@@ -23,10 +23,12 @@ type rulesets struct {
 	signers
 	sources   []string // folders, and bundles
 	zeroTrust bool
+	evidence  evidenceFlags
 }
 
 func (r *rulesets) addFlags(cmd *cobra.Command) {
 	r.addSources(cmd)
+	r.evidence.add(cmd)
 	cmd.Flags().BoolVar(&r.zeroTrust, "zero-trust", false, "ask the zero-trust library too; --check zero-trust/* does so as well")
 }
 

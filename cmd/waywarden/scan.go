@@ -113,6 +113,13 @@ func (s *scan) evaluate(ctx context.Context, e *env, p *progress, paths []string
 	if len(policies.AboutObjects(opts.Checks)) == 0 {
 		return nil, fmt.Errorf("--check: %s asks what a change does, which only admission knows; a scan has nothing to ask it of", opts.Checks[0].ID)
 	}
+	evidence, err := s.evidence.neededBy(opts.Checks)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.readEvidence(ctx, e, p, &found, evidence); err != nil {
+		return nil, err
+	}
 	p.to("judging")
 	opts.Mesh, opts.Rules, opts.Progress = s.mesh, s.rules(e), p.add
 	switch {

@@ -50,7 +50,7 @@ func newServe(e *env) *cobra.Command {
 		kube:          genericclioptions.NewConfigFlags(true),
 		cert:          choice{value: "self-signed", allowed: []string{"self-signed", "files"}},
 		failurePolicy: choice{value: "managed", allowed: []string{"managed", "Ignore", "Fail"}},
-		waypoints:     waypointFlags{istiod: choice{value: "none", allowed: []string{"none", "pods", "urls"}}},
+		waypoints:     waypointFlags{istiod: choice{value: "none", allowed: []string{"none", "pods", "urls"}}, metrics: choice{value: "none", allowed: []string{"none", "pods"}}},
 		logLevel:      choice{value: "info", allowed: []string{"debug", "info", "warn", "error"}},
 	}
 	cmd := &cobra.Command{
@@ -110,6 +110,7 @@ func (s *serve) addFlags(cmd *cobra.Command) {
 	f.DurationVar(&s.drain, "drain", 10*time.Second, "how long to go on answering after SIGTERM, until no API server calls this replica any more")
 	s.waypoints.add(f)
 	mustComplete(cmd, "istiod-debug", s.waypoints.istiod.complete)
+	mustComplete(cmd, "proxy-metrics", s.waypoints.metrics.complete)
 	f.Var(&s.logLevel, "log-level", "what is logged, as JSON on stderr: debug, info, warn, error")
 	mustComplete(cmd, "log-level", s.logLevel.complete)
 }

@@ -69,6 +69,9 @@ func (s *serve) server(ctx context.Context, cfg *rest.Config, log *slog.Logger, 
 	if out.base, _, err = s.asked(ctx, nil); err != nil {
 		return nil, err
 	}
+	if _, err := s.evidence.neededBy(out.base); err != nil {
+		return nil, err
+	}
 	if out.certificate, err = s.certificate(cfg, now); err != nil {
 		return nil, err
 	}
@@ -82,7 +85,7 @@ func (s *serve) server(ctx context.Context, cfg *rest.Config, log *slog.Logger, 
 	}
 	logger := logr.FromSlogHandler(log.Handler())
 	if out.live, err = inventory.Watch(cfg, inventory.WatchOptions{Mesh: mesh.Options{IstioVersion: s.istioVersion}, Manager: waypoints.FieldManager,
-		Log: logger.WithName("watch")}); err != nil {
+		Evidence: out.needed, Log: logger.WithName("watch")}); err != nil {
 		return nil, err
 	}
 	client, err := kubernetes.NewForConfig(cfg)
@@ -97,6 +100,19 @@ func (s *serve) server(ctx context.Context, cfg *rest.Config, log *slog.Logger, 
 		return nil, err
 	}
 	return out, out.add(cfg, out.keeper(counted, logger.WithName("packs")))
+}
+
+// needed is what the rules that are in force now ask of the cluster besides what decides something in a mesh.
+func (s *server) needed() inventory.Evidence {
+	checks := s.packs.Checks()
+	if checks == nil { // RulePacks are still to be loaded
+		checks = s.base
+	}
+	evidence, err := s.evidence.neededBy(checks)
+	if err != nil {
+		panic(err) // the flags were looked at when the program began
+	}
+	return evidence
 }
 
 func (s *serve) certificate(cfg *rest.Config, now func() time.Time) (certificate, error) {
@@ -221,7 +237,7 @@ func (s *server) add(cfg *rest.Config, keeper manager.Runnable) error {
 	}
 	runnables := []manager.Runnable{s.certificate, s.live, s.own, s.packs, keeper, s.rules, auditor, audit.NewStatuses(audit.StatusOptions{
 		Client: s.manager.GetClient(), Authored: s.rules.Current, Latest: auditor.Latest,
-		InForce: watchman.condition,
+		InForce: watchman.condition, Unprovided: s.waypoints.unprovided(),
 	})}
 	if own, ok := s.certificate.(*certs.SelfSigned); ok {
 		runnables = append(runnables, own.Writer())

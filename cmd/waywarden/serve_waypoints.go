@@ -26,6 +26,8 @@ type waypointFlags struct {
 	urls      []string
 	port      int
 	token     string
+	metrics   choice
+	scraped   int
 
 	settle, drain time.Duration
 }
@@ -37,6 +39,8 @@ func (w *waypointFlags) add(f *pflag.FlagSet) {
 	f.IntVar(&w.port, "istiod-port", 8080, "with --istiod-debug pods: the port of istiod's HTTP")
 	f.DurationVar(&w.settle, "istiod-settle", waypoints.Settle, "how long istiod may take to send its proxies what is stored: its PILOT_DEBOUNCE_MAX, and some more")
 	f.DurationVar(&w.drain, "waypoint-drain", 5*time.Minute, "how long connections through a waypoint that goes are waited for")
+	f.Var(&w.metrics, "proxy-metrics", "whether to read what proxies count, to know whether connections are open: none, by the clock; pods, of each ztunnel and of the pods of a waypoint")
+	f.IntVar(&w.scraped, "proxy-metrics-port", 15020, "with --proxy-metrics pods: the port of the proxies' metrics")
 	f.StringVar(&w.token, "istiod-token", "", "the file of a token for the audience istio-ca, sent to istiod; empty for none")
 }
 
@@ -49,10 +53,21 @@ func (w *waypointFlags) validate() error {
 			return fmt.Errorf("--istiod-url: %q is not a URL such as http://127.0.0.1:8080", u)
 		}
 	}
+	if w.scraped < 1 || w.scraped > 65535 {
+		return fmt.Errorf("--proxy-metrics-port: %d is not a port", w.scraped)
+	}
 	if w.settle <= 0 || w.drain <= 0 {
 		return errors.New("--istiod-settle and --waypoint-drain are lengths of time, as in 15s, and more than nothing")
 	}
 	return nil
+}
+
+// unprovided is why no waypoint is made for Guardrails that ask for it; "" where they are.
+func (w *waypointFlags) unprovided() string {
+	if w.provision {
+		return ""
+	}
+	return "No waypoint is made: Waywarden runs with --waypoints=false (waypoints.provision of its chart), and this Guardrail is as if it said Observe. Set it to true, or say Observe."
 }
 
 // provisioner is the controller that makes waypoints; nil where none is wanted.
@@ -69,7 +84,7 @@ func (s *server) provisioner(cfg *rest.Config, log logr.Logger) (*waypoints.Cont
 		istiods.URLs = func() []string { return istiodPods(s.live.Snapshot(), s.waypoints.port) }
 	}
 	return waypoints.New(waypoints.Options{Config: cfg, Live: s.live, Cache: s.manager.GetCache(), Client: s.manager.GetClient(),
-		Recorder: s.manager.GetEventRecorder("waywarden"), Istiods: istiods, Settle: s.waypoints.settle, Drain: s.waypoints.drain, Log: log, Report: counted.report, Took: counted.took})
+		Recorder: s.manager.GetEventRecorder("waywarden"), Istiods: istiods, Settle: s.waypoints.settle, Drain: s.waypoints.drain, Scrape: s.waypoints.scrape(), Log: log, Report: counted.report, Took: counted.took})
 }
 
 // foreseen is what the rules in force ask of namespaces about waypoints, for admission to tell of those that will be made.

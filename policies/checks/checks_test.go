@@ -40,7 +40,7 @@ func parse(t *testing.T, file string) *scenario.File {
 
 // TestScenarios runs every check on its scenarios: findings of that check in bad-* and none in ok-*.
 func TestScenarios(t *testing.T) {
-	for _, c := range policies.Checks() {
+	for _, c := range asked() {
 		t.Run(c.ID, func(t *testing.T) {
 			f := parse(t, fileOf(c))
 			want := map[string]string{}
@@ -102,7 +102,7 @@ func TestFilesSayWhatTheyAre(t *testing.T) {
 // TestEveryFileHasACheck finds scenarios that no check runs.
 func TestEveryFileHasACheck(t *testing.T) {
 	known := map[string]bool{}
-	for _, c := range policies.Checks() {
+	for _, c := range asked() {
 		known[fileOf(c)] = true
 	}
 	files, err := filepath.Glob("*.txtar")
@@ -119,7 +119,7 @@ func TestEveryFileHasACheck(t *testing.T) {
 // TestFixes applies every patch of every finding in every scenario: the finding goes away, no other
 // comes but information, and applying it again changes nothing.
 func TestFixes(t *testing.T) {
-	checks := policies.Checks()
+	checks := asked()
 	patches := 0
 	for _, c := range checks {
 		f := parse(t, fileOf(c))

@@ -10,7 +10,7 @@ import (
 
 // TestEffects holds what is promised of every effect to all effects of all scenarios.
 func TestEffects(t *testing.T) {
-	for _, c := range policies.Checks() {
+	for _, c := range asked() {
 		for _, cs := range parse(t, fileOf(c)).Cases {
 			view := policies.NewView(cs.Snapshot)
 			for o := range view.Objects() {

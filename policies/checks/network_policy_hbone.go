@@ -27,7 +27,7 @@ connections. NetworkPolicies add up: it is enough if one of them admits.`,
 	Remedy: "Admit TCP port 15008 from the callers, and the waypoint's pods among them; which port and who may call is then for AuthorizationPolicies to say.",
 	Run: func(p *policies.Pass) {
 		for _, w := range selectedPods(p) {
-			if !slices.Contains(isolating(p, w), p.Object) {
+			if !slices.Contains(p.Isolating(w, false), p.Object) {
 				continue
 			}
 			if f, found := refusesHBONE(p, w); found {
@@ -48,12 +48,12 @@ connections. NetworkPolicies add up: it is enough if one of them admits.`,
 // NetworkPolicy.
 func refusesHBONE(p *policies.Pass, w *mesh.Workload) (policies.Finding, bool) {
 	for _, rule := range ingressTo(p, w) {
-		if admitsPort(rule, hbonePort, w) && admitsMesh(p, rule, w.Namespace) {
+		if mesh.AdmitsPort(rule.Ports, hbonePort, w) && admitsMesh(p, rule, w.Namespace) {
 			return policies.Finding{}, false
 		}
 	}
 	for i, rule := range p.Object.Spec.(*mesh.NetworkPolicySpec).Ingress {
-		if !admitsPort(rule, hbonePort, w) && tcp(rule) && admitsMesh(p, rule, w.Namespace) {
+		if !mesh.AdmitsPort(rule.Ports, hbonePort, w) && tcp(rule) && admitsMesh(p, rule, w.Namespace) {
 			return policies.Finding{Field: fmt.Sprintf("spec.ingress[%d].ports", i),
 				Message: fmt.Sprintf("calls from the mesh do not reach %s: they arrive as HBONE on port %d, and %s lets only %s in.",
 					policies.Named(w), hbonePort, p.Object, portList(rule))}, true
@@ -71,13 +71,13 @@ func refusesWaypoint(p *policies.Pass, w *mesh.Workload) (policies.Finding, bool
 			continue
 		}
 		admitted := slices.ContainsFunc(ingressTo(p, w), func(rule mesh.NetworkPolicyIngress) bool {
-			return admitsPort(rule, hbonePort, w) && admitsPod(p, rule, w.Namespace, b.Gateway.Namespace, waypointLabels(p, b.Gateway))
+			return mesh.AdmitsPort(rule.Ports, hbonePort, w) && admitsPod(p, rule, w.Namespace, b.Gateway.Namespace, p.WaypointPod(b.Gateway).Labels)
 		})
 		if admitted {
 			continue
 		}
 		for i, rule := range p.Object.Spec.(*mesh.NetworkPolicySpec).Ingress {
-			if admitsPort(rule, hbonePort, w) && admitsMesh(p, rule, w.Namespace) {
+			if mesh.AdmitsPort(rule.Ports, hbonePort, w) && admitsMesh(p, rule, w.Namespace) {
 				return policies.Finding{Field: fmt.Sprintf("spec.ingress[%d].from", i), Related: []mesh.Ref{b.Gateway.Ref(), svc.Ref()},
 					Message: fmt.Sprintf("calls to %s do not reach %s: they come from the pods of waypoint %s, and no NetworkPolicy lets those in.",
 						svc, policies.Named(w), b.Gateway.Key())}, true

@@ -30,7 +30,7 @@ node's own, and the pods are restarted.`,
 	Remedy: "Admit 169.254.7.127/32 by an ipBlock, unless the network plugin is known to let it through.",
 	Run: func(p *policies.Pass) {
 		for _, w := range selectedPods(p) {
-			limits := isolating(p, w)
+			limits := p.Isolating(w, false)
 			if !w.Probed || len(limits) == 0 || limits[0] != p.Object {
 				continue // told once, of the first that limits the pod
 			}

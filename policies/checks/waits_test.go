@@ -20,7 +20,7 @@ var applied = []mesh.Kind{
 // of an object before another one is there, and no longer once it is, says that it waits, so that nobody denies it.
 // Every object of every scenario is once the one that is not there yet.
 func TestWhatOthersEndWaits(t *testing.T) {
-	for _, c := range policies.Checks() {
+	for _, c := range asked() {
 		for _, cs := range parse(t, fileOf(c)).Cases {
 			whole := worst(all(policies.NewView(cs.Snapshot), policies.Checks()))
 			for late := range cs.Snapshot.Objects() {
@@ -42,6 +42,11 @@ func TestWhatOthersEndWaits(t *testing.T) {
 	}
 }
 
+// asked are the checks that are asked of a mesh, and so have scenarios.
+func asked() []*policies.Check {
+	return slices.DeleteFunc(slices.Clone(policies.Checks()), func(c *policies.Check) bool { return c.About != "" })
+}
+
 // worst are the objects of which something is found that does not wait, with the rank of the worst of that.
 func worst(findings []policies.Finding) map[mesh.Ref]int {
 	out := map[mesh.Ref]int{}
@@ -56,7 +61,7 @@ func worst(findings []policies.Finding) map[mesh.Ref]int {
 // TestWhereFindingsBelong: every finding says in which namespaces it changes something, sorted, and what is Pending says
 // what it waits for.
 func TestWhereFindingsBelong(t *testing.T) {
-	for _, c := range policies.Checks() {
+	for _, c := range asked() {
 		for _, cs := range parse(t, fileOf(c)).Cases {
 			view := policies.NewView(cs.Snapshot)
 			for _, f := range all(view, policies.Checks()) {

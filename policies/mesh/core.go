@@ -182,35 +182,14 @@ func (p *IntOrString) decode(in any) error {
 // EndpointSliceBody is an EndpointSlice.
 type EndpointSliceBody struct {
 	Endpoints []struct {
-		Addresses []string `json:"addresses"`
+		Addresses  []string `json:"addresses"`
+		Conditions struct {
+			Ready *bool `json:"ready"`
+		} `json:"conditions"`
 		TargetRef *struct {
 			Kind      string `json:"kind"`
 			Name      string `json:"name"`
 			Namespace string `json:"namespace"`
 		} `json:"targetRef"`
 	} `json:"endpoints"`
-}
-
-// NetworkPolicySpec is the spec of a NetworkPolicy.
-type NetworkPolicySpec struct {
-	PodSelector LabelSelector          `json:"podSelector"`
-	PolicyTypes []string               `json:"policyTypes"`
-	Ingress     []NetworkPolicyIngress `json:"ingress"`
-	Egress      []any                  `json:"egress"`
-}
-
-// NetworkPolicyIngress is one ingress rule of a NetworkPolicy.
-type NetworkPolicyIngress struct {
-	From []struct {
-		PodSelector       *LabelSelector `json:"podSelector"`
-		NamespaceSelector *LabelSelector `json:"namespaceSelector"`
-		IPBlock           *struct {
-			CIDR string `json:"cidr"`
-		} `json:"ipBlock"`
-	} `json:"from"`
-	Ports []struct {
-		Port     IntOrString `json:"port"`
-		EndPort  int32       `json:"endPort"`
-		Protocol string      `json:"protocol"`
-	} `json:"ports"`
 }

@@ -25,6 +25,21 @@ func (s *Snapshot) GatewayPods(ns string, labels map[string]string) []*Workload 
 	return out
 }
 
+// WaypointPod is a pod of a waypoint: one that is in the input, else as istiod makes it (manifests/charts/istio-control/istio-discovery/
+// files/waypoint.yaml).
+func (s *Snapshot) WaypointPod(gw *Object) *Workload {
+	key := label.IoK8sNetworkingGatewayGatewayName.Name
+	for _, w := range s.workloadsOf(gw.Namespace).candidates(map[string]string{key: gw.Name}) {
+		if w.Labels[key] == gw.Name {
+			return w
+		}
+	}
+	labels := podLabels(gw)
+	labels[label.GatewayManaged.Name], labels[label.IoIstioDataplaneMode.Name], labels[label.SidecarInject.Name] = managedMesh, none, "false"
+	labels[label.ServiceCanonicalName.Name] = gw.Name
+	return s.Imagine(gw.Namespace, labels)
+}
+
 func managed(gw *Object) bool {
 	addresses := gw.Spec.(*GatewayBody).Spec.Addresses
 	return len(addresses) == 0 || len(addresses) == 1 && (addresses[0].Type == "" || addresses[0].Type == "IPAddress")

@@ -66,31 +66,46 @@ func (x index) get(key string) []*Object {
 	return nil
 }
 
-// set is the index with from under key; nothing under it where from is empty.
-func (x index) set(key string, from []*Object) index {
+// edit begins a change of the index, which stays as it is.
+func (x index) edit() *indexEdit {
+	root := *x.root
+	return &indexEdit{index: index{&root}}
+}
+
+// indexEdit is an index that is being made of another. What it has copied already it writes to.
+type indexEdit struct {
+	index
+	branches [fanOut]bool
+	buckets  [fanOut][fanOut]bool
+}
+
+// set puts from under key; nothing where from is empty.
+func (e *indexEdit) set(key string, from []*Object) {
 	i, j, k := place(key)
-	var (
-		root = *x.root
-		b    branch
-		last bucket
-	)
-	if root[i] != nil {
-		b = *root[i]
+	if !e.branches[i] {
+		b := new(branch)
+		if e.root[i] != nil {
+			*b = *e.root[i]
+		}
+		e.root[i], e.branches[i] = b, true
 	}
-	if b[j] != nil {
-		last = *b[j]
+	b := e.root[i]
+	if !e.buckets[i][j] {
+		last := new(bucket)
+		if b[j] != nil {
+			*last = *b[j]
+		}
+		b[j], e.buckets[i][j] = last, true
 	}
-	kept := slices.DeleteFunc(slices.Clone(last[k]), func(r reference) bool { return r.key == key })
+	kept := slices.DeleteFunc(slices.Clone(b[j][k]), func(r reference) bool { return r.key == key })
 	if len(from) > 0 {
 		kept = append(kept, reference{key, from})
 	}
-	last[k], b[j], root[i] = kept, &last, &b
-	return index{&root}
+	b[j][k] = kept
 }
 
-// updated is the index with now in place of old; either may be nil. A key that both refer to is
-// written once.
-func (x index) updated(old, now *Object) index {
+// update puts now in place of old; either may be nil. A key that both refer to is written once.
+func (e *indexEdit) update(old, now *Object) {
 	var drop, add []string
 	if old != nil {
 		drop = referencesOf(old)
@@ -100,17 +115,16 @@ func (x index) updated(old, now *Object) index {
 	}
 	for _, key := range drop {
 		if !slices.Contains(add, key) {
-			x = x.set(key, slices.DeleteFunc(slices.Clone(x.get(key)), func(o *Object) bool { return o == old }))
+			e.set(key, slices.DeleteFunc(slices.Clone(e.get(key)), func(o *Object) bool { return o == old }))
 		}
 	}
 	for _, key := range add {
-		list := slices.Clone(x.get(key))
+		list := slices.Clone(e.get(key))
 		if i, found := slices.BinarySearchFunc(list, now, compareObjects); found {
 			list[i] = now
 		} else {
 			list = slices.Insert(list, i, now)
 		}
-		x = x.set(key, list)
+		e.set(key, list)
 	}
-	return x
 }

@@ -45,6 +45,13 @@ const (
 	WasmPlugin
 	TrafficExtension
 	Telemetry
+	ClusterRole
+	Role
+	ClusterRoleBinding
+	RoleBinding
+	ValidatingWebhookConfiguration
+	MutatingWebhookConfiguration
+	Secret
 	kindCount
 )
 
@@ -75,6 +82,8 @@ const (
 	groupSecurity   = "security.istio.io"
 	groupExtensions = "extensions.istio.io"
 	groupTelemetry  = "telemetry.istio.io"
+	groupRBAC       = "rbac.authorization.k8s.io"
+	groupAdmission  = "admissionregistration.k8s.io"
 )
 
 var (
@@ -125,6 +134,15 @@ var kinds = [kindCount]kindInfo{
 	WasmPlugin:            {"WasmPlugin", []string{groupExtensions}, "wasmplugins", []string{"v1alpha1"}, namespaced, "spec", of[ExtensionSpec](), true},
 	TrafficExtension:      {"TrafficExtension", []string{groupExtensions}, "trafficextensions", []string{"v1alpha1"}, namespaced, "spec", of[ExtensionSpec](), true},
 	Telemetry:             {"Telemetry", []string{groupTelemetry}, "telemetries", telemetryV1, namespaced, "spec", of[TelemetrySpec](), true},
+
+	// What only rules read: see Evidence.
+	ClusterRole:                    {"ClusterRole", []string{groupRBAC}, "clusterroles", v1, cluster, "", of[RoleBody](), false},
+	Role:                           {"Role", []string{groupRBAC}, "roles", v1, namespaced, "", of[RoleBody](), false},
+	ClusterRoleBinding:             {"ClusterRoleBinding", []string{groupRBAC}, "clusterrolebindings", v1, cluster, "", of[RoleBindingBody](), false},
+	RoleBinding:                    {"RoleBinding", []string{groupRBAC}, "rolebindings", v1, namespaced, "", of[RoleBindingBody](), false},
+	ValidatingWebhookConfiguration: {"ValidatingWebhookConfiguration", []string{groupAdmission}, "validatingwebhookconfigurations", v1, cluster, "", of[WebhookConfigurationBody](), false},
+	MutatingWebhookConfiguration:   {"MutatingWebhookConfiguration", []string{groupAdmission}, "mutatingwebhookconfigurations", v1, cluster, "", of[WebhookConfigurationBody](), false},
+	Secret:                         {"Secret", []string{""}, "secrets", v1, namespaced, "", of[SecretBody](), false},
 }
 
 var kindByName = func() map[string]Kind {

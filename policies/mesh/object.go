@@ -116,7 +116,7 @@ type metadata struct {
 }
 
 // Decode turns content, decoded YAML or JSON, into an Object. It keeps content and never writes to
-// it. The error is [ErrIgnored] for kinds that do not matter here, and a [*DecodeError] where
+// it; of a Secret it keeps the certificates alone, and nothing of content. The error is [ErrIgnored] for kinds that do not matter here, and a [*DecodeError] where
 // a known field has the wrong type.
 func Decode(content map[string]any) (*Object, error) {
 	apiVersion, _ := content["apiVersion"].(string)
@@ -129,11 +129,14 @@ func Decode(content map[string]any) (*Object, error) {
 		d    decoder
 		meta metadata
 	)
+	spec := kind.new()
+	if secret, ok := spec.(*SecretBody); ok { // before anything is looked at: errors quote what they find
+		content, secret.Certificates = certified(content)
+	}
 	if content["metadata"] == nil {
 		d.errs = []FieldError{{Field: "metadata", Want: "a mapping", Got: describe(nil)}}
 	}
 	d.object("metadata", content["metadata"], &meta)
-	spec := kind.new()
 	if root := kind.root(); root == "" {
 		d.object("", content, spec)
 	} else {

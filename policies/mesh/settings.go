@@ -22,6 +22,8 @@ type Options struct {
 	Enrolment []EnrolmentSelector
 	// ExcludedNamespaces overrides istio-cni's excludeNamespaces; nil means what its ConfigMap says, else kube-system.
 	ExcludedNamespaces []string
+	// Unread are kinds of which the input would not show that there are any, in order: see Snapshot.Reads.
+	Unread []Kind
 }
 
 // EnrolmentSelector is one of istio-cni's ambient.enablementSelectors: both must match.

@@ -153,41 +153,12 @@ func (s *Snapshot) Emptied(name string) *Snapshot {
 }
 
 func (s *Snapshot) update(id, o *Object) *Snapshot {
-	old := s.Get(id.Kind, id.Namespace, id.Name)
-	if old == nil && o == nil {
+	if s.Get(id.Kind, id.Namespace, id.Name) == nil && o == nil {
 		return s
 	}
-	// Whoever asks what would be asks about what is: the answers about the whole mesh are found anew, and by these.
-	s.note(readWorkloads, 0, id.Home(), "")
-	next := *s
-	next.remembered = &remembered{}
-	next.refs = s.refs.updated(old, o)
-	name := []byte(id.Home())
-	was, ok := s.namespaces.Get(name)
-	if !ok {
-		was = newNamespace()
-	}
-	ns := &namespace{object: was.object, objects: was.objects.with(id.Kind, replaced(was.objects.of(id.Kind), id.Name, o))}
-	if id.Kind == Namespace {
-		ns.object = o
-	}
-	ns.keep(was, id.Kind, old, o)
-	if id.Kind == Namespace && old != nil && o != nil && s.EnrolsAlike(old, o) {
-		ns.workloads = was.workloads
-	}
-	if o == nil && ns.empty() {
-		next.namespaces, _, _ = s.namespaces.Delete(name)
-	} else {
-		next.namespaces, _, _ = s.namespaces.Insert(name, ns)
-	}
-	next.count += len(ns.objects.of(id.Kind)) - len(was.objects.of(id.Kind))
-	if settingsDependOn(old) || settingsDependOn(o) {
-		next.settings = next.readSettings()
-	}
-	if id.Kind == GatewayClass || !next.readsWorkloadsLike(s) {
-		next.namespaces = forgetWorkloads(next.namespaces)
-	}
-	return &next
+	e := s.edit()
+	e.put(id, o)
+	return e.done()
 }
 
 // empty is whether nothing is left in the namespace, so that it is as if it had never been.

@@ -88,6 +88,39 @@ func TestWithIsNew(t *testing.T) {
 	}
 }
 
+// TestEditedIsWith compares many changes at once with the same ones after another, and sees that neither the Snapshot of which
+// they were made nor its answers change.
+func TestEditedIsWith(t *testing.T) {
+	for seed := range int64(300) {
+		r := anyObject{rand.New(rand.NewSource(seed)), t}
+		s := mesh.New(mesh.Options{})
+		for range 30 {
+			s = s.With(r.object())
+		}
+		before := answers(s)
+		var with, without []*mesh.Object
+		stepwise := s
+		for range r.Intn(10) {
+			without = append(without, r.object())
+		}
+		for range r.Intn(10) {
+			with = append(with, r.object())
+		}
+		for _, o := range without {
+			stepwise = stepwise.Without(o)
+		}
+		for _, o := range with {
+			stepwise = stepwise.With(o)
+		}
+		if diff := cmp.Diff(answers(stepwise), answers(s.Edited(with, without))); diff != "" {
+			t.Fatalf("seed %d: With and Edited differ (-With +Edited):\n%s", seed, diff)
+		}
+		if diff := cmp.Diff(before, answers(s)); diff != "" {
+			t.Fatalf("seed %d: the Snapshot that is edited changes:\n%s", seed, diff)
+		}
+	}
+}
+
 func TestOrderOfInputDoesNotMatter(t *testing.T) {
 	for seed := range int64(100) {
 		r := anyObject{rand.New(rand.NewSource(seed)), t}

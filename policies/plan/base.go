@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"slices"
-
 	"istio.io/api/label"
 
 	"github.com/waywarden/waywarden/policies"
@@ -14,39 +12,40 @@ import (
 
 // withoutOurs is the mesh without what is ours. Where nothing is, it is the same View, with all that it has found out.
 func withoutOurs(view *policies.View, managed Managed) *policies.View {
-	s := view.Snapshot
+	var with, without []*mesh.Object
 	for ref := range managed {
 		o := find(view.Snapshot, ref)
 		switch {
 		case o == nil:
 		case managed.Made(o):
-			s = s.Without(o)
+			without = append(without, o)
 			if o.Kind == mesh.Gateway {
-				s = withoutDeployed(s, o)
+				without = append(without, deployedFor(view.Snapshot, o)...)
 			}
 		case len(managed.Labelled(o)) > 0:
-			s = s.With(labelled(o, nil, managed.Labelled(o)...))
+			with = append(with, labelled(o, nil, managed.Labelled(o)...))
 		}
 	}
-	if s == view.Snapshot {
+	if len(with)+len(without) == 0 {
 		return view
 	}
-	return policies.NewView(s)
+	return policies.NewView(view.Edited(with, without))
 }
 
 // deployed are the kinds that istiod, and what it starts, make of a Gateway.
 var deployed = []mesh.Kind{mesh.Pod, mesh.ReplicaSet, mesh.Deployment, mesh.Service, mesh.ServiceAccount}
 
-// withoutDeployed is the mesh without what istiod made of a Gateway.
-func withoutDeployed(s *mesh.Snapshot, gw *mesh.Object) *mesh.Snapshot {
+// deployedFor is what istiod made of a Gateway.
+func deployedFor(s *mesh.Snapshot, gw *mesh.Object) []*mesh.Object {
+	var out []*mesh.Object
 	for _, kind := range deployed {
-		for _, o := range slices.Clone(s.List(kind, gw.Namespace)) {
+		for _, o := range s.List(kind, gw.Namespace) {
 			if o.Labels[label.IoK8sNetworkingGatewayGatewayName.Name] == gw.Name {
-				s = s.Without(o)
+				out = append(out, o)
 			}
 		}
 	}
-	return s
+	return out
 }
 
 // waypointLabels are the labels that a plan may set on objects of somebody else's.

@@ -27,7 +27,8 @@ func (m *maker) check() {
 		}
 		m.ingress(after)
 		m.guards(after)
-		m.plan.Changes = changes(m.view, m.plan.beside(m.ingressed(after)), nil)
+		m.clusters(after)
+		m.plan.Changes = changes(m.view, m.plan.beside(m.ingressed(after)))
 		if m.unexplained(after) {
 			continue
 		}
@@ -48,6 +49,9 @@ func (m *maker) restateAll(after *mesh.Snapshot) bool {
 				continue
 			}
 			r := restate(after, svc, m.signer(svc.Namespace))
+			if r.why == "" && !m.stored.Binding(find(m.stored, refOf(svc))).Bound {
+				r.of, r.why = m.cut(gw, svc, after)
+			}
 			if r.why != "" && m.obstruct(&w, svc, r) {
 				return true
 			}

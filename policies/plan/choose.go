@@ -102,26 +102,35 @@ func (m *maker) mustNotLabel(namespace *mesh.Object, w *Waypoint, needs []Need) 
 	case namespace.Labels[label.IoIstioUseWaypoint.Name] != "":
 		return fmt.Sprintf("Namespace %s says %s=%s", namespace.Name, label.IoIstioUseWaypoint.Name, namespace.Labels[label.IoIstioUseWaypoint.Name])
 	}
-	made := m.snapshot.With(m.madeReady(w))
 	labels := m.newLabel(namespace.Ref(), w, nil, "").labels()
-	about := []string{namespace.Name, m.snapshot.RootNamespace()}
-	harmful := slices.DeleteFunc(changes(m.view, made.With(labelled(namespace, labels)), about), func(c Change) bool { return !c.harms() })
-	if len(harmful) == 0 {
-		return ""
-	}
-	single := made
-	for _, n := range needs {
-		if o := serviceOf(m.snapshot, n.Target); o != nil {
-			single = single.With(labelled(o, labels))
-		}
-	}
-	unavoidable := changes(m.view, single, about)
-	for _, c := range harmful {
-		if !slices.ContainsFunc(unavoidable, func(o Change) bool { return o.key() == c.key() && o.Turn == c.Turn }) {
-			return fmt.Sprintf("on Namespace %s it would also change what %s does at %s", namespace.Name, c.Object, c.Target)
+	made := m.madeReady(w)
+	whole := m.snapshot.Edited([]*mesh.Object{made, labelled(namespace, labels)}, nil)
+	var single *mesh.Snapshot // made where it is needed
+	for o := range policiesOf(m.snapshot, []string{namespace.Name, m.snapshot.RootNamespace()}) {
+		for _, c := range changesOf(m.view, whole, o) {
+			if !c.harms() {
+				continue
+			}
+			if single == nil {
+				single = m.singly(made, needs, labels)
+			}
+			if !slices.ContainsFunc(changesOf(m.view, single, o), func(o Change) bool { return o.key() == c.key() && o.Turn == c.Turn }) {
+				return fmt.Sprintf("on Namespace %s it would also change what %s does at %s", namespace.Name, c.Object, c.Target)
+			}
 		}
 	}
 	return ""
+}
+
+// singly is the mesh with a waypoint to which no more is bound than needs it.
+func (m *maker) singly(waypoint *mesh.Object, needs []Need, labels map[string]string) *mesh.Snapshot {
+	with := []*mesh.Object{waypoint}
+	for _, n := range needs {
+		if o := serviceOf(m.snapshot, n.Target); o != nil {
+			with = append(with, labelled(o, labels))
+		}
+	}
+	return m.snapshot.Edited(with, nil)
 }
 
 // madeReady is the waypoint as it is when everything is done.

@@ -28,6 +28,7 @@ const (
 	ClassOpens       Class = "opens"        // an ALLOW at the waypoint decides where nobody was let in
 	ClassIngress     Class = "ingress"      // ingress gateways are not sent through the waypoint, where they might be shut out
 	ClassDoubleTLS   Class = "double-tls"
+	ClassClusters    Class = "clusters" // other clusters of the mesh call it, and have waypoints of their own
 )
 
 var trafficKinds = []mesh.Kind{mesh.VirtualService, mesh.DestinationRule, mesh.HTTPRoute, mesh.GRPCRoute, mesh.TCPRoute, mesh.TLSRoute,

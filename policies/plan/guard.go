@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -11,22 +12,27 @@ import (
 // A guard is a DENY at ztunnel of everybody but the waypoints. It selects pods, while a binding is a Service's, so it has to
 // name every waypoint that may send to them, and there must be no other way in that anybody uses.
 
-// guards adds the guards that settings ask for: of what is bound (bypass), and of what waits for its waypoint where its owner
-// agrees to that (pending). Where a path is known that a guard would close there is none, and a notice says why.
+// guards lists the known ways round the waypoints of what the plan binds, and adds the guards that settings ask for: of what is
+// bound (bypass), and of what waits for its waypoint (pending). Where a way is known that a guard would close, and that is no
+// exception, there is none, and a notice says why.
 func (m *maker) guards(after *mesh.Snapshot) {
 	for _, l := range m.plan.Labels {
 		setting := m.settings.Of(home(l.On))
 		for _, ref := range l.Binds {
 			svc := find(after, ref)
-			hold := setting.Pending == Guard && svc.Annotations[HoldAnnotation] != ""
+			ways := policies.Ways(after, svc, m.scrapers())
+			for _, w := range ways {
+				m.plan.Notices = append(m.plan.Notices, Notice{svc.Ref(), ClassPath, "known path that goes round: " + told(w, svc, setting.Exceptions)})
+			}
+			hold := m.holds(svc, setting)
 			spec, ok := svc.Spec.(*mesh.ServiceSpec)
-			if !ok || len(spec.Selector) == 0 || setting.Bypass != Guard && !hold {
+			if !ok || len(spec.Selector) == 0 || setting.Bypass != Guard && hold == "" {
 				continue
 			}
-			p := m.guard(after, svc)
-			p.Temporary, p.Held = setting.Bypass != Guard, hold && !m.stored.Binding(find(m.stored, ref)).Bound
-			if why := closes(after, svc, p); why != "" {
-				m.plan.Notices = append(m.plan.Notices, Notice{svc.Ref(), ClassGuard, "it is not guarded, and calls can get round its waypoint: " + why})
+			p := m.guard(after, svc, hold, setting.Exceptions)
+			p.Temporary, p.Held = setting.Bypass != Guard, hold
+			if why := closes(ways, svc, p, setting.Exceptions); why != "" {
+				m.plan.Notices = append(m.plan.Notices, Notice{svc.Ref(), ClassGuard, "it is not guarded: " + why})
 				continue
 			}
 			m.plan.Policies = append(m.plan.Policies, p)
@@ -35,13 +41,59 @@ func (m *maker) guards(after *mesh.Snapshot) {
 	sortPolicies(m.plan.Policies)
 }
 
-func (m *maker) guard(after *mesh.Snapshot, svc *mesh.Object) Policy {
+// scrapers are those of the mesh, looked for once.
+func (m *maker) scrapers() []*mesh.Workload {
+	if !m.looked {
+		m.scraping, m.looked = policies.Scrapers(m.stored), true
+	}
+	return m.scraping
+}
+
+// holds is why a Service is closed while it waits for its waypoint, "" where it is not: its owner agrees to that, or when it
+// was closed no endpoint of it was ready, so that nobody was cut off. It stays closed then: pods that become ready before the
+// waypoint does are what it is closed for.
+func (m *maker) holds(svc *mesh.Object, setting Setting) string {
+	stored := find(m.stored, refOf(svc))
+	if setting.Pending != Guard || m.stored.Binding(stored).Bound {
+		return ""
+	}
+	if stored.Annotations[HoldAnnotation] != "" {
+		return agreedHold
+	}
+	if own := find(m.stored, guardOf(refOf(svc))); m.managed.Made(own) && own.Annotations[HeldAnnotation] == unservedHold {
+		return unservedHold
+	}
+	if ready, known := m.stored.ReadyEndpoints(stored); known && ready == 0 {
+		return unservedHold
+	}
+	return ""
+}
+
+// Why a Service is held, as it is written on its guard.
+const (
+	agreedHold   = "agreed"
+	unservedHold = "no endpoint was ready"
+)
+
+func (m *maker) guard(after *mesh.Snapshot, svc *mesh.Object, held string, exceptions []Exception) Policy {
 	r := restating{after: after, svc: svc, gateway: after.Binding(svc).Gateway, sign: m.signer(svc.Namespace)}
-	r.add(Policy{Role: Guarding, For: []mesh.Ref{refOf(svc)}, Why: "only the waypoint may call the pods"}, guardName(svc.Name), map[string]any{
+	in, why := m.senders(after, svc), "only the waypoint may call the pods"
+	var excepted []string
+	for _, e := range exceptions {
+		excepted = append(excepted, e.Principals...)
+		why += fmt.Sprintf(", and %s (%s)", strings.Join(e.Principals, ", "), e.Reason)
+	}
+	in = sorted(append(in, excepted...))
+	r.add(Policy{Role: Guarding, For: []mesh.Ref{refOf(svc)}, Why: why}, guardName(svc.Name), map[string]any{
 		"selector": map[string]any{"matchLabels": anyMap(svc.Spec.(*mesh.ServiceSpec).Selector)}, "action": policies.Deny,
 		"rules": []any{map[string]any{"from": []any{map[string]any{"source": map[string]any{
-			"notPrincipals": anyList(m.senders(after, svc))}}}}}})
-	return r.policies[0]
+			"notPrincipals": anyList(in)}}}}}})
+	p := r.policies[0]
+	if held != "" {
+		p.Manifest = noted(p.Manifest, HeldAnnotation, held)
+	}
+	p.Admits, p.Excepted = in, sorted(excepted)
+	return p
 }
 
 func guardName(service string) string { return short("waywarden-guard-"+service, maxName) }
@@ -79,28 +131,55 @@ func (m *maker) senders(after *mesh.Snapshot, svc *mesh.Object) []string {
 			take(m.stored, gw)
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return sorted(out)
 }
 
-// closes says which known way to the pods of a Service a guard would close; "" where it closes none.
-func closes(after *mesh.Snapshot, svc *mesh.Object, guard Policy) string {
-	behind, _ := after.Backends(svc)
-	for _, w := range behind {
-		for _, other := range after.ServicesOf(w) {
-			switch {
-			case mesh.Headless(other):
-				return fmt.Sprintf("%s is headless and over the same pods, so that its callers do not come by the waypoint. Part the pods.", other)
-			case !after.Binding(other).Bound:
-				return fmt.Sprintf("%s is over the same pods and bound to no waypoint. Bind it too.", other)
-			}
-		}
-	}
-	still := policies.Bypasses(after.With(decode(guard.Manifest)), svc)
-	for _, b := range policies.Bypasses(after, svc) {
-		if !slices.ContainsFunc(still, func(o policies.Bypass) bool { return o.Reason == b.Reason && o.Via == b.Via }) {
-			return b.Text + ". Let it come by the waypoint."
+// sorted are the values, each once, in order. It writes to them.
+func sorted(values []string) []string {
+	slices.Sort(values)
+	return slices.Compact(values)
+}
+
+// closes says which known way to the pods of a Service a guard would close that is no exception; "" where it closes none.
+func closes(ways []policies.Bypass, svc *mesh.Object, guard Policy, exceptions []Exception) string {
+	for _, w := range ways {
+		if excepted(w, svc, exceptions) == nil && !(w.Caller != "" && slices.Contains(guard.Admits, w.Caller)) {
+			return w.Text + ". " + unless(w)
 		}
 	}
 	return ""
+}
+
+// unless is what would have to be done before a guard can be there.
+func unless(w policies.Bypass) string {
+	if w.Reason == policies.ScraperWay {
+		return w.Remedy
+	}
+	if w.Caller != "" {
+		return fmt.Sprintf("Let it come by the waypoint, or name %s as an exception.", w.Caller)
+	}
+	return "Let it come by the waypoint, or name those who come as an exception, with the Service."
+}
+
+// excepted is the exception for a way: for who comes by it, or, where that cannot be told, for the Service by which it goes.
+func excepted(w policies.Bypass, svc *mesh.Object, exceptions []Exception) *Exception {
+	by := svc
+	if w.Via.Kind == mesh.Service {
+		by = w.Via
+	}
+	for i := range exceptions {
+		e := &exceptions[i]
+		if w.Caller != "" && slices.Contains(e.Principals, w.Caller) || w.Caller == "" && slices.Contains(e.Services, by.Key()) {
+			return e
+		}
+	}
+	return nil
+}
+
+// told is a way for people.
+func told(w policies.Bypass, svc *mesh.Object, exceptions []Exception) string {
+	if e := excepted(w, svc, exceptions); e != nil {
+		return fmt.Sprintf("%s. It is an exception: %s.", w.Text, strings.TrimRight(e.Reason, "."))
+	}
+	return w.Text + ". " + w.Remedy
 }

@@ -1,71 +1,168 @@
 package plan
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"istio.io/api/label"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// TestGuardIsRefused: where a way to the pods is known that a guard would close there is none, and somebody is told.
+// TestGuardIsRefused: where a way to the pods is known that a guard would close there is none, and somebody is told; unless the
+// way is an exception by name.
 func TestGuardIsRefused(t *testing.T) {
-	const pods = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: a, image: a}]}}}}`
-	settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Bypass: Guard}}}
+	const (
+		pods        = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: a, image: a}]}}}}`
+		scraped     = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}, annotations: {prometheus.io/scrape: "true"}}, spec: {containers: [{name: a, image: a}]}}}}`
+		prometheus  = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: prometheus, namespace: MON}, spec: {selector: {matchLabels: {app: prometheus}}, template: {metadata: {labels: {app: prometheus}}, spec: {serviceAccountName: prom, containers: [{name: a, image: a}]}}}}`
+		monitoring  = `{apiVersion: v1, kind: Namespace, metadata: {name: monitoring, labels: {istio.io/dataplane-mode: ambient}}}`
+		unbound     = `{apiVersion: v1, kind: Service, metadata: {name: cart-all, namespace: shop, labels: {istio.io/use-waypoint: none}}, spec: {clusterIP: 10.96.0.20, selector: {app: cart}, ports: [{name: http, port: 80}]}}`
+		headless    = `{apiVersion: v1, kind: Service, metadata: {name: cart-pods, namespace: shop}, spec: {clusterIP: None, selector: {app: cart}, ports: [{name: http, port: 80}]}}`
+		nodePort    = `{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop}, spec: {type: NodePort, clusterIP: 10.96.0.10, selector: {app: cart}, ports: [{name: http, port: 80}]}}`
+		ingress     = `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: front, namespace: edge}, spec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}]}}`
+		route       = `{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: in, namespace: shop}, spec: {parentRefs: [{name: front, namespace: edge}], rules: [{backendRefs: [{name: cart, port: 80}]}]}}`
+		sidecars    = `{apiVersion: v1, kind: Namespace, metadata: {name: old, labels: {istio-injection: enabled}}}`
+		caller      = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: client, namespace: old}, spec: {selector: {matchLabels: {app: client}}, template: {metadata: {labels: {app: client}}, spec: {serviceAccountName: client, containers: [{name: a, image: a}]}}}}`
+		listsCart   = `{apiVersion: networking.istio.io/v1, kind: Sidecar, metadata: {name: default, namespace: old}, spec: {egress: [{hosts: [shop/cart.shop.svc.cluster.local]}]}}`
+		closed      = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: mine, namespace: shop}, spec: {rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/waypoint]}}]}]}}`
+		scraper     = "cluster.local/ns/monitoring/sa/prom"
+		front       = "cluster.local/ns/edge/sa/front-istio"
+		client      = "cluster.local/ns/old/sa/client"
+		unnamedSays = "by whom is not known. Name who scrapes as an exception."
+	)
+	in := strings.ReplaceAll
 	for name, tc := range map[string]struct {
-		more []string
-		says string // "" where there is a guard
+		more   []string
+		except *Exception
+		says   string // of the guard that is not there; "" where there is one
+		lists  string // a way that is known
 	}{
-		"nothing else": {nil, ""},
-		"another Service over the pods": {[]string{
-			`{apiVersion: v1, kind: Service, metadata: {name: cart-all, namespace: shop, labels: {istio.io/use-waypoint: none}}, spec: {clusterIP: 10.96.0.20, selector: {app: cart}, ports: [{name: http, port: 80}]}}`},
-			"Service shop/cart-all is over the same pods and bound to no waypoint"},
-		"a headless Service over the pods": {[]string{
-			`{apiVersion: v1, kind: Service, metadata: {name: cart-pods, namespace: shop}, spec: {clusterIP: None, selector: {app: cart}, ports: [{name: http, port: 80}]}}`},
-			"Service shop/cart-pods is headless"},
-		"a NodePort": {[]string{
-			`{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop}, spec: {type: NodePort, clusterIP: 10.96.0.10, selector: {app: cart}, ports: [{name: http, port: 80}]}}`},
-			"is of type NodePort"},
+		"nothing else":                         {more: []string{pods}},
+		"another Service over the pods":        {more: []string{pods, unbound}, says: "Service shop/cart-all is over the same pods and bound to no waypoint"},
+		"another Service, excepted":            {more: []string{pods, unbound}, except: &Exception{Principals: []string{client}, Services: []string{"shop/cart-all"}, Reason: "batch"}, lists: "bound to no waypoint. It is an exception: batch."},
+		"another Service, another excepted":    {more: []string{pods, unbound}, except: &Exception{Principals: []string{client}, Services: []string{"shop/cart"}}, says: "Service shop/cart-all is over"},
+		"a headless Service over the pods":     {more: []string{pods, headless}, says: "Service shop/cart-pods is headless"},
+		"a headless Service, excepted":         {more: []string{pods, headless}, except: &Exception{Principals: []string{client}, Services: []string{"shop/cart-pods"}, Reason: "peers"}, lists: "Service shop/cart-pods is headless"},
+		"a NodePort":                           {more: []string{pods, nodePort}, says: "is of type NodePort"},
+		"a LoadBalancer":                       {more: []string{pods, in(nodePort, "NodePort", "LoadBalancer")}, says: "is of type LoadBalancer"},
+		"an ingress gateway":                   {more: []string{pods, ingress, route}, says: "leads from Gateway edge/front to Service shop/cart, and ingress gateways do not send through the waypoint. Let it come by the waypoint, or name " + front},
+		"an ingress gateway, excepted":         {more: []string{pods, ingress, route}, except: &Exception{Principals: []string{front}, Reason: "the edge checks tokens"}, lists: "ingress gateways do not send through the waypoint. It is an exception: the edge checks tokens."},
+		"an ingress gateway, its Service is":   {more: []string{pods, ingress, route}, except: &Exception{Principals: []string{client}, Services: []string{"shop/cart"}}, says: "leads from Gateway edge/front"},
+		"a sidecar":                            {more: []string{pods, sidecars, caller, listsCart}, says: "has a sidecar"},
+		"a sidecar, excepted":                  {more: []string{pods, sidecars, caller, listsCart}, except: &Exception{Principals: []string{client}, Reason: "to be moved."}, lists: "It is an exception: to be moved."},
+		"a scraper":                            {more: []string{scraped, monitoring, in(prometheus, "MON", "monitoring")}, says: "probably by Deployment monitoring/prometheus. Name it as an exception."},
+		"a scraper, excepted":                  {more: []string{scraped, monitoring, in(prometheus, "MON", "monitoring")}, except: &Exception{Principals: []string{scraper}, Reason: "metrics"}, lists: "metrics of its pods are read"},
+		"a scraper outside the mesh":           {more: []string{scraped, in(prometheus, "MON", "edge")}, except: &Exception{Principals: []string{"cluster.local/ns/edge/sa/prom"}}, says: "Enrol it in the mesh"},
+		"a scraper that is not seen":           {more: []string{scraped}, except: &Exception{Principals: []string{scraper}}, says: unnamedSays},
+		"a scraper that is not seen, excepted": {more: []string{scraped}, except: &Exception{Principals: []string{scraper}, Services: []string{"shop/cart"}, Reason: "metrics"}, lists: "by whom is not known. It is an exception: metrics."},
+		"ways that are closed already":         {more: []string{scraped, monitoring, in(prometheus, "MON", "monitoring"), sidecars, caller, listsCart, closed}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := Make(two(append(tc.more, pods)...), settings, nil)
-			guarded := slices.ContainsFunc(p.Policies, func(own Policy) bool { return own.Ref() == guardOf(RefOf(mesh.Service, "shop", "cart")) })
+			setting := Setting{Mode: Provision, Bypass: Guard}
+			if tc.except != nil {
+				setting.Exceptions = []Exception{*tc.except}
+			}
+			p := Make(two(tc.more...), Settings{Namespaces: map[string]Setting{"shop": setting}}, nil)
+			i := slices.IndexFunc(p.Policies, func(own Policy) bool { return own.Ref() == guardOf(RefOf(mesh.Service, "shop", "cart")) })
 			told := slices.ContainsFunc(p.Notices, func(n Notice) bool { return n.Class == ClassGuard && strings.Contains(n.Why, tc.says) })
-			if guarded != (tc.says == "") || told != (tc.says != "") {
-				t.Errorf("guarded %v, told %v: %v", guarded, told, p.Notices)
+			if i >= 0 != (tc.says == "") || told != (tc.says != "") {
+				t.Errorf("guarded %v, told %v: %v", i >= 0, told, p.Notices)
+			}
+			if listed := slices.ContainsFunc(p.Notices, func(n Notice) bool {
+				return n.Class == ClassPath && strings.HasPrefix(n.Why, "known path that goes round: ") && strings.Contains(n.Why, cmp.Or(tc.lists, tc.says))
+			}); listed != (tc.lists+tc.says != "") && !strings.HasPrefix(tc.says, "leads from") {
+				t.Errorf("listed %v: %v", listed, p.Notices)
+			}
+			if i < 0 {
+				return
+			}
+			want := []string{"cluster.local/ns/shop/sa/waypoint"}
+			if tc.except != nil {
+				want = sorted(append(want, tc.except.Principals...))
+			}
+			if got := guardedBut(p.Policies[i]); !slices.Equal(got, want) {
+				t.Errorf("the guard lets in %v, want %v", got, want)
 			}
 		})
 	}
 }
 
-// TestHold: a Service whose owner agrees is closed before anything else is made, and opened to others when its waypoint serves.
-func TestHold(t *testing.T) {
-	settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Pending: Guard}}}
-	agreed := []string{
-		`{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop, annotations: {waywarden.dev/hold: "no orders before the rules"}}, spec: {clusterIP: 10.96.0.10, selector: {app: cart}, ports: [{name: http, port: 80}]}}`,
-		`{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: a, image: a}]}}}}`,
-	}
-	s, managed := two(agreed...).Snapshot, Managed{}
-	var rows []string
-	for range 10 {
-		steps := Next(worldOf(s, managed, settings, nil)).Steps()
-		if len(steps) == 0 {
-			break
+// guardedBut is whom a guard lets in.
+func guardedBut(p Policy) []string {
+	return decode(p.Manifest).Spec.(*mesh.AuthorizationPolicySpec).Rules[0].From[0].Source.NotPrincipals
+}
+
+// TestExceptionsOfSeveral: of Guardrails that demand a guard only those are excepted that each of them excepts.
+func TestExceptionsOfSeveral(t *testing.T) {
+	one := []Exception{{Principals: []string{"a", "b"}, Services: []string{"shop/x", "shop/y"}, Reason: "one"}, {Principals: []string{"c"}, Reason: "c"}}
+	two := []Exception{{Principals: []string{"b", "d"}, Services: []string{"shop/y"}, Reason: "two"}}
+	for name, tc := range map[string]struct {
+		a, b Setting
+		want []Exception
+	}{
+		"both demand one":    {Setting{Bypass: Guard, Exceptions: one}, Setting{Pending: Guard, Exceptions: two}, []Exception{{Principals: []string{"b"}, Services: []string{"shop/y"}, Reason: "one"}}},
+		"one excepts nobody": {Setting{Bypass: Guard, Exceptions: one}, Setting{Bypass: Guard}, nil},
+		"the first demands":  {Setting{Bypass: Guard, Exceptions: one}, Setting{Exceptions: two}, one},
+		"the second demands": {Setting{Exceptions: one}, Setting{Pending: Guard, Exceptions: two}, two},
+		"the second demands, and the first excepts nobody": {Setting{}, Setting{Bypass: Guard, Exceptions: two}, two},
+	} {
+		if diff := gocmp.Diff(tc.want, tc.a.And(tc.b).Exceptions); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		rows = append(rows, string(steps[0].Row))
-		s, managed = taken(s, managed, steps[0])
 	}
-	if want := "hold make-gateway make-binding remove-guard"; strings.Join(rows, " ") != want {
-		t.Errorf("got %v, want %s", rows, want)
+}
+
+// TestHold: a Service whose owner agrees, or of which no endpoint is ready, is closed before anything else is made, and opened to
+// others when its waypoint serves. One that becomes ready meanwhile stays closed until then.
+func TestHold(t *testing.T) {
+	const (
+		pods   = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: a, image: a}]}}}}`
+		agreed = `{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop, annotations: {waywarden.dev/hold: "no orders before the rules"}}, spec: {clusterIP: 10.96.0.10, selector: {app: cart}, ports: [{name: http, port: 80}]}}`
+	)
+	held, open := "hold make-gateway make-binding remove-guard", "make-gateway make-binding"
+	for name, tc := range map[string]struct {
+		more    []string
+		pending Opening
+		want    string
+		later   string // what is there after the first step
+	}{
+		"agreed":                   {more: []string{pods, agreed}, pending: Guard, want: held},
+		"agreed, and not demanded": {more: []string{pods, agreed}, want: open},
+		"nobody agreed":            {more: []string{pods}, pending: Guard, want: open},
+		"not ready":                {more: []string{pods, endpointSlice("cart", false)}, pending: Guard, want: held},
+		"not ready, then ready":    {more: []string{pods, endpointSlice("cart", false)}, pending: Guard, want: held, later: endpointSlice("cart", true)},
+		"not ready, not demanded":  {more: []string{pods, endpointSlice("cart", false)}, want: open},
+		"ready":                    {more: []string{pods, endpointSlice("cart", true)}, pending: Guard, want: open},
+		"another one not ready":    {more: []string{pods, endpointSlice("cart", true), endpointSlice("other", false)}, pending: Guard, want: open},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Pending: tc.pending}}}
+			s, managed := two(tc.more...).Snapshot, Managed{}
+			var rows []string
+			for range 10 {
+				steps := Next(worldOf(s, managed, settings, nil)).Steps()
+				if len(steps) == 0 {
+					break
+				}
+				rows = append(rows, string(steps[0].Row))
+				if s, managed = taken(s, managed, steps[0]); tc.later != "" && len(rows) == 1 {
+					s = s.With(parse(tc.later))
+				}
+			}
+			if got := strings.Join(rows, " "); got != tc.want {
+				t.Errorf("got %v, want %s", got, tc.want)
+			}
+			if own := s.List(mesh.AuthorizationPolicy, "shop"); len(own) != 1 {
+				t.Errorf("left: %v", own)
+			}
+		})
 	}
-	if own := s.List(mesh.AuthorizationPolicy, "shop"); len(own) != 1 {
-		t.Errorf("left: %v", own)
-	}
-	compare(t, Next(worldOf(two(agreed[1]).Snapshot, nil, settings, nil)), "shop/waypoint: make-gateway Apply Gateway shop/waypoint")
 }
 
 // TestGuardNamesAllWaypoints: during a move the guard lets in the waypoint that is left and the one that is to come.
@@ -79,9 +176,8 @@ func TestGuardNamesAllWaypoints(t *testing.T) {
 	if i < 0 {
 		t.Fatalf("no guard: %v", p.Notices)
 	}
-	spec := decode(p.Policies[i].Manifest).Spec.(*mesh.AuthorizationPolicySpec)
 	want := []string{"cluster.local/ns/shop/sa/cart-waypoint", "cluster.local/ns/shop/sa/waypoint"}
-	if got := spec.Rules[0].From[0].Source.NotPrincipals; !slices.Equal(got, want) {
+	if got := guardedBut(p.Policies[i]); !slices.Equal(got, want) {
 		t.Errorf("lets in %v", got)
 	}
 }

@@ -18,12 +18,6 @@ func (c *course) guardsOf() []Policy {
 // stored is whether a policy of the plan is there, and ours.
 func (c *course) stored(p Policy) bool { return c.Evidence.Managed.Made(find(c.snapshot, p.Ref())) }
 
-// held is whether a Service is closed while it waits: its owner agreed to that.
-func (c *course) held(svc mesh.Ref) bool {
-	o := find(c.snapshot, svc)
-	return o != nil && o.Annotations[HoldAnnotation] != "" && c.Settings.Of(svc.Namespace).Pending == Guard
-}
-
 // knows is whether every proxy knows that a Service is bound to this waypoint.
 func (c *course) knows(svc mesh.Ref) bool {
 	return c.asks(svc) && c.Evidence.Converged(svc) && c.Evidence.Converged(RefOf(mesh.Namespace, "", svc.Namespace))
@@ -47,7 +41,7 @@ func (c *course) removeStaleGuards() outcome {
 			why = "it is no longer asked for, or a way is known that it would close"
 		case c.policies[i].Temporary && c.knows(c.policies[i].For[0]):
 			why = "the waypoint serves, and it was to last until then"
-		case !c.boundAt(c.policies[i].For[0]) && !c.held(c.policies[i].For[0]):
+		case !c.boundAt(c.policies[i].For[0]) && c.policies[i].Held == "":
 			why = "nothing is bound that it could guard"
 		default:
 			continue
@@ -77,16 +71,22 @@ func (c *course) boundAt(svc mesh.Ref) bool {
 	return o != nil && c.snapshot.Binding(o).Bound
 }
 
-// hold closes what waits for its waypoint, where its owner agreed. It is the guard itself, so that nothing opens between the two.
+// hold closes what waits for its waypoint, where its owner agreed, or nobody is served yet. It is the guard itself, so that nothing
+// opens between the two.
 func (c *course) hold() outcome {
 	for _, p := range c.guardsOf() {
-		if c.held(p.For[0]) && !c.bindingOf(p.For[0]) {
-			if out := c.ensure(Hold, p.Manifest, "it waits for its waypoint, and its owner agreed that it is closed until then", c.needsFor(p.For)); out == busy {
+		if p.Held != "" && !c.bindingOf(p.For[0]) {
+			if out := c.ensure(Hold, p.Manifest, holdSays[p.Held], c.needsFor(p.For)); out == busy {
 				return busy
 			}
 		}
 	}
 	return settled
+}
+
+var holdSays = map[string]string{
+	agreedHold:   "it waits for its waypoint, and its owner agreed that it is closed until then",
+	unservedHold: "it waits for its waypoint, and no endpoint of it is ready, so that nobody is cut off",
 }
 
 // widenGuards lets the waypoint in at guards that are there, before anything is bound to it.
@@ -105,6 +105,20 @@ func (c *course) widenGuards() outcome {
 	return settled
 }
 
+// Guarding are the guards that are set next, or wait for the last to come round the waypoint: their Services are bound.
+func (w World) Guarding() []Policy {
+	var out []Policy
+	for _, p := range w.Plan.Policies {
+		if p.Role != Guarding || p.Temporary || w.Settings.Of(p.Ref().Namespace).Mode != Provision || w.Evidence.Managed.Made(find(w.View.Snapshot, p.Ref())) {
+			continue
+		}
+		if svc := find(w.View.Snapshot, p.For[0]); svc != nil && w.View.Binding(svc).Bound {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 func (c *course) makeGuards() outcome {
 	for _, p := range c.guardsOf() {
 		if p.Temporary || !c.asks(p.For[0]) {
@@ -113,7 +127,11 @@ func (c *course) makeGuards() outcome {
 		if last := c.Evidence.Direct[p.For[0]]; !c.stored(p) && c.Now.Before(last.Add(quiet)) {
 			return c.wait(MakeGuard, p.For[0], last.Add(quiet), "connections come round the waypoint")
 		}
-		if out := c.ensure(MakeGuard, p.Manifest, p.Why, c.needsFor(p.For)); out == busy {
+		why := p.Why
+		if c.Evidence.Unmetered != "" {
+			why += "; unverified, whether anybody still comes round it: " + c.Evidence.Unmetered
+		}
+		if out := c.ensure(MakeGuard, p.Manifest, why, c.needsFor(p.For)); out == busy {
 			return busy
 		}
 	}

@@ -42,9 +42,10 @@ func (m *maker) ingressed(after *mesh.Snapshot) *mesh.Snapshot {
 // choosy is a policy at the waypoint that says by identity who gets in to a Service.
 func (m *maker) choosy(after *mesh.Snapshot, svc *mesh.Object) *mesh.Object {
 	chain := policies.OnChain(after, mesh.AuthorizationPolicy, svc)
-	for _, p := range m.plan.Policies {
+	for i := range m.plan.Policies {
+		p := &m.plan.Policies[i]
 		if p.Role == Twin && slices.Contains(p.For, refOf(svc)) {
-			chain = append(chain, decode(p.Manifest))
+			chain = append(chain, p.object())
 		}
 	}
 	for _, o := range chain {

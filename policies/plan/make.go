@@ -166,6 +166,9 @@ func (c *course) bindOne(l Label, on *mesh.Object) outcome {
 	}) {
 		return stopped // said where the policy was to be written
 	}
+	if svc, ok := c.parts(l, on); ok {
+		return c.wait(MakeBinding, svc, time.Time{}, fmt.Sprintf("it gets a label of its own first: until then that of %s would bind it", on))
+	}
 	if o := c.shutOut(l); o != nil {
 		return c.stop(MakeBinding, refOf(on), nil, fmt.Sprintf("%s is not bound: %s", on, c.lastAllowSays(o)))
 	}
@@ -181,6 +184,20 @@ func (c *course) bindOne(l Label, on *mesh.Object) outcome {
 	}
 	return c.step(Step{Action: Bind, Row: MakeBinding, Object: refOf(on), Manifest: labelsManifest(l.On, c.profileOf(on.Home()), labels),
 		Preconditions: c.preconditions(on), Why: "its waypoint is ready, and everything beside it is in force", Needs: l.Needs})
+}
+
+// parts is a Service that is bound by the label of a Namespace which moves, and is to have a label of its own for another waypoint: what
+// stands beside the Namespace's new label is not for it.
+func (c *course) parts(l Label, on *mesh.Object) (mesh.Ref, bool) {
+	if _, moves := storedLabel(c.Evidence.Managed, on); !moves || on.Kind != mesh.Namespace {
+		return mesh.Ref{}, false
+	}
+	for _, svc := range c.under(l) {
+		if slices.ContainsFunc(c.Plan.Labels, func(p Label) bool { return canonical(p.On) == svc && p.Waypoint() != c.ref }) {
+			return svc, true
+		}
+	}
+	return mesh.Ref{}, false
 }
 
 // allLabels are the labels of an object once it is bound, the one for ingress gateways with them where it has that already: in a move

@@ -43,6 +43,9 @@ type maker struct {
 	plan       Plan
 	waypoints  map[string]*Waypoint // by namespace/name
 	wanted     map[group][]Need     // needs whose target asks for no waypoint yet
+	scraping   []*mesh.Workload     // once looked
+	looked     bool
+	network    network
 }
 
 // group is what gets one waypoint, where it asks for none yet: a namespace, or in it one Service.

@@ -38,11 +38,17 @@ func (m *model) world(seen int) World {
 		}
 		e.Waypoints[refOf(gw)] = Serving{Ready: mesh.Ready(gw) && m.serves(gw.Name), Counted: true, Connections: open}
 	}
+	if m.unseen != "" {
+		e.Unseen = map[string]string{"shop": m.unseen}
+	}
 	settings := Settings{Default: m.setting}
 	view := policies.NewView(s)
 	p, ok := m.plans[s]
 	if !ok {
 		p = Make(view, settings, e.Managed)
+		if m.spoil != nil {
+			m.spoil(&p)
+		}
 		m.plans[s] = p
 	}
 	return World{View: view, Settings: settings, Plan: p, Evidence: e, Now: m.now, order: m.order}
@@ -85,6 +91,8 @@ func (m *model) write(s Step) bool {
 	}
 	m.note("%s %s: %s", s.Row, s.Object, s.Why)
 	m.letsIn(s, stored)
+	m.closes(s)
+	m.unseenGone(s)
 	switch s.Action {
 	case Delete:
 		m.deleted(s.Object)
@@ -166,6 +174,7 @@ func stringMap(in map[string]any) map[string]string {
 // or something is waited for though nobody has to decide anything.
 func (m *model) settle() bool {
 	idle := 0
+	m.unseen = ""
 	for range 300 {
 		m.drift(true)
 		m.seen = len(m.states) - 1

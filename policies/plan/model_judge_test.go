@@ -25,7 +25,7 @@ func (m *model) complain() string {
 					switch {
 					case answer == through && !m.allowed(c, p, method):
 						return fmt.Sprintf("%s may %s %s on %s by waypoint %q, and nothing allowed it", c.name, method, p.app, p.node, by.waypoint)
-					case answer != through && m.promised(c, p, method) && !m.excused(p, answer, by):
+					case answer != through && served(m.latest(), p.app) && m.promised(c, p, method) && !m.excused(p, answer, by):
 						return fmt.Sprintf("%s may not %s %s on %s by waypoint %q (%s), and everything allowed it", c.name, method, p.app, p.node, by.waypoint, answer)
 					}
 				}
@@ -110,6 +110,26 @@ func (m *model) letsIn(s Step, stored *mesh.Object) {
 	}
 }
 
+// closes notes a step of ours that closes a Service for the time being, and one that closes a Service that somebody serves.
+func (m *model) closes(s Step) {
+	if s.Row != Hold {
+		return
+	}
+	svc := decode(s.Manifest).Annotations[ForAnnotation][len("shop/"):]
+	m.closed[svc] = true
+	own := m.latest().Get(mesh.AuthorizationPolicy, "shop", guardName(svc))
+	if own == nil && served(m.latest(), svc) && served(m.states[m.seen].snapshot, svc) {
+		m.lets = svc + " is closed, and has an endpoint that is ready"
+	}
+}
+
+// unseenGone notes a step of ours that takes away what nothing seems to need while something may be there that is not seen.
+func (m *model) unseenGone(s Step) {
+	if m.unseen != "" && slices.Contains([]Row{RemoveGateway, RemoveAdmit, RemoveTwin}, s.Row) {
+		m.lets = fmt.Sprintf("%s %s while something may be there that is not seen", s.Row, s.Object)
+	}
+}
+
 // promised is whether all of those states allow a call, at the pods and at the waypoint.
 func (m *model) promised(c client, p pod, method string) bool {
 	for _, st := range m.since() {
@@ -123,7 +143,7 @@ func (m *model) promised(c client, p pod, method string) bool {
 // excused is whether a call is stopped for a reason that is told, or not ours.
 func (m *model) excused(p pod, answer string, by way) bool {
 	switch {
-	case m.broke[p.app], m.told[p.app], m.warned():
+	case m.broke[p.app], m.told[p.app], m.closed[p.app], m.warned():
 		return true
 	case answer == refused && by.pod != nil:
 		return true // the one push in which a ztunnel knows the binding before the waypoint knows the Service
@@ -184,4 +204,26 @@ func (m *model) cut() string {
 		return gone
 	})
 	return complaint
+}
+
+// roundGuards says who gets round a waypoint at rest though a guard is there, or is shut out though it is an exception.
+func (m *model) roundGuards() string {
+	st := &m.states[len(m.states)-1]
+	unguarded := slices.DeleteFunc(slices.Clone(st.all), func(o *mesh.Object) bool { return Role(o.Annotations[RoleAnnotation]) == Guarding })
+	for _, p := range apps {
+		if !slices.ContainsFunc(st.all, func(o *mesh.Object) bool { return o.Name == guardName(p.app) }) {
+			continue
+		}
+		for _, c := range clients {
+			in, without := atZtunnel(st.all, p, c.principal()), atZtunnel(unguarded, p, c.principal())
+			exception := len(m.setting.Exceptions) > 0 && c == insider
+			switch {
+			case in && !exception:
+				return fmt.Sprintf("%s gets round the waypoint to %s, and a guard is there", c.name, p.app)
+			case exception && in != without:
+				return fmt.Sprintf("%s is an exception, and the guard of %s shuts it out", c.name, p.app)
+			}
+		}
+	}
+	return ""
 }

@@ -101,8 +101,9 @@ func placeOf(waypoint string) string {
 }
 
 // runMove is a sequence of those with moves.
-func runMove(seed uint64, order *tables) (*model, string) {
-	m := newModel(seed, order)
+func runMove(seed uint64, mu mutation) (*model, string) {
+	m := newModel(seed, mu.order)
+	m.spoil = mu.spoil
 	m.store(RefOf(mesh.GatewayClass, "", "other"), parse(`{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: other, uid: gc1}, spec: {controllerName: istio.io/mesh-controller}}`))
 	for range 1 + m.rand.IntN(3) {
 		m.writePolicy()

@@ -58,6 +58,7 @@ func join(in []string) string {
 
 // act is one thing that happens.
 func (m *model) act() {
+	m.startOrStop()
 	switch n := m.rand.IntN(100); {
 	case n < 12:
 		m.writePolicy()
@@ -88,11 +89,27 @@ func (m *model) act() {
 	}
 }
 
+// startOrStop is pods that become ready, or fail.
+func (m *model) startOrStop() {
+	if m.setting.Pending == Guard && m.chance.IntN(12) == 0 {
+		m.endpoints()
+	}
+	if m.varied && m.chance.IntN(40) == 0 {
+		m.unseen = []string{"", "HTTPRoute a is not well formed"}[m.chance.IntN(2)]
+		m.note("the controller sees not all: %q", m.unseen)
+	}
+}
+
 // atRest is the state from which changes are judged.
 func (m *model) atRest() {
 	m.calm = len(m.states) - 1
 	clear(m.broke)
 	clear(m.told)
+	for svc := range m.closed {
+		if o := m.latest().Get(mesh.AuthorizationPolicy, "shop", guardName(svc)); o == nil || o.Annotations[HeldAnnotation] == "" {
+			delete(m.closed, svc)
+		}
+	}
 	for _, b := range m.world(m.calm).Plan.Blocked {
 		m.told[b.Target.Name] = true
 	}
@@ -159,6 +176,9 @@ func (m *model) optOut(svc string) {
 // open opens a connection where one is let through.
 func (m *model) open() {
 	c, p := clients[m.rand.IntN(len(clients))], apps[m.rand.IntN(len(apps))]
+	if !served(m.latest(), p.app) {
+		return
+	}
 	for _, by := range m.ways(c, p.app) {
 		// A waypoint that denies requests keeps the connection.
 		if answer := m.call(c, p.app, "GET", p, by); answer == through || answer == denied && by.waypoint != "" {

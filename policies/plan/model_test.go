@@ -96,6 +96,8 @@ type pod struct{ app, node string }
 
 type model struct {
 	rand    *rand.Rand
+	chance  *rand.Rand // of what varied sequences have besides
+	varied  bool       // whether there are exceptions to guards, holds, and a controller that does not see all
 	now     time.Time
 	states  []state
 	uids    int
@@ -111,11 +113,14 @@ type model struct {
 
 	calm     int                  // the state at which nothing was left to do, and everybody knew
 	broke    map[string]bool      // Services whose binding a person changed since
+	closed   map[string]bool      // Services that were closed because no endpoint was ready
 	told     map[string]bool      // Services of which the plan said then that something is in the way
 	served   map[string]time.Time // when a waypoint was last ready
 	labelled map[string]time.Time // when a Service was last bound to a waypoint, by both
 	lets     string               // a step of ours that let somebody in
 	order    *tables
+	spoil    func(*Plan) // what a mutant makes of a plan
+	unseen   string      // why something may be there that the controller does not see; "" where it sees all
 	profile  Profile
 	setting  Setting
 	log      []string
@@ -129,25 +134,38 @@ var (
 	methods  = []string{"GET", "DELETE"}
 )
 
+// insider is the client that a guard may let in beside the waypoint.
+var insider = clients[2]
+
 func newModel(seed uint64, order *tables) *model {
 	m := &model{
-		rand: rand.New(rand.NewPCG(seed, 1)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		rand: rand.New(rand.NewPCG(seed, 1)), chance: rand.New(rand.NewPCG(seed, 2)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		rv: map[mesh.Ref]int{}, managed: Managed{}, istiods: make([]versions, 2), nodes: map[string]*proxy{"n1": {}, "n2": {istiod: 1}},
-		pods: map[string][]*waypointPod{}, changed: map[mesh.Ref]time.Time{}, broke: map[string]bool{}, told: map[string]bool{}, served: map[string]time.Time{}, labelled: map[string]time.Time{},
+		pods: map[string][]*waypointPod{}, changed: map[mesh.Ref]time.Time{}, broke: map[string]bool{}, told: map[string]bool{}, closed: map[string]bool{}, served: map[string]time.Time{}, labelled: map[string]time.Time{},
 		order: order, profile: Profile{Name: "default", RetainFor: time.Minute, DrainFor: time.Minute}, plans: map[*mesh.Snapshot]Plan{},
 	}
 	m.setting = Setting{Mode: Provision, Profile: m.profile}
+	m.varied = seed < firstMove && seed%7 == 5 // the others stay as they are, and what tells mutants apart with them
 	if m.rand.IntN(3) == 0 {
 		m.setting.Profile.Granularity = PerService
 	}
 	if m.rand.IntN(2) == 0 {
 		m.setting.Bypass = Guard
+		if m.varied && m.chance.IntN(2) == 0 {
+			m.setting.Exceptions = []Exception{{Principals: []string{insider.principal()}, Reason: "it goes round"}}
+		}
+	}
+	if m.varied && m.chance.IntN(2) == 0 {
+		m.setting.Pending = Guard
 	}
 	objects := []string{`{apiVersion: v1, kind: Namespace, metadata: {name: shop, uid: u1, labels: {istio.io/dataplane-mode: ambient}}}`,
 		`{apiVersion: v1, kind: Namespace, metadata: {name: istio-system, uid: u2}}`}
 	for i, s := range services {
 		objects = append(objects, fmt.Sprintf(`{apiVersion: v1, kind: Service, metadata: {name: %s, namespace: shop, uid: s%d}, spec: {clusterIP: 10.96.0.1%d, selector: {app: %s}, ports: [{name: http, port: 80, targetPort: 8080}]}}`, s, i, i, s))
 		objects = append(objects, fmt.Sprintf(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: %s, namespace: shop, uid: d%d}, spec: {selector: {matchLabels: {app: %s}}, template: {metadata: {labels: {app: %s}}, spec: {containers: [{name: a, image: a, ports: [{containerPort: 8080}]}]}}}}`, s, i, s, s))
+	}
+	for _, s := range services {
+		objects = append(objects, endpointSlice(s, m.setting.Pending != Guard || m.chance.IntN(2) == 0))
 	}
 	var all []*mesh.Object
 	for _, o := range objects {
@@ -361,7 +379,11 @@ func fromMatches(r mesh.Rule, principal string) bool {
 	}
 	for _, f := range r.From {
 		src := f.Source
-		if (len(src.Principals) == 0 || slices.Contains(src.Principals, principal)) && !slices.Contains(src.NotPrincipals, principal) {
+		is := func(pattern string) bool {
+			prefix, any := strings.CutSuffix(pattern, "*")
+			return pattern == principal || any && strings.HasPrefix(principal, prefix)
+		}
+		if (len(src.Principals) == 0 || slices.ContainsFunc(src.Principals, is)) && !slices.ContainsFunc(src.NotPrincipals, is) {
 			return true
 		}
 	}

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -39,6 +41,9 @@ var seeds = map[string]uint64{
 	"unlabelled before every ztunnel knows that the guard is gone":   20,
 	"a guard stays without its binding":                              134,
 	"what nothing asks for is left":                                  305,
+	"a guard forgets who is excepted":                                26,
+	"an exception is a pattern":                                      26,
+	"taken away while not all is seen":                               61,
 	"moved before the new waypoint is ready":                         firstMove,
 	"moved before the new waypoint has what names the old one":       firstMove + 4,
 	"moved before the new waypoint is admitted":                      firstMove + 1,
@@ -153,30 +158,85 @@ var mutants = []mutant{
 	{"the old waypoint is shut out before it is drained", func(t *tables) { t.removing = before(t.removing, "remove admissions", "await released") }},
 	{"a canary stays though nobody moves", func(t *tables) { t.making = without(t.making, "roll back") }},
 	{"what is said at a waypoint that is left goes first", func(t *tables) { t.removing = before(t.removing, "remove copies", "await moves") }},
+	{"taken away while not all is seen", func(t *tables) { t.removing = without(t.removing, "see") }},
 	{"what nothing asks for is left", func(t *tables) { t.making = without(t.making, "remove orphans") }},
 }
 
-// TestMutants: the property finds each of these orders.
-func TestMutants(t *testing.T) {
-	for _, mu := range mutants {
-		t.Run(mu.name, func(t *testing.T) {
-			order, start := standard(), time.Now()
-			mu.change(&order)
-			if _, why := run(seeds[mu.name], nil); why != "" {
-				t.Fatalf("sequence %d tells nothing, because it complains of our order too: %s", seeds[mu.name], why)
+// spoilers are mistakes in what is planned.
+var spoilers = []struct {
+	name  string
+	spoil func(*Plan)
+}{
+	{"a guard excepts more than is named", func(p *Plan) {
+		eachGuard(p, func(in []any) []any { return append(in, clients[1].principal()) })
+	}},
+	{"an exception is a pattern", func(p *Plan) {
+		eachGuard(p, func(in []any) []any {
+			if !slices.Contains(in, any(insider.principal())) {
+				return in
 			}
-			if _, why := run(seeds[mu.name], &order); why != "" {
+			return append(in, "cluster.local/ns/shop/sa/*")
+		})
+	}},
+	{"a guard forgets who is excepted", func(p *Plan) {
+		eachGuard(p, func(in []any) []any {
+			return slices.DeleteFunc(slices.Clone(in), func(v any) bool { return v == any(insider.principal()) })
+		})
+	}},
+	{"a guard forgets the waypoint", func(p *Plan) {
+		eachGuard(p, func(in []any) []any {
+			return append(slices.DeleteFunc(slices.Clone(in), func(v any) bool { return strings.HasSuffix(v.(string), "waypoint") }), "cluster.local/ns/shop/sa/nobody")
+		})
+	}},
+	{"what is served is closed while it waits", func(p *Plan) {
+		for i := range p.Policies {
+			if p.Policies[i].Role == Guarding {
+				p.Policies[i].Held = unservedHold
+			}
+		}
+	}},
+}
+
+// eachGuard changes whom the guards of a plan let in.
+func eachGuard(p *Plan, change func([]any) []any) {
+	for i := range p.Policies {
+		if p.Policies[i].Role == Guarding {
+			manifest := p.Policies[i].Manifest
+			source := manifest["spec"].(map[string]any)["rules"].([]any)[0].(map[string]any)["from"].([]any)[0].(map[string]any)["source"].(map[string]any)
+			source["notPrincipals"] = change(source["notPrincipals"].([]any))
+		}
+	}
+}
+
+// TestMutants: the property finds each of these orders, and each of these mistakes.
+func TestMutants(t *testing.T) {
+	all := map[string]mutation{}
+	for _, mu := range mutants {
+		order := standard()
+		mu.change(&order)
+		all[mu.name] = mutation{order: &order}
+	}
+	for _, sp := range spoilers {
+		all[sp.name] = mutation{spoil: sp.spoil}
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			if _, why := run(seeds[name], mutation{}); why != "" {
+				t.Fatalf("sequence %d tells nothing, because it complains of our order too: %s", seeds[name], why)
+			}
+			if _, why := run(seeds[name], all[name]); why != "" {
 				return
 			}
 			first := uint64(0)
-			if seeds[mu.name] >= firstMove {
+			if seeds[name] >= firstMove {
 				first = firstMove
 			}
-			seed, _, why := each(first, 4000, &order)
+			seed, _, why := each(first, 4000, all[name])
 			if why == "" {
 				t.Fatal("4000 sequences do not tell it from ours")
 			}
-			t.Logf("%q: %d, // %s: %s", mu.name, seed, time.Since(start).Round(time.Millisecond), why)
+			t.Logf("%q: %d, // %s: %s", name, seed, time.Since(start).Round(time.Millisecond), why)
 		})
 	}
 }

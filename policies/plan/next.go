@@ -62,6 +62,7 @@ func gather(w World) *order {
 			c.labels = append(c.labels, l)
 		}
 	}
+	o.unguarded()
 	for _, p := range w.Plan.Policies {
 		o.planned[p.Ref()] = true
 		if w.Settings.Of(p.Ref().Namespace).Mode == Provision {
@@ -73,6 +74,27 @@ func gather(w World) *order {
 		o.take(find(o.snapshot, ref))
 	}
 	return o
+}
+
+// unguarded enters where a guard is asked for and would close a known way.
+func (o *order) unguarded() {
+	found := map[mesh.Ref]Notice{}
+	for _, n := range o.Plan.Notices {
+		if n.Class == ClassGuard {
+			found[n.On] = n
+		}
+	}
+	if len(found) == 0 {
+		return
+	}
+	for _, l := range o.Plan.Labels {
+		for _, svc := range l.Binds {
+			if n, ok := found[svc]; ok && o.Settings.Of(home(l.On)).Mode == Provision {
+				c := o.at(l.Waypoint())
+				c.out.Unguarded = append(c.out.Unguarded, n)
+			}
+		}
+	}
 }
 
 func (o *order) at(ref mesh.Ref) *course {

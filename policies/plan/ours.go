@@ -24,6 +24,8 @@ const (
 	OfAnnotation = "waywarden.dev/of"
 	// ForAnnotation is the Service, as "namespace/name", that a policy of ours is for.
 	ForAnnotation = "waywarden.dev/for"
+	// HeldAnnotation, on a guard of ours, is why it closes a Service that waits for its waypoint.
+	HeldAnnotation = "waywarden.dev/held"
 	// UnneededSinceAnnotation, on a Gateway of ours, is since when nothing needs it, and DrainingSinceAnnotation since when
 	// nothing is bound to it; RFC 3339. They are on the object so that a restart does not start the time again.
 	UnneededSinceAnnotation = "waywarden.dev/unneeded-since"

@@ -50,6 +50,7 @@ type Waypoint struct {
 	stays   string   // why nobody else takes its place, though somebody asks for that
 	profile Profile
 	mode    Mode
+	decoded *mesh.Object // Manifest, once it was asked for
 }
 
 // Ref names the Gateway.
@@ -107,16 +108,31 @@ type Policy struct {
 	For      []mesh.Ref `json:"for"` // the Services
 	// Temporary is whether a guard goes when its Service is bound.
 	Temporary bool `json:"temporary,omitempty"`
-	// Held is whether a guard is there before its Service is bound, so that nobody gets in until then.
-	Held     bool           `json:"held,omitempty"`
+	// Held is why a guard is there before its Service is bound, so that nobody gets in until then; "" where it is not.
+	Held string `json:"held,omitempty"`
+	// Excepted are whom a guard lets in that are no waypoints.
+	Excepted []string       `json:"excepted,omitempty"`
 	Manifest map[string]any `json:"manifest"`
 	Why      string         `json:"why"`
+
+	// Admits are whom a guard lets in, waypoints and exceptions.
+	Admits []string `json:"-"`
+
+	decoded *mesh.Object // Manifest, once it was asked for
 }
 
 // Ref names the policy.
 func (p Policy) Ref() mesh.Ref {
 	m := p.Manifest["metadata"].(map[string]any)
 	return RefOf(mesh.AuthorizationPolicy, m["namespace"].(string), m["name"].(string))
+}
+
+// object is the policy as an object, decoded once.
+func (p *Policy) object() *mesh.Object {
+	if p.decoded == nil {
+		p.decoded = decode(p.Manifest)
+	}
+	return p.decoded
 }
 
 // Nothing is whether there is nothing to make.
@@ -139,31 +155,43 @@ func (p *Plan) Apply(s *mesh.Snapshot) *mesh.Snapshot {
 
 // beside is a mesh with the policies of the plan.
 func (p *Plan) beside(s *mesh.Snapshot) *mesh.Snapshot {
-	for _, own := range p.Policies {
-		s = s.With(decode(own.Manifest))
+	with := make([]*mesh.Object, len(p.Policies))
+	for i := range p.Policies {
+		with[i] = p.Policies[i].object()
 	}
-	return s
+	return s.Edited(with, nil)
 }
 
 // bound is the mesh with the waypoints and labels of the plan, and without its policies.
 func (p *Plan) bound(s *mesh.Snapshot) *mesh.Snapshot {
-	for _, w := range p.Waypoints {
-		gw := readyGateway(s, w.Namespace, w.Name, w.For, w.Namespace)
-		if !w.Existing {
-			gw = decode(w.Manifest)
+	var with []*mesh.Object
+	for i := range p.Waypoints {
+		w := &p.Waypoints[i]
+		switch {
+		case w.Existing:
+			with = append(with, readyGateway(s, w.Namespace, w.Name, w.For, w.Namespace))
+		case w.decoded == nil:
+			w.decoded = decode(w.Manifest)
+			fallthrough
+		default:
+			with = append(with, w.decoded)
 		}
-		s = s.With(gw)
 	}
+	latest := map[mesh.Ref]int{} // where in with an object is already
 	for _, l := range p.Labels {
 		if o := find(s, l.On); o != nil {
+			if i, ok := latest[l.On]; ok {
+				o = with[i]
+			}
+			latest[l.On] = len(with)
 			labels := l.labels()
 			if l.Ingress {
 				labels[label.IoIstioIngressUseWaypoint.Name] = "true"
 			}
-			s = s.With(labelled(o, labels))
+			with = append(with, labelled(o, labels))
 		}
 	}
-	return s
+	return s.Edited(with, nil)
 }
 
 // newlyBound are the Services and ServiceEntries that a label binds.

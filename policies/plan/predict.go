@@ -48,28 +48,43 @@ func (c Change) key() string { return c.Object.String() + " " + c.Target.String(
 // harms is whether somebody has to agree to the change.
 func (c Change) harms() bool { return c.Turn == Weaker || c.Turn == Denies }
 
-// changes compares what policies do before and after, in the namespaces given; nil is all of them.
-func changes(view *policies.View, after *mesh.Snapshot, namespaces []string) []Change {
+// changes compares what policies do before and after.
+func changes(view *policies.View, after *mesh.Snapshot) []Change {
 	out := []Change{}
-	for o := range policiesOf(view.Snapshot, namespaces) {
-		now := view.Effects(o)
-		then := policies.Effects(after, after.Get(o.Kind, o.Namespace, o.Name))
-		for _, t := range union(now, then) {
-			before, later := at(now, t), at(then, t)
-			c := Change{Object: o.Ref(), Target: t, Before: states(before), After: states(later)}
-			if slices.EqualFunc(c.Before, c.After, State.equal) {
-				continue
-			}
-			was, is := tells(before), tells(later)
-			c.Turn, c.Message = turn(was.Verdict, is.Verdict), is.Message
-			c.Class = classify(c, later)
-			out = append(out, c)
-		}
+	for o := range policiesOf(view.Snapshot, nil) {
+		out = append(out, changesOf(view, after, o)...)
 	}
 	slices.SortStableFunc(out, func(a, b Change) int {
 		return cmp.Or(a.Object.Compare(b.Object), strings.Compare(a.Target.String(), b.Target.String()))
 	})
 	return out
+}
+
+// changesOf compares what one policy does before and after, target by target.
+func changesOf(view *policies.View, after *mesh.Snapshot, o *mesh.Object) []Change {
+	now, then := view.Effects(o), policies.Effects(after, after.Get(o.Kind, o.Namespace, o.Name))
+	if slices.EqualFunc(now, then, alike) {
+		return nil
+	}
+	var out []Change
+	for _, t := range union(now, then) {
+		before, later := at(now, t), at(then, t)
+		c := Change{Object: o.Ref(), Target: t, Before: states(before), After: states(later)}
+		if slices.EqualFunc(c.Before, c.After, State.equal) {
+			continue
+		}
+		was, is := tells(before), tells(later)
+		c.Turn, c.Message = turn(was.Verdict, is.Verdict), is.Message
+		c.Class = classify(c, later)
+		out = append(out, c)
+	}
+	return out
+}
+
+// alike is whether two effects of a policy are the same, as far as they can change. Most are.
+func alike(a, b policies.Effect) bool {
+	return identical(a.Target, b.Target) && a.EnforcedBy == b.EnforcedBy && a.Verdict == b.Verdict && a.Reason == b.Reason &&
+		(a.By == nil) == (b.By == nil) && (a.By == nil || *a.By == *b.By)
 }
 
 // policyKinds are the kinds that have effects.

@@ -27,14 +27,21 @@ func sequences(t *testing.T) int {
 	return n
 }
 
+// mutation is in what a sequence differs from ours: in the order, or in what is planned. The zero value is ours.
+type mutation struct {
+	order *tables
+	spoil func(*Plan)
+}
+
 // run is one sequence of random events. It says what went wrong, "" if nothing did. A third of them are of anything at all;
 // the others are the life of a waypoint, which chance alone rarely gets through: made beside policies that are there, changed,
 // no longer needed, while proxies lag and connections are open.
-func run(seed uint64, order *tables) (*model, string) {
+func run(seed uint64, mu mutation) (*model, string) {
 	if seed >= firstMove {
-		return runMove(seed, order)
+		return runMove(seed, mu)
 	}
-	m := newModel(seed, order)
+	m := newModel(seed, mu.order)
+	m.spoil = mu.spoil
 	var why string
 	if seed%3 == 0 {
 		why = m.random(20+m.rand.IntN(60), (*model).act)
@@ -68,6 +75,9 @@ func (m *model) end() string {
 	if why := m.complain(); why != "" {
 		return why
 	}
+	if why := m.roundGuards(); why != "" {
+		return why
+	}
 	return m.unfinished()
 }
 
@@ -90,7 +100,10 @@ func (m *model) rest() string {
 		return "it does not come to rest:\n" + m.describeProgress()
 	}
 	m.atRest()
-	return m.complain()
+	if why := m.complain(); why != "" {
+		return why
+	}
+	return m.roundGuards()
 }
 
 // made is a need that comes up.
@@ -188,6 +201,7 @@ func (m *model) leaves() string {
 
 // proceed is one thing that happens when people do nothing.
 func (m *model) proceed() {
+	m.startOrStop()
 	switch n := m.rand.IntN(100); {
 	case n < 50:
 		m.drift(false)
@@ -236,7 +250,7 @@ func (m *model) unfinished() string {
 }
 
 // each runs n sequences from the first on, on all processors, until one of them complains.
-func each(first uint64, n int, order *tables) (seed uint64, m *model, why string) {
+func each(first uint64, n int, mutated mutation) (seed uint64, m *model, why string) {
 	var (
 		mu   sync.Mutex
 		wg   sync.WaitGroup
@@ -253,7 +267,7 @@ func each(first uint64, n int, order *tables) (seed uint64, m *model, why string
 				if stop {
 					return
 				}
-				got, complaint := run(own, order)
+				got, complaint := run(own, mutated)
 				mu.Lock()
 				if complaint != "" && (why == "" || own < seed) {
 					seed, m, why = own, got, complaint
@@ -271,7 +285,7 @@ func each(first uint64, n int, order *tables) (seed uint64, m *model, why string
 func TestNoGap(t *testing.T) {
 	n, start := sequences(t), time.Now()
 	for _, first := range []uint64{0, firstMove} {
-		if seed, m, why := each(first, n, nil); why != "" {
+		if seed, m, why := each(first, n, mutation{}); why != "" {
 			t.Fatalf("sequence %d: %s\n%s", seed, why, m.history())
 		}
 	}

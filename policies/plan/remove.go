@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -205,8 +206,10 @@ func (c *course) drain() outcome {
 	switch {
 	case ok:
 		return settled
+	case c.Now.Before(until) && serving.Counted:
+		return c.wait(Drain, c.ref, until, fmt.Sprintf("connections through it are open: %d", serving.Connections))
 	case c.Now.Before(until):
-		return c.wait(Drain, c.ref, until, "connections through it are open, or cannot be counted")
+		return c.wait(Drain, c.ref, until, "connections through it are given time to end, as they are not counted: "+cmp.Or(serving.Uncounted, "nobody reads how many there are"))
 	case serving.Counted:
 		return c.stop(Drain, c.ref, nil, fmt.Sprintf("waypoint %s stays: %d connections through it are still open. Restart the clients that hold them.", c.gateway.Key(), serving.Connections))
 	}
@@ -278,7 +281,11 @@ func (c *course) removeGateway() outcome {
 	if asking := c.asking(); len(asking) > 0 {
 		return c.wait(RemoveGateway, refOf(asking[0]), time.Time{}, "it asks for the waypoint")
 	}
-	return c.delete(RemoveGateway, c.gateway, "nothing is bound to it, and its connections are closed")
+	why := "nothing is bound to it, and no connection is open through it"
+	if serving := c.Evidence.Waypoints[c.ref]; !serving.Counted {
+		why = fmt.Sprintf("nothing is bound to it for %s; unverified, whether connections through it are open: %s", c.setting().Profile.limit(), cmp.Or(serving.Uncounted, "nobody reads how many there are"))
+	}
+	return c.delete(RemoveGateway, c.gateway, why)
 }
 
 func (c *course) removeParameters() outcome {

@@ -40,12 +40,27 @@ func Rules(guardrails []*v1alpha1.Guardrail, profiles []*v1alpha1.WaypointProfil
 			missing[g.Name] = name
 			continue
 		}
-		out.choose(g, s, Setting{Mode: Mode(w.Mode), Pending: Opening(w.Pending), Bypass: Opening(w.Bypass), Profile: *known[name]})
+		out.choose(g, s, Setting{Mode: Mode(w.Mode), Pending: Opening(w.Pending), Bypass: Opening(w.Bypass), Profile: *known[name], Exceptions: exceptionsOf(w)})
 	}
 	if p := known[v1alpha1.DefaultProfile]; p != nil {
 		out.Default.Profile = *p
 	}
 	return out, missing
+}
+
+func exceptionsOf(w *v1alpha1.GuardrailWaypoints) []Exception {
+	var out []Exception
+	for _, e := range w.BypassExceptions {
+		one := Exception{Reason: e.Reason}
+		for _, p := range e.Principals {
+			one.Principals = append(one.Principals, string(p))
+		}
+		for _, s := range e.Services {
+			one.Services = append(one.Services, string(s))
+		}
+		out = append(out, one)
+	}
+	return out
 }
 
 // choose enters what a Guardrail asks of the namespaces that it selects.

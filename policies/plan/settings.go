@@ -66,15 +66,27 @@ type Setting struct {
 	Pending Opening // while a policy waits for its waypoint: whether the target is held closed
 	Bypass  Opening // once the waypoint serves: whether only the waypoint gets to the pods
 	Profile Profile
+	// Exceptions are whom guards let in beside the waypoint.
+	Exceptions []Exception
+}
+
+// Exception is whom a guard lets in beside the waypoint, and why.
+type Exception struct {
+	Principals []string // whole, without spiffe://
+	// Services, as "namespace/name", are those by which a way goes of which nobody can tell who takes it: whoever does is among the
+	// principals, or may be shut out.
+	Services []string
+	Reason   string
 }
 
 // And is what holds where two Guardrails select a namespace: the stricter mode with its profile, and every guard that
-// either demands. Of two that are equally strict the profile of s counts, so combine Guardrails in the order of their names.
+// either demands, with the exceptions that each who demands one makes. Of two that are equally strict the profile of s counts, so combine Guardrails in the order of their names.
 func (s Setting) And(o Setting) Setting {
 	out := s
 	if o.Mode.rank() < s.Mode.rank() {
 		out = o
 	}
+	out.Exceptions = exceptedByBoth(s, o)
 	if s.Pending == Guard || o.Pending == Guard {
 		out.Pending = Guard
 	}
@@ -82,6 +94,33 @@ func (s Setting) And(o Setting) Setting {
 		out.Bypass = Guard
 	}
 	return out
+}
+
+// exceptedByBoth are the exceptions of the one that demands a guard; of two that do, what both except.
+func exceptedByBoth(a, b Setting) []Exception {
+	demands := func(s Setting) bool { return s.Pending == Guard || s.Bypass == Guard }
+	switch {
+	case !demands(b):
+		return a.Exceptions
+	case !demands(a):
+		return b.Exceptions
+	}
+	var principals, services []string
+	for _, e := range b.Exceptions {
+		principals, services = append(principals, e.Principals...), append(services, e.Services...)
+	}
+	var out []Exception
+	for _, e := range a.Exceptions {
+		e.Principals, e.Services = common(e.Principals, principals), common(e.Services, services)
+		if len(e.Principals) > 0 {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func common(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(v string) bool { return !slices.Contains(b, v) })
 }
 
 func (m Mode) rank() int {

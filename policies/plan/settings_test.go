@@ -132,3 +132,18 @@ func TestIngress(t *testing.T) {
 		t.Errorf("nobody is told: %v", p.Notices)
 	}
 }
+
+// TestParametersOfEach: each waypoint has a ConfigMap of its own, also where names are as long as names can be.
+func TestParametersOfEach(t *testing.T) {
+	long := strings.Repeat("a", maxName)
+	seen := map[string]bool{}
+	for _, name := range []string{"waypoint", "waypoint-2", "waypoint-parameters", long, long[1:] + "b", long[1:] + "c"} {
+		w := Waypoint{Namespace: "shop", Name: name, profile: Profile{Parameters: map[string]string{"deployment": "{}"}}}
+		m := parametersManifest(&w)["metadata"].(map[string]any)["name"].(string)
+		ref := gatewayManifest(&w)["spec"].(map[string]any)["infrastructure"].(map[string]any)["parametersRef"].(map[string]any)["name"]
+		if seen[m] || len(m) > maxName || ref != m {
+			t.Errorf("Gateway %s has ConfigMap %s, and refers to %s", name, m, ref)
+		}
+		seen[m] = true
+	}
+}

@@ -94,6 +94,8 @@ type Course struct {
 	Step     *Step    `json:"step,omitempty"`
 	Waiting  []Wait   `json:"waiting,omitempty"`
 	Stopped  []Stop   `json:"stopped,omitempty"`
+	// Unguarded says for what a guard is asked for that would close a known way, so that there is none.
+	Unguarded []Notice `json:"unguarded,omitempty"`
 }
 
 // Progress is where all waypoints are, sorted by namespace and name. No two steps of one Progress depend on each other.

@@ -37,9 +37,11 @@ type Evidence struct {
 	// Refused are writes of ours that the API server did not take, and why: a conflict with another field manager, a
 	// webhook, a quota. Leave an entry out once its object has changed; until then the step is not tried again.
 	Refused map[mesh.Ref]string
-	// Direct is when a connection to a Service was last seen that did not come by its waypoint, where ztunnel's metrics are
-	// read; a guard waits until there was none for five minutes.
+	// Direct is up to when a connection to a Service may have been there that did not come by its waypoint, where ztunnel's
+	// metrics are read: when one was last seen, at least when reading began. A guard waits until there was none for five minutes.
 	Direct map[mesh.Ref]time.Time
+	// Unmetered is why that is not known, as a clause; "" where it is. Nothing waits for it then, and what is done is done unverified.
+	Unmetered string
 	// Unseen is why objects may be there that the Snapshot does not show, or not as they are, by namespace, "" for any. What
 	// nothing in the Snapshot needs is not taken away then: something else may need it.
 	Unseen map[string]string
@@ -55,6 +57,7 @@ type Serving struct {
 	// Connections is how many are open, where Counted.
 	Connections int
 	Counted     bool
+	Uncounted   string // why they are not counted, as a clause
 	// LeftBehind are the HorizontalPodAutoscaler and PodDisruptionBudget that istiod made for it and no longer wants.
 	LeftBehind []LeftBehind
 }

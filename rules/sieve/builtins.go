@@ -112,6 +112,27 @@ func count(of, _, _ Value) Value {
 	return Unknown
 }
 
+// objectOf is an object of pairs, whose keys are texts. Two of one key that differ are an error.
+func objectOf(pairs, _, _ Value) Value {
+	n, _ := pairs.length()
+	out := &literal{}
+	for i := range n {
+		pair := pairs.at(i)
+		key, value := pair.at(0), pair.at(1)
+		if key.kind != text || n > 64 {
+			return Unknown
+		}
+		if was := out.Get(key.text); was.kind != undefined {
+			if equal(was, value) != some {
+				return Unknown
+			}
+			continue
+		}
+		out.keys, out.values = append(out.keys, key.text), append(out.values, value)
+	}
+	return Value{kind: object, of: out}
+}
+
 // extreme is the item that comes before all others; undefined where there is none.
 func extreme(of Value, before func(x, y Value) verdict) Value {
 	if of.kind != list && of.kind != set {

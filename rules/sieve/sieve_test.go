@@ -33,6 +33,10 @@ func TestMembers(t *testing.T) {
 		`deny contains max({p.port | some p in input.object.spec.ports}) if input.object`: `[443]`,
 		`deny contains min(input.object.spec.ports) if input.object`:                      `unknown`,
 
+		`deny contains k if { some k, v in {p.name: p.port | some p in input.object.spec.ports}; v > 100 }`: `["tls"]`,
+		`deny contains {p.name: 1 | some p in input.object.spec.ports} if input.object`:                     `[{"http": 1, "tls": 1}]`,
+		`deny contains "m" if {"a": p.name | some p in input.object.spec.ports}.a`:                          `unknown`,
+
 		// What fails, or may: OPA says how.
 		`deny contains "m" if startswith(input.object.spec.ports[_].port, "8")`:                                               `unknown`,
 		`deny contains "m" if { some p in input.object.spec.ports; not startswith(p.port, "8") }`:                             `unknown`,

@@ -34,7 +34,7 @@ func TestPacks(t *testing.T) {
 	t.Run("scanned and audited", w.packScanned)
 	t.Run("parameters", w.packParams)
 	t.Run("swapped under load", w.packSwapped)
-	t.Run("restarted", w.packRestarted)
+	t.Run("restarted", func(sub *testing.T) { w.packRestarted(sub, t) })
 	t.Run("deleted", w.packDeleted)
 }
 
@@ -257,9 +257,10 @@ func (w *world) packSwapped(t *testing.T) {
 	l.end(t)
 }
 
-// packRestarted: what was good is in force after a restart, although the source is broken.
-func (w *world) packRestarted(t *testing.T) {
-	w.t = t
+// packRestarted: what was good is in force after a restart, although the source is broken. The new replica lives as long as the
+// whole test.
+func (w *world) packRestarted(t, whole *testing.T) {
+	w.t = whole
 	file, err := serving.Built()
 	if err != nil {
 		t.Fatal(err)
@@ -270,6 +271,7 @@ func (w *world) packRestarted(t *testing.T) {
 	}
 	w.replicas = nil
 	w.add(file)
+	w.t = t
 	w.asks("mapped/owned", true) // it is ready, so it knows what is in force
 	w.becomes("mapped", v1alpha1.ReasonCompileError, "mapped/owned.rego:14:")
 }
@@ -283,5 +285,6 @@ func (w *world) packDeleted(t *testing.T) {
 	}
 	w.asks("mapped/owned", false)
 	w.audited("mapped/owned", false)
+	w.denied(w.create(object(t, in("shop", noOp)), true), noOpField, noOpCheck) // somebody is asked
 	w.asks(ownedCheck, false)
 }

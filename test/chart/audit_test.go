@@ -20,8 +20,8 @@ func TestReportFiles(t *testing.T) {
 		got = append(got, c.Args)
 	}
 	want := [][]string{
-		{"report", "--output=html", "--out=/reports/waywarden-{time}.html", "--max-exemption=2160h", "--framework=soc2", "--sign=/key/key.pem"},
-		{"report", "--output=oscal", "--out=/reports/waywarden-{time}.oscal.json", "--max-exemption=2160h", "--framework=soc2", "--sign=/key/key.pem"},
+		{"report", "--output=html", "--out=/reports/waywarden-{time}.html", "--max-exemption=2160h", "--evidence=rbac,webhooks", "--framework=soc2", "--sign=/key/key.pem"},
+		{"report", "--output=oscal", "--out=/reports/waywarden-{time}.oscal.json", "--max-exemption=2160h", "--evidence=rbac,webhooks", "--framework=soc2", "--sign=/key/key.pem"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)

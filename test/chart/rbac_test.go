@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -39,16 +40,19 @@ func grants(t *testing.T, rules []rbacv1.PolicyRule) map[string]bool {
 }
 
 // read is what each kind that decides something in a mesh needs.
-func read() map[string]bool {
-	out := map[string]bool{}
+func read() string { return readOf("", "get list watch") }
+
+// readOf is what each kind of a group needs.
+func readOf(evidence mesh.Evidence, verbs string) string {
+	var b strings.Builder
 	for _, k := range mesh.Kinds() {
 		for _, group := range k.Groups() {
-			for _, verb := range []string{"get", "list", "watch"} {
-				out[fmt.Sprintf("%s/%s[]: %s", group, k.Resource(), verb)] = true
+			if k.Evidence() == evidence {
+				fmt.Fprintf(&b, "%s/%s[]: %s\n", group, k.Resource(), verbs)
 			}
 		}
 	}
-	return out
+	return b.String()
 }
 
 // everywhere is what is needed besides, in every variant.
@@ -69,6 +73,7 @@ events.k8s.io/events[]: create patch
 // provisions is what making waypoints needs besides.
 const provisions = `
 gateway.networking.k8s.io/gateways[]: create patch delete
+gateway.networking.k8s.io/gateways/status[]: patch
 /configmaps[]: create patch delete
 security.istio.io/authorizationpolicies[]: create patch delete
 /namespaces[]: patch
@@ -111,24 +116,60 @@ func TestPermissionsAreTheTable(t *testing.T) {
 		ourMutating   = "admissionregistration.k8s.io/mutatingwebhookconfigurations[waywarden]: "
 		ourSecret     = "/secrets[]: create\n/secrets[waywarden-tls]: get list watch update"
 	)
-	const webhooks = ourValidating + "get list watch patch\n" + ourMutating + "get list watch patch"
+	const webhooks = ourValidating + "get list watch patch\n" + ourMutating + "get list watch patch\n"
+	roles, hooks := readOf(mesh.RBAC, "list watch"), readOf(mesh.Webhooks, "list watch")
 	for values, want := range map[string]struct{ cluster, home string }{
-		"":                                    {provisions + reports + webhooks, ourSecret},
-		"waypoints: {provision: false}":       {reports + webhooks, ourSecret},
-		"failurePolicy: Ignore":               {provisions + reports + webhooks, ourSecret},
-		"certificate: {source: cert-manager}": {provisions + reports + ourValidating + "get patch", ""},
-		"{certificate: {source: cert-manager}, failurePolicy: Fail}":                                {provisions + reports + ourValidating + "get", ""},
-		"{certificate: {source: cert-manager}, failurePolicy: Fail, audit: {reports: {api: none}}}": {provisions, ""},
+		"":                                            {provisions + reports + webhooks + roles + hooks, ourSecret},
+		"waypoints: {provision: false}":               {reports + webhooks + roles + hooks, ourSecret},
+		"failurePolicy: Ignore":                       {provisions + reports + webhooks + roles + hooks, ourSecret},
+		"certificate: {source: cert-manager}":         {provisions + reports + ourValidating + "get patch\n" + roles + hooks, ""},
+		"evidence: {rbac: false}":                     {provisions + reports + webhooks + hooks, ourSecret},
+		"evidence: {webhooks: false}":                 {provisions + reports + webhooks + roles, ourSecret},
+		"evidence: {secrets: [shop/tls]}":             {provisions + reports + webhooks + roles + hooks, ourSecret},
+		"evidence: {secrets: [waywarden-system/tls]}": {provisions + reports + webhooks + roles + hooks, ourSecret + "\n/secrets[tls]: list watch"},
+		"{certificate: {source: cert-manager}, failurePolicy: Fail}":                                                                          {provisions + reports + ourValidating + "get\n" + roles + hooks, ""},
+		"{certificate: {source: cert-manager}, failurePolicy: Fail, audit: {reports: {api: none}}}":                                           {provisions + roles + hooks, ""},
+		"{certificate: {source: cert-manager}, failurePolicy: Fail, audit: {reports: {api: none}}, evidence: {rbac: false, webhooks: false}}": {provisions, ""},
 	} {
 		t.Run(values, func(t *testing.T) {
 			all := render(t, values)
-			if diff := cmp.Diff(with(read(), everywhere, want.cluster), grants(t, into[rbacv1.ClusterRole](t, all, "ClusterRole waywarden").Rules)); diff != "" {
+			if diff := cmp.Diff(with(map[string]bool{}, read(), everywhere, want.cluster), grants(t, into[rbacv1.ClusterRole](t, all, "ClusterRole waywarden").Rules)); diff != "" {
 				t.Errorf("ClusterRole (-table +chart):\n%s", diff)
 			}
 			if diff := cmp.Diff(with(map[string]bool{}, atHome, want.home), grants(t, into[rbacv1.Role](t, all, "Role waywarden").Rules)); diff != "" {
 				t.Errorf("Role (-table +chart):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestSecretsAreNamed: a Secret whose certificates are read is granted by its name, where it lies, and nowhere else.
+func TestSecretsAreNamed(t *testing.T) {
+	all := render(t, "evidence: {secrets: [istio-system/cacerts, edge/shop-tls, istio-system/istio-ca-secret]}")
+	got := map[string]map[string]bool{}
+	for key, o := range all {
+		if o.GetKind() != "Role" && o.GetKind() != "ClusterRole" {
+			continue
+		}
+		for g := range grants(t, into[rbacv1.Role](t, objects{key: o}, key).Rules) {
+			if strings.HasPrefix(g, "/secrets[") && o.GetNamespace() != namespace {
+				if got[o.GetNamespace()] == nil {
+					got[o.GetNamespace()] = map[string]bool{}
+				}
+				got[o.GetNamespace()][g] = true
+			}
+		}
+	}
+	want := map[string]map[string]bool{
+		"istio-system": with(map[string]bool{}, "/secrets[cacerts]: list watch", "/secrets[istio-ca-secret]: list watch"),
+		"edge":         with(map[string]bool{}, "/secrets[shop-tls]: list watch"),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Roles elsewhere (-want +got):\n%s", diff)
+	}
+	args := fmt.Sprint(into[appsv1.Deployment](t, all, "Deployment waywarden").Spec.Template.Spec.Containers[0].Args)
+	if !strings.Contains(args, "--secrets=istio-system/cacerts,edge/shop-tls,istio-system/istio-ca-secret") || !strings.Contains(args, "--evidence=rbac,webhooks ") {
+		t.Errorf("arguments: %s", args)
 	}
 }
 

@@ -57,6 +57,9 @@ func render(t *testing.T, values string) objects {
 	out := objects{}
 	for _, o := range list {
 		key := o.GetKind() + " " + o.GetName()
+		if ns := o.GetNamespace(); ns != "" && ns != namespace {
+			key = o.GetKind() + " " + ns + "/" + o.GetName()
+		}
 		if out[key] != nil {
 			t.Errorf("%s is there twice", key)
 		}

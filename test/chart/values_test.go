@@ -23,6 +23,7 @@ var variants = map[string]string{
 	"pinned":       "failurePolicy: Fail",
 	"asking":       "waypoints: {istiod: {debug: true}}",
 	"reporting":    "waypoints: {provision: false}",
+	"evidence":     "evidence: {webhooks: false, secrets: [istio-system/cacerts, edge/shop-tls, waywarden-system/corp]}",
 	"monitored":    "{serviceMonitor: {enabled: true, labels: {team: mesh}}, prometheusRule: {enabled: true}}",
 	"small": `{replicas: 1, crds: {install: false}, podDisruptionBudget: {enabled: false}, networkPolicy: {enabled: false},
 		webhooks: {mutate: false, excludedNamespaces: []}, priorityClassName: "", resources: {limits: null}, failurePolicy: Ignore}`,

@@ -51,8 +51,8 @@ func TestTracing(t *testing.T) {
 		env    []string
 		egress int
 	}{
-		"": {nil, 2},
-		"tracing: {endpoint: 'http://collector.observability:4318'}": {[]string{"http://collector.observability:4318"}, 3},
+		"": {nil, 3},
+		"tracing: {endpoint: 'http://collector.observability:4318'}": {[]string{"http://collector.observability:4318"}, 4},
 	} {
 		all := render(t, values)
 		var env []string
@@ -64,6 +64,27 @@ func TestTracing(t *testing.T) {
 		egress := into[networkingv1.NetworkPolicy](t, all, "NetworkPolicy waywarden").Spec.Egress
 		if !slices.Equal(env, want.env) || len(egress) != want.egress {
 			t.Errorf("%q: spans go to %v, and %d rules let something out", values, env, len(egress))
+		}
+	}
+}
+
+// TestProxyMetrics: the binary may read what proxies count exactly where it is told to.
+func TestProxyMetrics(t *testing.T) {
+	for values, want := range map[string]bool{
+		"":                                       true,
+		"waypoints: {proxies: {metrics: false}}": false,
+		"waypoints: {provision: false}":          false,
+		"waypoints: {provision: true, proxies: {metrics: true, port: 42}}": true,
+	} {
+		all := render(t, values)
+		args := into[appsv1.Deployment](t, all, deployment).Spec.Template.Spec.Containers[0].Args
+		port := slices.IndexFunc(args, func(a string) bool { return strings.HasPrefix(a, "--proxy-metrics-port=") })
+		told := slices.Contains(args, "--proxy-metrics=pods") && port >= 0
+		allowed := slices.ContainsFunc(into[networkingv1.NetworkPolicy](t, all, "NetworkPolicy waywarden").Spec.Egress, func(e networkingv1.NetworkPolicyEgressRule) bool {
+			return told && len(e.Ports) == 1 && e.Ports[0].Port.String() == strings.TrimPrefix(args[port], "--proxy-metrics-port=") && len(e.To) == 2
+		})
+		if told != want || allowed != want {
+			t.Errorf("%q: told %v, allowed %v", values, told, allowed)
 		}
 	}
 }
@@ -197,7 +218,7 @@ func TestRegistry(t *testing.T) {
 			t.Errorf("%s: CA %v, environment %v", variant, ca, c.Env)
 		}
 		egress := into[networkingv1.NetworkPolicy](t, all, "NetworkPolicy waywarden").Spec.Egress
-		if last := egress[len(egress)-1]; len(egress) != 3 || len(last.Ports) != 1 || last.Ports[0].Port.IntValue() != 5000 || len(last.To) > 0 {
+		if last := egress[len(egress)-1]; len(egress) != 4 || len(last.Ports) != 1 || last.Ports[0].Port.IntValue() != 5000 || len(last.To) > 0 {
 			t.Errorf("%s: let out is %+v", variant, egress)
 		}
 	}

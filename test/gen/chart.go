@@ -37,20 +37,39 @@ func webhooks() (string, error) {
 	return header + string(out), err
 }
 
-// permissions are the rules of the ClusterRole that the kinds need: they are watched, and read before a denial that
-// rests on what is not there.
+// permissions are the rules of the ClusterRole that the kinds need that decide something in a mesh: they are watched, and read
+// before a denial that rests on what is not there.
 func permissions() (string, error) {
+	out, err := yaml.Marshal(rulesFor("", "get", "list", "watch"))
+	return header + string(out), err
+}
+
+// evidencePermissions are those that each group of kinds needs which rules read, by its name. Secrets have none: each is granted by name.
+func evidencePermissions() (string, error) {
+	byGroup := map[mesh.Evidence][]rbacv1.PolicyRule{}
+	for _, e := range mesh.Evidences {
+		if e != mesh.Secrets {
+			byGroup[e] = rulesFor(e, "list", "watch")
+		}
+	}
+	out, err := yaml.Marshal(byGroup)
+	return header + string(out), err
+}
+
+func rulesFor(evidence mesh.Evidence, verbs ...string) []rbacv1.PolicyRule {
 	var rules []rbacv1.PolicyRule
 	for _, k := range mesh.Kinds() {
+		if k.Evidence() != evidence {
+			continue
+		}
 		for _, group := range k.Groups() {
 			i := slices.IndexFunc(rules, func(r rbacv1.PolicyRule) bool { return r.APIGroups[0] == group })
 			if i < 0 {
 				i = len(rules)
-				rules = append(rules, rbacv1.PolicyRule{APIGroups: []string{group}, Verbs: []string{"get", "list", "watch"}})
+				rules = append(rules, rbacv1.PolicyRule{APIGroups: []string{group}, Verbs: verbs})
 			}
 			rules[i].Resources = append(rules[i].Resources, k.Resource())
 		}
 	}
-	out, err := yaml.Marshal(rules)
-	return header + string(out), err
+	return rules
 }

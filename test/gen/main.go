@@ -34,6 +34,7 @@ var parts = []part{
 	{"docs/reports/bank-assessment-results.json", "", bank(compliance.OSCAL, controls.NIST80053)},
 	{"charts/waywarden/files/webhooks.yaml", "", webhooks},
 	{"charts/waywarden/files/kinds.yaml", "", permissions},
+	{"charts/waywarden/files/evidence.yaml", "", evidencePermissions},
 }
 
 func main() {

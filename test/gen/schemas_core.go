@@ -12,11 +12,13 @@ import (
 	"strings"
 	"sync"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -30,7 +32,18 @@ var coreTypes = map[mesh.Kind]any{
 	mesh.Namespace: corev1.Namespace{}, mesh.ServiceAccount: corev1.ServiceAccount{}, mesh.ConfigMap: corev1.ConfigMap{}, mesh.Pod: corev1.Pod{},
 	mesh.Service: corev1.Service{}, mesh.Deployment: appsv1.Deployment{}, mesh.StatefulSet: appsv1.StatefulSet{}, mesh.DaemonSet: appsv1.DaemonSet{},
 	mesh.ReplicaSet: appsv1.ReplicaSet{}, mesh.Job: batchv1.Job{}, mesh.CronJob: batchv1.CronJob{}, mesh.EndpointSlice: discoveryv1.EndpointSlice{},
-	mesh.NetworkPolicy: networkingv1.NetworkPolicy{},
+	mesh.NetworkPolicy: networkingv1.NetworkPolicy{}, mesh.ClusterRole: rbacv1.ClusterRole{}, mesh.Role: rbacv1.Role{},
+	mesh.ClusterRoleBinding: rbacv1.ClusterRoleBinding{}, mesh.RoleBinding: rbacv1.RoleBinding{},
+	mesh.ValidatingWebhookConfiguration: admissionregistrationv1.ValidatingWebhookConfiguration{},
+	mesh.MutatingWebhookConfiguration:   admissionregistrationv1.MutatingWebhookConfiguration{}, mesh.Secret: secret{},
+}
+
+// secret is what is left of a Secret when it is read.
+type secret struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+	Type              corev1.SecretType             `json:"type"`
+	Certificates      map[string][]mesh.Certificate `json:"certificates"`
 }
 
 // coreSchema is the schema of a kind of Kubernetes; nil for any other.
@@ -116,7 +129,7 @@ var enumerations = sync.OnceValues(func() (map[string][]any, error) {
 		return nil, err
 	}
 	out := map[string][]any{}
-	for _, pkg := range []string{"core/v1", "apps/v1", "batch/v1", "discovery/v1", "networking/v1"} {
+	for _, pkg := range []string{"core/v1", "apps/v1", "batch/v1", "discovery/v1", "networking/v1", "rbac/v1", "admissionregistration/v1"} {
 		err := filepath.WalkDir(filepath.Join(dir, filepath.FromSlash(pkg)), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !strings.HasSuffix(path, "types.go") {
 				return err

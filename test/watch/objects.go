@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
+	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -54,7 +55,25 @@ var specs = map[mesh.Kind]string{
 	mesh.WasmPlugin:            `{spec: {url: "oci://example.com/x", targetRefs: [{kind: Service, group: "", name: ‹a|b›}]}}`,
 	mesh.TrafficExtension:      `{spec: {targetRefs: [{kind: Service, group: "", name: ‹a|b›}], wasm: {url: "oci://example.com/x"}}}`,
 	mesh.Telemetry:             `{spec: {targetRefs: [{kind: Service, group: "", name: ‹a|b›}], metrics: [{overrides: [{disabled: ‹true|false›}]}]}}`,
+
+	mesh.ClusterRole:        `{rules: [{apiGroups: [security.istio.io], resources: [‹authorizationpolicies|peerauthentications›], verbs: [get]}]}`,
+	mesh.Role:               `{rules: [{apiGroups: [""], resources: [‹pods|services›], verbs: [get]}]}`,
+	mesh.ClusterRoleBinding: `{roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: NAME}, subjects: [{kind: Group, apiGroup: rbac.authorization.k8s.io, name: ‹ann|bob›}]}`,
+	mesh.RoleBinding:        `{roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: NAME}, subjects: [{kind: ServiceAccount, namespace: shop, name: ‹ann|bob›}]}`,
+	mesh.ValidatingWebhookConfiguration: `{webhooks: [{name: a.example.com, sideEffects: None, admissionReviewVersions: [v1], failurePolicy: ‹Ignore|Fail›, clientConfig: {url: "https://127.0.0.1:1"},
+		rules: [{apiGroups: [nowhere.example.com], apiVersions: ["*"], resources: ["*"], operations: ["*"]}]}]}`,
+	mesh.MutatingWebhookConfiguration: `{webhooks: [{name: a.example.com, sideEffects: None, admissionReviewVersions: [v1], failurePolicy: ‹Ignore|Fail›, clientConfig: {url: "https://127.0.0.1:1"},
+		rules: [{apiGroups: [nowhere.example.com], apiVersions: ["*"], resources: ["*"], operations: ["*"]}]}]}`,
+	mesh.Secret: `{data: {‹ca.crt|root-cert.pem|password›: ` + certificate + `, key: c2VjcmV0}}`,
 }
+
+// evidence is all there can be, of Secrets some.
+func evidence() inventory.Evidence {
+	return inventory.EvidenceFor(mesh.Kinds(), mesh.Evidences, []inventory.SecretName{{Namespace: "shop", Name: "a"}, {Namespace: "shop", Name: "b"}, {Namespace: "bank", Name: "a"}})
+}
+
+// certificate is one in PEM, in base64.
+const certificate = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJiakNDQVJPZ0F3SUJBZ0lCQWpBS0JnZ3Foa2pPUFFRREFqQWVNUTB3Q3dZRFZRUUtFd1JDWVc1ck1RMHcKQ3dZRFZRUURFd1JTYjI5ME1CNFhEVEkyTURFd01UQXdNREF3TUZvWERUTTJNREV3TVRBd01EQXdNRm93SGpFTgpNQXNHQTFVRUNoTUVRbUZ1YXpFTk1Bc0dBMVVFQXhNRVVtOXZkREJaTUJNR0J5cUdTTTQ5QWdFR0NDcUdTTTQ5CkF3RUhBMElBQkpTUERtU0RKZXBVY2RyUHpDQllkMFk2V1ExU0RBOHlBbnJnZEh1NzN0V1kwZDF5Z3h0OVJ1bGMKL09FdElWWFJxTkUvTVg1WFhsZWFKNGYwalZCMFZNU2pRakJBTUE0R0ExVWREd0VCL3dRRUF3SUNCREFQQmdOVgpIUk1CQWY4RUJUQURBUUgvTUIwR0ExVWREZ1FXQkJSYjhnQXl6TjBDbUg3djBOYmlic3FuNjZERDJEQUtCZ2dxCmhrak9QUVFEQWdOSkFEQkdBaUVBMHJQWW5oZUcyTmZObmd4UHlZVUtiQ2R3VGlRUnZXanNndzZhU0hRVUx5Y0MKSVFEREVKRURZR09kSlhKWFZ1WkdQRENZTlhPU2p3cnArdXVXZkpaOWtEYXRPZz09Ci0tLS0tRU5EIENFUlRJRklDQVRFLS0tLS0K"
 
 // statuses are what controllers write into objects of the kind.
 var statuses = map[mesh.Kind]string{

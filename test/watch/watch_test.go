@@ -214,7 +214,7 @@ func (w *world) caughtUp(when string, live *inventory.Live, cfg *rest.Config) {
 	w.t.Helper()
 	var diff string
 	for deadline := time.Now().Add(45 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		listed, err := inventory.List(w.t.Context(), cfg, inventory.ListOptions{})
+		listed, err := inventory.List(w.t.Context(), cfg, inventory.ListOptions{Evidence: evidence()})
 		w.must(err)
 		if diff = compare(listed, live); diff == "" {
 			return
@@ -224,7 +224,7 @@ func (w *world) caughtUp(when string, live *inventory.Live, cfg *rest.Config) {
 }
 
 func compare(listed *inventory.Inventory, live *inventory.Live) string {
-	fresh, watched, status := mesh.New(mesh.Options{}, listed.Objects...), live.Snapshot(), live.Status()
+	fresh, watched, status := mesh.New(mesh.Options{Unread: listed.Hidden()}, listed.Objects...), live.Snapshot(), live.Status()
 	if diff := cmp.Diff(slices.Collect(fresh.Objects()), slices.Collect(watched.Objects()), cmpopts.IgnoreUnexported(mesh.Object{})); diff != "" {
 		return "objects\n" + diff
 	}
@@ -252,6 +252,9 @@ func contents(s *mesh.Snapshot) (out []map[string]any) {
 // answers are what a Snapshot says.
 func answers(s *mesh.Snapshot) (out []string) {
 	say := func(what ...any) { out = append(out, fmt.Sprintln(what...)) }
+	for _, kind := range mesh.Kinds() {
+		say(kind, s.Reads(kind))
+	}
 	for ns := range s.Namespaces() {
 		say(ns, s.Known(ns))
 		for _, w := range s.Workloads(ns) {
@@ -275,7 +278,7 @@ func answers(s *mesh.Snapshot) (out []string) {
 
 func (w *world) watch(cfg *rest.Config) *inventory.Live {
 	w.t.Helper()
-	live, err := inventory.Watch(cfg, inventory.WatchOptions{Rediscover: time.Second})
+	live, err := inventory.Watch(cfg, inventory.WatchOptions{Rediscover: time.Second, Evidence: evidence})
 	w.must(err)
 	ctx, cancel := context.WithCancel(w.t.Context())
 	ended := make(chan error, 1)

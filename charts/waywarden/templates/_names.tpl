@@ -31,6 +31,16 @@ labels:
 {{- $image -}}
 {{- end -}}
 
+{{- /* what is read for rules, as arguments */ -}}
+{{- define "waywarden.evidence" -}}
+{{- $groups := list -}}
+{{- range $group := list "rbac" "webhooks" }}{{ if index $.Values.evidence $group }}{{ $groups = append $groups $group }}{{ end }}{{ end -}}
+- --evidence={{ join "," $groups }}
+{{- with .Values.evidence.secrets }}
+- --secrets={{ join "," . }}
+{{- end }}
+{{- end -}}
+
 {{- /* the Secret of the serving certificate; one for each source, as a Secret cannot change its type */ -}}
 {{- define "waywarden.secret" -}}
 {{- include "waywarden.fullname" . -}}{{- if eq .Values.certificate.source "cert-manager" }}-cert{{ else }}-tls{{ end -}}

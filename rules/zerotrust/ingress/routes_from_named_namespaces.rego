@@ -21,9 +21,16 @@ import data.zerotrust.lib.gateways
 deny contains v if {
 	gateways.ingress(input.object)
 	some i, listener in input.object.spec.listeners
-	listener.allowedRoutes.namespaces.from == "All"
+	all_namespaces(listener.allowedRoutes.namespaces)
 	v := {
 		"msg": sprintf("whoever can write a route in any namespace decides what is served here: listener %q takes routes from all of them.", [listener.name]),
 		"path": sprintf("spec.listeners[%d].allowedRoutes.namespaces.from", [i]),
 	}
+}
+
+all_namespaces(namespaces) if namespaces.from == "All"
+
+all_namespaces(namespaces) if {
+	namespaces.from == "Selector"
+	count([key | some key, of in namespaces.selector; count(of) > 0]) == 0
 }

@@ -53,7 +53,7 @@ inside(host) if host in {"localhost", "metadata.google.internal"}
 inside(host) if startswith(host, "[")
 
 inside(host) if {
-	regex.match(`^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$`, host)
+	net.cidr_is_valid(concat("", [host, "/32"])) # else the comparison below would fail
 	some network in ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10", "0.0.0.0/8"]
 	net.cidr_contains(network, host)
 }

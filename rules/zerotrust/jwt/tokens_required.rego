@@ -21,6 +21,7 @@
 #     At the same targets, deny what has no token: action DENY with notRequestPrincipals "*" in from.source.
 package zerotrust.jwt.tokens_required
 
+import data.zerotrust.lib.authz
 import data.zerotrust.lib.waits
 
 deny contains v if {
@@ -37,25 +38,10 @@ deny contains v if {
 
 asked_for(target) if {
 	some policy in there(target)
-	by_tokens(policy)
+	authz.by_tokens(policy)
 }
 
 # there are the policies that hold at a target; for what is no object, those of the namespace.
 there(target) := mesh.policies_for(target.kind, target.namespace, target.name) if {
 	target.kind in {"Service", "ServiceEntry", "Gateway"}
 } else := mesh.policies("AuthorizationPolicy", input.object.metadata.namespace)
-
-by_tokens(policy) if policy.spec.action == "CUSTOM"
-
-by_tokens(policy) if {
-	some rule in policy.spec.rules
-	some from in rule.from
-	some field in ["requestPrincipals", "notRequestPrincipals"]
-	from.source[field] != []
-}
-
-by_tokens(policy) if {
-	some rule in policy.spec.rules
-	some condition in rule.when
-	startswith(condition.key, "request.auth.")
-}

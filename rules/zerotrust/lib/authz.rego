@@ -45,3 +45,19 @@ layers(object) := mesh.layers(object.kind, object.metadata.namespace, object.met
 
 # layers_of_namespace are those that judge calls to its plain pods.
 layers_of_namespace(name) := mesh.layers("Namespace", "", name)
+
+# by_tokens is whether a policy goes by the token of a request, or asks another service.
+by_tokens(policy) if policy.spec.action == "CUSTOM"
+
+by_tokens(policy) if {
+	some rule in policy.spec.rules
+	some from in rule.from
+	some field in ["requestPrincipals", "notRequestPrincipals"]
+	from.source[field] != []
+}
+
+by_tokens(policy) if {
+	some rule in policy.spec.rules
+	some condition in rule.when
+	startswith(condition.key, "request.auth.")
+}

@@ -23,3 +23,17 @@ bypassed(workload) if workload.annotations["ambient.istio.io/bypass-inbound-capt
 
 # key is the name of an object with its namespace.
 key(object) := concat("/", [object.metadata.namespace, object.metadata.name])
+
+# spec is the spec of the pods that an object of a kind makes.
+spec(object) := object.spec if object.kind == "Pod"
+
+spec(object) := object.spec.template.spec if not object.kind in {"Pod", "CronJob"}
+
+spec(object) := object.spec.jobTemplate.spec.template.spec if object.kind == "CronJob"
+
+# containers are those of the pods that an object makes, by their paths in the pod.
+containers(object) := {path: c |
+	some list in ["containers", "initContainers"]
+	some i, c in spec(object)[list]
+	path := sprintf("spec.%s[%d]", [list, i])
+}

@@ -18,9 +18,16 @@ package zerotrust.resilience.outlier_detection
 
 deny contains v if {
 	input.object.spec.trafficPolicy
-	not input.object.spec.trafficPolicy.outlierDetection
+	not detects
 	v := {
 		"msg": sprintf("calls to %s go on to endpoints that fail them: the policy has no outlier detection.", [input.object.spec.host]),
 		"path": "spec.trafficPolicy.outlierDetection",
 	}
+}
+
+detects if input.object.spec.trafficPolicy.outlierDetection
+
+detects if {
+	some port in input.object.spec.trafficPolicy.portLevelSettings
+	port.outlierDetection
 }

@@ -37,7 +37,7 @@ deny contains v if {
 }
 
 deny contains v if {
-	regex.match(`^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$`, input.object.spec.address)
+	net.cidr_is_valid(concat("", [input.object.spec.address, "/32"])) # else the comparison below would fail
 	some network in array.concat(["127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/8"], input.params.networks)
 	net.cidr_contains(network, input.object.spec.address)
 	v := {

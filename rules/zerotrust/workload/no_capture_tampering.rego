@@ -33,24 +33,13 @@ deny contains v if {
 	}
 }
 
-powers contains {"container": c.name, "what": "is privileged", "path": sprintf("%s.privileged", [c.path])} if {
-	some c in containers
-	c.context.privileged == true
+powers contains {"container": c.name, "what": "is privileged", "path": sprintf("%s.securityContext.privileged", [path])} if {
+	some path, c in pods.containers(input.object)
+	c.securityContext.privileged == true
 }
 
-powers contains {"container": c.name, "what": sprintf("has capability %s", [capability]), "path": sprintf("%s.capabilities.add", [c.path])} if {
-	some c in containers
-	some capability in c.context.capabilities.add
+powers contains {"container": c.name, "what": sprintf("has capability %s", [capability]), "path": sprintf("%s.securityContext.capabilities.add", [path])} if {
+	some path, c in pods.containers(input.object)
+	some capability in c.securityContext.capabilities.add
 	capability in {"ALL", "NET_ADMIN", "SYS_ADMIN"}
 }
-
-containers contains {"name": c.name, "path": sprintf("spec.%s[%d].securityContext", [list, i]), "context": c.securityContext} if {
-	some list in ["containers", "initContainers"]
-	some i, c in spec[list]
-}
-
-spec := input.object.spec if input.object.kind == "Pod"
-
-spec := input.object.spec.template.spec
-
-spec := input.object.spec.jobTemplate.spec.template.spec

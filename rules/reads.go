@@ -1,0 +1,83 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// readsOf are the kinds whose objects a compiled rule asks the mesh for, itself or in what it calls, where the kind is written
+// out. What it is asked of is not among them.
+func readsOf(compiler *ast.Compiler, r *Rule) []mesh.Kind {
+	found := map[mesh.Kind]bool{}
+	seen := map[*ast.Rule]bool{}
+	var visit func(*ast.Rule)
+	visit = func(rule *ast.Rule) {
+		if seen[rule] {
+			return
+		}
+		seen[rule] = true
+		ast.WalkExprs(rule, func(e *ast.Expr) bool {
+			for _, k := range asksFor(e) {
+				found[k] = true
+			}
+			return false
+		})
+		ast.WalkRefs(rule, func(ref ast.Ref) bool {
+			if !ref[0].Equal(ast.DefaultRootDocument) {
+				return false
+			}
+			for n := len(ref); n > 1; n-- {
+				if !ref[:n].IsGround() {
+					continue
+				}
+				for _, other := range compiler.GetRulesExact(ref[:n]) {
+					visit(other)
+				}
+			}
+			return false
+		})
+	}
+	for _, rule := range compiler.Modules[r.File].Rules {
+		visit(rule)
+	}
+	var out []mesh.Kind
+	for _, k := range mesh.Kinds() {
+		if found[k] {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// asksFor are the kinds that a call asks for.
+func asksFor(e *ast.Expr) []mesh.Kind {
+	if !e.IsCall() {
+		return nil
+	}
+	switch name := e.Operator().String(); name {
+	case "mesh.service", "mesh.services":
+		return []mesh.Kind{mesh.Service}
+	case "mesh.granted":
+		return []mesh.Kind{mesh.ClusterRole, mesh.Role}
+	case "mesh.policies", "mesh.effects":
+		if text, ok := e.Operand(0).Value.(ast.String); ok {
+			if k, known := KindNamed(string(text)); known {
+				return []mesh.Kind{k}
+			}
+		}
+	}
+	return nil
+}
+
+// blind is why a rule cannot tell: a kind that it asks for may have objects that the input does not show. "" where there is none.
+func (r *Rule) blind(s *mesh.Snapshot) string {
+	i := slices.IndexFunc(r.reads, func(k mesh.Kind) bool { return !s.Reads(k) })
+	if i < 0 {
+		return ""
+	}
+	return fmt.Sprintf("it cannot be told: kind %s is not read.", KindName(r.reads[i]))
+}

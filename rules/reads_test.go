@@ -1,0 +1,132 @@
+package rules
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// TestReads: which kinds a rule asks for follows from the rule, and from what it calls, and from nothing that it does not call.
+func TestReads(t *testing.T) {
+	files := fstest.MapFS{
+		"acme/lib/all.rego": &fstest.MapFile{Data: []byte(`# METADATA
+# description: Shared.
+package acme.lib.all
+
+secrets(ns) := mesh.policies("Secret", ns)
+
+inner(ns) := {s.metadata.name | some s in secrets(ns)}
+
+routes(ns) := mesh.effects("HTTPRoute.gateway.networking.k8s.io", ns, "x")
+`)},
+	}
+	want := map[string][]mesh.Kind{}
+	for name, c := range map[string]struct {
+		body string
+		want []mesh.Kind
+	}{
+		"nothing": {`deny contains {"msg": "m"} if input.object.spec`, nil},
+		"literal": {`deny contains {"msg": "m"} if mesh.policies("NetworkPolicy", "shop") == []`, []mesh.Kind{mesh.NetworkPolicy}},
+		"nested":  {`deny contains {"msg": "m"} if count([p | some p in mesh.policies("Role", "shop"); p.rules]) > 0`, []mesh.Kind{mesh.Role}},
+		"services": {`deny contains {"msg": "m"} if {
+	mesh.services("shop") != []
+	mesh.service("shop", "x")
+}`, []mesh.Kind{mesh.Service}},
+		"rights":        {`deny contains {"msg": "m"} if mesh.granted("RoleBinding", "shop", "x", ["get"], ["secrets"]) == []`, []mesh.Kind{mesh.ClusterRole, mesh.Role}},
+		"shared":        {"import data.acme.lib.all\n\ndeny contains {\"msg\": \"m\"} if all.inner(\"shop\")", []mesh.Kind{mesh.Secret}},
+		"shared_other":  {"import data.acme.lib.all\n\ndeny contains {\"msg\": \"m\"} if all.routes(\"shop\")", []mesh.Kind{mesh.HTTPRoute}},
+		"in_skip":       {"deny contains {\"msg\": \"m\"} if input.object.spec\n\nskip contains \"s\" if mesh.policies(\"Telemetry\", \"shop\")", []mesh.Kind{mesh.Telemetry}},
+		"kind_computed": {`deny contains {"msg": "m"} if mesh.policies(input.object.kind, "shop")`, nil},
+	} {
+		files["acme/"+name+".rego"] = &fstest.MapFile{Data: []byte(head + "package acme." + name + "\n\n" + c.body)}
+		files["acme/"+name+".txtar"] = &fstest.MapFile{Data: []byte(scenarios)}
+		want["acme/"+strings.ReplaceAll(name, "_", "-")] = c.want
+	}
+	p, err := Load(files, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]mesh.Kind{}
+	for _, c := range p.Checks() {
+		got[c.ID] = c.Reads
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestBlind: a rule that asks for what is not read skips, and says so: that it finds nothing would be a guess. The others are asked.
+func TestBlind(t *testing.T) {
+	p := pack(t, map[string]string{
+		"x": `deny contains {"msg": "no NetworkPolicy"} if mesh.policies("NetworkPolicy", "shop") == []`,
+		"y": `deny contains {"msg": "no Service"} if mesh.services("shop") == []`,
+	})
+	all := objectsOf(t, denyPolicy)
+	view := policies.NewView(mesh.New(mesh.Options{Unread: []mesh.Kind{mesh.NetworkPolicy}}, all...))
+	found := policies.Evaluate(p.Checks(), view, all[0])
+	want := []policies.Skip{{Check: "acme/x", Object: all[0].Ref(), Reason: "it cannot be told: kind NetworkPolicy.networking.k8s.io is not read."}}
+	if diff := cmp.Diff(want, view.TakeSkips()); diff != "" || len(found) != 1 || found[0].Message != "no Service" {
+		t.Errorf("found %v (-want +got):\n%s", found, diff)
+	}
+	if all := policies.Evaluate(p.Checks(), policies.NewView(view.WithUnread(nil)), all[0]); len(all) != 2 {
+		t.Errorf("everything is read, and %d of 2 find something", len(all))
+	}
+}
+
+// TestEvidenceQuestions: what can be asked of roles, certificates and selectors, and what is a mistake.
+func TestEvidenceQuestions(t *testing.T) {
+	const roles = denyPolicy + `---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: r, namespace: shop}
+rules:
+- {verbs: [get, list], apiGroups: [""], resources: [secrets], resourceNames: [b, a]}
+- {verbs: [get], apiGroups: [""], resources: [secrets], resourceNames: [a, c]}
+- {verbs: [list], apiGroups: [""], resources: [secrets, pods]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: b, namespace: shop}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {team: a}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: bank}
+`
+	for name, c := range map[string]struct{ ask, want, fails string }{
+		"rights":               {`mesh.granted("RoleBinding", "shop", "b", ["get", "list", "watch"], ["secrets", "pods"])`, `[{"names": ["a", "b", "c"], "resource": "secrets", "verb": "get"}, {"names": [], "resource": "secrets", "verb": "list"}, {"names": [], "resource": "pods", "verb": "list"}]`, ""},
+		"no binding":           {`mesh.granted("RoleBinding", "shop", "x", ["get"], ["secrets"])`, "", ""},
+		"nothing asked":        {`mesh.granted("RoleBinding", "shop", "b", [], [])`, "[]", ""},
+		"no kind":              {`mesh.granted(concat("", ["Pot"]), "shop", "b", [], [])`, "", `there is no kind "Pot"`},
+		"no texts":             {`mesh.granted("RoleBinding", "shop", "b", json.unmarshal("[1]"), [])`, "", "is no text"},
+		"all namespaces":       {`mesh.namespaces_selected({})`, `["bank", "shop"]`, ""},
+		"some":                 {`mesh.namespaces_selected({"matchExpressions": [{"key": "team", "operator": "Exists"}]})`, `["shop"]`, ""},
+		"no selector":          {`mesh.namespaces_selected(json.unmarshal("{\"matchLabels\": \"x\"}"))`, "", "is no label selector"},
+		"no certificate":       {`mesh.certificates("x")`, "", ""},
+		"a text in its place":  {`mesh.certificates(concat("", ["-----BEGIN CERTIFICATE-----"]))`, "", ""},
+		"not a text, at least": {`mesh.certificates(json.unmarshal("1"))`, "", "is no text"},
+	} {
+		p := pack(t, map[string]string{"x": `deny contains {"msg": sprintf("%v", [answer])} if answer := ` + c.ask})
+		view, found := asked(t, p, policies.Occasion{}, roles)
+		var got, failed string
+		for _, f := range found {
+			got += f.Message
+		}
+		for _, f := range view.TakeFailures() {
+			failed += f.Message
+		}
+		if got != c.want || c.fails == "" && failed != "" || !strings.Contains(failed, c.fails) {
+			t.Errorf("%s: %q (%s), want %q (%s)", name, got, failed, c.want, c.fails)
+		}
+	}
+}
