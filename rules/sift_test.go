@@ -237,6 +237,8 @@ var bodies = map[string]string{
 	"by_default":         "deny contains {\"msg\": \"m\"} if not ok\ndefault ok := false\nok if o.spec.rules",
 	"counts":             `deny contains {"msg": "m"} if count([1 | some r in o.spec.rules; r.to]) == count(o.spec.rules)`,
 	"counts_a_set":       `deny contains {"msg": "m"} if count({p.name | some p in o.spec.ports}) < count(o.spec.ports)`,
+	"object_made":        `deny contains {"msg": k} if { some k, v in {r.name: r | some r in o.spec.ports}; v.port > 80 }`,
+	"object_made_twice":  `deny contains {"msg": "m"} if { made := {"a": r.from | some r in o.spec.rules}; count(made) == 1 }`,
 	"set_of_objects":     "deny contains {\"msg\": \"m\"} if count(places) == 1\nplaces contains {\"a\": r.from} if some r in o.spec.rules",
 	"set_held":           "deny contains {\"msg\": \"m\"} if names[\"http\"]\nnames contains p.name if some p in o.spec.ports",
 	"set_held_by_in":     "deny contains {\"msg\": \"m\"} if \"http\" in names\nnames contains p.name if some p in o.spec.ports",

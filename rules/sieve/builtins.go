@@ -26,6 +26,8 @@ var builtins = map[string]known{
 	"object.get":        {3, true, objectGet},
 	"count":             {1, true, count},
 	"array.concat":      {2, true, arrayConcat},
+	"min":               {1, true, func(a, _, _ Value) Value { return extreme(a, func(x, y Value) verdict { return less(x, y) }) }},
+	"max":               {1, true, func(a, _, _ Value) Value { return extreme(a, func(x, y Value) verdict { return less(y, x) }) }},
 
 	"startswith": {2, true, ofTexts(func(a, b string) Value { return Truth(strings.HasPrefix(a, b)) })},
 	"endswith":   {2, true, ofTexts(func(a, b string) Value { return Truth(strings.HasSuffix(a, b)) })},
@@ -108,6 +110,51 @@ func count(of, _, _ Value) Value {
 		}
 	}
 	return Unknown
+}
+
+// objectOf is an object of pairs, whose keys are texts. Two of one key that differ are an error.
+func objectOf(pairs, _, _ Value) Value {
+	n, _ := pairs.length()
+	out := &literal{}
+	for i := range n {
+		pair := pairs.at(i)
+		key, value := pair.at(0), pair.at(1)
+		if key.kind != text || n > 64 {
+			return Unknown
+		}
+		if was := out.Get(key.text); was.kind != undefined {
+			if equal(was, value) != some {
+				return Unknown
+			}
+			continue
+		}
+		out.keys, out.values = append(out.keys, key.text), append(out.values, value)
+	}
+	return Value{kind: object, of: out}
+}
+
+// extreme is the item that comes before all others; undefined where there is none.
+func extreme(of Value, before func(x, y Value) verdict) Value {
+	if of.kind != list && of.kind != set {
+		return Unknown
+	}
+	n, _ := of.length()
+	var out Value
+	for i := range n {
+		item := of.at(i)
+		if i > 0 {
+			switch before(item, out) {
+			case none:
+				continue
+			case unknown:
+				return Unknown
+			}
+		} else if item.kind >= opaque {
+			return Unknown
+		}
+		out = item
+	}
+	return out
 }
 
 func arrayConcat(a, b, _ Value) Value {

@@ -196,6 +196,14 @@ func (s *scope) produce(t *ast.Term, to target) bool {
 		return s.comprehension(v.Body, v.Term, false, to)
 	case *ast.SetComprehension:
 		return s.comprehension(v.Body, v.Term, true, to)
+	case *ast.ObjectComprehension:
+		// The pairs first, as a list of lists, and an object of them then.
+		slot := s.temporary()
+		if !s.comprehension(v.Body, ast.ArrayTerm(v.Key, v.Value), false, target{use: becomes, slot: slot}) {
+			return false
+		}
+		*s.mayFail = true
+		return s.add(&builtin{of: objectOf, args: [3]operand{{form: variable, slot: slot}}, to: to})
 	}
 	from, ok := s.operand(t)
 	return ok && s.add(&give{from: from, to: to})
@@ -227,7 +235,7 @@ func (s *scope) operand(t *ast.Term) (o operand, ok bool) {
 		return s.literal(literalSet, v.Len(), v.Foreach)
 	case ast.Object:
 		return s.literalObject(v)
-	case ast.Ref, *ast.ArrayComprehension, *ast.SetComprehension:
+	case ast.Ref, *ast.ArrayComprehension, *ast.SetComprehension, *ast.ObjectComprehension:
 		slot := s.temporary()
 		return operand{form: variable, slot: slot}, s.produce(t, target{use: becomes, slot: slot})
 	}

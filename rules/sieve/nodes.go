@@ -223,9 +223,10 @@ func (n *walk) on(m *Machine, base int, v Value, i int) verdict {
 		return n.to.deliver(m, base, v, n.next)
 	}
 	switch {
-	case v.kind == set && v.n&recounted != 0:
-		m.doubtful = true
-	case v.kind == list && v.n == 0: // as each would, which is what most walks are, without a function
+	case v.kind != list || v.n != 0:
+		m.disordered = true
+		m.doubtful = m.doubtful || (v.kind == set || v.kind == list) && v.n&recounted != 0
+	default: // as each would, which is what most walks are, without a function
 		items, _ := v.length()
 		for k := range items {
 			m.stack[base+n.steps[i].slot] = Number(int64(k))
@@ -308,19 +309,22 @@ type comprehension struct {
 }
 
 func (n *comprehension) run(m *Machine, base int) verdict {
-	start, doubtful := len(m.collected), m.doubtful
-	m.doubtful = false
+	start, doubtful, disordered := len(m.collected), m.doubtful, m.disordered
+	m.doubtful, m.disordered = false, false
 	r := n.body.run(m, base)
 	items := append([]Value(nil), m.collected[start:]...)
 	m.collected = m.collected[:start]
-	again := m.doubtful
-	m.doubtful = doubtful || again
+	again, mixed := m.doubtful, m.disordered
+	m.doubtful, m.disordered = doubtful || again, disordered || mixed
 	if r == unknown {
 		return unknown
 	}
-	out := Value{kind: list, n: unordered, of: items}
+	out := Value{kind: list, of: items}
 	if again {
 		out.n |= recounted
+	}
+	if mixed {
+		out.n |= unordered
 	}
 	if n.set {
 		out = setOf(items)

@@ -87,6 +87,8 @@ type Machine struct {
 	paths     []trodden
 	docs      map[*function]Value
 	doubtful  bool // something was met that may hold an item twice
+	// disordered is whether something was gone through in another order than OPA's.
+	disordered bool
 }
 
 // Start begins with another occasion: nothing is remembered of the last one.

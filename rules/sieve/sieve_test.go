@@ -28,6 +28,15 @@ func TestMembers(t *testing.T) {
 		`deny contains "m" if input.params["x"].names == ["a"]`:                                                     `["m"]`,
 		`deny contains input.object.metadata.labels[k] if input.params["x"].names[k]`:                               `none`,
 
+		`deny contains [p.name | some p in input.object.spec.ports][1] if input.object`:   `["tls"]`,
+		`deny contains min([p.name | some p in input.object.spec.ports]) if input.object`: `["http"]`,
+		`deny contains max({p.port | some p in input.object.spec.ports}) if input.object`: `[443]`,
+		`deny contains min(input.object.spec.ports) if input.object`:                      `unknown`,
+
+		`deny contains k if { some k, v in {p.name: p.port | some p in input.object.spec.ports}; v > 100 }`: `["tls"]`,
+		`deny contains {p.name: 1 | some p in input.object.spec.ports} if input.object`:                     `[{"http": 1, "tls": 1}]`,
+		`deny contains "m" if {"a": p.name | some p in input.object.spec.ports}.a`:                          `unknown`,
+
 		// What fails, or may: OPA says how.
 		`deny contains "m" if startswith(input.object.spec.ports[_].port, "8")`:                                               `unknown`,
 		`deny contains "m" if { some p in input.object.spec.ports; not startswith(p.port, "8") }`:                             `unknown`,
@@ -41,7 +50,7 @@ func TestMembers(t *testing.T) {
 		`deny contains "m" if input.user.username == "a"`:                                           `unknown`,
 		`deny contains "m" if input.object.kind == "x" with input.object.kind as "x"`:               `unknown`,
 		`deny contains "m" if input.object.spec.half == 1`:                                          `unknown`,
-		`deny contains [p.name | some p in input.object.spec.ports][0] if input.object`:             `unknown`,
+		`deny contains [v | some v in input.object.metadata][0] if input.object`:                    `unknown`,
 		`deny contains sprintf("%v", [input.object.spec]) if input.object`:                          `unknown`,
 		`deny contains "m" if { some x in numbers.range(1, 10); x > 10 }`:                           `unknown`,
 		`deny contains "m" if { some a, b, c, d, e, f; p := input.object.spec.ports; q := array.concat(p, array.concat(p, array.concat(p, p))); q[a].name == q[b].name; q[c].name == q[d].name; q[e].name == q[f].name; q[a].name == "x" }`: `unknown`,
