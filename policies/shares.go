@@ -34,9 +34,9 @@ func canaryBypass(s *mesh.Snapshot, policy, svc *mesh.Object, e *Effect) (Bypass
 	if other == nil || SaidAt(s, other, policy) {
 		return Bypass{}, false
 	}
-	return Bypass{OtherWaypoint, svc, s.Identity(other),
-		fmt.Sprintf("%d%% of the connections of %s take waypoint %s", share, svc, other.Key()),
-		"Say the same there, or bind the policy to the Service with targetRefs.", nil}, true
+	return Bypass{Reason: OtherWaypoint, Via: svc, Caller: s.Identity(other),
+		Text:   fmt.Sprintf("%d%% of the connections of %s take waypoint %s", share, svc, other.Key()),
+		Remedy: "Say the same there, or bind the policy to the Service with targetRefs."}, true
 }
 
 // SaidAt is whether a policy names a Gateway, or, of an AuthorizationPolicy, another one of its namespace says the same there.
