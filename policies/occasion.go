@@ -20,7 +20,7 @@ const (
 var Phases = []Phase{AtAdmission, AtAudit, AtScan}
 
 // Occasion is why checks are asked: when, by whom, and for how long they may think. The checks of this package's Go code
-// go by the mesh alone; rules in Rego may look at the rest. The zero value is a scan at a time that is not known.
+// find by the mesh alone; rules in Rego may look at the rest. The zero value is a scan at a time that is not known.
 type Occasion struct {
 	Phase Phase // "" is AtScan
 	// Now is the time; zero where nobody may know it.

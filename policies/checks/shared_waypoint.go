@@ -9,8 +9,11 @@ import (
 )
 
 // waypointFor is what to apply for a Service or ServiceEntry without a waypoint, where nobody makes one: it changes what others do,
-// so a plan is to be looked at first.
+// so a plan is to be looked at first. At admission nobody sees it: a warning has no room for manifests, and a repair applies none.
 func waypointFor(p *policies.Pass, t policies.Target) []policies.Fix {
+	if p.Occasion.PhaseOr() == policies.AtAdmission {
+		return nil
+	}
 	var svc *mesh.Object
 	switch t.Kind {
 	case mesh.Service.String():
