@@ -85,7 +85,7 @@ func TestTerminal(t *testing.T) {
 			}
 			wide := false
 			for line := range strings.Lines(plain(text)) {
-				if strings.Contains(line, "waywarden plan ") {
+				if strings.Contains(line, "waywarden plan ") || strings.Contains(line, "waywarden explain ") {
 					continue // a command stays in one piece, so that it can be copied
 				}
 				wide = wide || utf8.RuneCountInString(strings.TrimRight(line, "\r\n")) > 60

@@ -28,5 +28,5 @@ func waypointFor(p *policies.Pass, t policies.Target) []policies.Fix {
 	if len(apply) == 0 {
 		return nil
 	}
-	return []policies.Fix{{Message: fmt.Sprintf("give %s a waypoint, in this order, unless a Guardrail has Waywarden do it; waywarden plan says what else changes with that", svc), Apply: apply}}
+	return []policies.Fix{{Message: fmt.Sprintf("give %s a waypoint, in this order, unless Waywarden makes it; waywarden plan says what else changes with that", svc), Apply: apply}}
 }
