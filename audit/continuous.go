@@ -208,6 +208,9 @@ func (c *Continuous) audit(s *mesh.Snapshot) {
 		c.observe(Observation{Full: full, Objects: len(replaced), Took: c.Clock.Since(began)})
 	}
 	c.take(c.places.judge(c.incremental, replaced, c.basis(rules, began)), began)
+	if !c.held {
+		c.ledger.Saw(began)
+	}
 }
 
 // basis is what decides now what is done about what is found.

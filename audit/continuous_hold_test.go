@@ -18,10 +18,7 @@ import (
 // TestHeld: while a kind cannot be read that answers depend on, nothing counts as resolved, neither what was found before nor
 // what reports say from before a restart; and what is found afterwards is no newer than it is.
 func TestHeld(t *testing.T) {
-	namespace := decoded(t, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "shop", "labels": map[string]any{"istio.io/dataplane-mode": "ambient"}}})
-	noOp := decoded(t, map[string]any{"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": map[string]any{"name": "no-op", "namespace": "shop"},
-		"spec": map[string]any{"action": "DENY", "rules": []any{map[string]any{"to": []any{map[string]any{"operation": map[string]any{"methods": []any{"DELETE"}}}}}}}})
-	whole, blind, mended := mesh.New(mesh.Options{}, namespace, noOp), mesh.New(mesh.Options{}, noOp), mesh.New(mesh.Options{}, namespace)
+	whole, blind, mended := shopMeshes(t)
 	noon := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
 	for _, tc := range []struct {
 		name     string
@@ -39,12 +36,10 @@ func TestHeld(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			clock := clocktesting.NewFakeClock(noon)
-			rules := &Authored{}
-			rules.Rulebook, _ = decide.New(decide.Options{}, nil, nil)
 			var told []string
 			var held []bool
 			hour := 0
-			c := NewContinuous(ContinuousOptions{Clock: clock, Authored: func() *Authored { return rules },
+			c := NewContinuous(ContinuousOptions{Clock: clock, Authored: authoredNothing(),
 				Tell: func(n News) { told = append(told, countsOf(hour, n)) },
 				Held: func(is bool) { held = append(held, is) }})
 			if tc.restored {
@@ -108,4 +103,46 @@ func TestUnreadKind(t *testing.T) {
 		}
 		clock.Step(time.Hour)
 	}
+}
+
+// TestLastSeen: each audit sees what is found, also where nothing has changed, but not while it is held.
+func TestLastSeen(t *testing.T) {
+	whole, blind, mended := shopMeshes(t)
+	noon := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+	for _, tc := range []struct {
+		name     string
+		sequence []*mesh.Snapshot
+		want     time.Duration // after noon
+	}{
+		{"nothing changed", []*mesh.Snapshot{whole, whole, whole, mended}, 2 * time.Hour},
+		{"held meanwhile", []*mesh.Snapshot{whole, whole, blind, mended}, time.Hour},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			clock := clocktesting.NewFakeClock(noon)
+			var gone []ledger.Record
+			c := NewContinuous(ContinuousOptions{Clock: clock, Authored: authoredNothing(), Tell: func(n News) { gone = append(gone, n.Resolved...) }})
+			for _, s := range tc.sequence {
+				c.audit(s)
+				clock.Step(time.Hour)
+			}
+			if len(gone) != 1 || !gone[0].LastSeen.Equal(noon.Add(tc.want)) || !gone[0].ResolvedAt.Equal(noon.Add(3*time.Hour)) {
+				t.Errorf("gone is %+v, want one that was last seen %s after noon", gone, tc.want)
+			}
+		})
+	}
+}
+
+// shopMeshes are a namespace with a policy that does nothing, the same where namespaces cannot be read, and without the policy.
+func shopMeshes(t *testing.T) (whole, blind, mended *mesh.Snapshot) {
+	namespace := decoded(t, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "shop", "labels": map[string]any{"istio.io/dataplane-mode": "ambient"}}})
+	noOp := decoded(t, map[string]any{"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": map[string]any{"name": "no-op", "namespace": "shop"},
+		"spec": map[string]any{"action": "DENY", "rules": []any{map[string]any{"to": []any{map[string]any{"operation": map[string]any{"methods": []any{"DELETE"}}}}}}}})
+	return mesh.New(mesh.Options{}, namespace, noOp), mesh.New(mesh.Options{}, noOp), mesh.New(mesh.Options{}, namespace)
+}
+
+// authoredNothing is that nobody wrote a rule.
+func authoredNothing() func() *Authored {
+	rules := &Authored{}
+	rules.Rulebook, _ = decide.New(decide.Options{}, nil, nil)
+	return func() *Authored { return rules }
 }

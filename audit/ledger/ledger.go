@@ -41,8 +41,9 @@ type Place struct {
 	Unlisted []Unlisted
 	// Passed counts the questions that found nothing, Failed those that could not be answered.
 	Passed, Failed int
-	// seen is since when what is found has been found, by Key.
-	seen map[string]time.Time
+	// seen is since when what is found has been found, by Key; unseen are those that nobody has looked for since it was known.
+	seen   map[string]time.Time
+	unseen map[string]bool
 }
 
 // Unlisted is what is known of a finding that was too many to be written down.
@@ -72,6 +73,7 @@ type Options struct {
 type Ledger struct {
 	options Options
 	places  map[string]*Place
+	saw     time.Time // when what is open was last known to be there
 }
 
 // New is empty.
@@ -88,12 +90,12 @@ func New(o Options) *Ledger {
 // Restore gives back what was known of a namespace before a restart. Where that can only be read after the first Update, what is found
 // is as old as it was known to be, and what is not found counts as gone with the next Update.
 func (l *Ledger) Restore(p *Place) {
-	p.seen = map[string]time.Time{}
+	p.seen, p.unseen = map[string]time.Time{}, map[string]bool{}
 	for _, u := range p.Unlisted {
 		p.seen[u.Key] = u.FirstSeen
 	}
 	for _, r := range p.Open {
-		p.seen[Key(r.Fingerprint)] = r.FirstSeen
+		p.seen[Key(r.Fingerprint)], p.unseen[Key(r.Fingerprint)] = r.FirstSeen, true
 	}
 	if is := l.places[p.Namespace]; is != nil {
 		is.age(p)
@@ -114,7 +116,7 @@ func (p *Place) age(before *Place) {
 	}
 	for _, r := range before.Open {
 		if _, known := found[Key(r.Fingerprint)]; !known {
-			p.Open, p.seen[Key(r.Fingerprint)] = append(p.Open, r), r.FirstSeen
+			p.Open, p.seen[Key(r.Fingerprint)], p.unseen[Key(r.Fingerprint)] = append(p.Open, r), r.FirstSeen, true
 		}
 	}
 	for _, u := range before.Unlisted {
@@ -141,7 +143,7 @@ func (l *Ledger) Update(namespace string, found Found, now time.Time) (place *Pl
 	if was == nil {
 		was = &Place{Namespace: namespace}
 	}
-	is := &Place{Namespace: namespace, Open: found.Records, Passed: found.Passed, Failed: found.Failed, seen: map[string]time.Time{}}
+	is := &Place{Namespace: namespace, Open: found.Records, Passed: found.Passed, Failed: found.Failed, seen: map[string]time.Time{}, unseen: map[string]bool{}}
 	for i := range is.Open {
 		r := &is.Open[i]
 		first, known := was.seen[Key(r.Fingerprint)]
@@ -154,19 +156,34 @@ func (l *Ledger) Update(namespace string, found Found, now time.Time) (place *Pl
 		}
 		is.seen[Key(r.Fingerprint)] = first
 	}
-	gone = append(is.listed(was, found.Unread, now), is.unlisted(was, found.Unread, now)...)
+	gone = append(is.listed(l.lastSeen(was), found.Unread, now), is.unlisted(was, found.Unread, now)...)
 	slices.SortStableFunc(is.Open, func(a, b Record) int { return policies.CompareFindings(a.Finding, b.Finding) })
 	is.Resolved = l.resolved(gone, was.Resolved, is, now)
 	l.places[namespace] = is
 	return is, fresh, gone
 }
 
+// Saw takes in that an audit of everything came to what is known here: what is open was still there, also in namespaces in which
+// nothing has changed, but for what stands because nobody can look.
+func (l *Ledger) Saw(now time.Time) { l.saw = now }
+
+// lastSeen is what was open in a namespace, each with when it was seen last.
+func (l *Ledger) lastSeen(was *Place) []Record {
+	out := slices.Clone(was.Open)
+	for i := range out {
+		if !was.unseen[Key(out[i].Fingerprint)] {
+			out[i].LastSeen = later(out[i].LastSeen, l.saw)
+		}
+	}
+	return out
+}
+
 // listed goes on with what was found before and is not found now: in objects of kinds that cannot be read it stands, and the rest is
 // gone.
-func (p *Place) listed(was *Place, unread map[string]bool, now time.Time) (gone []Record) {
+func (p *Place) listed(was []Record, unread map[string]bool, now time.Time) (gone []Record) {
 	told := map[string]bool{}
 	var stands []Record
-	for _, r := range was.Open {
+	for _, r := range was {
 		_, still := p.seen[Key(r.Fingerprint)]
 		switch {
 		case still || told[r.Fingerprint]:
@@ -180,7 +197,7 @@ func (p *Place) listed(was *Place, unread map[string]bool, now time.Time) (gone 
 		}
 	}
 	for _, r := range stands {
-		p.seen[Key(r.Fingerprint)] = r.FirstSeen
+		p.seen[Key(r.Fingerprint)], p.unseen[Key(r.Fingerprint)] = r.FirstSeen, true
 	}
 	p.Open = append(p.Open, stands...)
 	return gone
