@@ -231,6 +231,9 @@ func (c *Continuous) take(touched []string, now time.Time) {
 	if c.unsettled && c.places.rules != nil {
 		c.unsettled, touched = false, c.everywhere(touched)
 	}
+	for _, ns := range c.ledger.Expire(now) {
+		c.pending[ns] = time.Time{}
+	}
 	if len(touched) == 0 {
 		return
 	}

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -129,6 +130,31 @@ func TestLastSeen(t *testing.T) {
 				t.Errorf("gone is %+v, want one that was last seen %s after noon", gone, tc.want)
 			}
 		})
+	}
+}
+
+// TestResolvedExpires: what is gone is told for a week, and its report is written anew then, also where nothing else changes.
+func TestResolvedExpires(t *testing.T) {
+	whole, _, mended := shopMeshes(t)
+	clock := clocktesting.NewFakeClock(time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC))
+	c := NewContinuous(ContinuousOptions{Clock: clock, Authored: authoredNothing()})
+	c.audit(whole)
+	c.audit(mended)
+	for _, step := range []struct {
+		after   time.Duration
+		told    int
+		pending []string
+	}{{0, 1, []string{}}, {7 * 24 * time.Hour, 1, []string{}}, {time.Second, 0, []string{"shop"}}, {time.Second, 0, []string{}}} {
+		clear(c.pending)
+		clock.Step(step.after)
+		c.audit(mended)
+		told := 0
+		for _, p := range c.ledger.Places() {
+			told += len(p.Resolved)
+		}
+		if diff := cmp.Diff(step.pending, slices.AppendSeq([]string{}, maps.Keys(c.pending))); diff != "" || told != step.told {
+			t.Errorf("%s later %d are told as resolved, want %d; to be written (-want +got):\n%s", step.after, told, step.told, diff)
+		}
 	}
 }
 

@@ -230,12 +230,26 @@ func (p *Place) unlisted(was *Place, unread map[string]bool, now time.Time) (gon
 func (l *Ledger) resolved(gone, before []Record, is *Place, now time.Time) []Record {
 	out := slices.DeleteFunc(slices.Concat(gone, before), func(r Record) bool {
 		_, back := is.seen[Key(r.Fingerprint)]
-		return back || r.Check == "" || now.Sub(r.ResolvedAt) > l.options.Retain
+		return back || r.Check == "" || l.over(r, now)
 	})
 	slices.SortStableFunc(out, func(a, b Record) int {
 		return cmp.Or(b.ResolvedAt.Compare(a.ResolvedAt), strings.Compare(a.Fingerprint, b.Fingerprint))
 	})
 	return out[:min(len(out), l.options.Most)]
+}
+
+func (l *Ledger) over(r Record, now time.Time) bool { return now.Sub(r.ResolvedAt) > l.options.Retain }
+
+// Expire drops what has been told as resolved for long enough, and returns the namespaces of which something was, by name.
+func (l *Ledger) Expire(now time.Time) []string {
+	var out []string
+	for _, p := range l.Places() {
+		kept := slices.DeleteFunc(slices.Clone(p.Resolved), func(r Record) bool { return l.over(r, now) })
+		if len(kept) < len(p.Resolved) {
+			p.Resolved, out = kept, append(out, p.Namespace)
+		}
+	}
+	return out
 }
 
 func later(a, b time.Time) time.Time {
