@@ -246,9 +246,13 @@ func (c *Continuous) take(touched []string, now time.Time) {
 	for _, ns := range touched {
 		found := c.places.found(ns)
 		found.Unread = kindsOf(c.unread)
-		_, fresh, gone := c.ledger.Update(ns, found, now)
+		place, fresh, gone := c.ledger.Update(ns, found, now)
 		news.New, news.Resolved = append(news.New, fresh...), append(news.Resolved, gone...)
 		c.pending[ns] = time.Time{}
+		if c.writer == nil && c.gone(place) { // with one, its report goes first
+			c.ledger.Forget(ns)
+			delete(c.pending, ns)
+		}
 	}
 	c.latest.Store(&Tallied{Rules: c.places.rules, Snapshot: c.incremental.Snapshot(), Standings: c.places.standings})
 	if c.Tell != nil && len(news.New)+len(news.Resolved) > 0 {
@@ -365,7 +369,7 @@ func (c *Continuous) write(ctx context.Context) {
 			continue
 		}
 		delete(c.pending, ns)
-		if ns != "" && c.places.rules != nil && c.places.of[ns] == nil && !c.stands(p) {
+		if c.gone(p) {
 			c.ledger.Forget(ns)
 		}
 	}

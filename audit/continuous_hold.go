@@ -52,6 +52,11 @@ func (c *Continuous) cannotRead(unread []inventory.Unread) {
 	c.unread, c.unsettled = now, true
 }
 
+// gone is whether nothing has to be known of a namespace any more.
+func (c *Continuous) gone(p *ledger.Place) bool {
+	return p.Namespace != "" && c.places.rules != nil && c.places.of[p.Namespace] == nil && !c.stands(p)
+}
+
 // stands is whether something was found in a namespace that is still there, of which nobody can tell now whether it is too.
 func (c *Continuous) stands(p *ledger.Place) bool {
 	return len(p.Open)+len(p.Unlisted) > 0 && c.incremental.Snapshot().Known(p.Namespace)

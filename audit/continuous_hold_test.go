@@ -158,6 +158,34 @@ func TestResolvedExpires(t *testing.T) {
 	}
 }
 
+// TestForgetsWithoutReports: where no reports are written, nothing is kept of namespaces that are gone.
+func TestForgetsWithoutReports(t *testing.T) {
+	var told []string
+	turn := 0
+	c := NewContinuous(ContinuousOptions{Clock: clocktesting.NewFakeClock(time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)), Authored: authoredNothing(),
+		Tell: func(n News) { told = append(told, countsOf(turn, n)) }})
+	noOp := map[string]any{"action": "DENY", "rules": []any{map[string]any{"to": []any{map[string]any{"operation": map[string]any{"methods": []any{"DELETE"}}}}}}}
+	for ; turn < 4; turn++ {
+		name := fmt.Sprintf("preview-%d", turn)
+		c.audit(mesh.New(mesh.Options{},
+			decoded(t, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name, "labels": map[string]any{"istio.io/dataplane-mode": "ambient"}}}),
+			decoded(t, map[string]any{"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy", "metadata": map[string]any{"name": "no-op", "namespace": name}, "spec": noOp})))
+		var known []string
+		for _, p := range c.ledger.Places() {
+			known = append(known, p.Namespace)
+		}
+		if diff := cmp.Diff([]string{"", name}, known); diff != "" {
+			t.Errorf("turn %d: known (-want +got):\n%s", turn, diff)
+		}
+		if diff := cmp.Diff([]string{"", name}, slices.Sorted(maps.Keys(c.pending))); diff != "" {
+			t.Errorf("turn %d: to be written (-want +got):\n%s", turn, diff)
+		}
+	}
+	if diff := cmp.Diff([]string{"0: 1 new, 0 resolved", "1: 1 new, 1 resolved", "2: 1 new, 1 resolved", "3: 1 new, 1 resolved"}, told); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
+
 // shopMeshes are a namespace with a policy that does nothing, the same where namespaces cannot be read, and without the policy.
 func shopMeshes(t *testing.T) (whole, blind, mended *mesh.Snapshot) {
 	namespace := decoded(t, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "shop", "labels": map[string]any{"istio.io/dataplane-mode": "ambient"}}})
