@@ -342,10 +342,7 @@ func (c *Continuous) write(ctx context.Context) {
 		return
 	}
 	unseen := openreports.Unseen{Held: c.held, Kinds: c.unread}
-	places := map[string]*ledger.Place{}
-	for _, p := range c.ledger.Places() {
-		places[p.Namespace] = p
-	}
+	places := c.reported()
 	for _, ns := range slices.Sorted(maps.Keys(c.pending)) {
 		p := places[ns]
 		if p == nil {

@@ -89,9 +89,22 @@ func (c *Continuous) hold(held bool) {
 	if c.Held != nil {
 		c.Held(held)
 	}
-	for _, p := range c.ledger.Places() {
-		c.pending[p.Namespace] = time.Time{}
+	for ns := range c.reported() {
+		c.pending[ns] = time.Time{}
 	}
+}
+
+// reported are the places that may have a report, by name. That the audit is held is said for what lies in no namespace also where
+// nothing is known yet, as on a new install: else nobody would be told.
+func (c *Continuous) reported() map[string]*ledger.Place {
+	out := map[string]*ledger.Place{}
+	if c.held {
+		out[""] = &ledger.Place{}
+	}
+	for _, p := range c.ledger.Places() {
+		out[p.Namespace] = p
+	}
+	return out
 }
 
 // whyUnread is which kinds cannot be read, why, and what to do.

@@ -186,6 +186,25 @@ func TestForgetsWithoutReports(t *testing.T) {
 	}
 }
 
+// TestHeldAtFirst: an audit that is held when nothing is known yet has that to report, for what lies in no namespace.
+func TestHeldAtFirst(t *testing.T) {
+	whole, blind, _ := shopMeshes(t)
+	c := NewContinuous(ContinuousOptions{Clock: clocktesting.NewFakeClock(time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)), Authored: authoredNothing()})
+	for i, step := range []struct {
+		mesh *mesh.Snapshot
+		want []string
+	}{{blind, []string{""}}, {whole, []string{"", "shop"}}} {
+		clear(c.pending)
+		c.audit(step.mesh)
+		if diff := cmp.Diff(step.want, slices.Sorted(maps.Keys(c.pending))); diff != "" {
+			t.Errorf("step %d: to be written (-want +got):\n%s", i, diff)
+		}
+		if diff := cmp.Diff(step.want, slices.Sorted(maps.Keys(c.reported()))); diff != "" {
+			t.Errorf("step %d: with something to say (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
 // shopMeshes are a namespace with a policy that does nothing, the same where namespaces cannot be read, and without the policy.
 func shopMeshes(t *testing.T) (whole, blind, mended *mesh.Snapshot) {
 	namespace := decoded(t, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "shop", "labels": map[string]any{"istio.io/dataplane-mode": "ambient"}}})
