@@ -9,6 +9,7 @@ import (
 	"github.com/waywarden/waywarden/audit/ledger"
 	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -50,6 +51,24 @@ func (c *Continuous) cannotRead(unread []inventory.Unread) {
 		c.Log.Info("what was found stands in objects of kinds that cannot be read", "kinds", slices.Sorted(maps.Keys(kindsOf(now))))
 	}
 	c.unread, c.unsettled = now, true
+}
+
+// foundBeside is what is found beside the checks. While that is not all, what they found before stands.
+func (c *Continuous) foundBeside() []policies.Finding {
+	if c.Beside.Findings == nil {
+		return nil
+	}
+	found, all := c.Beside.Findings()
+	unasked := map[string]bool{}
+	if !all {
+		for _, id := range c.Beside.Checks {
+			unasked[id] = true
+		}
+	}
+	if !maps.Equal(c.unasked, unasked) {
+		c.unasked, c.unsettled = unasked, true
+	}
+	return found
 }
 
 // gone is whether nothing has to be known of a namespace any more.

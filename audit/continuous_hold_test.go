@@ -10,8 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/audit/ledger"
 	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -202,6 +204,55 @@ func TestHeldAtFirst(t *testing.T) {
 		if diff := cmp.Diff(step.want, slices.Sorted(maps.Keys(c.reported()))); diff != "" {
 			t.Errorf("step %d: with something to say (-want +got):\n%s", i, diff)
 		}
+	}
+}
+
+// TestBesideAfterRestart: what was found beside the checks before a restart stands until everything of it is known, and is then as old
+// as it was, or gone.
+func TestBesideAfterRestart(t *testing.T) {
+	_, _, whole := shopMeshes(t)
+	noon := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+	stop := policies.Finding{Check: "waypoint/stopped", Object: mesh.Ref{Kind: "Service", Namespace: "shop", Name: "a"}, Message: "it is another one's", Namespaces: []string{"shop"}}
+	for _, tc := range []struct {
+		name string
+		then []policies.Finding
+		want []string
+		open int
+	}{
+		{"still there", []policies.Finding{stop}, nil, 1},
+		{"gone", nil, []string{"2: 0 new, 1 resolved"}, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			clock := clocktesting.NewFakeClock(noon)
+			var told []string
+			hour := 0
+			all := false
+			beside := Beside{Checks: []string{stop.Check}, Findings: func() ([]policies.Finding, bool) {
+				if all {
+					return tc.then, true
+				}
+				return nil, false
+			}}
+			c := NewContinuous(ContinuousOptions{Clock: clock, Authored: authoredNothing(), Beside: beside, Tell: func(n News) { told = append(told, countsOf(hour, n)) }})
+			before := ledger.NewRecord(stop, v1alpha1.Warn, "")
+			before.FirstSeen = noon.Add(-time.Hour)
+			c.ledger.Restore(&ledger.Place{Namespace: "shop", Open: []ledger.Record{before}})
+			for ; hour < 4; hour++ {
+				all = hour >= 2
+				c.audit(whole)
+				clock.Step(time.Hour)
+			}
+			if diff := cmp.Diff(tc.want, told); diff != "" {
+				t.Errorf("told (-want +got):\n%s", diff)
+			}
+			var open []ledger.Record
+			for _, p := range c.ledger.Places() {
+				open = append(open, p.Open...)
+			}
+			if len(open) != tc.open || len(open) > 0 && !open[0].FirstSeen.Equal(noon.Add(-time.Hour)) {
+				t.Errorf("it is there as %+v", open)
+			}
+		})
 	}
 }
 

@@ -131,9 +131,15 @@ func (p *Place) age(before *Place) {
 type Found struct {
 	Records        []Record // without times
 	Passed, Failed int
-	// Unread are kinds that could not be read: what was found in their objects is neither found nor gone, and stands.
-	Unread map[string]bool
+	// Unread are kinds that could not be read, and Unasked checks of which not everything is known that they find: what was found
+	// in those objects and by those checks, and is not found now, is not gone for that, and stands.
+	Unread, Unasked map[string]bool
 }
+
+func (f *Found) stands(r Record) bool { return f.Unread[r.Object.Kind] || f.Unasked[r.Check] }
+
+// mayStand is whether something of which no check is known stands.
+func (f *Found) mayStand(u Unlisted) bool { return f.Unread[u.Kind] || len(f.Unasked) > 0 }
 
 // Update takes in what is found in a namespace now, and returns what is new and what is gone since the last time. Of something gone
 // that was known by its Key alone, a Record has no check and no name. A clock that went backwards makes no finding older than it
@@ -156,7 +162,7 @@ func (l *Ledger) Update(namespace string, found Found, now time.Time) (place *Pl
 		}
 		is.seen[Key(r.Fingerprint)] = first
 	}
-	gone = append(is.listed(l.lastSeen(was), found.Unread, now), is.unlisted(was, found.Unread, now)...)
+	gone = append(is.listed(l.lastSeen(was), &found, now), is.unlisted(was, &found, now)...)
 	slices.SortStableFunc(is.Open, func(a, b Record) int { return policies.CompareFindings(a.Finding, b.Finding) })
 	is.Resolved = l.resolved(gone, was.Resolved, is, now)
 	l.places[namespace] = is
@@ -178,16 +184,15 @@ func (l *Ledger) lastSeen(was *Place) []Record {
 	return out
 }
 
-// listed goes on with what was found before and is not found now: in objects of kinds that cannot be read it stands, and the rest is
-// gone.
-func (p *Place) listed(was []Record, unread map[string]bool, now time.Time) (gone []Record) {
+// listed goes on with what was found before and is not found now: where nobody can tell it stands, and the rest is gone.
+func (p *Place) listed(was []Record, found *Found, now time.Time) (gone []Record) {
 	told := map[string]bool{}
 	var stands []Record
 	for _, r := range was {
 		_, still := p.seen[Key(r.Fingerprint)]
 		switch {
 		case still || told[r.Fingerprint]:
-		case unread[r.Object.Kind]:
+		case found.stands(r):
 			stands = append(stands, r)
 		default:
 			told[r.Fingerprint] = true
@@ -204,14 +209,14 @@ func (p *Place) listed(was []Record, unread map[string]bool, now time.Time) (gon
 }
 
 // unlisted goes on with what little is known of findings that were not written down: those that were found again are known now, those
-// of kinds that cannot be read stand, and the rest is gone. Of these a Record has the Key for a fingerprint, and no check.
-func (p *Place) unlisted(was *Place, unread map[string]bool, now time.Time) (gone []Record) {
+// of which nobody can tell stand, and the rest is gone. Of these a Record has the Key for a fingerprint, and no check.
+func (p *Place) unlisted(was *Place, found *Found, now time.Time) (gone []Record) {
 	told := map[string]bool{}
 	for _, u := range was.Unlisted {
 		_, again := p.seen[u.Key]
 		switch {
 		case again || told[u.Key]:
-		case unread[u.Kind]:
+		case found.mayStand(u):
 			p.Unlisted = append(p.Unlisted, u)
 		default:
 			told[u.Key] = true

@@ -129,6 +129,23 @@ func TestUnread(t *testing.T) {
 	}
 }
 
+// TestUnasked: what a check found of which not everything is known stands, as does that of which no check is known; and is gone when
+// everything is known and it is not found.
+func TestUnasked(t *testing.T) {
+	whole, _, _ := New(Options{}).Update("shop", found("a", "b"), monday)
+	for check, want := range map[string]int{"effect/x": 0, "waypoint/stopped": 1} {
+		l := New(Options{})
+		l.Restore(&Place{Namespace: "shop", Open: whole.Open[:1], Unlisted: []Unlisted{unlisted(whole.Open[1])}})
+		p, fresh, gone := l.Update("shop", Found{Unasked: map[string]bool{check: true}}, monday.AddDate(0, 0, 1))
+		if len(gone) != want || len(p.Open) != 1-want || len(p.Unlisted) != 1 || len(fresh) > 0 {
+			t.Errorf("%s: %d are gone, want %d; %d stand, and %d of which little is known", check, len(gone), want, len(p.Open), len(p.Unlisted))
+		}
+		if p, _, gone := l.Update("shop", Found{}, monday.AddDate(0, 0, 2)); len(gone) != 2-want || len(p.Open)+len(p.Unlisted) > 0 {
+			t.Errorf("%s: when everything is known, %d are gone, want %d", check, len(gone), 2-want)
+		}
+	}
+}
+
 // TestLastSeen: what is gone was last seen by the audit before, also where nothing has changed since it was found; but not by one that
 // could not look, and not by one before it was known here.
 func TestLastSeen(t *testing.T) {
