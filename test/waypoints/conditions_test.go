@@ -35,7 +35,11 @@ func TestConditions(t *testing.T) {
 	}
 	w.apply(fmt.Sprintf(profile, "{labels: {team: mesh}}"))
 	w.until("istiod has written its status anew, and ours is there", 30*time.Second, func() bool { return says(2) })
-	w.until("the profile says that all is as planned", 10*time.Second, func() bool { return condition(w.get(profiles, "", "default"), "Ready") == "True" })
+	w.until("the profile, as it is now, says that all is as planned", 20*time.Second, func() bool {
+		o := w.get(profiles, "", "default")
+		conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+		return condition(o, "Ready") == "True" && !slices.ContainsFunc(conditions, func(c any) bool { return c.(map[string]any)["observedGeneration"] != o.GetGeneration() })
+	})
 	began := time.Now()
 	w.still("the Gateway", gateway)
 	if calls := writes(r.since(began)); len(calls) > 0 {
