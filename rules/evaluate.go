@@ -51,24 +51,28 @@ func (p *Pack) ask(s *session, o *mesh.Object) *answers {
 	if last := s.last[p]; last != nil && last.object == o {
 		return last
 	}
-	out := &answers{object: o}
-	s.last[p] = out
 	s.about(o)
+	out := &answers{object: o, all: p.answers(s, o)}
+	s.last[p] = out // only now: after a panic there are no answers, which is not the same as that nothing is found
+	return out
+}
+
+func (p *Pack) answers(s *session, o *mesh.Object) []answer {
 	occasion := &s.view.Occasion
 	plan := p.plans[slot{o.Kind, occasion.PhaseOr(), occasion.Operation}]
 	if plan == nil {
-		return out
+		return nil
 	}
-	out.all = p.sift(s, plan, o)
+	out := p.sift(s, plan, o)
 	var all needs
 	open := false
-	for _, a := range out.all {
+	for _, a := range out {
 		if a.open {
 			all, open = all.and(a.probe.needs), true
 		}
 	}
 	if open {
-		p.askAll(s, out.all, p.input(s, o, all), o)
+		p.askAll(s, out, p.input(s, o, all), o)
 	}
 	return out
 }

@@ -158,6 +158,32 @@ func TestForever(t *testing.T) {
 	}
 }
 
+// TestPanic: where an evaluation ends in a panic, the rules that are asked next do not take that for nothing found.
+func TestPanic(t *testing.T) {
+	p := Unsieved(pack(t, map[string]string{"x": `deny contains {"msg": "found"} if input.object.spec`}))
+	panics := true
+	p.watch.Tracer = func(*mesh.Object) topdown.QueryTracer {
+		if panics {
+			panic("a mistake of ours")
+		}
+		return nil
+	}
+	o := objectsOf(t, denyPolicy)[0]
+	view := policies.NewView(mesh.New(mesh.Options{}, o))
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Fatal("no panic")
+			}
+		}()
+		policies.Evaluate(p.Checks(), view, o)
+	}()
+	panics = false
+	if found := policies.Evaluate(p.Checks(), view, o); len(found) != 1 {
+		t.Errorf("found %v", found)
+	}
+}
+
 // TestOver: when the time of the request is over, no rule thinks on.
 func TestOver(t *testing.T) {
 	p := pack(t, map[string]string{"loops": "deny contains {\"msg\": \"m\"} if {\n\tsome a in numbers.range(1, 10000)\n\tsome b in numbers.range(1, 10000)\n\ta * b == -1\n}"})
