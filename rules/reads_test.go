@@ -38,6 +38,8 @@ routes(ns) := mesh.effects("HTTPRoute.gateway.networking.k8s.io", ns, "x")
 	mesh.services("shop") != []
 	mesh.service("shop", "x")
 }`, []mesh.Kind{mesh.Service}},
+		"namespaces":    {`deny contains {"msg": "m"} if count(mesh.namespaces()) == 0`, []mesh.Kind{mesh.Namespace}},
+		"selected":      {`deny contains {"msg": "m"} if mesh.namespaces_selected({}) == []`, []mesh.Kind{mesh.Namespace}},
 		"rights":        {`deny contains {"msg": "m"} if mesh.granted("RoleBinding", "shop", "x", ["get"], ["secrets"]) == []`, []mesh.Kind{mesh.ClusterRole, mesh.Role}},
 		"shared":        {"import data.acme.lib.all\n\ndeny contains {\"msg\": \"m\"} if all.inner(\"shop\")", []mesh.Kind{mesh.Secret}},
 		"shared_other":  {"import data.acme.lib.all\n\ndeny contains {\"msg\": \"m\"} if all.routes(\"shop\")", []mesh.Kind{mesh.HTTPRoute}},
