@@ -81,6 +81,22 @@ func TestBlind(t *testing.T) {
 	}
 }
 
+// TestBlindToADeletion: of a deletion it is told as of an object.
+func TestBlindToADeletion(t *testing.T) {
+	meta := strings.Replace(head, "match: {", "match: {phases: [admission], operations: [DELETE], ", 1)
+	p := pack(t, map[string]string{"x": meta + "package acme.x\n\n" + `deny contains {"msg": "no NetworkPolicy is left"} if mesh.policies("NetworkPolicy", "shop") == []`})
+	o := objectsOf(t, denyPolicy)[0]
+	for _, unread := range [][]mesh.Kind{nil, {mesh.NetworkPolicy}} {
+		before := mesh.New(mesh.Options{Unread: unread}, o)
+		change := &policies.Change{Old: o, Before: policies.NewView(before), After: policies.NewView(before.Without(o))}
+		change.After.Occasion = policies.Occasion{Phase: policies.AtAdmission, Operation: "DELETE", Old: o}
+		found, skips := policies.EvaluateChange(p.Checks(), change), change.After.TakeSkips()
+		if blind := unread != nil; len(found) == 1 == blind || len(skips) == 1 != blind || blind && skips[0].Check != "acme/x" {
+			t.Errorf("without %v: found %v, skips %v", unread, found, skips)
+		}
+	}
+}
+
 // TestEvidenceQuestions: what can be asked of roles, certificates and selectors, and what is a mistake.
 func TestEvidenceQuestions(t *testing.T) {
 	const roles = denyPolicy + `---
