@@ -31,8 +31,8 @@ type ContinuousOptions struct {
 	Authored func() *Authored
 	// Labels are those of a namespace while the Snapshot holds no Namespace; nil where they are not known.
 	Labels func(namespace string) map[string]string
-	// Beside is what else is found that no check can be asked: it was found by doing something. It may be nil.
-	Beside func() []policies.Finding
+	// Beside is what else is found.
+	Beside Beside
 	// Interval is how often everything is judged anew, to see that what is kept is what is found, and how often reports are
 	// compared with what is stored; 0 means an hour. Settle is how long changes are gathered; 0 means a second.
 	Interval, Settle time.Duration
@@ -50,6 +50,14 @@ type ContinuousOptions struct {
 
 	Clock clock.WithTicker // nil is the machine's
 	Log   logr.Logger
+}
+
+// Beside is what is found that no check can be asked, because it is found by doing something. The zero value finds nothing.
+type Beside struct {
+	// Checks are the IDs of those that find it.
+	Checks []string
+	// Findings are what is found, and whether that is all: while it is not, as after a restart, what was found before stands.
+	Findings func() (found []policies.Finding, all bool)
 }
 
 // News is what is found that was not before, and what is found no more.
@@ -79,7 +87,8 @@ type Continuous struct {
 	verified    time.Time
 	held        bool            // what is stored is not known well enough to be judged
 	unread      []report.Unread // kinds of which what was found stands
-	unsettled   bool            // these are others than they were
+	unasked     map[string]bool // checks of which it stands
+	unsettled   bool            // one of these is another than it was
 
 	writer  *openreports.Writer
 	read    bool                 // what was stored has been read
@@ -208,16 +217,17 @@ func (c *Continuous) audit(s *mesh.Snapshot) {
 		c.observe(Observation{Full: full, Objects: len(replaced), Took: c.Clock.Since(began)})
 	}
 	c.take(c.places.judge(c.incremental, replaced, c.basis(rules, began)), began)
+	if !c.held {
+		c.ledger.Saw(began)
+	}
 }
 
 // basis is what decides now what is done about what is found.
 func (c *Continuous) basis(rules *Authored, now time.Time) basis {
 	b := basis{rules: rules, labels: c.Labels, now: now, beside: map[string][]policies.Finding{}}
-	if c.Beside != nil {
-		for _, f := range c.Beside() {
-			for _, ns := range f.Namespaces {
-				b.beside[ns] = append(b.beside[ns], f)
-			}
+	for _, f := range c.foundBeside() {
+		for _, ns := range f.Namespaces {
+			b.beside[ns] = append(b.beside[ns], f)
 		}
 	}
 	return b
@@ -227,6 +237,9 @@ func (c *Continuous) basis(rules *Authored, now time.Time) basis {
 func (c *Continuous) take(touched []string, now time.Time) {
 	if c.unsettled && c.places.rules != nil {
 		c.unsettled, touched = false, c.everywhere(touched)
+	}
+	for _, ns := range c.ledger.Expire(now) {
+		c.pending[ns] = time.Time{}
 	}
 	if len(touched) == 0 {
 		return
@@ -239,10 +252,14 @@ func (c *Continuous) take(touched []string, now time.Time) {
 	}
 	for _, ns := range touched {
 		found := c.places.found(ns)
-		found.Unread = kindsOf(c.unread)
-		_, fresh, gone := c.ledger.Update(ns, found, now)
+		found.Unread, found.Unasked = kindsOf(c.unread), c.unasked
+		place, fresh, gone := c.ledger.Update(ns, found, now)
 		news.New, news.Resolved = append(news.New, fresh...), append(news.Resolved, gone...)
 		c.pending[ns] = time.Time{}
+		if c.writer == nil && c.gone(place) { // with one, its report goes first
+			c.ledger.Forget(ns)
+			delete(c.pending, ns)
+		}
 	}
 	c.latest.Store(&Tallied{Rules: c.places.rules, Snapshot: c.incremental.Snapshot(), Standings: c.places.standings})
 	if c.Tell != nil && len(news.New)+len(news.Resolved) > 0 {
@@ -332,10 +349,7 @@ func (c *Continuous) write(ctx context.Context) {
 		return
 	}
 	unseen := openreports.Unseen{Held: c.held, Kinds: c.unread}
-	places := map[string]*ledger.Place{}
-	for _, p := range c.ledger.Places() {
-		places[p.Namespace] = p
-	}
+	places := c.reported()
 	for _, ns := range slices.Sorted(maps.Keys(c.pending)) {
 		p := places[ns]
 		if p == nil {
@@ -359,7 +373,7 @@ func (c *Continuous) write(ctx context.Context) {
 			continue
 		}
 		delete(c.pending, ns)
-		if ns != "" && c.places.rules != nil && c.places.of[ns] == nil && !c.stands(p) {
+		if c.gone(p) {
 			c.ledger.Forget(ns)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/waywarden/waywarden/audit/ledger"
 	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -52,6 +53,29 @@ func (c *Continuous) cannotRead(unread []inventory.Unread) {
 	c.unread, c.unsettled = now, true
 }
 
+// foundBeside is what is found beside the checks. While that is not all, what they found before stands.
+func (c *Continuous) foundBeside() []policies.Finding {
+	if c.Beside.Findings == nil {
+		return nil
+	}
+	found, all := c.Beside.Findings()
+	unasked := map[string]bool{}
+	if !all {
+		for _, id := range c.Beside.Checks {
+			unasked[id] = true
+		}
+	}
+	if !maps.Equal(c.unasked, unasked) {
+		c.unasked, c.unsettled = unasked, true
+	}
+	return found
+}
+
+// gone is whether nothing has to be known of a namespace any more.
+func (c *Continuous) gone(p *ledger.Place) bool {
+	return p.Namespace != "" && c.places.rules != nil && c.places.of[p.Namespace] == nil && !c.stands(p)
+}
+
 // stands is whether something was found in a namespace that is still there, of which nobody can tell now whether it is too.
 func (c *Continuous) stands(p *ledger.Place) bool {
 	return len(p.Open)+len(p.Unlisted) > 0 && c.incremental.Snapshot().Known(p.Namespace)
@@ -84,9 +108,22 @@ func (c *Continuous) hold(held bool) {
 	if c.Held != nil {
 		c.Held(held)
 	}
-	for _, p := range c.ledger.Places() {
-		c.pending[p.Namespace] = time.Time{}
+	for ns := range c.reported() {
+		c.pending[ns] = time.Time{}
 	}
+}
+
+// reported are the places that may have a report, by name. That the audit is held is said for what lies in no namespace also where
+// nothing is known yet, as on a new install: else nobody would be told.
+func (c *Continuous) reported() map[string]*ledger.Place {
+	out := map[string]*ledger.Place{}
+	if c.held {
+		out[""] = &ledger.Place{}
+	}
+	for _, p := range c.ledger.Places() {
+		out[p.Namespace] = p
+	}
+	return out
 }
 
 // whyUnread is which kinds cannot be read, why, and what to do.

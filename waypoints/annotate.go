@@ -57,6 +57,9 @@ func (c *Controller) annotate(ctx context.Context, s *mesh.Snapshot, managed pla
 		if err != nil {
 			return err
 		}
+		if err := c.fenced(); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
 		no := false
 		_, err = objects.Patch(ctx, gw.Name, types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: statusManager, Force: &no})
 		c.counts.done(ref, want, now, err)

@@ -115,6 +115,9 @@ func (c *Controller) condition(ctx context.Context, s *mesh.Snapshot, managed pl
 		if left == 0 {
 			return true, errors.Join(errs...)
 		}
+		if err := c.fenced(); err != nil {
+			return true, errors.Join(append(errs, err)...)
+		}
 		left--
 		err = c.writeConditions(ctx, gw, wanted)
 		c.conditions.done(course.Waypoint, said, now, err)

@@ -69,9 +69,9 @@ type Controller struct {
 	meters     meters
 	planned    planned
 	told       told
-	stopped    atomic.Pointer[[]policies.Finding] // what has stopped, for others to read
-	status     time.Time                          // when the statuses were written last
-	unread     string                             // which kinds could not be read when that was told last
+	stopped    atomic.Pointer[stopped] // what has stopped, for others to read
+	status     time.Time               // when the statuses were written last
+	unread     string                  // which kinds could not be read when that was told last
 }
 
 // Phase is a part of looking, of which it is measured how long it takes.

@@ -2,6 +2,7 @@ package waypoints
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -34,6 +35,14 @@ func (f *fence) shut(now time.Time) time.Time {
 		return f.until
 	}
 	return time.Time{}
+}
+
+// fenced is why nothing may be written right now; nil if it may be. It is asked as shut is.
+func (c *Controller) fenced() error {
+	if until := c.fence.shut(c.Clock.Now()); !until.IsZero() {
+		return fmt.Errorf("nothing is written until %s: this replica has stood still, and another one may lead", until.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 // slept is the time between two moments by the clock that stands still while a machine is suspended, or by the other one.

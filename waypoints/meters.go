@@ -106,7 +106,8 @@ func (m *meters) read(ctx context.Context, w *plan.World, draining []*mesh.Objec
 		svc := guarded[i].For[0]
 		at, was := m.watched[svc]
 		// Of what was before the first look nothing is known, so that it counts as if somebody had just come.
-		if !was || m.unread == "" && m.direct(w.View.Snapshot, &guarded[i], before) {
+		// What one ztunnel has seen is so, whether or not another one could be read.
+		if !was || m.direct(w.View.Snapshot, &guarded[i], before) {
 			at = w.Now
 		}
 		watched[svc] = at

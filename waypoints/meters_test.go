@@ -125,7 +125,8 @@ func TestDirect(t *testing.T) {
 		"by a pod's address":               {first: proxies{"10.0.0.1": newCounting(), "10.0.0.2": newCounting()}, then: proxies{"10.0.0.1": newCounting().take(connection{"destination", "unknown", "unknown/unknown", "cart", cartPods, "-"}), "10.0.0.2": newCounting()}, direct: true},
 		"what the caller's ztunnel counts": {first: proxies{"10.0.0.1": newCounting(), "10.0.0.2": newCounting()}, then: proxies{"10.0.0.1": newCounting().take(connection{"source", web, "shop/cart", "waypoint", waypoint, "-"}), "10.0.0.2": newCounting()}},
 		"a ztunnel started anew":           {first: proxies{"10.0.0.1": newCounting().take(past, past), "10.0.0.2": newCounting()}, then: proxies{"10.0.0.1": newCounting().take(past), "10.0.0.2": newCounting()}, direct: true},
-		"a ztunnel does not answer":        {first: proxies{"10.0.0.1": newCounting(), "10.0.0.2": newCounting()}, then: proxies{"10.0.0.1": newCounting().take(past)}, unmetered: "the ztunnel at 10.0.0.2 was not read: it answers 503"},
+		"a ztunnel does not answer":        {first: proxies{"10.0.0.1": newCounting(), "10.0.0.2": newCounting()}, then: proxies{"10.0.0.1": newCounting().take(through)}, unmetered: "the ztunnel at 10.0.0.2 was not read: it answers 503"},
+		"another ztunnel does not answer":  {first: proxies{"10.0.0.1": newCounting(), "10.0.0.2": newCounting()}, then: proxies{"10.0.0.1": newCounting().take(past)}, direct: true, unmetered: "the ztunnel at 10.0.0.2 was not read: it answers 503"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			svc := plan.RefOf(mesh.Service, "shop", "cart")

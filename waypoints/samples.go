@@ -42,7 +42,8 @@ const (
 // readSamples reads what matters here out of what a proxy writes, in Prometheus' text format or in OpenMetrics', of which ztunnel's
 // is. Everything else is passed over before it is parsed: there is much of it, and what applications write stands beside it.
 func readSamples(in io.Reader) ([]sample, error) {
-	lines := bufio.NewScanner(io.LimitReader(in, maxMetrics))
+	limited := &io.LimitedReader{R: in, N: maxMetrics + 1}
+	lines := bufio.NewScanner(limited)
 	lines.Buffer(make([]byte, 64<<10), maxLine)
 	var kept bytes.Buffer
 	for lines.Scan() {
@@ -53,6 +54,9 @@ func readSamples(in io.Reader) ([]sample, error) {
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("read metrics: %w", err)
+	}
+	if limited.N == 0 { // the rest may hold what matters
+		return nil, fmt.Errorf("read metrics: they are longer than %d bytes", maxMetrics)
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(&kept)

@@ -2,6 +2,7 @@ package waypoints
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 
@@ -9,6 +10,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 )
+
+// TestTooMuch: what is longer than is read is not taken for all that a proxy counts.
+func TestTooMuch(t *testing.T) {
+	line := "other_metric " + strings.Repeat("1", 1<<10-len("other_metric ")-1) + "\n"
+	for more, whole := range map[string]bool{"": true, "\n": false, openedMetric + " 1\n": false} {
+		got, err := readSamples(io.MultiReader(strings.NewReader(strings.Repeat(line, maxMetrics/len(line))), strings.NewReader(more)))
+		if (err == nil) != whole {
+			t.Errorf("with %q at the end: %v, error %v", more, got, err)
+		}
+	}
+}
 
 // counting counts as a proxy does, by Prometheus' own library.
 type counting struct {

@@ -137,6 +137,9 @@ func (c *Controller) patch(ctx context.Context, p, after *v1alpha1.WaypointProfi
 	if equality.Semantic.DeepEqual(p.Status, after.Status) {
 		return nil
 	}
+	if err := c.fenced(); err != nil {
+		return err
+	}
 	err := c.Client.Status().Patch(ctx, after, client.MergeFromWithOptions(p, client.MergeFromWithOptimisticLock{}))
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil // it changed meanwhile, which wakes us

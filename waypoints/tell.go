@@ -91,8 +91,7 @@ func (c *Controller) announce(s *mesh.Snapshot, course *plan.Course, err error) 
 
 // stops says once on each waypoint what has stopped it, and on each Guardrail that its profile is missing, by its name.
 func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress, missing map[string]string) {
-	found := progress.Findings()
-	c.stopped.Store(&found)
+	c.stopped.Store(c.stopped.Load().with(progress))
 	seen := map[mesh.Ref]bool{}
 	for _, name := range slices.Sorted(maps.Keys(missing)) {
 		ref := mesh.Ref{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.GuardrailKind, Name: name}
@@ -124,12 +123,26 @@ func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress, missing map
 	maps.DeleteFunc(c.told, func(ref mesh.Ref, _ string) bool { return !seen[ref] })
 }
 
-// Findings are what has stopped, as of when it was looked at last. They may be asked for at any time; nobody writes to them.
-func (c *Controller) Findings() []policies.Finding {
-	if found := c.stopped.Load(); found != nil {
-		return *found
+// stopped is what has stopped.
+type stopped struct {
+	found []policies.Finding
+	all   bool
+}
+
+// with is what has stopped now. What the API server refuses is known to nobody after a restart before it has been tried once more: so
+// it is all only when there was a look that left no step to take.
+func (before *stopped) with(progress plan.Progress) *stopped {
+	all := before != nil && before.all || !slices.ContainsFunc(progress, func(course plan.Course) bool { return course.Step != nil })
+	return &stopped{progress.Findings(), all}
+}
+
+// Findings are what has stopped, as of when it was looked at last, and whether that is all: after a start it takes some looks to know.
+// They may be asked for at any time; nobody writes to them.
+func (c *Controller) Findings() (found []policies.Finding, all bool) {
+	if s := c.stopped.Load(); s != nil {
+		return s.found, s.all
 	}
-	return nil
+	return nil, false
 }
 
 // reference is the object of an Event: a Gateway, be it made or not, or a Guardrail.

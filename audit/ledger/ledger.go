@@ -41,8 +41,9 @@ type Place struct {
 	Unlisted []Unlisted
 	// Passed counts the questions that found nothing, Failed those that could not be answered.
 	Passed, Failed int
-	// seen is since when what is found has been found, by Key.
-	seen map[string]time.Time
+	// seen is since when what is found has been found, by Key; unseen are those that nobody has looked for since it was known.
+	seen   map[string]time.Time
+	unseen map[string]bool
 }
 
 // Unlisted is what is known of a finding that was too many to be written down.
@@ -72,6 +73,7 @@ type Options struct {
 type Ledger struct {
 	options Options
 	places  map[string]*Place
+	saw     time.Time // when what is open was last known to be there
 }
 
 // New is empty.
@@ -88,12 +90,12 @@ func New(o Options) *Ledger {
 // Restore gives back what was known of a namespace before a restart. Where that can only be read after the first Update, what is found
 // is as old as it was known to be, and what is not found counts as gone with the next Update.
 func (l *Ledger) Restore(p *Place) {
-	p.seen = map[string]time.Time{}
+	p.seen, p.unseen = map[string]time.Time{}, map[string]bool{}
 	for _, u := range p.Unlisted {
 		p.seen[u.Key] = u.FirstSeen
 	}
 	for _, r := range p.Open {
-		p.seen[Key(r.Fingerprint)] = r.FirstSeen
+		p.seen[Key(r.Fingerprint)], p.unseen[Key(r.Fingerprint)] = r.FirstSeen, true
 	}
 	if is := l.places[p.Namespace]; is != nil {
 		is.age(p)
@@ -114,7 +116,7 @@ func (p *Place) age(before *Place) {
 	}
 	for _, r := range before.Open {
 		if _, known := found[Key(r.Fingerprint)]; !known {
-			p.Open, p.seen[Key(r.Fingerprint)] = append(p.Open, r), r.FirstSeen
+			p.Open, p.seen[Key(r.Fingerprint)], p.unseen[Key(r.Fingerprint)] = append(p.Open, r), r.FirstSeen, true
 		}
 	}
 	for _, u := range before.Unlisted {
@@ -129,9 +131,15 @@ func (p *Place) age(before *Place) {
 type Found struct {
 	Records        []Record // without times
 	Passed, Failed int
-	// Unread are kinds that could not be read: what was found in their objects is neither found nor gone, and stands.
-	Unread map[string]bool
+	// Unread are kinds that could not be read, and Unasked checks of which not everything is known that they find: what was found
+	// in those objects and by those checks, and is not found now, is not gone for that, and stands.
+	Unread, Unasked map[string]bool
 }
+
+func (f *Found) stands(r Record) bool { return f.Unread[r.Object.Kind] || f.Unasked[r.Check] }
+
+// mayStand is whether something of which no check is known stands.
+func (f *Found) mayStand(u Unlisted) bool { return f.Unread[u.Kind] || len(f.Unasked) > 0 }
 
 // Update takes in what is found in a namespace now, and returns what is new and what is gone since the last time. Of something gone
 // that was known by its Key alone, a Record has no check and no name. A clock that went backwards makes no finding older than it
@@ -141,7 +149,7 @@ func (l *Ledger) Update(namespace string, found Found, now time.Time) (place *Pl
 	if was == nil {
 		was = &Place{Namespace: namespace}
 	}
-	is := &Place{Namespace: namespace, Open: found.Records, Passed: found.Passed, Failed: found.Failed, seen: map[string]time.Time{}}
+	is := &Place{Namespace: namespace, Open: found.Records, Passed: found.Passed, Failed: found.Failed, seen: map[string]time.Time{}, unseen: map[string]bool{}}
 	for i := range is.Open {
 		r := &is.Open[i]
 		first, known := was.seen[Key(r.Fingerprint)]
@@ -154,23 +162,37 @@ func (l *Ledger) Update(namespace string, found Found, now time.Time) (place *Pl
 		}
 		is.seen[Key(r.Fingerprint)] = first
 	}
-	gone = append(is.listed(was, found.Unread, now), is.unlisted(was, found.Unread, now)...)
+	gone = append(is.listed(l.lastSeen(was), &found, now), is.unlisted(was, &found, now)...)
 	slices.SortStableFunc(is.Open, func(a, b Record) int { return policies.CompareFindings(a.Finding, b.Finding) })
 	is.Resolved = l.resolved(gone, was.Resolved, is, now)
 	l.places[namespace] = is
 	return is, fresh, gone
 }
 
-// listed goes on with what was found before and is not found now: in objects of kinds that cannot be read it stands, and the rest is
-// gone.
-func (p *Place) listed(was *Place, unread map[string]bool, now time.Time) (gone []Record) {
+// Saw takes in that an audit of everything came to what is known here: what is open was still there, also in namespaces in which
+// nothing has changed, but for what stands because nobody can look.
+func (l *Ledger) Saw(now time.Time) { l.saw = now }
+
+// lastSeen is what was open in a namespace, each with when it was seen last.
+func (l *Ledger) lastSeen(was *Place) []Record {
+	out := slices.Clone(was.Open)
+	for i := range out {
+		if !was.unseen[Key(out[i].Fingerprint)] {
+			out[i].LastSeen = later(out[i].LastSeen, l.saw)
+		}
+	}
+	return out
+}
+
+// listed goes on with what was found before and is not found now: where nobody can tell it stands, and the rest is gone.
+func (p *Place) listed(was []Record, found *Found, now time.Time) (gone []Record) {
 	told := map[string]bool{}
 	var stands []Record
-	for _, r := range was.Open {
+	for _, r := range was {
 		_, still := p.seen[Key(r.Fingerprint)]
 		switch {
 		case still || told[r.Fingerprint]:
-		case unread[r.Object.Kind]:
+		case found.stands(r):
 			stands = append(stands, r)
 		default:
 			told[r.Fingerprint] = true
@@ -180,21 +202,21 @@ func (p *Place) listed(was *Place, unread map[string]bool, now time.Time) (gone 
 		}
 	}
 	for _, r := range stands {
-		p.seen[Key(r.Fingerprint)] = r.FirstSeen
+		p.seen[Key(r.Fingerprint)], p.unseen[Key(r.Fingerprint)] = r.FirstSeen, true
 	}
 	p.Open = append(p.Open, stands...)
 	return gone
 }
 
 // unlisted goes on with what little is known of findings that were not written down: those that were found again are known now, those
-// of kinds that cannot be read stand, and the rest is gone. Of these a Record has the Key for a fingerprint, and no check.
-func (p *Place) unlisted(was *Place, unread map[string]bool, now time.Time) (gone []Record) {
+// of which nobody can tell stand, and the rest is gone. Of these a Record has the Key for a fingerprint, and no check.
+func (p *Place) unlisted(was *Place, found *Found, now time.Time) (gone []Record) {
 	told := map[string]bool{}
 	for _, u := range was.Unlisted {
 		_, again := p.seen[u.Key]
 		switch {
 		case again || told[u.Key]:
-		case unread[u.Kind]:
+		case found.mayStand(u):
 			p.Unlisted = append(p.Unlisted, u)
 		default:
 			told[u.Key] = true
@@ -213,12 +235,26 @@ func (p *Place) unlisted(was *Place, unread map[string]bool, now time.Time) (gon
 func (l *Ledger) resolved(gone, before []Record, is *Place, now time.Time) []Record {
 	out := slices.DeleteFunc(slices.Concat(gone, before), func(r Record) bool {
 		_, back := is.seen[Key(r.Fingerprint)]
-		return back || r.Check == "" || now.Sub(r.ResolvedAt) > l.options.Retain
+		return back || r.Check == "" || l.over(r, now)
 	})
 	slices.SortStableFunc(out, func(a, b Record) int {
 		return cmp.Or(b.ResolvedAt.Compare(a.ResolvedAt), strings.Compare(a.Fingerprint, b.Fingerprint))
 	})
 	return out[:min(len(out), l.options.Most)]
+}
+
+func (l *Ledger) over(r Record, now time.Time) bool { return now.Sub(r.ResolvedAt) > l.options.Retain }
+
+// Expire drops what has been told as resolved for long enough, and returns the namespaces of which something was, by name.
+func (l *Ledger) Expire(now time.Time) []string {
+	var out []string
+	for _, p := range l.Places() {
+		kept := slices.DeleteFunc(slices.Clone(p.Resolved), func(r Record) bool { return l.over(r, now) })
+		if len(kept) < len(p.Resolved) {
+			p.Resolved, out = kept, append(out, p.Namespace)
+		}
+	}
+	return out
 }
 
 func later(a, b time.Time) time.Time {

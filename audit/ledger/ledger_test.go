@@ -128,3 +128,70 @@ func TestUnread(t *testing.T) {
 		t.Errorf("another kind cannot be read, and %d are gone", len(gone))
 	}
 }
+
+// TestUnasked: what a check found of which not everything is known stands, as does that of which no check is known; and is gone when
+// everything is known and it is not found.
+func TestUnasked(t *testing.T) {
+	whole, _, _ := New(Options{}).Update("shop", found("a", "b"), monday)
+	for check, want := range map[string]int{"effect/x": 0, "waypoint/stopped": 1} {
+		l := New(Options{})
+		l.Restore(&Place{Namespace: "shop", Open: whole.Open[:1], Unlisted: []Unlisted{unlisted(whole.Open[1])}})
+		p, fresh, gone := l.Update("shop", Found{Unasked: map[string]bool{check: true}}, monday.AddDate(0, 0, 1))
+		if len(gone) != want || len(p.Open) != 1-want || len(p.Unlisted) != 1 || len(fresh) > 0 {
+			t.Errorf("%s: %d are gone, want %d; %d stand, and %d of which little is known", check, len(gone), want, len(p.Open), len(p.Unlisted))
+		}
+		if p, _, gone := l.Update("shop", Found{}, monday.AddDate(0, 0, 2)); len(gone) != 2-want || len(p.Open)+len(p.Unlisted) > 0 {
+			t.Errorf("%s: when everything is known, %d are gone, want %d", check, len(gone), 2-want)
+		}
+	}
+}
+
+// TestLastSeen: what is gone was last seen by the audit before, also where nothing has changed since it was found; but not by one that
+// could not look, and not by one before it was known here.
+func TestLastSeen(t *testing.T) {
+	day := func(n int) time.Time { return monday.AddDate(0, 0, n) }
+	blind := Found{Unread: map[string]bool{"AuthorizationPolicy": true}}
+	for _, tc := range []struct {
+		name string
+		do   func(*Ledger)
+		want string
+	}{
+		{"nothing changed", func(l *Ledger) { l.Update("shop", found("a"), day(0)); l.Saw(day(0)); l.Saw(day(3)) }, "a 0 3 4"},
+		{"nobody looked", func(l *Ledger) { l.Update("shop", found("a"), day(0)); l.Saw(day(0)) }, "a 0 0 4"},
+		{"it could not be read", func(l *Ledger) {
+			l.Update("shop", found("a"), day(0))
+			l.Saw(day(1))
+			for n := 2; n < 4; n++ {
+				l.Update("shop", blind, day(n))
+				l.Saw(day(n))
+			}
+		}, "a 0 1 4"},
+		{"it could be read again", func(l *Ledger) {
+			l.Update("shop", found("a"), day(0))
+			l.Update("shop", blind, day(1))
+			l.Update("shop", found("a"), day(2))
+			l.Saw(day(3))
+		}, "a 0 3 4"},
+		{"restored", func(l *Ledger) {
+			p, _, _ := New(Options{}).Update("shop", found("a"), day(0))
+			l.Restore(&Place{Namespace: "shop", Open: p.Open})
+			l.Saw(day(3))
+		}, "a 0 0 4"},
+		{"restored late", func(l *Ledger) {
+			p, _, _ := New(Options{}).Update("shop", found("a"), day(0))
+			l.Update("shop", found(), day(1))
+			l.Restore(&Place{Namespace: "shop", Open: p.Open})
+			l.Saw(day(3))
+		}, "a 0 0 4"},
+		{"the clock went back", func(l *Ledger) { l.Update("shop", found("a"), day(0)); l.Saw(day(6)) }, "a 0 6 6"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			l := New(Options{})
+			tc.do(l)
+			_, _, gone := l.Update("shop", found(), day(4))
+			if diff := cmp.Diff([]string{tc.want}, names(gone)); diff != "" {
+				t.Errorf("gone (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

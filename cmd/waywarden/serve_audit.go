@@ -18,7 +18,6 @@ import (
 
 	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/audit/openreports"
-	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -52,7 +51,7 @@ func (a *auditFlags) apis() []openreports.API {
 }
 
 // auditor is what audits everything that is stored; beside is what is found besides.
-func (s *server) auditor(cfg *rest.Config, gauges *gauges, beside func() []policies.Finding) (*audit.Continuous, error) {
+func (s *server) auditor(cfg *rest.Config, gauges *gauges, beside audit.Beside) (*audit.Continuous, error) {
 	log := logr.FromSlogHandler(s.log.Handler()).WithName("audit")
 	counted := newAuditMetrics()
 	metrics.Registry.MustRegister(counted.took, counted.judged, counted.differences, counted.reports, counted.dropped, counted.held)

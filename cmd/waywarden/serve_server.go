@@ -31,6 +31,7 @@ import (
 	"github.com/waywarden/waywarden/memory"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/plan"
 	"github.com/waywarden/waywarden/rules/packs"
 	"github.com/waywarden/waywarden/waypoints"
 	"github.com/waywarden/waywarden/webhook"
@@ -227,9 +228,9 @@ func (s *server) add(cfg *rest.Config, keeper manager.Runnable) error {
 	if err != nil {
 		return err
 	}
-	var beside func() []policies.Finding
+	var beside audit.Beside
 	if provisioner != nil {
-		beside = provisioner.Findings
+		beside = audit.Beside{Checks: []string{plan.StoppedCheck}, Findings: provisioner.Findings}
 	}
 	auditor, err := s.auditor(cfg, gauges, beside)
 	if err != nil {

@@ -120,6 +120,7 @@ type Hop struct {
 // destination, where none of them admits it. sure is whether that is so whatever addresses the pods have: what admits blocks of
 // addresses may admit it. No policy is over a pod in the network of its node.
 func (s *Snapshot) Cut(h Hop) (by []*Object, sure bool) {
+	var unsure []*Object
 	for _, egress := range []bool{true, false} {
 		at := h.To
 		if egress {
@@ -134,11 +135,15 @@ func (s *Snapshot) Cut(h Hop) (by []*Object, sure bool) {
 			is, may := s.through(o, h, egress)
 			admitted, maybe = admitted || is, maybe || may
 		}
-		if len(policies) > 0 && !admitted {
-			return policies, !maybe
+		switch {
+		case len(policies) == 0 || admitted:
+		case !maybe:
+			return policies, true
+		case unsure == nil:
+			unsure = policies // the other end may refuse for sure
 		}
 	}
-	return nil, true
+	return unsure, unsure == nil
 }
 
 // through is whether a policy admits a connection, and whether it may, by an address.

@@ -87,9 +87,9 @@ func shapes(s *mesh.Snapshot, ns string) (kinds, addresses map[string]bool) {
 	return kinds, addresses
 }
 
-// ownLabels are those by which controllers tell their pods apart. Nobody selects by them.
+// ownLabels are those by which controllers tell their pods apart. Nobody selects by them. By a Job's name policies may select.
 var ownLabels = []string{"pod-template-hash", "controller-revision-hash", "controller-uid", "batch.kubernetes.io/controller-uid",
-	"job-name", "batch.kubernetes.io/job-name", "batch.kubernetes.io/job-completion-index"}
+	"batch.kubernetes.io/job-completion-index"}
 
 // deciding is whether an annotation of a pod can decide about anything here. Others differ from pod to pod.
 func deciding(annotation string) bool {

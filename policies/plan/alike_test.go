@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,6 +16,9 @@ import (
 func TestAlike(t *testing.T) {
 	pod := func(name, more, ip string) string {
 		return fmt.Sprintf(`{apiVersion: v1, kind: Pod, metadata: {name: %s, namespace: shop, labels: {app: cart, pod-template-hash: %s}, annotations: {ambient.istio.io/redirection: enabled, cni.example.com/ip: %s%s}}, spec: {serviceAccountName: cart, containers: [{name: a, image: a}]}, status: {phase: Running, podIP: %s}}`, name, name, ip, more, ip)
+	}
+	job := func(name, label string) string {
+		return strings.Replace(pod(name, "", "10.0.0.1"), "labels: {", "labels: {"+label+": "+name+", ", 1)
 	}
 	const (
 		policy  = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: more, namespace: shop}, spec: {action: DENY, targetRefs: [{group: "", kind: Service, name: web}], rules: [{to: [{operation: {methods: [PUT]}}]}]}}`
@@ -37,6 +41,9 @@ func TestAlike(t *testing.T) {
 		"one that is scraped":            {before: []string{a}, after: []string{pod("b", `, prometheus.io/scrape: "true"`, "10.0.0.2")}},
 		"another address":                {before: []string{a}, after: []string{pod("a", "", "10.0.0.9")}, want: true},
 		"another address that is asked":  {before: []string{a, address}, after: []string{pod("a", "", "10.0.0.9")}},
+		"a Job's, of another name":       {before: []string{job("a", "job-name")}, after: []string{job("b", "job-name")}},
+		"a Job's, by its longer label":   {before: []string{job("a", "batch.kubernetes.io/job-name")}, after: []string{job("b", "batch.kubernetes.io/job-name")}},
+		"a Job's, of another uid":        {before: []string{job("a", "batch.kubernetes.io/controller-uid")}, after: []string{job("b", "batch.kubernetes.io/controller-uid")}, want: true},
 		"the ReplicaSet of pods":         {before: []string{a}, after: []string{set}, want: true},
 		"a policy":                       {before: []string{a}, after: []string{policy}},
 		"an endpoint more":               {before: []string{a, endpointSlice("cart", true)}, after: []string{endpointSlice("cart", true)}, want: true},

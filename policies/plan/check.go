@@ -49,7 +49,8 @@ func (m *maker) restateAll(after *mesh.Snapshot) bool {
 				continue
 			}
 			r := restate(after, svc, m.signer(svc.Namespace))
-			if r.why == "" && !m.stored.Binding(find(m.stored, refOf(svc))).Bound {
+			// What is bound here already stays so. A move is asked for, though: its Service is bound to the waypoint that it leaves.
+			if was := m.stored.Binding(find(m.stored, refOf(svc))); r.why == "" && !(was.Bound && was.Waypoint() == w.Ref()) {
 				r.of, r.why = m.cut(gw, svc, after)
 			}
 			if r.why != "" && m.obstruct(&w, svc, r) {

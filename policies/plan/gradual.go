@@ -113,7 +113,11 @@ func (c *course) approach(l Label, on *mesh.Object) outcome {
 		i = len(steps)
 	}
 	if at.weight > 0 {
-		if out := c.holdStep(l, on, from, steps[max(0, i-1)]); out != settled {
+		held := steps[max(0, i-1)]
+		if i == len(steps) && held.weight < at.weight {
+			held = share{weight: at.weight} // the steps were lowered since: nothing of theirs says that all may move
+		}
+		if out := c.holdStep(l, on, from, held); out != settled {
 			return out
 		}
 	}

@@ -16,6 +16,7 @@ import (
 // bound (bypass), and of what waits for its waypoint (pending). Where a way is known that a guard would close, and that is no
 // exception, there is none, and a notice says why.
 func (m *maker) guards(after *mesh.Snapshot) {
+	m.left = m.leftWaypoints()
 	for _, l := range m.plan.Labels {
 		setting := m.settings.Of(home(l.On))
 		for _, ref := range l.Binds {
@@ -126,12 +127,28 @@ func (m *maker) senders(after *mesh.Snapshot, svc *mesh.Object) []string {
 			}
 		}
 	}
-	for _, gw := range m.stored.List(mesh.Gateway, svc.Namespace) {
-		if m.managed.Made(gw) && (gw.Annotations[DrainingSinceAnnotation] != "" || !m.inPlan(refOf(gw))) {
+	for _, gw := range m.left {
+		if gw.Namespace == svc.Namespace || m.admits(gw, svc.Namespace) {
 			take(m.stored, gw)
 		}
 	}
 	return sorted(out)
+}
+
+// leftWaypoints are those of ours that are drained, or that the plan has no more, in all namespaces: one that several share is in
+// none of theirs.
+func (m *maker) leftWaypoints() []*mesh.Object {
+	planned := map[mesh.Ref]bool{}
+	for i := range m.plan.Waypoints {
+		planned[m.plan.Waypoints[i].Ref()] = true
+	}
+	var out []*mesh.Object
+	for gw := range m.stored.All(mesh.Gateway) {
+		if m.managed.Made(gw) && (gw.Annotations[DrainingSinceAnnotation] != "" || !planned[refOf(gw)]) {
+			out = append(out, gw)
+		}
+	}
+	return out
 }
 
 // sorted are the values, each once, in order. It writes to them.

@@ -182,6 +182,52 @@ func TestGuardNamesAllWaypoints(t *testing.T) {
 	}
 }
 
+// TestGuardNamesLeftWaypoint: a waypoint that drains is let in until it is gone, in whichever namespace it is, and only at what it
+// may have served.
+func TestGuardNamesLeftWaypoint(t *testing.T) {
+	const pods = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: NS}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: a, image: a}]}}}}`
+	setting := Setting{Mode: Provision, Bypass: Guard, Profile: Profile{Name: "default"}}
+	shared := setting
+	shared.Profile.Granularity, shared.Profile.SharedNamespace = Shared, "edge"
+	settings := Settings{Namespaces: map[string]Setting{"shop": shared, "edge": setting, "pay": setting}}
+	s, managed := two(strings.Replace(pods, "NS", "shop", 1), strings.Replace(pods, "NS", "pay", 1)).Snapshot, Managed{}
+	drains := func() bool {
+		gw := s.Get(mesh.Gateway, "edge", "waypoint")
+		return gw != nil && gw.Annotations[DrainingSinceAnnotation] != ""
+	}
+	for range 60 {
+		steps := Next(worldOf(s, managed, settings, nil)).Steps()
+		if len(steps) == 0 {
+			if gw := s.Get(mesh.Gateway, "edge", "waypoint"); gw != nil {
+				s = s.With(annotated(gw, MigrateAnnotation, "b"))
+			}
+		} else if s, managed = taken(s, managed, steps[0]); drains() {
+			break
+		}
+	}
+	if !drains() {
+		t.Fatalf("no waypoint drains: %s", says(Next(worldOf(s, managed, settings, nil))))
+	}
+	guards := func() map[string][]string {
+		out := map[string][]string{}
+		for _, p := range Make(policies.NewView(s), settings, managed).Policies {
+			if p.Role == Guarding && p.For[0].Name == "cart" {
+				out[p.For[0].Namespace] = guardedBut(p)
+			}
+		}
+		return out
+	}
+	want := map[string][]string{"shop": {"cluster.local/ns/edge/sa/b", "cluster.local/ns/edge/sa/waypoint"}, "pay": {"cluster.local/ns/pay/sa/waypoint"}}
+	if diff := gocmp.Diff(want, guards()); diff != "" {
+		t.Errorf("while it drains (-want +got):\n%s", diff)
+	}
+	s = s.Without(s.Get(mesh.Gateway, "edge", "waypoint"))
+	want["shop"] = []string{"cluster.local/ns/edge/sa/b"}
+	if diff := gocmp.Diff(want, guards()); diff != "" {
+		t.Errorf("when it is gone (-want +got):\n%s", diff)
+	}
+}
+
 // TestMoveStopsForGatewayRefs: what names the old Gateway does not follow, so nothing moves.
 func TestMoveStopsForGatewayRefs(t *testing.T) {
 	s, managed := done(t)

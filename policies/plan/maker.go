@@ -46,6 +46,7 @@ type maker struct {
 	scraping   []*mesh.Workload     // once looked
 	looked     bool
 	network    network
+	left       []*mesh.Object // waypoints that still send to what they served
 }
 
 // group is what gets one waypoint, where it asks for none yet: a namespace, or in it one Service.

@@ -75,6 +75,27 @@ func TestStaysBound(t *testing.T) {
 	compare(t, Next(worldOf(s, managed, onlyShop, nil)))
 }
 
+// TestMoveIsCut: what would be cut off at the waypoint to come stays where it is bound, and the policy is named.
+func TestMoveIsCut(t *testing.T) {
+	const (
+		pods   = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: a, image: a}]}}}}`
+		policy = `{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: np, namespace: shop}, spec: {podSelector: {matchLabels: {app: cart}}, ingress: [{from: [{podSelector: {matchExpressions: [{key: gateway.networking.k8s.io/gateway-name, operator: In, values: [ADMITTED]}]}}]}]}}`
+	)
+	for admitted, want := range map[string]string{"waypoint": "waypoint", "waypoint, b": "b"} {
+		s, managed := done(t, pods, strings.Replace(policy, "ADMITTED", admitted, 1))
+		s = write("waypoint", MigrateAnnotation, "b")(s)
+		w := worldOf(s, managed, onlyShop, nil)
+		i := slices.IndexFunc(w.Plan.Labels, func(l Label) bool { return l.On.Name == "shop" })
+		if i < 0 || w.Plan.Labels[i].Value != want {
+			t.Errorf("where %s may call, the labels are %+v", admitted, w.Plan.Labels)
+		}
+		told := strings.Contains(strings.Join(says(Next(w)), "\n"), "stays at waypoint waypoint, and does not move to b: NetworkPolicy shop/np keeps the pods of waypoint shop/b from Deployment shop/cart")
+		if told != (want == "waypoint") {
+			t.Errorf("where %s may call, it says %q", admitted, says(Next(w)))
+		}
+	}
+}
+
 // TestOtherClusters: of a Service that is bound with its Namespace, and that other clusters call, it is said that their waypoints are
 // another matter. One that needs a waypoint itself is not planned for, because of policies there it is not known what they do.
 func TestOtherClusters(t *testing.T) {

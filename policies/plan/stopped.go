@@ -8,10 +8,13 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
+// StoppedCheck is the ID of what [Progress.Findings] finds.
+const StoppedCheck = "waypoint/stopped"
+
 // What stops a waypoint is found by carrying a plan out, and not by asking a mesh: what the API server refuses, as because another
 // field manager owns it, is in no object. So this is not asked, and [Progress.Findings] says it.
 var stoppedWaypoint = policies.Register(policies.Check{
-	ID:       "waypoint/stopped",
+	ID:       StoppedCheck,
 	Title:    "A waypoint that does not go on without somebody's decision",
 	Severity: policies.Medium,
 	About:    mesh.Gateway.String(),

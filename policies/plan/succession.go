@@ -207,10 +207,6 @@ func (m *maker) succeeded(known []Need) []Need {
 	return out
 }
 
-func (m *maker) inPlan(ref mesh.Ref) bool {
-	return slices.ContainsFunc(m.plan.Waypoints, func(w Waypoint) bool { return w.Ref() == ref })
-}
-
 // staysAt leaves an object at the waypoint to which a label of ours binds it, where it must not go to the one that is planned. It
 // is false where none binds it elsewhere.
 func (m *maker) staysAt(i int, why string) bool {

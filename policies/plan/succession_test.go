@@ -236,6 +236,37 @@ func TestHeld(t *testing.T) {
 	}
 }
 
+// TestLoweredSteps: what has a larger share than the steps now go to is held with it until somebody says that it may go on.
+func TestLoweredSteps(t *testing.T) {
+	for name, tc := range map[string]struct {
+		steps, lets string // what is written at 50 %, and how far it may go
+		want        string
+	}{
+		"lowered":             {steps: "10,40", lets: "10", want: "waits make-canary: 50% of its connections take waypoint b until annotation waywarden.dev/migrate-go"},
+		"lowered, by time":    {steps: "10/0s,40/0s", lets: "10", want: "waits make-canary: 50% of its connections take waypoint b until annotation waywarden.dev/migrate-go"},
+		"lowered, and let":    {steps: "10,40", lets: "50", want: "make-binding Label Namespace shop"},
+		"lowered, and beyond": {steps: "10,40,60", lets: "10", want: "make-canary Label Namespace shop"},
+		"none any more":       {lets: "10", want: "make-binding Label Namespace shop"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, managed := done(t)
+			s = both(write("waypoint", MigrateAnnotation, "b"), both(write("waypoint", StepsAnnotation, "10,50"), write("waypoint", GoAnnotation, "10")))(s)
+			for range 4 {
+				for _, step := range Next(worldOf(s, managed, onlyShop, nil)).Steps() {
+					s, managed = taken(s, managed, step)
+				}
+			}
+			if got := s.Get(mesh.Namespace, "", "shop").Annotations[annotation.IoIstioUseWaypointCanaryWeight.Name]; got != "50" {
+				t.Fatalf("its share is %q", got)
+			}
+			s = both(write("waypoint", StepsAnnotation, tc.steps), write("waypoint", GoAnnotation, tc.lets))(s)
+			if got := says(Next(worldOf(s, managed, onlyShop, nil))); !strings.Contains(strings.Join(got, "\n"), "shop/b: "+tc.want) {
+				t.Errorf("got %q, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
 // TestForeignLabelStays: a label of somebody else's does not move, and it is said what to commit.
 func TestForeignLabelStays(t *testing.T) {
 	s, managed := done(t, `{apiVersion: v1, kind: Service, metadata: {name: theirs, namespace: shop, labels: {istio.io/use-waypoint: waypoint}}, spec: {clusterIP: 10.96.0.12, selector: {app: theirs}, ports: [{name: http, port: 80}]}}`)

@@ -80,6 +80,9 @@ type guard struct{ plain bool }
 
 func (g guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme != "https" && !(g.plain && local(r.URL.Host)) {
+		if r.Body != nil {
+			r.Body.Close() // which a RoundTripper owes, whatever becomes of the request
+		}
 		return nil, fmt.Errorf("it leads to %s://%s, and only HTTPS is followed", r.URL.Scheme, r.URL.Host)
 	}
 	return http.DefaultTransport.RoundTrip(r)

@@ -163,8 +163,12 @@ func (h *helm) keptToItsOwn(t *testing.T) {
 	if _, err := h.Dynamic.Resource(budgetResource).Namespace("shop").Create(t.Context(), budget, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	patch := func(r schema.GroupVersionResource, ns, name, body string) error {
-		_, err := us.Resource(r).Namespace(ns).Patch(t.Context(), name, types.MergePatchType, []byte(body), metav1.PatchOptions{})
+	gateway := object(t, `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: theirs}, spec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTTP}]}}`)
+	if _, err := h.Dynamic.Resource(gatewayResource).Namespace("shop").Create(t.Context(), gateway, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	patch := func(r schema.GroupVersionResource, ns, name, body string, subresources ...string) error {
+		_, err := us.Resource(r).Namespace(ns).Patch(t.Context(), name, types.MergePatchType, []byte(body), metav1.PatchOptions{}, subresources...)
 		return err
 	}
 	for what, try := range map[string]func() error{
@@ -174,6 +178,9 @@ func (h *helm) keptToItsOwn(t *testing.T) {
 		},
 		"delete a ConfigMap of others": func() error {
 			return us.Resource(configMapResource).Namespace("kube-system").Delete(t.Context(), "theirs", metav1.DeleteOptions{})
+		},
+		"tell of a Gateway of others where it is": func() error {
+			return patch(gatewayResource, "shop", "theirs", `{"status": {"addresses": [{"type": "IPAddress", "value": "192.0.2.1"}]}}`, "status")
 		},
 		"create a ConfigMap without a label": func() error {
 			return second(us.Resource(configMapResource).Namespace("shop").Create(t.Context(), theirs, metav1.CreateOptions{}))
