@@ -101,8 +101,8 @@ func (a *Alike) hash(m map[string]string) uint64 {
 var madeByControllers = []mesh.Kind{mesh.Pod, mesh.ReplicaSet, mesh.Job, mesh.EndpointSlice}
 
 // lean is of the content of what controllers make the namespace, labels, annotations and owners, which objects of one
-// owner have in common, and of what has no owner what its containers may do. All that decides is decoded, and a patch of anything
-// else of them would not last.
+// owner have in common, and of what has no owner its name and what its containers may do: rules are asked of it. All that
+// decides is decoded, and a patch of anything else of them would not last.
 func lean(kind mesh.Kind, content map[string]any) map[string]any {
 	metadata, _ := content["metadata"].(map[string]any)
 	kept := make(map[string]any, 4)
@@ -114,6 +114,9 @@ func lean(kind mesh.Kind, content map[string]any) map[string]any {
 	out := map[string]any{"apiVersion": content["apiVersion"], "kind": content["kind"], "metadata": kept}
 	if spec := standsForItself(kind, content); spec != nil {
 		out["spec"] = spec
+		if name, ok := metadata["name"]; ok {
+			kept["name"] = name
+		}
 	}
 	return out
 }

@@ -101,6 +101,11 @@ func (p *ChangePass) Fail(message string) {
 	p.After.failures = append(p.After.failures, f)
 }
 
+// Skip says that the check does not apply to the change.
+func (p *ChangePass) Skip(reason string) {
+	p.After.skips = append(p.After.skips, Skip{Check: p.Check.ID, Object: p.Object().Ref(), Reason: reason})
+}
+
 // TakeFailures are the questions that could not be answered since it was last called.
 func (v *View) TakeFailures() []Failure {
 	out := v.failures

@@ -129,5 +129,5 @@
 // it was decoded and mostly knows the answer, above all that there is nothing to find. Only of the others is OPA asked, of all at
 // once. If that fails, they are asked one by one, so that a broken rule silences no other. A built-in that fails would leave its
 // expression undefined, and the rule would find nothing: that is a [policies.Failure], never an answer. The time is bounded,
-// by the Occasion and by a budget for each rule.
+// by the Occasion and by a budget for each rule; a rule that runs out of time again and again is asked no more in that View.
 package rules

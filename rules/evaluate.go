@@ -21,6 +21,9 @@ const (
 	defaultBudget = 2 * time.Second
 	// patience is how often a rule may run out of time in one View before it is not asked any more.
 	patience = 3
+	// share is the part of the budget that rules have together: what they cannot answer in it they are asked alone, and a request
+	// has time for both.
+	share = 4
 	// glances is how many steps of an evaluation pass between two looks at the clock.
 	glances = 256
 )
@@ -48,24 +51,28 @@ func (p *Pack) ask(s *session, o *mesh.Object) *answers {
 	if last := s.last[p]; last != nil && last.object == o {
 		return last
 	}
-	out := &answers{object: o}
-	s.last[p] = out
 	s.about(o)
+	out := &answers{object: o, all: p.answers(s, o)}
+	s.last[p] = out // only now: after a panic there are no answers, which is not the same as that nothing is found
+	return out
+}
+
+func (p *Pack) answers(s *session, o *mesh.Object) []answer {
 	occasion := &s.view.Occasion
 	plan := p.plans[slot{o.Kind, occasion.PhaseOr(), occasion.Operation}]
 	if plan == nil {
-		return out
+		return nil
 	}
-	out.all = p.sift(s, plan, o)
+	out := p.sift(s, plan, o)
 	var all needs
 	open := false
-	for _, a := range out.all {
+	for _, a := range out {
 		if a.open {
 			all, open = all.and(a.probe.needs), true
 		}
 	}
 	if open {
-		p.askAll(s, out.all, p.input(s, o, all), o)
+		p.askAll(s, out, p.input(s, o, all), o)
 	}
 	return out
 }
@@ -77,6 +84,8 @@ func (p *Pack) askAll(s *session, all []answer, in map[string]any, o *mesh.Objec
 	for i, a := range all {
 		switch {
 		case !a.open:
+		case s.givenUp(a.probe):
+			all[i] = answer{probe: a.probe, params: a.params, failure: fmt.Sprintf("it ran out of time %d times and is not asked any more. Make it faster: `waywarden rules bench` shows what it takes.", patience)}
 		case a.params.Key != "":
 			all[i] = p.askAlone(s, a.probe, o, a.probe.input(withParams(in, a.probe.rule, a.params)))
 			all[i].params = a.params
@@ -90,18 +99,19 @@ func (p *Pack) askAll(s *session, all []answer, in map[string]any, o *mesh.Objec
 	}
 }
 
-// askTogether asks all that are open and have their defaults at once; nil where there is only one, or where one of them goes wrong.
+// askTogether asks all that are open and have their defaults at once, but for those that are not asked any more; nil where there is
+// only one, or where one of them goes wrong.
 func (p *Pack) askTogether(s *session, all []answer, o *mesh.Object, input *ast.Term) topdown.QueryResult {
 	var probes []*probe
 	for _, a := range all {
-		if a.open && a.params.Key == "" && !a.probe.replaces {
+		if a.open && a.params.Key == "" && !a.probe.replaces && !s.givenUp(a.probe) {
 			probes = append(probes, a.probe)
 		}
 	}
 	if len(probes) < 2 {
 		return nil
 	}
-	r, errs, err := p.run(s, inOne(probes), o, input)
+	r, errs, err := p.runFor(p.budget/share, s, inOne(probes), o, input)
 	if err != nil || len(errs) > 0 {
 		return nil
 	}
@@ -151,10 +161,10 @@ func (p *Pack) withPatch(s *session, a answer, o *mesh.Object, input *ast.Term) 
 	return a
 }
 
+// givenUp is whether a rule ran out of time so often that it is not asked any more.
+func (s *session) givenUp(q *probe) bool { return s.spent[q.rule] >= patience }
+
 func (p *Pack) askAlone(s *session, q *probe, o *mesh.Object, input *ast.Term) answer {
-	if s.spent[q.rule] >= patience {
-		return answer{probe: q, failure: fmt.Sprintf("it ran out of time %d times and is not asked any more. Make it faster: `waywarden rules bench` shows what it takes.", patience)}
-	}
 	r, errs, err := p.run(s, q.alone, o, input)
 	if topdown.IsCancel(err) {
 		s.spent[q.rule]++
@@ -191,11 +201,15 @@ func located(err error) string {
 	return text
 }
 
-// run evaluates a query. There is one result: whatever is asked for is defined.
+// run evaluates a query, for as long as one rule may think. There is one result: whatever is asked for is defined.
 func (p *Pack) run(s *session, asked query, o *mesh.Object, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
+	return p.runFor(p.budget, s, asked, o, input)
+}
+
+func (p *Pack) runFor(budget time.Duration, s *session, asked query, o *mesh.Object, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
 	q := topdown.NewQuery(asked.body).WithCompiler(asked.compiler).WithStore(p.store).WithTransaction(p.txn).WithInput(input).
 		WithBuiltins(questions).WithBuiltinErrorList(&errs).WithMetrics(metrics.NoOp()).WithTime(s.view.Occasion.Now).
-		WithCancel(&stop{over: s.view.Occasion.Over, deadline: time.Now().Add(p.budget)})
+		WithCancel(&stop{over: s.view.Occasion.Over, deadline: time.Now().Add(budget)})
 	err = p.watch.watched(q, o).Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
 		result = r
 		return nil

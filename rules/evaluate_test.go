@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -117,13 +118,20 @@ func TestReplacedInput(t *testing.T) {
 	}
 }
 
-// TestForever: a rule that loops for ever is stopped, fails, and after a while is not asked any more.
+// TestForever: a rule that loops for ever is stopped, fails, and after a while is not asked any more, neither alone nor with others.
 func TestForever(t *testing.T) {
 	p := pack(t, map[string]string{
 		"loops": "deny contains {\"msg\": \"m\"} if {\n\tsome a in numbers.range(1, 10000)\n\tsome b in numbers.range(1, 10000)\n\ta * b == -1\n}",
 		"good":  `deny contains {"msg": "found"} if input.object.spec.action == "DENY"`,
+		"too":   `deny contains {"msg": "found"} if input.object.spec.rules`,
 	})
-	p.budget = 20 * time.Millisecond
+	p = Unsieved(p)
+	p.budget = 50 * time.Millisecond
+	queries := 0
+	p.watch.Tracer = func(*mesh.Object) topdown.QueryTracer {
+		queries++
+		return nil
+	}
 	text := denyPolicy
 	for _, name := range []string{"b", "c", "d", "e", "f"} {
 		text += "---" + strings.Replace(denyPolicy, "name: x", "name: "+name, 1)
@@ -131,14 +139,48 @@ func TestForever(t *testing.T) {
 	all := objectsOf(t, text)
 	view := policies.NewView(mesh.New(mesh.Options{}, all...))
 	for i, o := range all {
+		queries = 0
 		found := policies.Evaluate(p.Checks(), view, o)
 		failures := view.TakeFailures()
-		if len(found) != 1 || len(failures) != 1 || !strings.Contains(failures[0].Message, "ran out of time") {
+		want := 4 // together, and three alone
+		if i >= patience {
+			want = 1 // two together
+		}
+		if queries != want {
+			t.Errorf("%d: %d queries, want %d", i, queries, want)
+		}
+		if len(found) != 2 || len(failures) != 1 || !strings.Contains(failures[0].Message, "ran out of time") {
 			t.Fatalf("%d: %v, failures %v", i, found, failures)
 		}
 		if last := strings.Contains(failures[0].Message, "is not asked any more"); last != (i >= patience) {
 			t.Errorf("%d: %s", i, failures[0].Message)
 		}
+	}
+}
+
+// TestPanic: where an evaluation ends in a panic, the rules that are asked next do not take that for nothing found.
+func TestPanic(t *testing.T) {
+	p := Unsieved(pack(t, map[string]string{"x": `deny contains {"msg": "found"} if input.object.spec`}))
+	panics := true
+	p.watch.Tracer = func(*mesh.Object) topdown.QueryTracer {
+		if panics {
+			panic("a mistake of ours")
+		}
+		return nil
+	}
+	o := objectsOf(t, denyPolicy)[0]
+	view := policies.NewView(mesh.New(mesh.Options{}, o))
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Fatal("no panic")
+			}
+		}()
+		policies.Evaluate(p.Checks(), view, o)
+	}()
+	panics = false
+	if found := policies.Evaluate(p.Checks(), view, o); len(found) != 1 {
+		t.Errorf("found %v", found)
 	}
 }
 

@@ -44,9 +44,14 @@ func (p *Pack) check(r *Rule) *policies.Check {
 	}
 	if slices.Contains(r.Operations, "DELETE") {
 		c.Change = func(pass *policies.ChangePass) {
-			if pass.New == nil { // anything else is asked of the object as it would be
-				p.answer(r, pass.After, pass.Old, pass)
+			if pass.New != nil {
+				return // it is asked of the object as it would be
 			}
+			if why := r.blind(pass.After.Snapshot); why != "" {
+				pass.Skip(why)
+				return
+			}
+			p.answer(r, pass.After, pass.Old, pass)
 		}
 	}
 	return c

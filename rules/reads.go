@@ -61,6 +61,8 @@ func asksFor(e *ast.Expr) []mesh.Kind {
 	switch name := e.Operator().String(); name {
 	case "mesh.service", "mesh.services":
 		return []mesh.Kind{mesh.Service}
+	case "mesh.namespaces", "mesh.namespaces_selected":
+		return []mesh.Kind{mesh.Namespace}
 	case "mesh.granted":
 		return []mesh.Kind{mesh.ClusterRole, mesh.Role}
 	case "mesh.policies", "mesh.effects":

@@ -38,6 +38,8 @@ routes(ns) := mesh.effects("HTTPRoute.gateway.networking.k8s.io", ns, "x")
 	mesh.services("shop") != []
 	mesh.service("shop", "x")
 }`, []mesh.Kind{mesh.Service}},
+		"namespaces":    {`deny contains {"msg": "m"} if count(mesh.namespaces()) == 0`, []mesh.Kind{mesh.Namespace}},
+		"selected":      {`deny contains {"msg": "m"} if mesh.namespaces_selected({}) == []`, []mesh.Kind{mesh.Namespace}},
 		"rights":        {`deny contains {"msg": "m"} if mesh.granted("RoleBinding", "shop", "x", ["get"], ["secrets"]) == []`, []mesh.Kind{mesh.ClusterRole, mesh.Role}},
 		"shared":        {"import data.acme.lib.all\n\ndeny contains {\"msg\": \"m\"} if all.inner(\"shop\")", []mesh.Kind{mesh.Secret}},
 		"shared_other":  {"import data.acme.lib.all\n\ndeny contains {\"msg\": \"m\"} if all.routes(\"shop\")", []mesh.Kind{mesh.HTTPRoute}},
@@ -76,6 +78,22 @@ func TestBlind(t *testing.T) {
 	}
 	if all := policies.Evaluate(p.Checks(), policies.NewView(view.WithUnread(nil)), all[0]); len(all) != 2 {
 		t.Errorf("everything is read, and %d of 2 find something", len(all))
+	}
+}
+
+// TestBlindToADeletion: of a deletion it is told as of an object.
+func TestBlindToADeletion(t *testing.T) {
+	meta := strings.Replace(head, "match: {", "match: {phases: [admission], operations: [DELETE], ", 1)
+	p := pack(t, map[string]string{"x": meta + "package acme.x\n\n" + `deny contains {"msg": "no NetworkPolicy is left"} if mesh.policies("NetworkPolicy", "shop") == []`})
+	o := objectsOf(t, denyPolicy)[0]
+	for _, unread := range [][]mesh.Kind{nil, {mesh.NetworkPolicy}} {
+		before := mesh.New(mesh.Options{Unread: unread}, o)
+		change := &policies.Change{Old: o, Before: policies.NewView(before), After: policies.NewView(before.Without(o))}
+		change.After.Occasion = policies.Occasion{Phase: policies.AtAdmission, Operation: "DELETE", Old: o}
+		found, skips := policies.EvaluateChange(p.Checks(), change), change.After.TakeSkips()
+		if blind := unread != nil; len(found) == 1 == blind || len(skips) == 1 != blind || blind && skips[0].Check != "acme/x" {
+			t.Errorf("without %v: found %v, skips %v", unread, found, skips)
+		}
 	}
 }
 

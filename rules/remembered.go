@@ -22,9 +22,22 @@ func (r *remembered) term(o *mesh.Object) *ast.Term {
 	}
 	t, was := r.terms.LoadOrStore(key, objectTerm(o))
 	if !was {
-		runtime.AddCleanup(o, func(k weak.Pointer[mesh.Object]) { r.terms.Delete(k) }, key)
+		runtime.AddCleanup(o, forgotten.forget, forgotten{weak.Make(r), key})
 	}
 	return t.(*ast.Term)
+}
+
+// forgotten is an object that is gone, and what remembers it. It keeps neither alive: objects outlive the Packs whose rules were
+// asked of them.
+type forgotten struct {
+	by     weak.Pointer[remembered]
+	object weak.Pointer[mesh.Object]
+}
+
+func (f forgotten) forget() {
+	if r := f.by.Value(); r != nil {
+		r.terms.Delete(f.object)
+	}
 }
 
 func objectTerm(o *mesh.Object) *ast.Term { return ast.NewTerm(ast.MustInterfaceToValue(o.Content())) }

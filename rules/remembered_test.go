@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"testing"
 	"time"
+	"weak"
 )
 
 // TestRememberedForgets: a term lives as long as its object, and is made once.
@@ -28,4 +29,21 @@ func TestRememberedForgets(t *testing.T) {
 			t.Fatal("the term outlives its object")
 		}
 	}
+}
+
+// TestRememberedIsForgotten: what a Pack remembers goes with the Pack, however long the objects live.
+func TestRememberedIsForgotten(t *testing.T) {
+	o := objectsOf(t, denyPolicy)[0]
+	r := &remembered{}
+	r.term(o)
+	left := weak.Make(r)
+	runtime.KeepAlive(r)
+	r = nil
+	for end := time.Now().Add(10 * time.Second); left.Value() != nil; time.Sleep(time.Millisecond) {
+		runtime.GC()
+		if time.Now().After(end) {
+			t.Fatal("the terms outlive their Pack")
+		}
+	}
+	runtime.KeepAlive(o)
 }

@@ -189,7 +189,7 @@ type RulePackPreview struct {
 	// objects is how many objects were judged.
 	// +required
 	Objects int32 `json:"objects"`
-	// complete is whether everything was judged in the time that there was.
+	// complete is whether everything was judged: the time was long enough, and every kind is read that the rules ask for.
 	// +required
 	Complete bool `json:"complete"`
 	// adds is how many findings there are that were not there with the revision before.
@@ -203,6 +203,10 @@ type RulePackPreview struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
 	Examples []string `json:"examples,omitempty"`
+	// unread are the kinds that rules ask for and that are not read, or not yet: what those rules find is not counted.
+	// +optional
+	// +listType=atomic
+	Unread []string `json:"unread,omitempty"`
 }
 
 // RulePackList is a list of RulePacks.

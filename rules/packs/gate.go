@@ -72,10 +72,21 @@ func (g *Gate) Check(ctx context.Context, p, was *v1alpha1.RulePack) (causes []m
 		}
 	}
 	var refusal *Refused
-	if errors.As(err, &refusal) {
+	switch {
+	case errors.As(err, &refusal) && refusal.passing:
+		return nil, []string{later("it is not judged yet: another pack was being judged", p)}
+	case refusal != nil:
 		return causesOf(refusal), nil
+	case err != nil:
+		return nil, []string{later(fmt.Sprintf("it could not be judged: %v", err), p)}
 	}
 	return nil, append(notes, told(preview(previewing, g.Stored(), g.InForce(p.Name), pack))...)
+}
+
+// later is what the author of a pack is told of which a request cannot say whether it is good: the Keeper judges it, and puts nothing
+// in force that it has not judged.
+func later(why string, p *v1alpha1.RulePack) string {
+	return fmt.Sprintf("%s. It is judged once it is stored: kubectl get rulepack %s -o yaml says what came of it.", why, p.Name)
 }
 
 // shares divides the time that a request has: most for the tests, the rest for the preview and for the answer.

@@ -88,6 +88,15 @@ type judgement struct {
 	at       time.Time
 }
 
+// concluded is what came of judge. The error is one that is no refusal: of the pack it says nothing.
+func concluded(pack *rules.Pack, err error) (j judgement, other error) {
+	if err != nil && !errors.As(err, &j.err) {
+		return j, err
+	}
+	j.pack = pack
+	return j, nil
+}
+
 // NewKeeper prepares to keep.
 func NewKeeper(o KeeperOptions) *Keeper {
 	if o.Clock == nil {

@@ -114,9 +114,12 @@ func (o *one) tested(ctx context.Context, w *wanted, before bool) (*rules.Pack, 
 		if ctx.Err() != nil {
 			return nil, ctx.Err() // it is about to stop, and has found out nothing
 		}
-		j = judgement{revision: w.revision, pack: pack, at: began}
+		if j, err = concluded(pack, err); err != nil {
+			return nil, fmt.Errorf("judge revision %s: %w", w.revision, err)
+		}
+		j.revision, j.at = w.revision, began
 		outcome := "accepted"
-		if errors.As(err, &j.err) {
+		if j.err != nil {
 			outcome = j.err.Reason
 		}
 		o.Took(Judging, outcome, o.Clock.Since(began))

@@ -3,6 +3,8 @@ package packs
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
@@ -60,8 +62,22 @@ func preview(ctx context.Context, s Stored, before *InForce, after *rules.Pack) 
 			example(out, "removes %s from %s: %s", f)
 		}
 	}
-	out.Complete = true
+	out.Unread = unread(s.Snapshot, before.checks(), after.Checks())
+	out.Complete = len(out.Unread) == 0
 	return out
+}
+
+// unread are the kinds that checks ask for and that the Snapshot does not show, by name: such checks answer nothing.
+func unread(s *mesh.Snapshot, all ...[]*policies.Check) (out []string) {
+	for _, c := range slices.Concat(all...) {
+		for _, k := range slices.Concat(c.Kinds, c.Reads) {
+			if !s.Reads(k) {
+				out = append(out, rules.KindName(k))
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // found is what checks find, and what they cannot answer. A panic is found nothing by: the audit tells of it.
@@ -109,6 +125,8 @@ func example(p *v1alpha1.RulePackPreview, format string, f policies.Finding) {
 func told(p *v1alpha1.RulePackPreview) []string {
 	so := ""
 	switch {
+	case len(p.Unread) > 0:
+		so = " so far, for of what its rules ask for this is not read: " + strings.Join(p.Unread, ", ")
 	case p.Objects == 0 && !p.Complete:
 		return []string{"what this changes is not known yet: the mesh is still being read, or the time was over. See status.preview once it is stored."}
 	case !p.Complete:

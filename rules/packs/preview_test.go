@@ -3,6 +3,7 @@ package packs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,6 +86,25 @@ func TestPreviewWithParameters(t *testing.T) {
 	s.Parameters = policies.NewParameters(map[string][]policies.Params{"acme/one": {{Key: `{"begins":"deny"}`, Values: map[string]any{"begins": "deny"}}}})
 	if got := preview(t.Context(), s, nil, pack); got.Adds != 40 {
 		t.Errorf("with parameters: %+v", got)
+	}
+}
+
+// TestPreviewOfWhatIsNotRead: a preview in which rules could not be asked is not complete, and says for want of what.
+func TestPreviewOfWhatIsNotRead(t *testing.T) {
+	after := compiled(t, `mesh.policies("NetworkPolicy", "shop") == []`)
+	s := stock(t, 2)
+	s.Snapshot = mesh.New(mesh.Options{Unread: []mesh.Kind{mesh.NetworkPolicy, mesh.Secret}}, slices.Collect(s.Snapshot.Objects())...)
+	got := preview(t.Context(), s, nil, after.pack)
+	want := &v1alpha1.RulePackPreview{Revision: after.Revision, Objects: 4, Unread: []string{"NetworkPolicy.networking.k8s.io"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if all := strings.Join(told(got), "\n"); !strings.Contains(all, "so far, for of what its rules ask for this is not read: NetworkPolicy.networking.k8s.io.") {
+		t.Error(all)
+	}
+	s.Snapshot = mesh.New(mesh.Options{Unread: []mesh.Kind{mesh.Secret}}, slices.Collect(s.Snapshot.Objects())...)
+	if got := preview(t.Context(), s, nil, after.pack); !got.Complete || got.Adds != 4 {
+		t.Errorf("what no rule asks for is missed: %+v", got)
 	}
 }
 
