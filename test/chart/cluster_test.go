@@ -257,6 +257,11 @@ func TestEveryObjectIsServed(t *testing.T) {
 	if err := c.Apply(t.Context(), []byte(`{apiVersion: v1, kind: Namespace, metadata: {name: `+namespace+`, labels: {pod-security.kubernetes.io/enforce: restricted}}}`)); err != nil {
 		t.Fatal(err)
 	}
+	for _, secretsOf := range []string{"istio-system", "edge"} { // where a variant reads one
+		if err := c.Apply(t.Context(), []byte(`{apiVersion: v1, kind: Namespace, metadata: {name: `+secretsOf+`}}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, values := range variants {
 		t.Run(name, func(t *testing.T) {
 			for key, o := range render(t, values) {
