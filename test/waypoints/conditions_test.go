@@ -40,6 +40,7 @@ func TestConditions(t *testing.T) {
 		conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
 		return condition(o, "Ready") == "True" && !slices.ContainsFunc(conditions, func(c any) bool { return c.(map[string]any)["observedGeneration"] != o.GetGeneration() })
 	})
+	w.still("the Gateway", gateway)
 	began := time.Now()
 	w.still("the Gateway", gateway)
 	if calls := writes(r.since(began)); len(calls) > 0 {
