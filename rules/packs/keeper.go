@@ -121,19 +121,12 @@ func (k *Keeper) Start(ctx context.Context) error {
 	if err := follow(ctx, k.Cache, k.poke, k.Own.revisions, k.Own.configMaps); err != nil || ctx.Err() != nil {
 		return err
 	}
-	ticker := k.Clock.NewTicker(retry)
-	defer ticker.Stop()
-	for {
+	each(ctx, k.Clock, k.poke, func() {
 		if err := k.all(ctx); err != nil && ctx.Err() == nil {
 			k.Log.Error(err, "a RulePack is not as it should be; it is tried again")
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-k.poke:
-		case <-ticker.C():
-		}
-	}
+	})
+	return nil
 }
 
 // all brings every RulePack up to date, the oldest first.

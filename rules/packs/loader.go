@@ -131,19 +131,12 @@ func (l *Loader) Start(ctx context.Context) error {
 	if err := follow(ctx, l.Cache, l.poke, l.Own.revisions); err != nil || ctx.Err() != nil {
 		return err
 	}
-	ticker := l.Clock.NewTicker(retry)
-	defer ticker.Stop()
-	for {
+	each(ctx, l.Clock, l.poke, func() {
 		if err := l.load(ctx); err != nil && ctx.Err() == nil {
 			l.Log.Error(err, "a RulePack is not in force as its status says; it is tried again")
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-l.poke:
-		case <-ticker.C():
-		}
-	}
+	})
+	return nil
 }
 
 // informer is what follow needs of one; those of client-go and of controller-runtime have it.
@@ -181,6 +174,21 @@ func follow(ctx context.Context, c cache.Cache, poke chan struct{}, others ...in
 		}
 	}
 	return nil
+}
+
+// each does its work at once, whenever it is poked, and now and then, until ctx ends.
+func each(ctx context.Context, c clock.WithTicker, poke <-chan struct{}, work func()) {
+	ticker := c.NewTicker(retry)
+	defer ticker.Stop()
+	for {
+		work()
+		select {
+		case <-ctx.Done():
+			return
+		case <-poke:
+		case <-ticker.C():
+		}
+	}
 }
 
 // load brings what is in force up to date. The error is for what could not be loaded; the rest is.
