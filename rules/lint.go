@@ -13,6 +13,7 @@ import (
 func (l *loader) lint(r *Rule) {
 	l.onlyFields(r)
 	l.onlyShared(r)
+	l.kindsWritten(r.module)
 	if slices.Contains(r.Phases, policies.AtAudit) || slices.Contains(r.Phases, policies.AtScan) {
 		l.guarded(r)
 	}
@@ -27,6 +28,37 @@ func (l *loader) onlyFields(r *Rule) {
 		}
 		if _, text := fieldOf(ref); !text {
 			l.refusals.add(locate(r.File, t.Location), "nobody can tell what the rule looks at: it takes input as a whole. Write the field, as in input.object.")
+		}
+		return false
+	})
+}
+
+// namesKind are the questions whose first argument says of which kind objects are asked for.
+var namesKind = []string{"mesh.policies", "mesh.effects"}
+
+// kindsWritten refuses to ask for objects of a kind that is worked out: which kinds the rule needs could not be told, so that nobody would
+// read them, and that there is none would pass for an answer. The object's own kind is read.
+func (l *loader) kindsWritten(m *ast.Module) {
+	look := func(operator *ast.Term, args []*ast.Term) {
+		name := operator.Value.String()
+		if !slices.Contains(namesKind, name) || len(args) == 0 {
+			return
+		}
+		if _, written := args[0].Value.(ast.String); written || args[0].String() == "input.object.kind" {
+			return
+		}
+		l.refusals.add(locate(m.Package.Location.File, args[0].Location),
+			"nobody can tell which kinds the rule reads: %s is asked for a kind that is worked out. Write one call for each kind, as in %[1]s(\"Service\", …), or say input.object.kind.", name)
+	}
+	ast.WalkExprs(m, func(e *ast.Expr) bool {
+		if terms, ok := e.Terms.([]*ast.Term); ok {
+			look(terms[0], terms[1:])
+		}
+		return false
+	})
+	ast.WalkTerms(m, func(t *ast.Term) bool {
+		if call, ok := t.Value.(ast.Call); ok {
+			look(call[0], call[1:])
 		}
 		return false
 	})

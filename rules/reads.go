@@ -9,8 +9,7 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// readsOf are the kinds whose objects a compiled rule asks the mesh for, itself or in what it calls, where the kind is written
-// out. What it is asked of is not among them.
+// readsOf are the kinds whose objects a compiled rule asks the mesh for, itself or in what it calls. What it is asked of is not among them.
 func readsOf(compiler *ast.Compiler, r *Rule) []mesh.Kind {
 	found := map[mesh.Kind]bool{}
 	seen := map[*ast.Rule]bool{}
@@ -21,7 +20,7 @@ func readsOf(compiler *ast.Compiler, r *Rule) []mesh.Kind {
 		}
 		seen[rule] = true
 		ast.WalkExprs(rule, func(e *ast.Expr) bool {
-			for _, k := range asksFor(e) {
+			for _, k := range r.asksFor(e) {
 				found[k] = true
 			}
 			return false
@@ -53,8 +52,8 @@ func readsOf(compiler *ast.Compiler, r *Rule) []mesh.Kind {
 	return out
 }
 
-// asksFor are the kinds that a call asks for.
-func asksFor(e *ast.Expr) []mesh.Kind {
+// asksFor are the kinds that a call asks for. A kind that is not written out is the object's own: loader.kindsWritten refuses any other.
+func (r *Rule) asksFor(e *ast.Expr) []mesh.Kind {
 	if !e.IsCall() {
 		return nil
 	}
@@ -70,7 +69,9 @@ func asksFor(e *ast.Expr) []mesh.Kind {
 			if k, known := KindNamed(string(text)); known {
 				return []mesh.Kind{k}
 			}
+			return nil
 		}
+		return r.Kinds
 	}
 	return nil
 }
@@ -81,5 +82,7 @@ func (r *Rule) blind(s *mesh.Snapshot) string {
 	if i < 0 {
 		return ""
 	}
-	return fmt.Sprintf("it cannot be told: kind %s is not read.", KindName(r.reads[i]))
+	return "it cannot be told: " + notRead(r.reads[i]) + "."
 }
+
+func notRead(k mesh.Kind) string { return fmt.Sprintf("kind %s is not read", KindName(k)) }
