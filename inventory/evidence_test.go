@@ -109,7 +109,7 @@ func TestEvidenceComesAndGoes(t *testing.T) {
 	if len(follow) != 2 {
 		t.Fatalf("%d sources are followed, want 2", len(follow))
 	}
-	reads(true, true, true)
+	reads(false, false, true) // nothing of them has come yet
 	f := &feed{mirror: w.mirror, source: follow[0], alike: NewAlike()}
 	binding := func() *unstructured.Unstructured {
 		return raw(fields{"metadata": fields{"name": "b", "namespace": "shop", "annotations": fields{"a": "b"}}, "roleRef": fields{"kind": "ClusterRole", "name": "edit"}})
@@ -120,6 +120,11 @@ func TestEvidenceComesAndGoes(t *testing.T) {
 	if o := w.mirror.snapshot.Load().Get(mesh.RoleBinding, "shop", "b"); o == nil || o.Annotations != nil {
 		t.Errorf("the binding is %+v, want it without annotations", o)
 	}
+	reads(true, false, true)
+	if err := (&feed{mirror: w.mirror, source: follow[1], alike: NewAlike()}).Replace(nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	reads(true, true, true)
 	w.fail(f, apierrors.NewForbidden(bindings.GroupResource(), "", nil))
 	reads(false, true, true)
 	if w.mirror.snapshot.Load().Get(mesh.RoleBinding, "shop", "b") != nil || !w.mirror.whole {
