@@ -162,7 +162,7 @@ func TestNoKeyIsStored(t *testing.T) {
 	const key = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
 	applied := `{"metadata":{"labels":{"app":"x"}},"stringData":{"tls.key":"` + key + `"}}`
 	content := func() fields {
-		return fields{"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": fields{"name": "tls", "namespace": "edge", "annotations": fields{LastApplied: applied}},
+		return fields{"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": fields{"name": "tls", "namespace": "edge", "annotations": fields{mesh.LastApplied: applied}},
 			"data": fields{"tls.key": base64.StdEncoding.EncodeToString([]byte(key)), "tls.crt": base64.StdEncoding.EncodeToString([]byte(certificate))}}
 	}
 	r := resource{GroupVersionResource: schema.GroupVersionResource{Version: "v1", Resource: "secrets"}, kind: mesh.Secret, only: name{"edge", "tls"}}

@@ -272,7 +272,7 @@ func admissionInput(in map[string]any, o *policies.Occasion, needs needs) {
 		in["user"] = map[string]any{"username": o.User.Username, "uid": o.User.UID, "groups": o.User.Groups, "extra": extra}
 	}
 	if needs.old && o.Old != nil {
-		in["old"] = o.Old.Content()
+		in["old"] = contentSeen(o.Old)
 	}
 	if o.Operation == "DELETE" {
 		in["object"] = nil

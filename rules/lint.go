@@ -161,7 +161,7 @@ func (l *loader) types() {
 			continue
 		}
 		said := map[string]bool{}
-		mistakes(compiler, r, shared, func(at *ast.Location, message string) {
+		mistakes(compiler, r, l.Options, shared, func(at *ast.Location, message string) {
 			p := locate(r.File, at)
 			said[fmt.Sprintf("%s:%d", p.file, p.line)] = true
 			l.refusals.add(p, "%s", message)

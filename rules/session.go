@@ -60,10 +60,10 @@ func (s *session) about(o *mesh.Object) {
 // contentOf is that of an object, of the one that is asked about read once.
 func (s *session) contentOf(o *mesh.Object) map[string]any {
 	if o != s.own {
-		return o.Content()
+		return contentSeen(o)
 	}
 	if s.content == nil {
-		s.content = o.Content()
+		s.content = contentSeen(o)
 	}
 	return s.content
 }
