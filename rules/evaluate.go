@@ -192,9 +192,9 @@ func failure(errs []topdown.Error, err error) string {
 func located(err error) string {
 	var e *topdown.Error
 	if !errors.As(err, &e) {
-		return oneLine(err)
+		return OneLine(err.Error())
 	}
-	text := strings.TrimSuffix(oneLine(errors.New(e.Message)), ".")
+	text := strings.TrimSuffix(OneLine(e.Message), ".")
 	if e.Location != nil && e.Location.File != "" {
 		return fmt.Sprintf("%s:%d: %s", e.Location.File, e.Location.Row, text)
 	}
