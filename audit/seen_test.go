@@ -18,7 +18,7 @@ func TestWatchedIsWritten(t *testing.T) {
 	checks := policies.AboutObjects(slices.Concat(policies.Checks(), zerotrust.Pack().Checks()))
 	objects, found := 0, 0
 	for _, r := range zerotrust.Pack().Rules {
-		for _, c := range r.Scenarios.Cases {
+		for _, c := range r.Scenarios().Cases {
 			all := slices.Collect(c.Snapshot.Objects())
 			evaluate := func(objects []*mesh.Object) map[string][]string {
 				s := mesh.New(mesh.Options{}, objects...)
