@@ -153,6 +153,9 @@ func (c *collected) add(a answer) string {
 	return ""
 }
 
+// onlyDefaults are the Params of what is found with the defaults and nothing else, which is most. Whoever appends gets a list of its own.
+var onlyDefaults = []string{""}
+
 // with enters a finding, once: what is found with several sets of parameters says with which.
 func (c *collected) with(f policies.Finding, params string) {
 	for i := range c.findings {
@@ -161,7 +164,10 @@ func (c *collected) with(f policies.Finding, params string) {
 			return
 		}
 	}
-	f.Params = []string{params}
+	f.Params = onlyDefaults
+	if params != "" {
+		f.Params = []string{params}
+	}
 	c.findings = append(c.findings, f)
 }
 
