@@ -12,19 +12,37 @@ import (
 // readsOf are the kinds whose objects a compiled rule asks the mesh for, itself or in what it calls. What it is asked of is not among them.
 func readsOf(compiler *ast.Compiler, r *Rule) []mesh.Kind {
 	found := map[mesh.Kind]bool{}
-	seen := map[*ast.Rule]bool{}
-	var visit func(*ast.Rule)
-	visit = func(rule *ast.Rule) {
-		if seen[rule] {
-			return
-		}
-		seen[rule] = true
+	reached(compiler, compiler.Modules[r.File].Rules, func(rule *ast.Rule) bool {
 		ast.WalkExprs(rule, func(e *ast.Expr) bool {
 			for _, k := range r.asksFor(e) {
 				found[k] = true
 			}
 			return false
 		})
+		return true
+	})
+	var out []mesh.Kind
+	for _, k := range mesh.Kinds() {
+		if found[k] {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// reached calls the function once for each of some compiled rules, and for each that these call or read, as long as it returns true for
+// those that do.
+func reached(compiler *ast.Compiler, rules []*ast.Rule, visit func(*ast.Rule) bool) {
+	seen := map[*ast.Rule]bool{}
+	var from func(*ast.Rule)
+	from = func(rule *ast.Rule) {
+		if seen[rule] {
+			return
+		}
+		seen[rule] = true
+		if !visit(rule) {
+			return
+		}
 		ast.WalkRefs(rule, func(ref ast.Ref) bool {
 			if !ref[0].Equal(ast.DefaultRootDocument) {
 				return false
@@ -34,22 +52,15 @@ func readsOf(compiler *ast.Compiler, r *Rule) []mesh.Kind {
 					continue
 				}
 				for _, other := range compiler.GetRulesExact(ref[:n]) {
-					visit(other)
+					from(other)
 				}
 			}
 			return false
 		})
 	}
-	for _, rule := range compiler.Modules[r.File].Rules {
-		visit(rule)
+	for _, rule := range rules {
+		from(rule)
 	}
-	var out []mesh.Kind
-	for _, k := range mesh.Kinds() {
-		if found[k] {
-			out = append(out, k)
-		}
-	}
-	return out
 }
 
 // asksFor are the kinds that a call asks for. A kind that is not written out is the object's own: loader.kindsWritten refuses any other.
