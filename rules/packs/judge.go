@@ -110,7 +110,7 @@ func tested(ctx context.Context, pack *rules.Pack, f Files) (err error) {
 	if len(pack.Tests) > 0 {
 		tests, err := trial.RunRego(ctx, pack, o)
 		if err != nil {
-			return refused(v1alpha1.ReasonTestFailed, wholePack, "its tests in Rego cannot be run: %s. Correct them.", oneLine(err.Error()))
+			return refused(v1alpha1.ReasonTestFailed, wholePack, "its tests in Rego cannot be run: %s. Correct them.", rules.OneLine(err.Error()))
 		}
 		for _, t := range tests {
 			if t.Problem != "" {
@@ -133,5 +133,3 @@ func lineOf(text, name string) int {
 	}
 	return 1
 }
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

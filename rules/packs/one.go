@@ -250,7 +250,7 @@ func summary(r *Refused) string {
 // noted is a text as an Event's note, which the API server bounds (k8s.io/kubernetes pkg/apis/core/validation NoteLengthLimit).
 func noted(text string) string {
 	const most = 1000
-	if text = oneLine(text); len(text) > most {
+	if text = rules.OneLine(text); len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + " …"
 	}
 	return text

@@ -113,7 +113,7 @@ func beyond(one, other []policies.Finding) []policies.Finding {
 func example(p *v1alpha1.RulePackPreview, format string, f policies.Finding) {
 	if len(p.Examples) < mostExamples {
 		object := mesh.Ref{Kind: f.Object.Kind, Namespace: f.Object.Namespace, Name: f.Object.Name}
-		text := []rune(oneLine(fmt.Sprintf(format, f.Check, object, f.Message)))
+		text := []rune(rules.OneLine(fmt.Sprintf(format, f.Check, object, f.Message)))
 		if len(text) > longestExample {
 			text = append(text[:longestExample-1], '…')
 		}
