@@ -3,33 +3,21 @@ package packs
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
-	"slices"
 	"strings"
 
-	"golang.org/x/tools/txtar"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/rules"
+	"github.com/waywarden/waywarden/rules/bundle"
 )
 
 // Files are those of a pack, by path.
 type Files map[string]string
 
-// fsys is the files as a file system. The error is for a path that is none.
-func (f Files) fsys() (fs.FS, error) {
-	var a txtar.Archive
-	for _, name := range slices.Sorted(maps.Keys(f)) {
-		a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(f[name])})
-	}
-	return txtar.FS(&a)
-}
-
 // revision is the digest of the files.
 func (f Files) revision() (string, error) {
-	fsys, err := f.fsys()
+	fsys, err := bundle.Folder(f)
 	if err != nil {
 		return "", err
 	}
@@ -44,7 +32,7 @@ func (f Files) load(trusted bool) (pack *rules.Pack, err error) {
 			pack, err = nil, mistake(p).Refusals
 		}
 	}()
-	fsys, err := f.fsys()
+	fsys, err := bundle.Folder(f)
 	if err != nil {
 		return nil, rules.Refusals{{File: wholePack, Message: fmt.Sprintf("the rules are not loaded: %v. Name each file by its path, as in acme/no_latest.rego.", err)}}
 	}

@@ -47,7 +47,7 @@ type Loader struct {
 
 // set is what is in force. It is immutable.
 type set struct {
-	packs  []*InForce // by name
+	packs  []*InForce // the oldest first
 	checks []*policies.Check
 }
 
@@ -212,7 +212,7 @@ func (l *Loader) load(ctx context.Context) error {
 		}
 		was := before.of(p.Name)
 		if was == nil || was.Revision != p.Status.Revision {
-			is, err := loaded(p, keptOf(p, revisions))
+			is, err := loaded(p, revisions)
 			l.Observe(err == nil)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("load %s of RulePack %s: %w", p.Status.Revision, p.Name, err))
@@ -224,7 +224,6 @@ func (l *Loader) load(ctx context.Context) error {
 			next = append(next, was)
 		}
 	}
-	slices.SortFunc(next, func(a, b *InForce) int { return strings.Compare(a.Name, b.Name) })
 	if l.current.Load() != nil && slices.Equal(before.packs, next) {
 		return errors.Join(errs...)
 	}
@@ -247,14 +246,15 @@ func listed(ctx context.Context, from client.Reader, own *Own) ([]v1alpha1.RuleP
 }
 
 // loaded is what a status names: the files of the pack itself where they are that revision, else what is kept.
-func loaded(p *v1alpha1.RulePack, all []kept) (*InForce, error) {
+func loaded(p *v1alpha1.RulePack, all []*appsv1.ControllerRevision) (*InForce, error) {
 	files := Files(p.Spec.Modules)
 	if got, err := files.revision(); err != nil || got != p.Status.Revision {
-		k := revisionOf(all, p.Status.Revision)
+		known, _ := keptOf(p, all)
+		k := revisionOf(known, p.Status.Revision)
 		if k == nil {
 			return nil, errors.New("it is not kept any more. Correct the source, or roll back to a revision of status.history")
 		}
-		if files, err = k.files(); err != nil {
+		if files, err = k.verified(); err != nil {
 			return nil, err
 		}
 	}
@@ -265,7 +265,7 @@ func loaded(p *v1alpha1.RulePack, all []kept) (*InForce, error) {
 	return &InForce{p.Name, pack.Revision, pack.Checks(), pack}, nil
 }
 
-// together are all checks. Who keeps packs sees to it that no two have the same ID; where that went wrong, the first counts.
+// together are all checks. Who keeps packs sees to it that no two have the same ID; where that went wrong, the older pack counts.
 func (l *Loader) together(packs []*InForce) *set {
 	out := &set{packs: packs, checks: slices.Clone(l.Base)}
 	known := map[string]bool{}

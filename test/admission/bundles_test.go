@@ -6,12 +6,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +22,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/registry"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/tools/txtar"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"oras.land/oras-go/v2"
 	"oras.land/oras-go/v2/registry/remote"
@@ -37,6 +31,7 @@ import (
 	"github.com/waywarden/waywarden/rules"
 	"github.com/waywarden/waywarden/rules/bundle"
 	"github.com/waywarden/waywarden/test/serving"
+	"github.com/waywarden/waywarden/test/signing"
 )
 
 // shelf is a registry for images on this machine, which wants a password and can go away.
@@ -93,36 +88,10 @@ func (s *shelf) push(t *testing.T, archive []byte) string {
 	return s.host + "/acme/rules@" + m.Digest.String()
 }
 
-// keys are a key that signs bundles, and its public half.
-func keys(t *testing.T) (*bundle.Signer, v1alpha1.PublicKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := bundle.ParseSigner(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer, v1alpha1.PublicKey(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))
-}
-
 // built is the pack in testdata as a bundle, as it is or with other words.
 func built(t *testing.T, signer *bundle.Signer, words ...string) []byte {
 	t.Helper()
-	var a txtar.Archive
-	for name, text := range ownedFiles(t, words...) {
-		a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(text)})
-	}
-	folder, err := txtar.FS(&a)
+	folder, err := bundle.Folder(ownedFiles(t, words...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,12 +144,12 @@ func rewritten(t *testing.T, archive []byte, change func(name string, data []byt
 // TestBundles: of a bundle in a registry is in force what a trusted key signed, and nothing else.
 func TestBundles(t *testing.T) {
 	s := newShelf(t)
-	w := start(t, 2, "--registry-config", s.config)
+	w := start(t, 2, "--registry-config", s.config, "--registry-plain-http")
 	w.shop()
 	w.apply(production)
 	w.deniesNow()
-	signer, public := keys(t)
-	stranger, _ := keys(t)
+	signer, public := signing.Keys(t)
+	stranger, _ := signing.Keys(t)
 	first := built(t, signer)
 	put := func(ref string) {
 		t.Helper()
@@ -242,7 +211,7 @@ func TestBundles(t *testing.T) {
 		r.Kill()
 	}
 	w.replicas = nil
-	w.add(file, "--registry-config", s.config)
+	w.add(file, "--registry-config", s.config, "--registry-plain-http")
 	refusedFor(v1alpha1.ReasonSourceUnavailable, "the registry does not deliver", next)
 	s.away.Store(false)
 	w.within(time.Minute, "the registry is asked again", func() error {
