@@ -45,6 +45,9 @@ func TestFromRegistry(t *testing.T) {
 	if revision, err := signed.Files.revision(); err != nil || revision != pack.Revision {
 		t.Errorf("revision %s, %v; it was built as %s", revision, err, pack.Revision)
 	}
+	if _, err := FromRegistry(bundle.Access{})(t.Context(), &v1alpha1.RulePackOCI{Image: ref, PublicKeys: []v1alpha1.PublicKey{public}}); err == nil || !strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") {
+		t.Errorf("a registry on this machine was asked in plain HTTP, and nobody said so: %v", err)
+	}
 	nowhere := "@sha256:" + strings.Repeat("0", 64)
 	for _, tc := range []struct {
 		image         string

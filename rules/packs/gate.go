@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -63,7 +63,7 @@ func (g *Gate) Check(ctx context.Context, p, was *v1alpha1.RulePack) (causes []m
 	case errors.As(err, &refusal) && p.Spec.Modules != nil && p.Spec.RollbackTo == "":
 		return causesOf(refusal), nil
 	case refusal != nil:
-		return nil, append(notes, later("as it is now, it would be refused: "+oneLine(refusal.Error()), p))
+		return nil, append(notes, later("as it is now, it would be refused: "+noted(refusal.Error()), p))
 	case err != nil:
 		return nil, append(notes, later(fmt.Sprintf("it could not be judged: %v", err), p))
 	case unknown != nil:
@@ -76,10 +76,10 @@ func (g *Gate) Check(ctx context.Context, p, was *v1alpha1.RulePack) (causes []m
 func (g *Gate) atHand(p, was *v1alpha1.RulePack) (files Files, causes []metav1.StatusCause, notes []string) {
 	s := &p.Spec
 	switch {
+	case was != nil && equality.Semantic.DeepEqual(s, &was.Spec):
+		return nil, nil, nil
 	case s.RollbackTo != "":
 		return g.rollback(p, was)
-	case s.Modules != nil && was != nil && was.Spec.RollbackTo == "" && maps.Equal(s.Modules, was.Spec.Modules):
-		return nil, nil, nil
 	case s.Modules != nil:
 		return s.Modules, nil, nil
 	}
@@ -191,7 +191,7 @@ func causesOf(r *Refused) []metav1.StatusCause {
 			return append(out, metav1.StatusCause{Type: metav1.CauseTypeFieldValueInvalid, Field: "spec.modules",
 				Message: fmt.Sprintf("there are %d more reasons: waywarden rules check and waywarden rules test show all.", len(r.Refusals)-i)})
 		}
-		out = append(out, metav1.StatusCause{Type: metav1.CauseTypeFieldValueInvalid, Field: fieldOf(one), Message: one.String()})
+		out = append(out, metav1.StatusCause{Type: metav1.CauseTypeFieldValueInvalid, Field: fieldOf(one), Message: cut(one.String(), longestReason)})
 	}
 	return out
 }

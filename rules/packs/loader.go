@@ -239,10 +239,13 @@ func listed(ctx context.Context, from client.Reader, own *Own) ([]v1alpha1.RuleP
 	if err = errors.Join(err, from.List(ctx, &all)); err != nil {
 		return nil, nil, fmt.Errorf("list RulePacks and what is kept of them: %w", err)
 	}
-	slices.SortFunc(all.Items, func(a, b v1alpha1.RulePack) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(all.Items, func(a, b v1alpha1.RulePack) int { return Older(&a, &b) })
 	return all.Items, revisions, nil
+}
+
+// Older is negative where one pack counts before another: it is older, or, of the same second, first by its name.
+func Older(a, b *v1alpha1.RulePack) int {
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
 }
 
 // loaded is what a status names: the files of the pack itself where they are that revision, else what is kept.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -100,7 +101,7 @@ func (o *one) putInForce(ctx context.Context, w *wanted) error {
 	}
 	status.Revision, status.Count, status.Rules = pack.Revision, int32(len(pack.Rules)), nil
 	for _, r := range pack.Rules[:min(len(pack.Rules), 500)] {
-		status.Rules = append(status.Rules, v1alpha1.RulePackRule{ID: r.ID, Title: r.Title, Severity: v1alpha1.Severity(r.Severity)})
+		status.Rules = append(status.Rules, v1alpha1.RulePackRule{ID: r.ID, Title: cut(r.Title, longestTitle), Severity: v1alpha1.Severity(r.Severity)})
 	}
 	status.Groups = groups(pack)
 	o.claimed[o.pack.Name] = status.Groups
@@ -164,7 +165,9 @@ func (o *one) instead(ctx context.Context, c *appsv1.ControllerRevision) (*appsv
 	if bytes.Equal(there.Data.Raw, c.Data.Raw) {
 		return there, nil
 	}
-	o.Log.Info("a ControllerRevision was not kept by Waywarden, and is replaced", "rulePack", o.pack.Name, "controllerRevision", c.Namespace+"/"+c.Name)
+	const what = "was not kept by Waywarden, and is replaced"
+	o.Log.Info("a ControllerRevision "+what, "rulePack", o.pack.Name, "controllerRevision", c.Namespace+"/"+c.Name)
+	o.Recorder.Eventf(o.pack, nil, corev1.EventTypeWarning, v1alpha1.ReasonNotVerified, "Keep", "ControllerRevision %s/%s %s. Find out who may write ControllerRevisions there.", c.Namespace, c.Name, what)
 	if err := o.Client.Delete(ctx, there, only...); client.IgnoreNotFound(err) != nil {
 		return nil, err
 	}

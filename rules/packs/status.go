@@ -18,7 +18,7 @@ import (
 // await writes into the conditions what is waited for. What it returns tells of a preview that is new, once that is written.
 func (o *one) await(p *pending) (tell func()) {
 	status := &o.pack.Status
-	accepted := metav1.Condition{Type: v1alpha1.RulePackAccepted, Status: metav1.ConditionUnknown, Reason: p.Reason, ObservedGeneration: o.pack.Generation, Message: p.Message}
+	accepted := metav1.Condition{Type: v1alpha1.RulePackAccepted, Status: metav1.ConditionUnknown, Reason: p.Reason, Message: p.Message}
 	rest := "Nothing of it is in force yet."
 	if status.Revision != "" {
 		rest = fmt.Sprintf("Revision %s stays in force until then.", status.Revision)
@@ -30,8 +30,8 @@ func (o *one) await(p *pending) (tell func()) {
 		ready.Status = metav1.ConditionFalse
 	}
 	o.reason = p.Reason
-	apimeta.SetStatusCondition(&status.Conditions, accepted)
-	apimeta.SetStatusCondition(&status.Conditions, ready)
+	o.set(accepted)
+	o.set(ready)
 	return func() {
 		if now := status.Preview; p.Reason == v1alpha1.ReasonActivating && (o.was.Preview == nil || o.was.Preview.Revision != now.Revision) {
 			o.Recorder.Eventf(o.pack, nil, corev1.EventTypeNormal, p.Reason, "Preview", "%s", noted(p.Message))
@@ -41,7 +41,7 @@ func (o *one) await(p *pending) (tell func()) {
 
 // sayKept writes into the conditions whether what is kept is what was kept. That of a pack of which nothing is kept says nothing.
 func (o *one) sayKept() {
-	c := metav1.Condition{Type: v1alpha1.RulePackKept, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonVerified, ObservedGeneration: o.pack.Generation,
+	c := metav1.Condition{Type: v1alpha1.RulePackKept, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonVerified,
 		Message: "What is kept is what was put in force."}
 	var wrong []string
 	for _, k := range o.kept {
@@ -60,7 +60,7 @@ func (o *one) sayKept() {
 		apimeta.RemoveStatusCondition(&o.pack.Status.Conditions, c.Type)
 		return
 	}
-	apimeta.SetStatusCondition(&o.pack.Status.Conditions, c)
+	o.set(c)
 }
 
 // taken is said of a source that holds what can be put in force.
@@ -69,9 +69,9 @@ const taken = "It compiles, and its scenarios and tests hold."
 // conclude writes the conditions into the status. What it returns tells of what is new, once that is written.
 func (o *one) conclude(w *wanted, refusal *Refused) (tell func()) {
 	status := &o.pack.Status
-	accepted := metav1.Condition{Type: v1alpha1.RulePackAccepted, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce, ObservedGeneration: o.pack.Generation,
+	accepted := metav1.Condition{Type: v1alpha1.RulePackAccepted, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce,
 		Message: taken}
-	ready := metav1.Condition{Type: v1alpha1.RulePackReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce, ObservedGeneration: o.pack.Generation,
+	ready := metav1.Condition{Type: v1alpha1.RulePackReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce,
 		Message: fmt.Sprintf("%d rules are in force, of revision %s.", status.Count, status.Revision)}
 	switch {
 	case refusal != nil:
@@ -90,8 +90,8 @@ func (o *one) conclude(w *wanted, refusal *Refused) (tell func()) {
 		status.Preview = nil // of what did not come into force
 	}
 	old := apimeta.FindStatusCondition(o.was.Conditions, v1alpha1.RulePackReady)
-	apimeta.SetStatusCondition(&status.Conditions, accepted)
-	apimeta.SetStatusCondition(&status.Conditions, ready)
+	o.set(accepted)
+	o.set(ready)
 	return func() {
 		switch {
 		case refusal != nil && (old == nil || old.Message != ready.Message):
@@ -121,24 +121,42 @@ func (o *one) write(ctx context.Context) (written bool, err error) {
 	return true, nil
 }
 
-// summary is every reason, as a condition can hold it.
-func summary(r *Refused) string {
-	const most = 16 << 10
-	lines := strings.Split(r.Error(), "\n")
-	size := 0
-	for i, line := range lines {
-		if size += len(line) + 1; size > most && i > 0 {
-			return strings.Join(lines[:i], "\n") + fmt.Sprintf("\nand %d more", len(lines)-i)
-		}
+// The API server bounds what it stores: a condition's message (CustomResourceDefinition, 32 KiB), an Event's note
+// (k8s.io/kubernetes pkg/apis/core/validation NoteLengthLimit, 1 KiB), and all of it. What rules say may be as long as who wrote them likes.
+const (
+	longestMessage = 24 << 10
+	longestReason  = 4 << 10
+	longestNote    = 1000
+	longestTitle   = 240
+)
+
+// cut is a text of so many bytes at most, and a little more that says that it was cut.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
 	}
-	return r.Error()
+	return strings.ToValidUTF8(text[:most], "") + " …"
 }
 
-// noted is a text as an Event's note, which the API server bounds (k8s.io/kubernetes pkg/apis/core/validation NoteLengthLimit).
-func noted(text string) string {
-	const most = 1000
-	if text = oneLine(text); len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + " …"
+// summary is every reason, as a condition can hold it.
+func summary(r *Refused) string {
+	var out []string
+	size := 0
+	for i, one := range r.Refusals {
+		line := cut(one.String(), longestReason)
+		if size += len(line) + 1; size > longestMessage-longestReason && i > 0 {
+			return strings.Join(out, "\n") + fmt.Sprintf("\nand %d more", len(r.Refusals)-i)
+		}
+		out = append(out, line)
 	}
-	return text
+	return strings.Join(out, "\n")
+}
+
+// noted is a text as an Event's note.
+func noted(text string) string { return cut(oneLine(text), longestNote) }
+
+// set writes a condition.
+func (o *one) set(c metav1.Condition) {
+	c.Message, c.ObservedGeneration = cut(c.Message, longestMessage), o.pack.Generation
+	apimeta.SetStatusCondition(&o.pack.Status.Conditions, c)
 }

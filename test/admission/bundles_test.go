@@ -6,6 +6,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ import (
 type shelf struct {
 	host, config string // config is a file with the password
 	away         atomic.Bool
+	silent       atomic.Bool // it takes what is asked, and does not answer
 	asked        atomic.Int64
 }
 
@@ -49,6 +51,9 @@ func newShelf(t *testing.T) *shelf {
 	next := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.asked.Add(1)
+		for s.silent.Load() && r.Context().Err() == nil {
+			time.Sleep(50 * time.Millisecond)
+		}
 		if s.away.Load() {
 			panic(http.ErrAbortHandler) // the connection ends
 		}
@@ -96,6 +101,27 @@ func built(t *testing.T, signer *bundle.Signer, words ...string) []byte {
 		t.Fatal(err)
 	}
 	archive, _, err := bundle.Build(folder, rules.Options{}, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return archive
+}
+
+// large is the pack in testdata with another file of so many bytes, as a bundle.
+func large(t *testing.T, signer *bundle.Signer, line func(int) string, bytes int) []byte {
+	t.Helper()
+	files := ownedFiles(t)
+	var more strings.Builder
+	more.WriteString("package acme.lib.more\n")
+	for i := 0; more.Len() < bytes; i++ {
+		more.WriteString(line(i))
+	}
+	files["acme/lib/more.rego"] = more.String()
+	folder, err := bundle.Folder(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, _, err := bundle.Build(folder, rules.Options{MaxBytes: 8 << 20}, signer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,10 +203,15 @@ func TestBundles(t *testing.T) {
 	refusedFor(v1alpha1.ReasonSignatureInvalid, "it is not signed", "")
 
 	firstRef := s.push(t, first)
+	s.silent.Store(true)
 	put(firstRef)
+	refusedFor(v1alpha1.ReasonFetching, "Registry "+s.host+" is being asked for "+firstRef, "")
+	s.silent.Store(false)
 	good := w.becomes("acme", v1alpha1.ReasonInForce, "1 rules are in force").Status.Revision
 	w.asks(ownedCheck, true)
 	w.denied(w.create(object(t, guard), true), "metadata.labels", ownedCheck)
+	t.Run("what is kept", func(t *testing.T) { w.keptSafe(t, good) })
+	w.t = t
 
 	put(s.push(t, rewritten(t, first, func(name string, data []byte) []byte {
 		if name == ownedFile {
@@ -192,6 +223,10 @@ func TestBundles(t *testing.T) {
 	put(s.push(t, built(t, stranger)))
 	refusedFor(v1alpha1.ReasonSignatureInvalid, "its signature is not by SHA256:", good)
 	put(s.push(t, built(t, signer, "team", "owner")))
+	p := w.becomes("acme", v1alpha1.ReasonActivating, "Revision "+good+" stays in force until then.")
+	if p.Status.Revision != good || p.Status.Preview == nil || p.Status.Preview.Revision == good {
+		t.Errorf("what was not shown to anybody is in force: %+v", p.Status)
+	}
 	next := w.becomes("acme", v1alpha1.ReasonInForce, "1 rules are in force").Status.Revision
 	if next == good {
 		t.Errorf("still in force is %s", good)
@@ -221,6 +256,11 @@ func TestBundles(t *testing.T) {
 		return nil
 	})
 	w.becomes("acme", v1alpha1.ReasonInForce, "")
+
+	put(s.push(t, large(t, signer, func(i int) string { return "# 5 MB of Rego, which is small in gzip\n" }, 5<<20)))
+	refusedFor(v1alpha1.ReasonCompileError, "larger than 4194304 bytes", w.pack("acme").Status.Revision)
+	put(s.push(t, large(t, signer, func(i int) string { return fmt.Sprintf("# %x\n", sha256.Sum256([]byte{byte(i), byte(i >> 8)})) }, 3<<20)))
+	refusedFor(v1alpha1.ReasonTooLarge, "larger than what an API server stores", w.pack("acme").Status.Revision)
 
 	// What was in force is kept, and not asked for again.
 	before := s.asked.Load()
