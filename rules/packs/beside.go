@@ -8,11 +8,11 @@ import (
 	"github.com/waywarden/waywarden/api/v1alpha1"
 )
 
-// atOnce is how many packs are judged or previewed at a time.
+// atOnce is how many packs are judged, previewed or loaded at a time.
 const atOnce = 2
 
-// beside does what takes long beside the Keeper: of each pack one thing at a time, and of all so many. Rules that take long to
-// compile hold up no other pack, unless there are as many packs of such rules as may be judged at a time; and then none is called
+// beside does what takes long beside a Keeper or a Loader: of each pack one thing at a time, and of all so many. Rules that take long
+// to compile hold up no other pack, unless there are as many packs of such rules as may be judged at a time; and then none is called
 // slow for having waited.
 type beside struct {
 	slots chan struct{}
@@ -36,6 +36,7 @@ type outcome struct {
 	judged  judgement                 // of judging
 	err     error                     // one that says nothing of the pack
 	preview *v1alpha1.RulePackPreview // of previewing
+	inForce *InForce                  // of loading
 }
 
 func newBeside(ready func()) *beside {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -42,7 +43,18 @@ type LoaderOptions struct {
 type Loader struct {
 	LoaderOptions
 	poke    chan struct{}
+	beside  *beside
 	current atomic.Pointer[set]
+	// have and failed are what came of loading, by pack.
+	have   map[string]*InForce
+	failed map[string]failure
+}
+
+// failure is that a revision could not be loaded.
+type failure struct {
+	revision string
+	err      error
+	at       time.Time
 }
 
 // set is what is in force. It is immutable.
@@ -77,7 +89,9 @@ func NewLoader(o LoaderOptions) *Loader {
 	if o.Observe == nil {
 		o.Observe = func(bool) {}
 	}
-	return &Loader{LoaderOptions: o, poke: make(chan struct{}, 1)}
+	l := &Loader{LoaderOptions: o, poke: make(chan struct{}, 1), have: map[string]*InForce{}, failed: map[string]failure{}}
+	l.beside = newBeside(func() { knock(l.poke) })
+	return l
 }
 
 // NeedLeaderElection is false: every replica judges.
@@ -191,45 +205,73 @@ func each(ctx context.Context, c clock.WithTicker, poke <-chan struct{}, work fu
 	}
 }
 
-// load brings what is in force up to date. The error is for what could not be loaded; the rest is.
+// load brings what is in force up to date, as far as it is compiled: that is done beside it, and before the first time all of it is. The
+// error is for what could not be loaded; the rest is.
 func (l *Loader) load(ctx context.Context) error {
 	all, revisions, err := listed(ctx, l.Cache, l.Own)
 	if err != nil {
 		return err
 	}
+	next, waits, err := l.next(ctx, all, revisions)
 	before := l.current.Load()
-	if before == nil {
-		before = &set{}
+	if before == nil && waits || before != nil && slices.Equal(before.packs, next) {
+		return err
 	}
-	var (
-		next []*InForce
-		errs []error
-	)
+	l.current.Store(l.together(next))
+	l.Changed(ctx)
+	return err
+}
+
+// next is what is to be in force, as far as it is compiled; waits is whether something is not yet.
+func (l *Loader) next(ctx context.Context, all []v1alpha1.RulePack, revisions []*appsv1.ControllerRevision) (next []*InForce, waits bool, err error) {
+	var errs []error
+	here := map[string]bool{}
 	for i := range all {
 		p := &all[i]
 		if p.Status.Revision == "" || !p.DeletionTimestamp.IsZero() {
 			continue
 		}
-		was := before.of(p.Name)
-		if was == nil || was.Revision != p.Status.Revision {
-			is, err := loaded(p, revisions)
-			l.Observe(err == nil)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("load %s of RulePack %s: %w", p.Status.Revision, p.Name, err))
-			} else {
-				was = is
-			}
+		here[p.Name] = true
+		done, err := l.one(ctx, p, revisions)
+		waits = waits || !done
+		if err != nil {
+			errs = append(errs, fmt.Errorf("load %s of RulePack %s: %w", p.Status.Revision, p.Name, err))
 		}
-		if was != nil {
-			next = append(next, was)
+		if is := l.have[p.Name]; is != nil {
+			next = append(next, is)
 		}
 	}
-	if l.current.Load() != nil && slices.Equal(before.packs, next) {
-		return errors.Join(errs...)
+	l.beside.keep(func(name string) bool { return here[name] })
+	maps.DeleteFunc(l.have, func(name string, _ *InForce) bool { return !here[name] })
+	maps.DeleteFunc(l.failed, func(name string, _ failure) bool { return !here[name] })
+	return next, waits, errors.Join(errs...)
+}
+
+// one loads what the status of a pack names; done is whether it is known what comes of it. What could not be loaded is tried again
+// after a while, and not before everything was tried once.
+func (l *Loader) one(ctx context.Context, p *v1alpha1.RulePack, revisions []*appsv1.ControllerRevision) (done bool, err error) {
+	if is := l.have[p.Name]; is != nil && is.Revision == p.Status.Revision {
+		return true, nil
 	}
-	l.current.Store(l.together(next))
-	l.Changed(ctx)
-	return errors.Join(errs...)
+	if f := l.failed[p.Name]; f.revision == p.Status.Revision && (l.current.Load() == nil || l.Clock.Since(f.at) < retry) {
+		return true, f.err
+	}
+	out, done := l.beside.do(ctx, p.Name, p.Status.Revision, func(_ context.Context, ended func()) outcome {
+		defer ended()
+		is, err := loaded(p, revisions)
+		return outcome{inForce: is, err: err}
+	})
+	if !done {
+		return false, nil
+	}
+	l.Observe(out.err == nil)
+	if out.err != nil {
+		l.failed[p.Name] = failure{p.Status.Revision, out.err, l.Clock.Now()}
+		return true, out.err
+	}
+	l.have[p.Name] = out.inForce
+	delete(l.failed, p.Name)
+	return true, nil
 }
 
 // listed are the packs, the oldest first, and all that is kept of them.

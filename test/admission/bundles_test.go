@@ -112,7 +112,7 @@ func large(t *testing.T, signer *bundle.Signer, line func(int) string, bytes int
 	t.Helper()
 	files := ownedFiles(t)
 	var more strings.Builder
-	more.WriteString("package acme.lib.more\n")
+	more.WriteString("package acme.lib.more\n\n")
 	for i := 0; more.Len() < bytes; i++ {
 		more.WriteString(line(i))
 	}
