@@ -15,6 +15,15 @@ import (
 // Files are those of a pack, by path.
 type Files map[string]string
 
+// bytes is how large they are together.
+func (f Files) bytes() int {
+	n := 0
+	for name, text := range f {
+		n += len(name) + len(text)
+	}
+	return n
+}
+
 // revision is the digest of the files.
 func (f Files) revision() (string, error) {
 	fsys, err := bundle.Folder(f)

@@ -81,6 +81,9 @@ func (g *Gate) atHand(p, was *v1alpha1.RulePack) (files Files, causes []metav1.S
 	case s.RollbackTo != "":
 		return g.rollback(p, was)
 	case s.Modules != nil:
+		if n := Files(s.Modules).bytes(); n > mostStored {
+			return nil, causesOf(tooLarge("in one RulePack", n)), nil
+		}
 		return s.Modules, nil, nil
 	}
 	notes = []string{fmt.Sprintf("what it names is judged once it is stored: kubectl get rulepack %s -o yaml says what came of it.", p.Name)}

@@ -26,6 +26,15 @@ const (
 	KeptValue = "rule-pack"
 )
 
+// mostStored is how many bytes an API server stores of one object: what etcd takes (go.etcd.io/etcd server/embed DefaultMaxRequestBytes, 1.5 MiB),
+// without what is stored beside it.
+const mostStored = 1_500_000
+
+// tooLarge refuses what no API server stores.
+func tooLarge(how string, bytes int) *Refused {
+	return refused(v1alpha1.ReasonTooLarge, wholePack, "the rules are not taken: %s they have %d bytes, and an API server stores %d. Make several packs.", how, bytes, mostStored)
+}
+
 // keptData is what a ControllerRevision holds. The API server lets nobody change it, but who may delete and create can exchange it.
 type keptData struct {
 	Pack     string `json:"pack"`

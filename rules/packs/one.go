@@ -89,13 +89,19 @@ func (o *one) putInForce(ctx context.Context, w *wanted) error {
 	if wrong := given(pack, o.Stored().Parameters); wrong != nil {
 		return wrong
 	}
+	var to *appsv1.ControllerRevision
+	if k == nil {
+		if to, err = o.toKeep(w); err != nil {
+			return err
+		}
+	}
 	if status.Revision != w.revision {
 		if err := o.previewed(ctx, w, pack); err != nil {
 			return err
 		}
 	}
-	if k == nil {
-		if err := o.keep(ctx, w); err != nil {
+	if to != nil {
+		if err := o.keep(ctx, w, to); err != nil {
 			return err
 		}
 	}
@@ -122,23 +128,31 @@ func (o *one) preview(ctx context.Context, pack *rules.Pack) *v1alpha1.RulePackP
 	return out
 }
 
-// keep stores a revision, so that every replica can load it.
-func (o *one) keep(ctx context.Context, w *wanted) error {
+// toKeep is the ControllerRevision that is to hold what is asked for. The error is *Refused where none can.
+func (o *one) toKeep(w *wanted) (*appsv1.ControllerRevision, error) {
 	number := int64(1)
 	if len(o.kept) > 0 {
 		number = o.kept[0].object.Revision + 1
 	}
 	c, err := keep(o.pack, o.Own.Namespace, w, number)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	err = o.Client.Create(ctx, c)
+	if n := len(c.Data.Raw); n > mostStored {
+		return nil, tooLarge("kept in gzip,", n)
+	}
+	return c, nil
+}
+
+// keep stores a revision, so that every replica can load it.
+func (o *one) keep(ctx context.Context, w *wanted, c *appsv1.ControllerRevision) error {
+	err := o.Client.Create(ctx, c)
 	if apierrors.IsAlreadyExists(err) {
 		c, err = o.instead(ctx, c)
 	}
 	if err != nil {
-		if apierrors.IsRequestEntityTooLargeError(err) || strings.Contains(err.Error(), "too large") {
-			return refused(v1alpha1.ReasonTooLarge, wholePack, "the rules are not taken: even in gzip they are larger than what an API server stores. Make several packs.")
+		if apierrors.IsRequestEntityTooLargeError(err) || strings.Contains(err.Error(), "too large") { // an etcd that takes less
+			return tooLarge("kept in gzip,", len(c.Data.Raw))
 		}
 		return fmt.Errorf("keep revision %s: %w", w.revision, err)
 	}

@@ -260,7 +260,7 @@ func TestBundles(t *testing.T) {
 	put(s.push(t, large(t, signer, func(i int) string { return "# 5 MB of Rego, which is small in gzip\n" }, 5<<20)))
 	refusedFor(v1alpha1.ReasonCompileError, "larger than 4194304 bytes", w.pack("acme").Status.Revision)
 	put(s.push(t, large(t, signer, func(i int) string { return fmt.Sprintf("# %x\n", sha256.Sum256([]byte{byte(i), byte(i >> 8)})) }, 3<<20)))
-	refusedFor(v1alpha1.ReasonTooLarge, "larger than what an API server stores", w.pack("acme").Status.Revision)
+	refusedFor(v1alpha1.ReasonTooLarge, "kept in gzip, they have 2", w.pack("acme").Status.Revision)
 
 	// What was in force is kept, and not asked for again.
 	before := s.asked.Load()

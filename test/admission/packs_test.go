@@ -94,7 +94,7 @@ func (w *world) packRefused(t *testing.T) {
 		t.Errorf("5 MB of Rego: %v", err)
 	}
 	large["acme/lib/large.rego"] = large["acme/lib/large.rego"][:2<<20]
-	if err := w.storePack(inline(t, large)); err == nil || !strings.Contains(err.Error(), "request is too large") {
+	if err := w.storePack(inline(t, large)); err == nil || !strings.Contains(err.Error(), "an API server stores 1500000. Make several packs.") {
 		t.Errorf("more than etcd takes: %v", err)
 	}
 	if is := w.pack("acme"); is.ResourceVersion != was.ResourceVersion {
