@@ -1,6 +1,7 @@
 package packs
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -15,13 +16,13 @@ import (
 // Files are those of a pack, by path.
 type Files map[string]string
 
-// bytes is how large they are together.
-func (f Files) bytes() int {
-	n := 0
-	for name, text := range f {
-		n += len(name) + len(text)
+// stored is how many bytes they have in an object that holds them, which is stored as JSON.
+func (f Files) stored() int {
+	raw, err := json.Marshal(f)
+	if err != nil {
+		panic(err) // there is nothing in them but strings
 	}
-	return n
+	return len(raw)
 }
 
 // revision is the digest of the files.

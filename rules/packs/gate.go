@@ -81,7 +81,7 @@ func (g *Gate) atHand(p, was *v1alpha1.RulePack) (files Files, causes []metav1.S
 	case s.RollbackTo != "":
 		return g.rollback(p, was)
 	case s.Modules != nil:
-		if n := Files(s.Modules).bytes(); n > mostStored {
+		if n := Files(s.Modules).stored(); n > mostStored {
 			return nil, causesOf(tooLarge("in one RulePack", n)), nil
 		}
 		return s.Modules, nil, nil

@@ -27,7 +27,7 @@ func TestGateTooLarge(t *testing.T) {
 	p := acme()
 	p.Spec.Modules = rule(denies).with("acme/lib/more.rego", "package acme.lib.more\n\n"+strings.Repeat("# more\n", mostStored/7))
 	causes, _ := NewGate(GateOptions{}).Check(t.Context(), p, nil)
-	if len(causes) != 1 || causes[0].Field != "spec.modules" || !strings.Contains(causes[0].Message, "in one RulePack they have 15") || !strings.Contains(causes[0].Message, "and an API server stores 1500000. Make several packs.") {
+	if len(causes) != 1 || causes[0].Field != "spec.modules" || !strings.Contains(causes[0].Message, "in one RulePack they have 1") || !strings.Contains(causes[0].Message, "and an API server stores 1500000. Make several packs.") {
 		t.Errorf("%+v", causes)
 	}
 }

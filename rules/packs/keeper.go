@@ -84,6 +84,13 @@ type Keeper struct {
 	// claimed are the groups of packs that were put in force, by pack: the cache shows their statuses a moment later.
 	claimed map[string][]string
 	proofs  map[types.UID]proof // of what is kept, by its ControllerRevision
+	made    []made
+}
+
+// made is a ControllerRevision that was made just now: the cache shows it a moment later.
+type made struct {
+	object *appsv1.ControllerRevision
+	at     time.Time
 }
 
 // proof is what came of verifying what is kept, which nobody can change without making it anew.
@@ -159,6 +166,7 @@ func (k *Keeper) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	revisions = k.withMade(revisions)
 	var errs []error
 	reasons := map[string]int{}
 	k.forget(packs, revisions)
@@ -192,6 +200,18 @@ func (k *Keeper) forget(packs []v1alpha1.RulePack, revisions []*appsv1.Controlle
 	maps.DeleteFunc(k.proofs, func(uid types.UID, _ proof) bool {
 		return !slices.ContainsFunc(revisions, func(c *appsv1.ControllerRevision) bool { return c.UID == uid })
 	})
+}
+
+// withMade adds to what the cache shows what was made just now.
+func (k *Keeper) withMade(revisions []*appsv1.ControllerRevision) []*appsv1.ControllerRevision {
+	k.made = slices.DeleteFunc(k.made, func(m made) bool {
+		return k.Clock.Since(m.at) > retry || slices.ContainsFunc(revisions, func(c *appsv1.ControllerRevision) bool { return c.UID == m.object.UID })
+	})
+	revisions = slices.Clip(revisions)
+	for _, m := range k.made {
+		revisions = append(revisions, m.object)
+	}
+	return revisions
 }
 
 // prove verifies what is kept, each once.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 	"unicode/utf8"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -60,4 +62,24 @@ func TestConcludedInBounds(t *testing.T) {
 			t.Errorf("%s: it is not said that there are more: %s", name, ready.Message[len(ready.Message)-100:])
 		}
 	}
+}
+
+// TestWithMade: what was made just now counts as kept until the cache shows it, and for a moment if it never does.
+func TestWithMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := NewKeeper(KeeperOptions{})
+		mine, other := &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{UID: "1"}}, &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{UID: "2"}}
+		k.made = append(k.made, made{mine, time.Now()})
+		if got := k.withMade([]*appsv1.ControllerRevision{other}); len(got) != 2 {
+			t.Errorf("just made: %d", len(got))
+		}
+		if got := k.withMade([]*appsv1.ControllerRevision{other, mine}); len(got) != 2 || len(k.made) != 0 {
+			t.Errorf("seen: %d", len(got))
+		}
+		k.made = append(k.made, made{mine, time.Now()})
+		time.Sleep(retry + time.Second)
+		if got := k.withMade(nil); len(got) != 0 {
+			t.Errorf("never seen: %d", len(got))
+		}
+	})
 }

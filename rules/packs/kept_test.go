@@ -73,6 +73,15 @@ func TestKept(t *testing.T) {
 	}
 }
 
+// fromKept is what a status names, found and loaded.
+func fromKept(p *v1alpha1.RulePack, all []*appsv1.ControllerRevision) (*InForce, error) {
+	k, err := holder(p, all)
+	if err != nil {
+		return nil, err
+	}
+	return loaded(p, k)
+}
+
 // TestLoaded: the revision that a status names is loaded, from the pack itself or from what is kept, and nothing else is.
 func TestLoaded(t *testing.T) {
 	good, bad := rule(denies), Files{"acme/one.rego": "package acme"}
@@ -111,7 +120,7 @@ func TestLoaded(t *testing.T) {
 			if c.kept != nil {
 				all = append(all, c.kept(p))
 			}
-			got, err := loaded(p, all)
+			got, err := fromKept(p, all)
 			if c.wrong != "" {
 				if err == nil || !strings.Contains(err.Error(), c.wrong) {
 					t.Errorf("%v", err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -53,6 +54,7 @@ type Loader struct {
 // failure is that a revision could not be loaded.
 type failure struct {
 	revision string
+	of       types.UID // of what is kept; "" for the pack itself
 	err      error
 	at       time.Time
 }
@@ -253,12 +255,21 @@ func (l *Loader) one(ctx context.Context, p *v1alpha1.RulePack, revisions []*app
 	if is := l.have[p.Name]; is != nil && is.Revision == p.Status.Revision {
 		return true, nil
 	}
-	if f := l.failed[p.Name]; f.revision == p.Status.Revision && (l.current.Load() == nil || l.Clock.Since(f.at) < retry) {
-		return true, f.err
+	k, err := holder(p, revisions)
+	if err != nil {
+		l.Observe(false)
+		return true, err // it is looked at again as soon as it is kept
 	}
-	out, done := l.beside.do(ctx, p.Name, p.Status.Revision, func(_ context.Context, ended func()) outcome {
+	f := failure{revision: p.Status.Revision}
+	if k != nil {
+		f.of = k.object.UID
+	}
+	if was := l.failed[p.Name]; was.revision == f.revision && was.of == f.of && (l.current.Load() == nil || l.Clock.Since(was.at) < retry) {
+		return true, was.err
+	}
+	out, done := l.beside.do(ctx, p.Name, f.revision+" "+string(f.of), func(_ context.Context, ended func()) outcome {
 		defer ended()
-		is, err := loaded(p, revisions)
+		is, err := loaded(p, k)
 		return outcome{inForce: is, err: err}
 	})
 	if !done {
@@ -266,7 +277,8 @@ func (l *Loader) one(ctx context.Context, p *v1alpha1.RulePack, revisions []*app
 	}
 	l.Observe(out.err == nil)
 	if out.err != nil {
-		l.failed[p.Name] = failure{p.Status.Revision, out.err, l.Clock.Now()}
+		f.err, f.at = out.err, l.Clock.Now()
+		l.failed[p.Name] = f
 		return true, out.err
 	}
 	l.have[p.Name] = out.inForce
@@ -290,15 +302,23 @@ func Older(a, b *v1alpha1.RulePack) int {
 	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
 }
 
-// loaded is what a status names: the files of the pack itself where they are that revision, else what is kept.
-func loaded(p *v1alpha1.RulePack, all []*appsv1.ControllerRevision) (*InForce, error) {
+// holder is what is kept of the revision that a status names; nil where the pack itself holds it.
+func holder(p *v1alpha1.RulePack, all []*appsv1.ControllerRevision) (*kept, error) {
+	if got, err := Files(p.Spec.Modules).revision(); err == nil && got == p.Status.Revision {
+		return nil, nil
+	}
+	known, _ := keptOf(p, all)
+	if k := revisionOf(known, p.Status.Revision); k != nil {
+		return k, nil
+	}
+	return nil, errors.New("it is not kept any more. Correct the source, or roll back to a revision of status.history")
+}
+
+// loaded is what a status names: the files of the pack itself where k is nil, else what is kept.
+func loaded(p *v1alpha1.RulePack, k *kept) (*InForce, error) {
 	files := Files(p.Spec.Modules)
-	if got, err := files.revision(); err != nil || got != p.Status.Revision {
-		known, _ := keptOf(p, all)
-		k := revisionOf(known, p.Status.Revision)
-		if k == nil {
-			return nil, errors.New("it is not kept any more. Correct the source, or roll back to a revision of status.history")
-		}
+	if k != nil {
+		var err error
 		if files, err = k.verified(); err != nil {
 			return nil, err
 		}

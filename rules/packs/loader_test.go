@@ -8,61 +8,75 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 )
 
-// inStatus is a pack whose status names a revision, which it holds itself, or which is nowhere.
-func inStatus(t *testing.T, name string, f Files, held bool) v1alpha1.RulePack {
-	t.Helper()
-	p := acme()
-	p.Name = name
-	var err error
-	if p.Status.Revision, err = f.revision(); err != nil {
-		t.Fatal(err)
-	}
-	if held {
-		p.Spec.Modules = f
-	}
-	return *p
-}
-
 // TestNext: rules that take long to compile hold up those of no other pack, and nothing is called known before everything was tried.
+// What could not be loaded is tried again at once where it is kept anew, else after a while.
 func TestNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLoader(LoaderOptions{})
 		letGo := make(chan struct{})
 		l.beside.do(t.Context(), "slow", "its compiler", stuck(letGo)) // as a compiler that is still at it
-		all := []v1alpha1.RulePack{inStatus(t, "slow", rule(denies), true), inStatus(t, "acme", rule(denies), true), inStatus(t, "gone", rule(denies), false)}
-		ask := func() (names string, waits bool, err error) {
+		var all []v1alpha1.RulePack
+		var revisions []*appsv1.ControllerRevision
+		for _, name := range []string{"slow", "acme", "forged", "gone"} {
+			p := acme()
+			p.Name, p.UID = name, types.UID(name)
+			w := of(rule(denies))
+			c := held(t, p, w, 1)
+			c.UID = types.UID(name + "-1")
+			if name == "forged" {
+				c.Data.Raw = replaced(t, c.Data.Raw, rule(strings.Replace(denies, "DENY", "AUDIT", 1)))
+			}
+			if name != "gone" {
+				revisions = append(revisions, c)
+			}
+			p.Status.Revision = w.revision
+			all = append(all, *p)
+		}
+		ask := func(wantNames string, wantWaits bool, words ...string) {
+			t.Helper()
 			synctest.Wait()
-			next, waits, err := l.next(context.WithoutCancel(t.Context()), all, []*appsv1.ControllerRevision{})
+			next, waits, err := l.next(context.WithoutCancel(t.Context()), all, revisions)
+			names := ""
 			for _, is := range next {
 				names += is.Name + " "
 			}
-			return names, waits, err
-		}
-		if names, waits, err := ask(); names != "" || !waits || err != nil {
-			t.Errorf("at first: %q, %v, %v", names, waits, err)
-		}
-		for range 3 {
-			if names, waits, err := ask(); names != "acme " || !waits || err == nil || !strings.Contains(err.Error(), "not kept any more") {
-				t.Errorf("then: %q, %v, %v", names, waits, err)
+			if names != wantNames || waits != wantWaits || (err == nil) != (len(words) == 0) {
+				t.Errorf("%q, waits %v, %v; want %q, %v", names, waits, err, wantNames, wantWaits)
+			}
+			for _, text := range words {
+				if !strings.Contains(err.Error(), text) {
+					t.Errorf("%v, want … %s …", err, text)
+				}
 			}
 		}
+		const gone, forged = "of RulePack gone: it is not kept any more", "of RulePack forged: ControllerRevision waywarden/"
+		ask("", true, gone)
+		for range 3 {
+			ask("acme ", true, gone, forged)
+		}
 		close(letGo)
-		ask() // it begins
-		if names, waits, err := ask(); names != "slow acme " || waits || err == nil {
-			t.Errorf("at last: %q, %v, %v", names, waits, err)
-		}
+		ask("acme ", true, gone, forged) // the slow one begins
+		ask("slow acme ", false, gone, forged)
 		l.current.Store(&set{})
+		ask("slow acme ", false, gone, forged)
 		time.Sleep(retry)
-		if _, waits, err := ask(); !waits || err != nil {
-			t.Errorf("what failed is not tried again: %v, %v", waits, err)
-		}
+		ask("slow acme ", true, gone) // the forged one is tried again
+		ask("slow acme ", false, gone, forged)
+		anew := *revisions[2]
+		anew.UID, anew.Data.Raw = "forged-2", revisions[1].Data.Raw
+		anew.Data.Raw = []byte(strings.Replace(string(anew.Data.Raw), `"pack":"acme"`, `"pack":"forged"`, 1))
+		revisions[2] = &anew
+		ask("slow acme ", true, gone)
+		ask("slow acme forged ", false, gone)
 		all = all[1:2]
-		if names, waits, err := ask(); names != "acme " || waits || err != nil || len(l.have) != 1 || len(l.failed) != 0 {
-			t.Errorf("when packs are deleted: %q, %v, %v", names, waits, err)
+		ask("acme ", false)
+		if len(l.have) != 1 || len(l.failed) != 0 {
+			t.Errorf("of packs that are deleted is known %v, %v", l.have, l.failed)
 		}
 	})
 }

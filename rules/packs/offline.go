@@ -33,7 +33,11 @@ func Source(p *v1alpha1.RulePack, read func(namespace, name string) (*appsv1.Con
 		}
 		all = append(all, c)
 	}
-	is, err := loaded(p, all)
+	k, err := holder(p, all)
+	if err != nil {
+		return nil, err
+	}
+	is, err := loaded(p, k)
 	if err != nil {
 		return nil, err
 	}

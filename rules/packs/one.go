@@ -156,6 +156,7 @@ func (o *one) keep(ctx context.Context, w *wanted, c *appsv1.ControllerRevision)
 		}
 		return fmt.Errorf("keep revision %s: %w", w.revision, err)
 	}
+	o.made = append(o.made, made{c, o.Clock.Now()})
 	is := kept{keptData: keptData{Pack: o.pack.Name, Revision: w.revision}, object: c}
 	if w.signed != nil {
 		is.signedBy = w.signed.By.Name()

@@ -92,7 +92,7 @@ func TestVerified(t *testing.T) {
 			if object.Data.Raw, err = json.Marshal(data); err != nil {
 				t.Fatal(err)
 			}
-			is, err := loaded(p, []*appsv1.ControllerRevision{object})
+			is, err := fromKept(p, []*appsv1.ControllerRevision{object})
 			if c.wrong == "" {
 				if err != nil || len(is.Checks) != 1 {
 					t.Errorf("%v", err)
