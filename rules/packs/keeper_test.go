@@ -83,3 +83,41 @@ func TestWithMade(t *testing.T) {
 		}
 	})
 }
+
+// TestAwait: what is waited for is said, but a refusal of the same spec stands until something else is known.
+func TestAwait(t *testing.T) {
+	refused := metav1.Condition{Type: v1alpha1.RulePackReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonTestFailed, ObservedGeneration: 7}
+	previewed := refused
+	previewed.Reason = v1alpha1.ReasonActivating
+	inForce := metav1.Condition{Type: v1alpha1.RulePackReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce, ObservedGeneration: 7}
+	for name, c := range map[string]struct {
+		was        *metav1.Condition
+		generation int64
+		waits      string
+		accepted   metav1.ConditionStatus
+		ready      metav1.ConditionStatus
+		reason     string
+	}{
+		"a new pack":             {nil, 7, v1alpha1.ReasonFetching, metav1.ConditionUnknown, metav1.ConditionUnknown, v1alpha1.ReasonFetching},
+		"another source":         {&inForce, 7, v1alpha1.ReasonJudging, metav1.ConditionUnknown, metav1.ConditionUnknown, v1alpha1.ReasonJudging},
+		"a new leader":           {&refused, 7, v1alpha1.ReasonJudging, "", metav1.ConditionFalse, v1alpha1.ReasonTestFailed},
+		"another spec":           {&refused, 8, v1alpha1.ReasonJudging, metav1.ConditionUnknown, metav1.ConditionUnknown, v1alpha1.ReasonJudging},
+		"it holds":               {&refused, 7, v1alpha1.ReasonPreviewing, metav1.ConditionTrue, metav1.ConditionFalse, v1alpha1.ReasonPreviewing},
+		"another one since then": {&previewed, 7, v1alpha1.ReasonJudging, metav1.ConditionUnknown, metav1.ConditionUnknown, v1alpha1.ReasonJudging},
+	} {
+		p := acme()
+		p.Generation = c.generation
+		if c.was != nil {
+			p.Status.Conditions = []metav1.Condition{*c.was}
+		}
+		o := &one{Keeper: NewKeeper(KeeperOptions{}), pack: p, was: p.Status.DeepCopy()}
+		o.await(&pending{c.waits, "It is on its way."})
+		accepted, ready := apimeta.FindStatusCondition(p.Status.Conditions, v1alpha1.RulePackAccepted), apimeta.FindStatusCondition(p.Status.Conditions, v1alpha1.RulePackReady)
+		if c.accepted == "" && accepted != nil || c.accepted != "" && (accepted == nil || accepted.Status != c.accepted || accepted.Reason != c.waits) {
+			t.Errorf("%s: Accepted is %+v", name, accepted)
+		}
+		if ready == nil || ready.Status != c.ready || ready.Reason != c.reason || o.reason != c.reason {
+			t.Errorf("%s: Ready is %+v", name, ready)
+		}
+	}
+}

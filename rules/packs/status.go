@@ -18,6 +18,10 @@ import (
 // await writes into the conditions what is waited for. What it returns tells of a preview that is new, once that is written.
 func (o *one) await(p *pending) (tell func()) {
 	status := &o.pack.Status
+	if is := apimeta.FindStatusCondition(status.Conditions, v1alpha1.RulePackReady); o.stands(is, p) {
+		o.reason = is.Reason
+		return func() {}
+	}
 	accepted := metav1.Condition{Type: v1alpha1.RulePackAccepted, Status: metav1.ConditionUnknown, Reason: p.Reason, Message: p.Message}
 	rest := "Nothing of it is in force yet."
 	if status.Revision != "" {
@@ -37,6 +41,16 @@ func (o *one) await(p *pending) (tell func()) {
 			o.Recorder.Eventf(o.pack, nil, corev1.EventTypeNormal, p.Reason, "Preview", "%s", noted(p.Message))
 		}
 	}
+}
+
+// stands is whether a refusal of the same spec stands until something else is known: a leader that is new asks and judges again what the
+// one before has refused, and mostly to the same end.
+func (o *one) stands(ready *metav1.Condition, p *pending) bool {
+	if ready == nil || ready.Status != metav1.ConditionFalse || ready.ObservedGeneration != o.pack.Generation {
+		return false
+	}
+	onTheWay := ready.Reason == v1alpha1.ReasonPreviewing || ready.Reason == v1alpha1.ReasonActivating
+	return !onTheWay && (p.Reason == v1alpha1.ReasonJudging || p.Reason == v1alpha1.ReasonFetching)
 }
 
 // sayKept writes into the conditions whether what is kept is what was kept. That of a pack of which nothing is kept says nothing.
@@ -69,8 +83,7 @@ const taken = "It compiles, and its scenarios and tests hold."
 // conclude writes the conditions into the status. What it returns tells of what is new, once that is written.
 func (o *one) conclude(w *wanted, refusal *Refused) (tell func()) {
 	status := &o.pack.Status
-	accepted := metav1.Condition{Type: v1alpha1.RulePackAccepted, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce,
-		Message: taken}
+	accepted := metav1.Condition{Type: v1alpha1.RulePackAccepted, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce, Message: taken}
 	ready := metav1.Condition{Type: v1alpha1.RulePackReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce,
 		Message: fmt.Sprintf("%d rules are in force, of revision %s.", status.Count, status.Revision)}
 	switch {

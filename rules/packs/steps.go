@@ -45,11 +45,11 @@ func (o *one) judge(ctx context.Context, w *wanted, before bool, ended func()) o
 	j, err := concluded(pack, err)
 	j.revision, j.at = w.revision, began
 	if ctx.Err() == nil && err == nil {
-		outcome := "accepted"
+		how := "accepted"
 		if j.err != nil {
-			outcome = j.err.Reason
+			how = j.err.Reason
 		}
-		o.Took(Judging, outcome, o.Clock.Since(began))
+		o.Took(Judging, how, o.Clock.Since(began))
 	}
 	return outcome{judged: j, err: err}
 }
