@@ -132,7 +132,7 @@ func (o *one) preview(ctx context.Context, pack *rules.Pack) *v1alpha1.RulePackP
 func (o *one) toKeep(w *wanted) (*appsv1.ControllerRevision, error) {
 	number := int64(1)
 	if len(o.kept) > 0 {
-		number = o.kept[0].object.Revision + 1
+		number = max(1, o.kept[0].object.Revision+1) // 1 where somebody wrote the last number that there is
 	}
 	c, err := keep(o.pack, o.Own.Namespace, w, number)
 	if err != nil {
