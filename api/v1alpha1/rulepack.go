@@ -200,7 +200,7 @@ type RulePackPreview struct {
 	// revision is what was judged by.
 	// +required
 	Revision string `json:"revision"`
-	// at is when.
+	// at is when it was found out.
 	// +optional
 	At metav1.Time `json:"at,omitzero"`
 	// objects is how many objects were judged.

@@ -155,7 +155,7 @@ func TestPreviewedFirst(t *testing.T) {
 			s := stock(t, 3)
 			synctest.Test(t, func(t *testing.T) {
 				known := Stored{}
-				k := NewKeeper(KeeperOptions{InForce: func(string) *InForce { return nil }, Stored: func() Stored { out := known; out.Now = time.Now(); return out }})
+				k := NewKeeper(KeeperOptions{InForce: func(string) *InForce { return nil }, Stored: func() Stored { return known }})
 				o := &one{Keeper: k, pack: acme()}
 				w := &wanted{revision: after.Revision, shown: shown}
 				waits := func(reason, words string) {

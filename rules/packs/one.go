@@ -120,6 +120,7 @@ func (o *one) preview(ctx context.Context, pack *rules.Pack) *v1alpha1.RulePackP
 	defer cancel()
 	began := o.Clock.Now()
 	out := preview(within, o.Stored(), o.InForce(o.pack.Name), pack)
+	out.At = metav1.NewTime(o.Clock.Now()) // it is shown from now on
 	outcome := "complete"
 	if !out.Complete {
 		outcome = "incomplete"

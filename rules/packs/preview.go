@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -35,7 +33,7 @@ type Stored struct {
 // asked as the audit asks them, with the parameters that Guardrails give; their findings count whatever Guardrails and Exemptions make of
 // them, and so does what a rule cannot answer. before is nil where no revision is in force.
 func preview(ctx context.Context, s Stored, before *InForce, after *rules.Pack) *v1alpha1.RulePackPreview {
-	out := &v1alpha1.RulePackPreview{Revision: after.Revision, At: metav1.NewTime(s.Now)}
+	out := &v1alpha1.RulePackPreview{Revision: after.Revision}
 	if s.Snapshot == nil {
 		return out
 	}

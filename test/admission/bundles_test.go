@@ -202,6 +202,7 @@ func TestBundles(t *testing.T) {
 	})))
 	refusedFor(v1alpha1.ReasonSignatureInvalid, "it is not signed", "")
 
+	w.squat(t, ownedFiles(t))
 	firstRef := s.push(t, first)
 	s.silent.Store(true)
 	put(firstRef)

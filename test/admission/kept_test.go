@@ -5,6 +5,8 @@ package admission
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,10 +27,9 @@ import (
 	"github.com/waywarden/waywarden/test/serving"
 )
 
-// forged is what a ControllerRevision would hold that Waywarden kept, of rules that nobody signed; and their revision.
-func forged(t *testing.T) ([]byte, string) {
+// revisionOf is the revision of a pack of these files.
+func revisionOf(t *testing.T, files map[string]string) string {
 	t.Helper()
-	files := ownedFiles(t, "not labels", "false; labels", "bad-bare", "ok-bare") // admits everything
 	folder, err := bundle.Folder(files)
 	if err != nil {
 		t.Fatal(err)
@@ -37,6 +38,29 @@ func forged(t *testing.T) ([]byte, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return revision
+}
+
+// squat puts something where a revision of pack acme is going to be kept, before it is: that it is called so keeps nothing from being
+// kept there.
+func (w *world) squat(t *testing.T, files map[string]string) {
+	t.Helper()
+	client, err := kubernetes.NewForConfig(w.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte(string(w.pack("acme").UID) + revisionOf(t, files)))
+	there := &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Name: "rulepack-acme-" + hex.EncodeToString(sum[:5])}, Data: runtime.RawExtension{Raw: []byte(`{"pack": "acme"}`)}}
+	if _, err := client.AppsV1().ControllerRevisions(serving.Namespace).Create(t.Context(), there, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// forged is what a ControllerRevision would hold that Waywarden kept, of rules that nobody signed; and their revision.
+func forged(t *testing.T) ([]byte, string) {
+	t.Helper()
+	files := ownedFiles(t, "not labels", "false; labels", "bad-bare", "ok-bare") // admits everything
+	revision := revisionOf(t, files)
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
 	if err := errors.Join(json.NewEncoder(z).Encode(files), z.Close()); err != nil {
