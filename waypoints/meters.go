@@ -30,8 +30,9 @@ type meters struct {
 
 // reading is how many connections pass a waypoint, or why that is not known.
 type reading struct {
-	connections int
-	unknown     string
+	connections  int
+	unknown      string
+	acknowledged time.Time // what every proxy was known to run with when counting began
 }
 
 const (
@@ -71,7 +72,7 @@ func (m *meters) look(ctx context.Context, w *plan.World, pods func(ns, gateway 
 		case r.unknown != "":
 			s.Uncounted = r.unknown
 		default:
-			s.Counted, s.Connections = true, r.connections
+			s.Counted, s.Connections, s.Acknowledged = true, r.connections, r.acknowledged
 		}
 		w.Evidence.Waypoints[ref] = s
 	}
@@ -99,7 +100,9 @@ func (m *meters) read(ctx context.Context, w *plan.World, draining []*mesh.Objec
 	m.flows, m.unread = m.ztunnels(ctx, w.View.Snapshot)
 	m.open = map[mesh.Ref]reading{}
 	for _, gw := range draining {
-		m.open[plan.RefOf(mesh.Gateway, gw.Namespace, gw.Name)] = m.through(ctx, w, gw, pods(gw.Namespace, gw.Name))
+		r := m.through(ctx, w, gw, pods(gw.Namespace, gw.Name))
+		r.acknowledged = w.Evidence.Acknowledged
+		m.open[plan.RefOf(mesh.Gateway, gw.Namespace, gw.Name)] = r
 	}
 	watched := map[mesh.Ref]time.Time{}
 	for i := range guarded {

@@ -200,6 +200,13 @@ func TestDrained(t *testing.T) {
 			if again.IsZero() != (tc.proxies == nil) {
 				t.Errorf("it is read again at %s", again)
 			}
+			// A count does not become younger by what is acknowledged afterwards.
+			known := w.Evidence.Acknowledged
+			w.Evidence.Acknowledged = known.Add(time.Second)
+			m.look(t.Context(), &w, func(string, string) []string { return tc.pods })
+			if got := w.Evidence.Waypoints[plan.RefOf(mesh.Gateway, "shop", "waypoint")]; got.Counted && !got.Acknowledged.Equal(known) {
+				t.Errorf("it counts as of when all was acknowledged up to %s, and it was up to %s", got.Acknowledged, known)
+			}
 		})
 	}
 	m := meters{scrape: some.scrape(t), watched: map[mesh.Ref]time.Time{{}: noon}}

@@ -54,10 +54,13 @@ type Serving struct {
 	// its current ReplicaSet are ready.
 	Ready bool
 	Why   string // why it is not ready, as a clause
-	// Connections is how many are open, where Counted.
+	// Connections is how many were open, where Counted.
 	Connections int
 	Counted     bool
 	Uncounted   string // why they are not counted, as a clause
+	// Acknowledged is Convergence.Acknowledged as it was known when that count began. A count is older than what stands beside
+	// it: a ztunnel that was behind may have opened another connection since, and then have acknowledged that nothing is bound.
+	Acknowledged time.Time
 	// LeftBehind are the HorizontalPodAutoscaler and PodDisruptionBudget that istiod made for it and no longer wants.
 	LeftBehind []LeftBehind
 }
