@@ -112,8 +112,12 @@ func New(o Options) (*Controller, error) {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
-	return &Controller{Options: o, writer: writer{c}, wake: make(chan struct{}, 1),
-		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, conditions: attempts{}, counts: attempts{}, repairs: repairs{}, meters: meters{scrape: o.Scrape}, told: told{}}, nil
+	out := &Controller{Options: o, writer: writer{c}, wake: make(chan struct{}, 1),
+		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, conditions: attempts{}, counts: attempts{}, repairs: repairs{}, told: told{}}
+	if o.Scrape != nil {
+		out.meters.reader = newReader(o.Scrape, o.Clock, out.rouse)
+	}
+	return out, nil
 }
 
 // NeedLeaderElection is true: two of them would write in turns.
@@ -138,6 +142,9 @@ func (c *Controller) Start(ctx context.Context) error {
 	defer running.Wait()
 	running.Go(func() { c.follow(ctx) })
 	running.Go(func() { c.beat(ctx) })
+	if r := c.meters.reader; r != nil {
+		running.Go(func() { r.run(ctx) })
+	}
 	running.Go(func() {
 		if err := c.deployed.Start(ctx); err != nil && ctx.Err() == nil {
 			c.Log.Error(err, "what istiod deploys cannot be followed, so no waypoint is taken to be ready")
@@ -187,6 +194,7 @@ func (c *Controller) follow(ctx context.Context) {
 	}
 }
 
+// pause lets time pass, whatever happens.
 func (c *Controller) pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
@@ -234,7 +242,7 @@ func (c *Controller) once(ctx context.Context) time.Time {
 		Refused: c.attempts.refusals(versions, now), Unseen: gaps.Unseen}
 	evidence.Written, evidence.Since, evidence.Acknowledged = c.journal.written, c.journal.since, c.at
 	world := plan.World{View: c.planned.view, Settings: settings, Plan: c.planned.plan, Evidence: evidence, Now: now}
-	measured := c.meters.look(ctx, &world, func(ns, gateway string) []string { return c.deployed.addresses(ctx, ns, gateway) })
+	c.meters.look(&world, func(ns, gateway string) []string { return c.deployed.addresses(ctx, ns, gateway) })
 	progress := plan.Next(world)
 	if waitForProxies(progress) && c.due(now) {
 		// Only where somebody waits for the proxies istiod is asked, and more seldom the longer that takes.
@@ -243,7 +251,7 @@ func (c *Controller) once(ctx context.Context) time.Time {
 		progress = plan.Next(world)
 	}
 	c.take(ctx, snapshot, progress, versions, now)
-	next := earliest(c.tell(ctx, rules, missing, snapshot, progress), progress.Next(), c.attempts.next(now), measured)
+	next := earliest(c.tell(ctx, rules, missing, snapshot, progress), progress.Next(), c.attempts.next(now))
 	if waitForProxies(progress) {
 		return earliest(next, c.again)
 	}

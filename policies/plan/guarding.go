@@ -119,13 +119,28 @@ func (w World) Guarding() []Policy {
 	return out
 }
 
+// awaitQuiet waits until, as far as is read, nobody has come round the waypoint for a while.
+func (c *course) awaitQuiet(svc mesh.Ref) outcome {
+	last, watched := c.Evidence.Direct[svc]
+	if !watched || !c.Evidence.Metered.Before(last.Add(quiet)) {
+		return settled
+	}
+	until := last.Add(quiet)
+	if !c.Now.Before(until) {
+		until = c.Now.Add(blindness) // the next reading ends it earlier
+	}
+	return c.wait(MakeGuard, svc, until, "connections come round the waypoint, or it is not known yet that none do")
+}
+
 func (c *course) makeGuards() outcome {
 	for _, p := range c.guardsOf() {
 		if p.Temporary || !c.asks(p.For[0]) {
 			continue
 		}
-		if last := c.Evidence.Direct[p.For[0]]; !c.stored(p) && c.Now.Before(last.Add(quiet)) {
-			return c.wait(MakeGuard, p.For[0], last.Add(quiet), "connections come round the waypoint")
+		if !c.stored(p) {
+			if out := c.awaitQuiet(p.For[0]); out != settled {
+				return out
+			}
 		}
 		why := p.Why
 		if c.Evidence.Unmetered != "" {

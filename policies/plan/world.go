@@ -40,6 +40,8 @@ type Evidence struct {
 	// Direct is up to when a connection to a Service may have been there that did not come by its waypoint, where ztunnel's
 	// metrics are read: when one was last seen, at least when reading began. A guard waits until there was none for five minutes.
 	Direct map[mesh.Ref]time.Time
+	// Metered is as of when that is known: when the newest reading of those metrics began. Of what came after it nothing is known.
+	Metered time.Time
 	// Unmetered is why that is not known, as a clause; "" where it is. Nothing waits for it then, and what is done is done unverified.
 	Unmetered string
 	// Unseen is why objects may be there that the Snapshot does not show, or not as they are, by namespace, "" for any. What
