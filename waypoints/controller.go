@@ -239,7 +239,8 @@ func (c *Controller) once(ctx context.Context) time.Time {
 	}
 	c.replan(snapshot, settings, managed)
 	evidence := plan.Evidence{Managed: managed, Versions: versions, Waypoints: c.deployed.serving(ctx, snapshot, managed, demands(*rules)),
-		Refused: c.attempts.refusals(versions, now), Unseen: gaps.Unseen}
+		Unseen: gaps.Unseen}
+	evidence.Refused, evidence.Again = c.attempts.refusals(versions, now)
 	evidence.Written, evidence.Since, evidence.Acknowledged = c.journal.written, c.journal.since, c.at
 	world := plan.World{View: c.planned.view, Settings: settings, Plan: c.planned.plan, Evidence: evidence, Now: now}
 	c.meters.look(&world, func(ns, gateway string) []string { return c.deployed.addresses(ctx, ns, gateway) })
@@ -250,6 +251,7 @@ func (c *Controller) once(ctx context.Context) time.Time {
 		world.Evidence.Acknowledged = c.at
 		progress = plan.Next(world)
 	}
+	c.attempts.settle(progress)
 	c.take(ctx, snapshot, progress, versions, now)
 	next := earliest(c.tell(ctx, rules, missing, snapshot, progress), progress.Next(), c.attempts.next(now))
 	if waitForProxies(progress) {
@@ -320,7 +322,7 @@ func (c *Controller) take(ctx context.Context, s *mesh.Snapshot, progress plan.P
 			if errors.Is(err, context.Canceled) {
 				return // nobody leads any more; whoever does next sees whether it was written
 			}
-			c.attempts.done(course.Step.Object, versions[course.Step.Object], now, err)
+			c.attempts.doneFor(course.Waypoint, course.Step.Object, versions[course.Step.Object], now, err)
 			c.announce(s, &course, err)
 			if err != nil && !retriable(err) {
 				c.rouse() // what it stopped is to be told

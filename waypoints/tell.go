@@ -91,7 +91,7 @@ func (c *Controller) announce(s *mesh.Snapshot, course *plan.Course, err error) 
 
 // stops says once on each waypoint what has stopped it, and on each Guardrail that its profile is missing, by its name.
 func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress, missing map[string]string) {
-	c.stopped.Store(c.stopped.Load().with(progress))
+	c.stopped.Store(c.stopped.Load().with(progress, c.attempts.refuses))
 	seen := map[mesh.Ref]bool{}
 	for _, name := range slices.Sorted(maps.Keys(missing)) {
 		ref := mesh.Ref{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.GuardrailKind, Name: name}
@@ -129,11 +129,22 @@ type stopped struct {
 	all   bool
 }
 
-// with is what has stopped now. What the API server refuses is known to nobody after a restart before it has been tried once more: so
-// it is all only when there was a look that left no step to take.
-func (before *stopped) with(progress plan.Progress) *stopped {
-	all := before != nil && before.all || !slices.ContainsFunc(progress, func(course plan.Course) bool { return course.Step != nil })
-	return &stopped{progress.Findings(), all}
+// with is what has stopped now, and what stopped before where a write is still refused to which its waypoint has not come this time.
+// What the API server refuses is known to nobody after a restart before it has been tried once more: so it is all only when there was a
+// look that left no step to take.
+func (before *stopped) with(progress plan.Progress, refuses func(mesh.Ref) bool) *stopped {
+	now := &stopped{found: progress.Findings(), all: !slices.ContainsFunc(progress, func(course plan.Course) bool { return course.Step != nil })}
+	if before == nil {
+		return now
+	}
+	now.all = now.all || before.all
+	for _, f := range before.found {
+		if refuses(f.Object) && !slices.ContainsFunc(now.found, func(o policies.Finding) bool { return o.Object == f.Object }) {
+			now.found = append(now.found, f)
+		}
+	}
+	slices.SortStableFunc(now.found, func(a, b policies.Finding) int { return policies.CompareFindings(a, b) })
+	return now
 }
 
 // Findings are what has stopped, as of when it was looked at last, and whether that is all: after a start it takes some looks to know.

@@ -86,7 +86,7 @@ type Stop struct {
 }
 
 // Course is where one waypoint is: at most one step to take now, else what it waits for or stopped at. With none of
-// them it serves as planned.
+// them it serves as planned. Beside what stopped there may be a step, which tries again what was refused.
 type Course struct {
 	Waypoint mesh.Ref `json:"waypoint"`
 	Needs    []Need   `json:"needs"` // why it exists; none while it is removed
