@@ -24,10 +24,12 @@ const (
 	Waiting  = "Waiting"  // something has to happen first
 	Stopped  = "Stopped"  // somebody has to decide first
 	Removing = "Removing" // nothing needs it any more
+
+	Unguarded = "Unguarded" // it serves, and a guard that is asked for is not there
 )
 
 // States are all of them.
-var States = []string{Serving, Working, Waiting, Stopped, Removing}
+var States = []string{Serving, Unguarded, Working, Waiting, Stopped, Removing}
 
 func stateOf(c *plan.Course) string {
 	switch {
@@ -39,27 +41,41 @@ func stateOf(c *plan.Course) string {
 		return Working
 	case len(c.Waiting) > 0:
 		return Waiting
+	case len(c.Unguarded) > 0:
+		return Unguarded
 	}
 	return Serving
 }
 
-// messageOf says what is waited for, or what stops it, else which guard is asked for and is not there.
+// messageOf says what is waited for, or what stops it, and what is shut meanwhile; else which guard is asked for and is not there.
 func messageOf(c *plan.Course) string {
+	why := ""
 	switch {
 	case len(c.Stopped) > 0:
-		return c.Stopped[0].Why
+		why = c.Stopped[0].Why
 	case c.Step != nil:
-		return c.Step.Why
+		why = c.Step.Why
 	case len(c.Waiting) > 0:
-		return c.Waiting[0].Why
-	case len(c.Unguarded) > 0:
-		more := ""
-		if n := len(c.Unguarded) - 1; n > 0 {
-			more = fmt.Sprintf(" %d more Services are not guarded.", n)
-		}
-		return fmt.Sprintf("%s: %s%s", c.Unguarded[0].On, c.Unguarded[0].Why, more)
+		why = c.Waiting[0].Why
+	default:
+		return firstOf(c.Unguarded, "are not guarded")
 	}
-	return ""
+	if shut := firstOf(c.Shut, "are shut too"); shut != "" {
+		return shut + " It is so because of this: " + why
+	}
+	return why
+}
+
+// firstOf says the first of some notices, and of how many more Services the same holds.
+func firstOf(notices []plan.Notice, more string) string {
+	if len(notices) == 0 {
+		return ""
+	}
+	out := fmt.Sprintf("%s: %s", notices[0].On, notices[0].Why)
+	if n := len(notices) - 1; n > 0 {
+		out += fmt.Sprintf(" %d more Services %s.", n, more)
+	}
+	return out
 }
 
 // Census is how many waypoints are in which state, and by what it is known what proxies run with.
@@ -104,6 +120,15 @@ func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress, missing map
 	}
 	for i := range progress {
 		course := &progress[i]
+		for _, n := range course.Shut {
+			ref := plan.RefOf(mesh.Service, n.On.Namespace, n.On.Name)
+			seen[ref] = true
+			if c.told[ref] != n.Why {
+				c.told[ref] = n.Why
+				c.Log.Info("a Service is closed while it waits for its waypoint, and its pods are ready", "service", n.On.String(), "waypoint", course.Waypoint.String())
+				c.Recorder.Eventf(reference(s, ref), nil, corev1.EventTypeWarning, "Held", string(plan.Hold), "%s", note(n.Why))
+			}
+		}
 		if len(course.Stopped) == 0 {
 			continue
 		}
@@ -156,11 +181,13 @@ func (c *Controller) Findings() (found []policies.Finding, all bool) {
 	return nil, false
 }
 
-// reference is the object of an Event: a Gateway, be it made or not, or a Guardrail.
+// reference is the object of an Event: a Gateway, be it made or not, a Service, or a Guardrail.
 func reference(s *mesh.Snapshot, ref mesh.Ref) *corev1.ObjectReference {
 	out := &corev1.ObjectReference{APIVersion: cmp.Or(ref.APIVersion, mesh.Gateway.APIVersion()), Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name}
-	if gw := s.Get(mesh.Gateway, ref.Namespace, ref.Name); gw != nil && ref.Kind == mesh.Gateway.String() {
-		out.UID = types.UID(gw.UID)
+	if kind, ok := mesh.KindOf(out.APIVersion, ref.Kind); ok {
+		if o := s.Get(kind, ref.Namespace, ref.Name); o != nil {
+			out.UID = types.UID(o.UID)
+		}
 	}
 	return out
 }

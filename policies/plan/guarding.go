@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -87,6 +88,25 @@ func (c *course) hold() outcome {
 var holdSays = map[string]string{
 	agreedHold:   "it waits for its waypoint, and its owner agreed that it is closed until then",
 	unservedHold: "it waits for its waypoint, and no endpoint of it is ready, so that nobody is cut off",
+}
+
+// endHolds says which Services are shut to whom nobody agreed to shut out: those of which no endpoint was ready when they were
+// closed, and some are now. They stay closed as long as their waypoint is on its way, which is what they were closed for. Where
+// that has stopped they are opened: for how long it would be is for somebody to decide.
+func (c *course) endHolds() {
+	for _, p := range c.guardsOf() {
+		svc := find(c.snapshot, p.For[0])
+		if p.Held != unservedHold || svc == nil || !c.stored(p) || c.bindingOf(p.For[0]) {
+			continue
+		}
+		if ready, known := c.snapshot.ReadyEndpoints(svc); !known || ready == 0 {
+			continue
+		}
+		c.out.Shut = append(c.out.Shut, Notice{svc.Ref(), ClassShut, fmt.Sprintf("nobody gets in to it until waypoint %s serves, and its pods are ready: it was closed when none of them was, without its owner's agreement. Agree to it with annotation %s, or have the Guardrail say pending: Open.", c.ref.Name, HoldAnnotation)})
+		if len(c.out.Stopped) > 0 && c.out.Step == nil {
+			c.delete(RemoveGuard, find(c.snapshot, p.Ref()), "its pods are ready, nobody agreed that it is closed, and what it waits for has stopped")
+		}
+	}
 }
 
 // widenGuards lets the waypoint in at guards that are there, before anything is bound to it.

@@ -185,6 +185,7 @@ func (c *course) run() {
 		}
 	default:
 		c.follow(c.tables().making)
+		c.endHolds()
 	}
 }
 

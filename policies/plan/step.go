@@ -96,6 +96,8 @@ type Course struct {
 	Stopped  []Stop   `json:"stopped,omitempty"`
 	// Unguarded says for what a guard is asked for that would close a known way, so that there is none.
 	Unguarded []Notice `json:"unguarded,omitempty"`
+	// Shut says what is closed to everybody while it waits for the waypoint, though nobody agreed to that and its pods are ready now.
+	Shut []Notice `json:"shut,omitempty"`
 }
 
 // Progress is where all waypoints are, sorted by namespace and name. No two steps of one Progress depend on each other.
