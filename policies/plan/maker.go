@@ -45,7 +45,7 @@ type maker struct {
 	wanted     map[group][]Need     // needs whose target asks for no waypoint yet
 	scraping   []*mesh.Workload     // once looked
 	looked     bool
-	network    network
+	calling    *callers       // once looked
 	left       []*mesh.Object // waypoints that still send to what they served
 }
 
