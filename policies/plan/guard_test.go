@@ -135,11 +135,11 @@ func TestHold(t *testing.T) {
 		"agreed":                   {more: []string{pods, agreed}, pending: Guard, want: held},
 		"agreed, and not demanded": {more: []string{pods, agreed}, want: open},
 		"nobody agreed":            {more: []string{pods}, pending: Guard, want: open},
-		"not ready":                {more: []string{pods, endpointSlice("cart", false)}, pending: Guard, want: held},
-		"not ready, then ready":    {more: []string{pods, endpointSlice("cart", false)}, pending: Guard, want: held, later: endpointSlice("cart", true)},
-		"not ready, not demanded":  {more: []string{pods, endpointSlice("cart", false)}, want: open},
-		"ready":                    {more: []string{pods, endpointSlice("cart", true)}, pending: Guard, want: open},
-		"another one not ready":    {more: []string{pods, endpointSlice("cart", true), endpointSlice("other", false)}, pending: Guard, want: open},
+		"not ready":                {more: []string{pods, endpointSlice("shop", "cart", false)}, pending: Guard, want: held},
+		"not ready, then ready":    {more: []string{pods, endpointSlice("shop", "cart", false)}, pending: Guard, want: held, later: endpointSlice("shop", "cart", true)},
+		"not ready, not demanded":  {more: []string{pods, endpointSlice("shop", "cart", false)}, want: open},
+		"ready":                    {more: []string{pods, endpointSlice("shop", "cart", true)}, pending: Guard, want: open},
+		"another one not ready":    {more: []string{pods, endpointSlice("shop", "cart", true), endpointSlice("shop", "other", false)}, pending: Guard, want: open},
 	} {
 		t.Run(name, func(t *testing.T) {
 			settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Pending: tc.pending}}}

@@ -24,6 +24,10 @@ func (c *course) makeGateway() outcome {
 	if c.planned.Existing {
 		return settled
 	}
+	if on, ok := c.leaves(); ok {
+		c.wait(MakeBinding, on, time.Time{}, "it has left the waypoint, and its namespace is let attach until every proxy knows") // nothing else waits for that
+		return settled
+	}
 	row, why := MakeGateway, "it is needed, and nothing refers to it yet"
 	if _, idle := since(c.gateway, UnneededSinceAnnotation); idle {
 		row, why = Keep, "it is needed again"
@@ -292,7 +296,13 @@ func (c *course) removeOrphans() outcome {
 		role := Role(o.Annotations[RoleAnnotation])
 		ns, name, _ := cutKey(o.Annotations[ForAnnotation])
 		svc := RefOf(mesh.Service, ns, name)
-		if c.order.planned[refOf(o)] || role == Guarding || c.unseen() != "" || c.Settings.Of(o.Namespace).Mode != Provision || c.draining(svc, role) {
+		if c.order.planned[refOf(o)] || role == Guarding || c.unseen() != "" || c.Settings.Of(o.Namespace).Mode != Provision {
+			continue
+		}
+		if c.draining(svc, role) {
+			if role == Admission && c.lastAllow(o) {
+				c.stop(RemoveAdmit, refOf(o), nil, c.lastAllowSays(o)) // nobody gets in by it any more, nor by anything else
+			}
 			continue
 		}
 		if on, ok := c.pending(svc); ok {
