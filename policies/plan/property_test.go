@@ -1,31 +1,11 @@
 package plan
 
 import (
-	"os"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
-	"testing"
-	"time"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
-
-// sequences is how many to try: WAYWARDEN_SEQUENCES, or so many as a test run can bear.
-func sequences(t *testing.T) int {
-	t.Helper()
-	text := os.Getenv("WAYWARDEN_SEQUENCES")
-	if text == "" {
-		return 400
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("WAYWARDEN_SEQUENCES=%q is not a number", text)
-	}
-	return n
-}
 
 // mutation is in what a sequence differs from ours: in the order, or in what is planned. The zero value is ours.
 type mutation struct {
@@ -257,47 +237,4 @@ func (m *model) unfinished() string {
 		}
 	}
 	return ""
-}
-
-// each runs n sequences from the first on, on all processors, until one of them complains.
-func each(first uint64, n int, mutated mutation) (seed uint64, m *model, why string) {
-	var (
-		mu   sync.Mutex
-		wg   sync.WaitGroup
-		next = first
-	)
-	for range runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for {
-				mu.Lock()
-				own := next
-				next++
-				stop := why != "" || own >= first+uint64(n)
-				mu.Unlock()
-				if stop {
-					return
-				}
-				got, complaint := run(own, mutated)
-				mu.Lock()
-				if complaint != "" && (why == "" || own < seed) {
-					seed, m, why = own, got, complaint
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	return seed, m, why
-}
-
-// TestNoGap: over random sequences of what people, pods, istiods and controllers do, nothing is let through that was not
-// before, nothing is stopped that was not said, and every sequence comes to rest.
-func TestNoGap(t *testing.T) {
-	n, start := sequences(t), time.Now()
-	for _, first := range []uint64{0, firstMove, firstShared} {
-		if seed, m, why := each(first, n, mutation{}); why != "" {
-			t.Fatalf("sequence %d: %s\n%s", seed, why, m.history())
-		}
-	}
-	t.Logf("%d sequences in %s", n, time.Since(start).Round(time.Millisecond))
 }
