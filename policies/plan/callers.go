@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,9 +17,10 @@ import (
 // callers are the pods of the mesh that may call somebody, by kind. It is made once of a mesh.
 type callers struct {
 	snapshot *mesh.Snapshot
-	pods     labelsAsked // of pods
-	spaces   labelsAsked // of namespaces
-	limited  map[string]bool
+	pods     labelsAsked               // of pods
+	spaces   labelsAsked               // of namespaces
+	any      bool                      // whether there is any NetworkPolicy
+	limited  map[string][]string       // by namespace: the NetworkPolicies that limit to whom its pods connect, by what they say
 	home     map[string][]kindOfCaller // by namespace
 	all      []kindOfCaller
 }
@@ -67,16 +69,28 @@ func (a labelsAsked) of(labels map[string]string) string {
 	return out.String()
 }
 
+// saidBy is what a NetworkPolicy says of whom its pods may connect to.
+func saidBy(spec *mesh.NetworkPolicySpec) string {
+	text, err := json.Marshal([]any{spec.PodSelector, spec.Egress})
+	if err != nil {
+		panic("plan: a NetworkPolicy is not JSON: " + err.Error())
+	}
+	return string(text)
+}
+
 // callers are those of the mesh without what is ours.
 func (m *maker) callers() *callers {
 	if m.calling != nil {
 		return m.calling
 	}
-	c := &callers{snapshot: m.snapshot, pods: labelsAsked{}, spaces: labelsAsked{}, limited: map[string]bool{}, home: map[string][]kindOfCaller{}}
+	c := &callers{snapshot: m.snapshot, pods: labelsAsked{}, spaces: labelsAsked{}, limited: map[string][]string{}, home: map[string][]kindOfCaller{}}
 	m.calling = c
 	for o := range m.snapshot.All(mesh.NetworkPolicy) {
 		spec := o.Spec.(*mesh.NetworkPolicySpec)
-		c.limited[o.Namespace] = c.limited[o.Namespace] || spec.Limits(true)
+		c.any = true
+		if spec.Limits(true) {
+			c.limited[o.Namespace] = append(c.limited[o.Namespace], saidBy(spec))
+		}
 		c.pods.add(&spec.PodSelector)
 		peers := func(all []mesh.NetworkPolicyPeer) {
 			for i := range all {
@@ -91,7 +105,7 @@ func (m *maker) callers() *callers {
 			peers(spec.Egress[i].To)
 		}
 	}
-	if len(c.limited) == 0 {
+	if !c.any {
 		return c // nothing stops anybody
 	}
 	at := map[string]int{}
@@ -129,9 +143,8 @@ func (c *callers) of(ns string) []kindOfCaller {
 	}
 	labels[namespaceName] = ns // which the API server adds
 	namespace := c.spaces.of(labels)
-	if c.limited[ns] {
-		namespace += "in " + ns
-	}
+	// Elsewhere than in its own namespace a NetworkPolicy does what any other does that says the same.
+	namespace += strings.Join(sorted(slices.Clone(c.limited[ns])), "")
 	for _, w := range c.snapshot.Workloads(ns) {
 		if w.Mode != mesh.ModeAmbient || w.Source == nil || w.Source.Kind == mesh.WorkloadEntry || w.Source.Kind == mesh.ServiceEntry {
 			continue
@@ -141,7 +154,7 @@ func (c *callers) of(ns string) []kindOfCaller {
 		if !known {
 			i = len(out)
 			at[key] = i
-			out = append(out, kindOfCaller{key: key, limited: c.limited[ns]})
+			out = append(out, kindOfCaller{key: key, limited: len(c.limited[ns]) > 0})
 		}
 		out[i].pods = append(out[i].pods, w)
 	}

@@ -135,11 +135,11 @@ func TestHold(t *testing.T) {
 		"agreed":                   {more: []string{pods, agreed}, pending: Guard, want: held},
 		"agreed, and not demanded": {more: []string{pods, agreed}, want: open},
 		"nobody agreed":            {more: []string{pods}, pending: Guard, want: open},
-		"not ready":                {more: []string{pods, endpointSlice("cart", false)}, pending: Guard, want: held},
-		"not ready, then ready":    {more: []string{pods, endpointSlice("cart", false)}, pending: Guard, want: held, later: endpointSlice("cart", true)},
-		"not ready, not demanded":  {more: []string{pods, endpointSlice("cart", false)}, want: open},
-		"ready":                    {more: []string{pods, endpointSlice("cart", true)}, pending: Guard, want: open},
-		"another one not ready":    {more: []string{pods, endpointSlice("cart", true), endpointSlice("other", false)}, pending: Guard, want: open},
+		"not ready":                {more: []string{pods, endpointSlice("shop", "cart", false)}, pending: Guard, want: held},
+		"not ready, then ready":    {more: []string{pods, endpointSlice("shop", "cart", false)}, pending: Guard, want: held, later: endpointSlice("shop", "cart", true)},
+		"not ready, not demanded":  {more: []string{pods, endpointSlice("shop", "cart", false)}, want: open},
+		"ready":                    {more: []string{pods, endpointSlice("shop", "cart", true)}, pending: Guard, want: open},
+		"another one not ready":    {more: []string{pods, endpointSlice("shop", "cart", true), endpointSlice("shop", "other", false)}, pending: Guard, want: open},
 	} {
 		t.Run(name, func(t *testing.T) {
 			settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Pending: tc.pending}}}
@@ -183,12 +183,12 @@ func TestHoldOutlasts(t *testing.T) {
 		shut     bool
 		says     []string
 	}{
-		"not ready":           {more: []string{pods, endpointSlice("cart", false)}, waypoint: true, evidence: waits, says: []string{"shop/waypoint: waits make-gateway: no pod"}},
-		"ready":               {more: []string{pods, endpointSlice("cart", false)}, ready: true, waypoint: true, evidence: waits, shut: true, says: []string{"shop/waypoint: waits make-gateway: no pod"}},
-		"ready, and agreed":   {more: []string{pods, agreed, endpointSlice("cart", false)}, ready: true, waypoint: true, evidence: waits, says: []string{"shop/waypoint: waits make-gateway: no pod"}},
-		"not ready, stopped":  {more: []string{pods, endpointSlice("cart", false)}, evidence: refused, says: []string{"shop/waypoint: stopped make-gateway: the API server refused it: quota"}},
-		"ready, stopped":      {more: []string{pods, endpointSlice("cart", false)}, ready: true, evidence: refused, shut: true, says: []string{"shop/waypoint: remove-guard Delete AuthorizationPolicy shop/waywarden-guard-cart", "shop/waypoint: stopped make-gateway: the API server refused it: quota"}},
-		"agreed, and stopped": {more: []string{pods, agreed, endpointSlice("cart", false)}, ready: true, evidence: refused, says: []string{"shop/waypoint: stopped make-gateway: the API server refused it: quota"}},
+		"not ready":           {more: []string{pods, endpointSlice("shop", "cart", false)}, waypoint: true, evidence: waits, says: []string{"shop/waypoint: waits make-gateway: no pod"}},
+		"ready":               {more: []string{pods, endpointSlice("shop", "cart", false)}, ready: true, waypoint: true, evidence: waits, shut: true, says: []string{"shop/waypoint: waits make-gateway: no pod"}},
+		"ready, and agreed":   {more: []string{pods, agreed, endpointSlice("shop", "cart", false)}, ready: true, waypoint: true, evidence: waits, says: []string{"shop/waypoint: waits make-gateway: no pod"}},
+		"not ready, stopped":  {more: []string{pods, endpointSlice("shop", "cart", false)}, evidence: refused, says: []string{"shop/waypoint: stopped make-gateway: the API server refused it: quota"}},
+		"ready, stopped":      {more: []string{pods, endpointSlice("shop", "cart", false)}, ready: true, evidence: refused, shut: true, says: []string{"shop/waypoint: remove-guard Delete AuthorizationPolicy shop/waywarden-guard-cart", "shop/waypoint: stopped make-gateway: the API server refused it: quota"}},
+		"agreed, and stopped": {more: []string{pods, agreed, endpointSlice("shop", "cart", false)}, ready: true, evidence: refused, says: []string{"shop/waypoint: stopped make-gateway: the API server refused it: quota"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, managed := two(tc.more...).Snapshot, Managed{}
@@ -196,7 +196,7 @@ func TestHoldOutlasts(t *testing.T) {
 				s, managed = taken(s, managed, Next(worldOf(s, managed, settings, nil)).Steps()[0])
 			}
 			if tc.ready {
-				s = s.With(parse(endpointSlice("cart", true)))
+				s = s.With(parse(endpointSlice("shop", "cart", true)))
 			}
 			p := Next(worldOf(s, managed, settings, tc.evidence))
 			compare(t, p, tc.says...)

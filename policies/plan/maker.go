@@ -45,8 +45,9 @@ type maker struct {
 	wanted     map[group][]Need     // needs whose target asks for no waypoint yet
 	scraping   []*mesh.Workload     // once looked
 	looked     bool
-	calling    *callers       // once looked
-	left       []*mesh.Object // waypoints that still send to what they served
+	calling    *callers        // once looked
+	left       []*mesh.Object  // waypoints that still send to what they served
+	identities map[string]bool // of waypoints that are stored, once looked
 }
 
 // group is what gets one waypoint, where it asks for none yet: a namespace, or in it one Service.
@@ -116,6 +117,7 @@ func (m *maker) waypoint(ns, name string) *Waypoint {
 			setting := m.settings.madeBy(ns, gw.Annotations[ProfileAnnotation])
 			w.Ready, w.profile, w.mode = mesh.Ready(gw), setting.Profile, setting.Mode
 			w.class, w.places = classOf(gw), placesOf(gw)
+			w.from = attached(m.stored, gw)
 		}
 		m.waypoints[key] = w
 	}

@@ -68,7 +68,7 @@ func (m *maker) cutClient(s *mesh.Snapshot, waypoint *mesh.Workload, behind []*m
 	everywhere := s.Isolating(waypoint, false)
 	same := !slices.ContainsFunc(behind, func(w *mesh.Workload) bool { return !slices.Equal(s.Isolating(w, false), everywhere) })
 	calling, here := m.callers(), sorted([]string{behind[0].Namespace, waypoint.Namespace})
-	if len(calling.limited) == 0 {
+	if !calling.any {
 		return nil, nil
 	}
 	for _, client := range slices.Concat(calling.near(here, behind), calling.elsewhere(here, same || len(everywhere) == 0)) {
