@@ -14,7 +14,6 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -33,9 +32,8 @@ type Options struct {
 	// Cache is where Guardrails and WaypointProfiles are read; its scheme knows them.
 	Cache cache.Cache
 	// Client writes statuses.
-	Client   client.Client
-	Recorder events.EventRecorder
-	Istiods  Istiods
+	Client  client.Client
+	Istiods Istiods
 	// Settle is how long istiod may take to send its proxies what is stored; 0 means Settle.
 	Settle time.Duration
 	// Drain is how long connections through a waypoint that goes are waited for; 0 means five minutes.
@@ -54,6 +52,7 @@ type Options struct {
 type Controller struct {
 	Options
 	writer writer
+	events poster
 	wake   chan struct{}
 	fence  fence
 
@@ -114,6 +113,9 @@ func New(o Options) (*Controller, error) {
 	}
 	out := &Controller{Options: o, writer: writer{c}, wake: make(chan struct{}, 1),
 		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, conditions: attempts{}, counts: attempts{}, repairs: repairs{}, told: told{}}
+	if out.events, err = newPoster(o.Config, out.fenced); err != nil {
+		return nil, err
+	}
 	if o.Scrape != nil {
 		out.meters.reader = newReader(o.Scrape, o.Clock, out.rouse)
 	}
@@ -138,6 +140,10 @@ func (c *Controller) Start(ctx context.Context) error {
 		}
 		return err
 	}
+	if err := c.events.broadcaster.StartRecordingToSinkWithContext(ctx); err != nil {
+		return fmt.Errorf("post Events: %w", err)
+	}
+	defer c.events.broadcaster.Shutdown()
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { c.follow(ctx) })

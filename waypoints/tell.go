@@ -97,7 +97,7 @@ func (c *Controller) announce(s *mesh.Snapshot, course *plan.Course, err error) 
 	switch {
 	case err == nil:
 		log.Info("a step was taken", "action", string(step.Action), "why", step.Why)
-		c.Recorder.Eventf(on, nil, corev1.EventTypeNormal, reasonOf(step), string(step.Action), "%s", note(fmt.Sprintf("%s: %s", step.Object, step.Why)))
+		c.events.Eventf(on, nil, corev1.EventTypeNormal, reasonOf(step), string(step.Action), "%s", note(fmt.Sprintf("%s: %s", step.Object, step.Why)))
 	case retriable(err):
 		log.Info("a step is tried again", "error", err.Error())
 	default: // that it stopped there is told next
@@ -115,7 +115,7 @@ func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress, missing map
 		if why := fmt.Sprintf("It says nothing about waypoints: WaypointProfile %s is not there, or not well formed. Make it, or name another.", missing[name]); c.told[ref] != why {
 			c.told[ref] = why
 			c.Log.Info("a Guardrail names a profile that cannot be used", "guardrail", name, "profile", missing[name])
-			c.Recorder.Eventf(reference(s, ref), nil, corev1.EventTypeWarning, "ProfileMissing", "Provision", "%s", why)
+			c.events.Eventf(reference(s, ref), nil, corev1.EventTypeWarning, "ProfileMissing", "Provision", "%s", why)
 		}
 	}
 	for i := range progress {
@@ -126,7 +126,7 @@ func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress, missing map
 			if c.told[ref] != n.Why {
 				c.told[ref] = n.Why
 				c.Log.Info("a Service is closed while it waits for its waypoint, and its pods are ready", "service", n.On.String(), "waypoint", course.Waypoint.String())
-				c.Recorder.Eventf(reference(s, ref), nil, corev1.EventTypeWarning, "Held", string(plan.Hold), "%s", note(n.Why))
+				c.events.Eventf(reference(s, ref), nil, corev1.EventTypeWarning, "Held", string(plan.Hold), "%s", note(n.Why))
 			}
 		}
 		if len(course.Stopped) == 0 {
@@ -143,7 +143,7 @@ func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress, missing map
 			text += " To go on, commit this:\n" + manifestOf(stop.Manifest)
 		}
 		c.Log.Info("a waypoint does not go on", "row", string(stop.Row), "object", stop.Object.String(), "waypoint", course.Waypoint.String(), "why", stop.Why)
-		c.Recorder.Eventf(reference(s, course.Waypoint), nil, corev1.EventTypeWarning, "Stopped", string(stop.Row), "%s", note(text))
+		c.events.Eventf(reference(s, course.Waypoint), nil, corev1.EventTypeWarning, "Stopped", string(stop.Row), "%s", note(text))
 	}
 	maps.DeleteFunc(c.told, func(ref mesh.Ref, _ string) bool { return !seen[ref] })
 }
