@@ -28,7 +28,7 @@ func (m *maker) check() {
 		m.ingress(after)
 		m.guards(after)
 		m.clusters(after)
-		m.plan.Changes = changes(m.view, m.plan.beside(m.ingressed(after)))
+		m.plan.Changes = changes(m.view, m.plan.beside(m.ingressed(after)), m.touched())
 		if m.unexplained(after) {
 			continue
 		}
