@@ -76,9 +76,19 @@ func (m *maker) restateAll(after *mesh.Snapshot) bool {
 
 func sortPolicies(own []Policy) {
 	rank := map[Role]int{Twin: 0, Copy: 0, Admission: 1, Guarding: 2}
-	slices.SortFunc(own, func(a, b Policy) int {
-		return cmp.Or(rank[a.Role]-rank[b.Role], a.Ref().Compare(b.Ref()))
-	})
+	type ranked struct {
+		rank int
+		ref  mesh.Ref
+		Policy
+	}
+	all := make([]ranked, len(own))
+	for i, p := range own {
+		all[i] = ranked{rank[p.Role], p.Ref(), p}
+	}
+	slices.SortFunc(all, func(a, b ranked) int { return cmp.Or(a.rank-b.rank, a.ref.Compare(b.ref)) })
+	for i := range all {
+		own[i] = all[i].Policy
+	}
 }
 
 // signer marks what is made for objects of a namespace, where Waywarden makes it itself.

@@ -30,9 +30,7 @@ func makePlan(view *policies.View, settings Settings, managed Managed, about []s
 	for _, n := range append(needs, m.kept()...) {
 		m.place(n)
 	}
-	for _, g := range slices.SortedFunc(maps.Keys(m.wanted), group.compare) {
-		m.label(g, m.wanted[g])
-	}
+	m.labels()
 	m.stay()
 	return m.finish()
 }
@@ -54,6 +52,7 @@ type maker struct {
 	calling    *callers        // once looked
 	left       []*mesh.Object  // waypoints that still send to what they served
 	identities map[string]bool // of waypoints that are stored, once looked
+	supposed   supposed
 }
 
 // group is what gets one waypoint, where it asks for none yet: a namespace, or in it one Service.
@@ -149,26 +148,31 @@ func (w *Waypoint) admit(ns string) {
 	}
 }
 
-// label binds what needs a waypoint: the Namespace where that makes nothing else worse, else the objects one by one.
-func (m *maker) label(g group, needs []Need) {
-	w, why := m.choose(g, needs)
-	if w == nil {
-		for _, n := range needs {
-			m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
+// labels bind what needs a waypoint: the Namespace where that makes nothing else worse, else the objects one by one.
+func (m *maker) labels() {
+	var all []binding
+	for _, g := range slices.SortedFunc(maps.Keys(m.wanted), group.compare) {
+		w, why := m.choose(g, m.wanted[g])
+		if w == nil {
+			for _, n := range m.wanted[g] {
+				m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
+			}
+			continue
 		}
-		return
+		all = append(all, binding{group: g, waypoint: w, on: m.snapshot.Get(mesh.Namespace, "", g.namespace), needs: m.wanted[g]})
 	}
-	namespace := m.snapshot.Get(mesh.Namespace, "", g.namespace)
-	if g.name == "" {
-		why = m.mustNotLabel(namespace, w, needs)
-	} else {
-		why = "the profile asks for a waypoint for each Service"
+	m.suppose(all)
+	for _, b := range all {
+		why := "the profile asks for a waypoint for each Service"
+		if b.name == "" {
+			why = m.mustNotLabel(b)
+		}
+		if why != "" {
+			m.labelObjects(b.waypoint, b.needs, why)
+			continue
+		}
+		m.plan.Labels = append(m.plan.Labels, m.newLabel(b.on.Ref(), b.waypoint, b.needs, ""))
 	}
-	if why != "" {
-		m.labelObjects(w, needs, why)
-		return
-	}
-	m.plan.Labels = append(m.plan.Labels, m.newLabel(namespace.Ref(), w, needs, ""))
 }
 
 func (m *maker) newLabel(on mesh.Ref, w *Waypoint, needs []Need, why string) Label {

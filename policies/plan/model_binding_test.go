@@ -67,8 +67,8 @@ func attaches(gw *mesh.Object, from string) bool {
 	})
 }
 
-// binding is the waypoint of a Service, as "namespace/name"; "" where it has none.
-func binding(s *mesh.Snapshot, svc *mesh.Object) string {
+// servedBy is the waypoint of a Service, as "namespace/name"; "" where it has none.
+func servedBy(s *mesh.Snapshot, svc *mesh.Object) string {
 	gw := gatewayNamed(s, labelledBy(s, svc), label.IoIstioUseWaypoint.Name, label.IoIstioUseWaypointNamespace.Name, svc.Namespace)
 	if gw == nil {
 		return ""
@@ -86,7 +86,7 @@ type canary struct {
 func canaryOf(s *mesh.Snapshot, svc *mesh.Object) (canary, bool) {
 	on := labelledBy(s, svc)
 	weight, err := strconv.Atoi(on.Annotations[annotation.IoIstioUseWaypointCanaryWeight.Name])
-	primary := binding(s, svc)
+	primary := servedBy(s, svc)
 	gw := gatewayNamed(s, on, label.IoIstioUseWaypointCanary.Name, label.IoIstioUseWaypointCanaryNamespace.Name, svc.Namespace)
 	if err != nil || primary == "" || gw == nil || gw.Key() == primary {
 		return canary{}, false

@@ -50,7 +50,7 @@ func (m *model) follow(was state, s *mesh.Snapshot, at time.Time) state {
 	}
 	for _, name := range services {
 		svc := s.Get(mesh.Service, m.home(name), name)
-		out.bound[name] = binding(s, svc)
+		out.bound[name] = servedBy(s, svc)
 		if c, ok := canaryOf(s, svc); ok {
 			out.canaries[name] = c
 		}

@@ -180,7 +180,7 @@ func supposeService(s *mesh.Snapshot, o *mesh.Object) *hypothesis {
 		return out
 	}
 	gw := newGateway(o.Namespace, freeName(s, o.Namespace, defaultName), out.traffic, nil)
-	out.snapshot = s.With(gw).With(labelled(o, map[string]string{label.IoIstioUseWaypoint.Name: gw.Name}, label.IoIstioUseWaypointNamespace.Name))
+	out.snapshot = s.Edited([]*mesh.Object{gw, labelled(o, map[string]string{label.IoIstioUseWaypoint.Name: gw.Name}, label.IoIstioUseWaypointNamespace.Name)}, nil)
 	return out
 }
 
