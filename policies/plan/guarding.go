@@ -2,13 +2,9 @@ package plan
 
 import (
 	"slices"
-	"time"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
-
-// quiet is how long no connection may have come round a waypoint before its guard is set, where that is measured.
-const quiet = 5 * time.Minute
 
 // guardsOf are the planned guards.
 func (c *course) guardsOf() []Policy {
@@ -124,8 +120,9 @@ func (c *course) makeGuards() outcome {
 		if p.Temporary || !c.asks(p.For[0]) {
 			continue
 		}
-		if last := c.Evidence.Direct[p.For[0]]; !c.stored(p) && c.Now.Before(last.Add(quiet)) {
-			return c.wait(MakeGuard, p.For[0], last.Add(quiet), "connections come round the waypoint")
+		quiet := c.Evidence.Direct[p.For[0]].Add(c.Settings.Of(p.For[0].Namespace).Profile.quiet())
+		if !c.stored(p) && c.Now.Before(quiet) {
+			return c.wait(MakeGuard, p.For[0], quiet, "connections come round the waypoint")
 		}
 		why := p.Why
 		if c.Evidence.Unmetered != "" {
