@@ -146,6 +146,7 @@ var (
 	budgets     = schema.GroupVersionResource{Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"}
 	profiles    = schema.GroupVersionResource{Group: "waywarden.dev", Version: "v1alpha1", Resource: "waypointprofiles"}
 	leases      = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
+	slicesOf    = schema.GroupVersionResource{Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"}
 	events      = schema.GroupVersionResource{Group: "events.k8s.io", Version: "v1", Resource: "events"}
 	services    = schema.GroupVersionResource{Version: "v1", Resource: "services"}
 	namespaces  = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
