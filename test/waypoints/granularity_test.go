@@ -99,6 +99,7 @@ func (w *world) settledInventory(ns string) map[string]string {
 // TestServiceGranularity: each Service that needs a waypoint has one of its own and the label itself; one goes without the other
 // noticing.
 func TestServiceGranularity(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	w.replica(hurry...)
 	w.apply(fmt.Sprintf(profile, "{granularity: Service, retainFor: 0s}") + "---" + fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "shop") + "---" + fmt.Sprintf(pay, "shop"))
@@ -181,6 +182,7 @@ metadata: {name: edge}
 // TestSharedGranularity: two namespaces share a waypoint in a third. One joins and leaves while the other goes on being served, and
 // istiod lets in those who have part in it and nobody else.
 func TestSharedGranularity(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	r := w.replica(hurry...)
 	w.apply(sharing + "---" + fmt.Sprintf(shop, "north") + "---" + fmt.Sprintf(shop, "south") + "---" + fmt.Sprintf(shop, "stranger"))

@@ -59,6 +59,7 @@ func ofWaypoint(pod *unstructured.Unstructured) bool {
 // when its policy came; and one that serves somebody, and whose owner did not agree, is not. The hold goes when every proxy knows the
 // label, not before.
 func TestHold(t *testing.T) {
+	t.Parallel()
 	var waypoints, carts atomic.Bool
 	waypoints.Store(true)
 	carts.Store(true)
