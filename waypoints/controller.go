@@ -36,8 +36,7 @@ type Options struct {
 	Istiods Istiods
 	// Settle is how long istiod may take to send its proxies what is stored; 0 means Settle.
 	Settle time.Duration
-	// Drain is how long connections through a waypoint that goes are waited for; 0 means five minutes.
-	Drain time.Duration
+	Waits
 	// Scrape, where it is set, reads what proxies count: a waypoint is then drained when no connection passes it any more, and a guard
 	// is set when nobody has come round the waypoint for a while.
 	Scrape Scrape
@@ -238,7 +237,7 @@ func (c *Controller) once(ctx context.Context) time.Time {
 	}
 	c.journal.enter(snapshot, now)
 	c.journal.forget(now)
-	settings, missing := Settings(*rules, snapshot, c.Drain)
+	settings, missing := Settings(*rules, snapshot, c.Waits)
 	managed, versions := ours(marks)
 	if !provisions(settings) && len(managed) == 0 {
 		return c.tell(ctx, rules, missing, snapshot, nil)

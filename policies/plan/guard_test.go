@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"istio.io/api/label"
@@ -149,6 +150,14 @@ func TestHold(t *testing.T) {
 				steps := Next(worldOf(s, managed, settings, nil)).Steps()
 				if len(steps) == 0 {
 					break
+				}
+				if steps[0].Row == RemoveGuard {
+					stale := worldOf(s, managed, settings, func(e *Evidence) {
+						e.Written = map[mesh.Ref]time.Time{RefOf(mesh.Namespace, "", "shop"): e.Acknowledged}
+					})
+					if p := Next(stale); len(p.Steps()) > 0 || len(p) != 1 || len(p[0].Waiting) == 0 {
+						t.Errorf("a ztunnel that does not know the label is not waited for: %+v", p)
+					}
 				}
 				rows = append(rows, string(steps[0].Row))
 				if s, managed = taken(s, managed, steps[0]); tc.later != "" && len(rows) == 1 {

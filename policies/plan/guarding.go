@@ -3,13 +3,9 @@ package plan
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
-
-// quiet is how long no connection may have come round a waypoint before its guard is set, where that is measured.
-const quiet = 5 * time.Minute
 
 // guardsOf are the planned guards.
 func (c *course) guardsOf() []Policy {
@@ -142,10 +138,10 @@ func (w World) Guarding() []Policy {
 // awaitQuiet waits until, as far as is read, nobody has come round the waypoint for a while.
 func (c *course) awaitQuiet(svc mesh.Ref) outcome {
 	last, watched := c.Evidence.Direct[svc]
-	if !watched || !c.Evidence.Metered.Before(last.Add(quiet)) {
+	until := last.Add(c.Settings.Of(svc.Namespace).Profile.quiet())
+	if !watched || !c.Evidence.Metered.Before(until) {
 		return settled
 	}
-	until := last.Add(quiet)
 	if !c.Now.Before(until) {
 		until = c.Now.Add(blindness) // the next reading ends it earlier
 	}
