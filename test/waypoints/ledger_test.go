@@ -18,11 +18,15 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/waywarden/waywarden/test/serving"
 )
 
 // ledger stands between one replica and the API server, and takes down what the replica asks for.
 type ledger struct {
 	kubeconfig string
+
+	after func(call) // hears of each call that the API server has answered, before the replica does; nil where nobody does
 
 	mu    sync.Mutex
 	calls []call
@@ -64,10 +68,23 @@ clusters: [{name: c, cluster: {server: "%s"}}], users: [{name: u, user: {}}]}`, 
 	return l
 }
 
+// start starts a replica that goes through the ledger. It is not ready yet.
+func (l *ledger) start(dir string, flags ...string) (*serving.Replica, error) {
+	file, err := serving.Built()
+	if err != nil {
+		return nil, err
+	}
+	return serving.Start(file, l.kubeconfig, dir, append([]string{"--drain", "0s"}, flags...)...)
+}
+
 func (l *ledger) enter(r *http.Response) {
+	c := call{time.Now(), r.Request.Method, r.Request.URL.Path + "?" + r.Request.URL.RawQuery, r.StatusCode}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.calls = append(l.calls, call{time.Now(), r.Request.Method, r.Request.URL.Path + "?" + r.Request.URL.RawQuery, r.StatusCode})
+	l.calls = append(l.calls, c)
+	l.mu.Unlock()
+	if l.after != nil {
+		l.after(c)
+	}
 }
 
 // since are the calls after a time, without those that any replica makes all the time: its lease, its canary, its
