@@ -101,6 +101,7 @@ func (w *world) serveReports() {
 // TestNoFight: where another field manager says otherwise about what we made, or about a label of ours, it stays as that
 // one says. An Event and a finding say what to commit.
 func TestNoFight(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	w.serveReports()
 	r := w.replica(hurry...)
