@@ -1,6 +1,10 @@
 package policies
 
 import (
+	"slices"
+
+	"istio.io/api/label"
+
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -14,11 +18,8 @@ type Regression struct {
 // ServiceEntry, WorkloadEntry, Gateway, GatewayClass or pod template than before it, sorted. changed is
 // the object in either form, as it was or as it will be. An effect that can no longer be judged is not told.
 func Regressions(was, is *View, changed *mesh.Object) []Regression {
-	if changed.Kind == mesh.Namespace {
-		old, now := was.Get(mesh.Namespace, "", changed.Name), is.Get(mesh.Namespace, "", changed.Name)
-		if was.ForPeople(old, now) && is.ForPeople(old, now) {
-			return nil
-		}
+	if changed.Kind == mesh.Namespace && indifferent(was.Snapshot, is.Snapshot, changed.Name) {
+		return nil
 	}
 	var out []Regression
 	for _, o := range dependants(was.Snapshot, is.Snapshot, changed) {
@@ -26,14 +27,43 @@ func Regressions(was, is *View, changed *mesh.Object) []Regression {
 			continue // it goes, or changes, together with the object
 		}
 		now := is.Effects(o)
+		if !slices.ContainsFunc(now, canBeWorse) {
+			continue // most are as good as can be, and what they were before is half of the work
+		}
 		for _, old := range was.Effects(o) {
-			if e, ok := counterpart(now, old); ok && e.Verdict != Unknown && e.Verdict.Worse(old.Verdict) {
+			if e, ok := counterpart(now, old); ok && canBeWorse(e) && e.Verdict.Worse(old.Verdict) {
 				out = append(out, Regression{old, e})
 			}
 		}
 	}
 	return out
 }
+
+// indifferent is whether no policy goes by what changes of a Namespace: labels for people, or whether ingress gateways send through
+// the waypoint, where none does that sends to anything in it.
+func indifferent(was, is *mesh.Snapshot, ns string) bool {
+	old, now := was.Get(mesh.Namespace, "", ns), is.Get(mesh.Namespace, "", ns)
+	alike := func(besides ...string) bool {
+		return was.ForPeople(old, now, besides...) && is.ForPeople(old, now, besides...)
+	}
+	return alike() || alike(label.IoIstioIngressUseWaypoint.Name) && ingressUntold(was, is, ns)
+}
+
+// ingressUntold is whether nothing goes by what the Services and ServiceEntries of a namespace tell ingress gateways: they tell what they did, or
+// no route leads to them.
+func ingressUntold(was, is *mesh.Snapshot, ns string) bool {
+	for _, kind := range []mesh.Kind{mesh.Service, mesh.ServiceEntry} {
+		for _, svc := range is.List(kind, ns) {
+			if was.Binding(svc).Ingress != is.Binding(svc).Ingress && len(is.RoutesTo(svc)) > 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// canBeWorse is whether an effect is known, and less than the best that there is.
+func canBeWorse(e Effect) bool { return e.Verdict != Unknown && e.Verdict.Worse(Enforced) }
 
 // counterpart is the effect at the same target by the same enforcer, else what has become of it.
 func counterpart(effects []Effect, old Effect) (Effect, bool) {

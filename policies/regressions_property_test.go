@@ -123,6 +123,8 @@ func variants(t *testing.T, o *mesh.Object) map[string]*mesh.Object {
 		change("not enrolled", label("istio.io/dataplane-mode", "none"))
 		change("no waypoint", label("istio.io/use-waypoint", nil))
 		change("another waypoint", label("istio.io/use-waypoint", "absent"))
+		change("ingress through the waypoint", label("istio.io/ingress-use-waypoint", "true"))
+		change("ingress past the waypoint", label("istio.io/ingress-use-waypoint", nil))
 		change("another team", label("team", "other"))
 		change("another environment", label("env", "other"))
 	case mesh.Service:

@@ -28,7 +28,7 @@ func (p *Pack) Checks() []*policies.Check {
 func (p *Pack) check(r *Rule) *policies.Check {
 	c := &policies.Check{
 		ID: r.ID, Title: r.Title, Severity: r.Severity, Kinds: r.Kinds, Reads: r.reads, Doc: r.doc(), Remedy: r.Remediation, Controls: r.Controls,
-		Demands: true, Revision: p.Revision, Example: r.example(),
+		Demands: true, Revision: p.Revision, Example: r.example,
 	}
 	if r.Params != nil {
 		c.Takes = func(given map[string]any) []string { return wrongParams(r.Params, r.withDefaults(given)) }
@@ -73,16 +73,6 @@ func (r *Rule) doc() string {
 		out += "\n\nSee " + strings.Join(r.Related, ", ") + "."
 	}
 	return out
-}
-
-// example is the first case in which something is to be found.
-func (r *Rule) example() string {
-	for _, c := range r.Scenarios.Cases {
-		if c.Bad() {
-			return c.Source
-		}
-	}
-	return ""
 }
 
 // answer reports what the rule says of an object, and returns why it does not apply.

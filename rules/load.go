@@ -42,10 +42,12 @@ type Rule struct {
 	// File is where it is written, and Source what is written there.
 	File   string
 	Source []byte
-	// Scenarios are those beside it, in ScenarioFile.
-	Scenarios    *scenario.File
+	// Scenarios are those beside it, in ScenarioFile. They are read anew, and kept, when they are first asked for: each is a mesh, and
+	// what answers admission never asks.
+	Scenarios    func() *scenario.File
 	ScenarioFile string
 
+	example string // an object in which it finds something
 	reads   []mesh.Kind
 	pkg     ast.Ref // data.zerotrust.authz.deny_enforced
 	module  *ast.Module
@@ -254,58 +256,6 @@ func (l *loader) answers(r *Rule) {
 	if !denies {
 		l.refusals.add(locate(r.File, r.module.Package.Location), "the rule finds nothing: it has no deny. Write `deny contains {\"msg\": …} if { … }`.")
 	}
-}
-
-// scenarios reads those beside each rule.
-func (l *loader) scenarios() {
-	known := map[string]bool{}
-	for _, r := range l.rules {
-		known[r.ScenarioFile] = true
-		data, ok := l.files[r.ScenarioFile]
-		shown := l.Show(r.ScenarioFile)
-		if !ok {
-			l.refusals.add(position{file: shown}, "nobody knows that the rule works: it has no scenarios. Write this file, with at least one ok-NAME.yaml and one bad-NAME.yaml.")
-			continue
-		}
-		f, err := scenario.Parse(shown, data)
-		if err != nil {
-			l.refusals.add(position{file: shown}, "the scenarios cannot be read: %s. Correct the section.", strings.TrimPrefix(err.Error(), shown+": "))
-			continue
-		}
-		good, bad := 0, 0
-		for _, c := range f.Cases {
-			if c.Bad() {
-				bad++
-			} else {
-				good++
-			}
-			for _, wrong := range r.wrongCase(c) {
-				l.refusals.add(position{file: shown}, "scenario %s says nothing of the rule: %s. Correct its asked.yaml.", c.Name, wrong)
-			}
-		}
-		if good == 0 || bad == 0 {
-			l.refusals.add(position{file: shown}, "nobody knows that the rule works: it has %d ok-* and %d bad-* scenarios. Write at least one of each.", good, bad)
-		}
-		r.Scenarios, r.ScenarioFile = f, shown
-	}
-	for _, name := range l.names(".txtar") {
-		if !known[name] && !l.unread[strings.TrimSuffix(name, ".txtar")+".rego"] {
-			l.refusals.add(position{file: l.Show(name)}, "the scenarios show nothing: there is no rule beside them. Call the file as the rule, or remove it.")
-		}
-	}
-}
-
-// wrongCase is what is wrong with how a case asks the rule.
-func (r *Rule) wrongCase(c scenario.Case) []string {
-	switch {
-	case c.Asked.Phase != "" && !slices.Contains(r.Phases, c.Asked.Phase):
-		return []string{fmt.Sprintf("the rule is not asked in phase %s", c.Asked.Phase)}
-	case c.Asked.Params == nil:
-		return nil
-	case r.Params == nil:
-		return []string{"the rule takes no parameters"}
-	}
-	return wrongParams(r.Params, r.withDefaults(c.Asked.Params))
 }
 
 // identities refuses IDs that two rules have.

@@ -75,7 +75,7 @@ func TestScenarioAsks(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string]string{}
-	for _, c := range p.Rules[0].Scenarios.Cases {
+	for _, c := range p.Rules[0].Scenarios().Cases {
 		out := c.Ask(p.Checks()[0])
 		if len(out.Failures) > 0 {
 			t.Errorf("%s: %v", c.Name, out.Failures)

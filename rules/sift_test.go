@@ -86,7 +86,7 @@ func (s *sides) scenarios(every int) []*mesh.Object {
 		files = append(files, some...)
 	}
 	for _, r := range zerotrust.Pack().Rules {
-		files = append(files, r.Scenarios)
+		files = append(files, r.Scenarios())
 	}
 	var pool []*mesh.Object
 	for _, f := range files {

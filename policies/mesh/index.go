@@ -1,6 +1,9 @@
 package mesh
 
-import "slices"
+import (
+	"hash/maphash"
+	"slices"
+)
 
 // index is the reverse index: what is referred to → who refers to it, sorted. It is immutable, and
 // an update copies three small arrays: a radix tree would copy a node for each step of the key, and
@@ -18,21 +21,12 @@ type (
 )
 
 type reference struct {
-	key  string
+	key  refersTo
 	from []*Object
 }
 
-// hash is 64-bit FNV-1a.
-func hash(key string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(key) {
-		h = (h ^ uint64(key[i])) * 1099511628211
-	}
-	return h
-}
-
 // newIndex takes ownership of refs.
-func newIndex(refs map[string][]*Object) index {
+func newIndex(refs map[refersTo][]*Object) index {
 	x := index{new([fanOut]*branch)}
 	for key, from := range refs {
 		i, j, k := place(key)
@@ -47,13 +41,16 @@ func newIndex(refs map[string][]*Object) index {
 	return x
 }
 
+// seed makes no difference that can be seen: an index has no order.
+var seed = maphash.MakeSeed()
+
 // place is where a key is kept, level by level.
-func place(key string) (i, j, k uint64) {
-	h := hash(key)
+func place(key refersTo) (i, j, k uint64) {
+	h := maphash.Comparable(seed, key)
 	return h % fanOut, h / fanOut % fanOut, h / fanOut / fanOut % fanOut
 }
 
-func (x index) get(key string) []*Object {
+func (x index) get(key refersTo) []*Object {
 	i, j, k := place(key)
 	if x.root[i] == nil || x.root[i][j] == nil {
 		return nil
@@ -80,7 +77,7 @@ type indexEdit struct {
 }
 
 // set puts from under key; nothing where from is empty.
-func (e *indexEdit) set(key string, from []*Object) {
+func (e *indexEdit) set(key refersTo, from []*Object) {
 	i, j, k := place(key)
 	if !e.branches[i] {
 		b := new(branch)
@@ -106,7 +103,7 @@ func (e *indexEdit) set(key string, from []*Object) {
 
 // update puts now in place of old; either may be nil. A key that both refer to is written once.
 func (e *indexEdit) update(old, now *Object) {
-	var drop, add []string
+	var drop, add []refersTo
 	if old != nil {
 		drop = referencesOf(old)
 	}

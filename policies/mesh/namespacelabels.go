@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -53,8 +54,8 @@ func (s *Snapshot) readNamespaceLabels() map[string]bool {
 	return keys
 }
 
-// ForPeople is whether all that a change of a Namespace changes is labels by which nothing in the mesh goes.
-func (s *Snapshot) ForPeople(old, o *Object) bool {
+// ForPeople is whether all that a change of a Namespace changes is labels by which nothing in the mesh goes, and the given ones.
+func (s *Snapshot) ForPeople(old, o *Object, besides ...string) bool {
 	if old == nil || o == nil || old.Terminating != o.Terminating || !maps.Equal(old.Annotations, o.Annotations) {
 		return false
 	}
@@ -62,7 +63,7 @@ func (s *Snapshot) ForPeople(old, o *Object) bool {
 		for k := range labels {
 			was, had := old.Labels[k]
 			is, has := o.Labels[k]
-			if (was != is || had != has) && s.namespaceLabelDecides(k) {
+			if (was != is || had != has) && !slices.Contains(besides, k) && s.namespaceLabelDecides(k) {
 				return false
 			}
 		}

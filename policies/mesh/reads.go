@@ -156,7 +156,7 @@ func (d *differences) objects() {
 				continue
 			}
 			for _, key := range referencesOf(one) {
-				d.add(readReferrers, 0, "", key)
+				d.add(readReferrers, 0, "", key.String())
 			}
 		}
 	}

@@ -11,32 +11,56 @@ import (
 // The reverse index answers "who refers to this?" without a walk over the mesh. Its keys name what
 // is referred to; referencesOf is the one place that says which objects refer to what.
 
-func waypointKey(ns, name string) string { return "waypoint/" + ns + "/" + name }
-func backendKey(ns, name string) string  { return "backend/" + ns + "/" + name }
-func parentKey(kind, ns, name string) string {
-	return "parent/" + kind + "/" + ns + "/" + name
+// refersTo is what is referred to: how, and by which names. As a value, and not put together to a text, it costs nothing to ask for.
+type refersTo struct {
+	how      relation
+	kind     string // where it can be one of several
+	ns, name string // name may be a host
 }
+
+type relation uint8
+
+const (
+	asWaypoint relation = iota
+	asBackend
+	asParent
+	asHost
+	asTarget
+	asClass
+	asEntry
+	asDelegate
+	asListed
+)
+
+var relations = [...]string{"waypoint", "backend", "parent", "host", "target", "class", "entry", "delegate", "listed"}
+
+// String is for a Read. Two that came out as the same text would be taken for one, and answers found anew once too often.
+func (r refersTo) String() string {
+	return relations[r.how] + "/" + r.kind + "/" + r.ns + "/" + r.name
+}
+
+func waypointKey(ns, name string) refersTo     { return refersTo{asWaypoint, "", ns, name} }
+func backendKey(ns, name string) refersTo      { return refersTo{asBackend, "", ns, name} }
+func parentKey(kind, ns, name string) refersTo { return refersTo{asParent, kind, ns, name} }
 
 // hostKey is for a host as written in an object of ns: a short name means the Service of that name in
 // the object's own namespace, and no other.
-func hostKey(host, ns string) string {
+func hostKey(host, ns string) refersTo {
 	if strings.Contains(host, ".") || host == "*" {
-		return "host/" + host
+		ns = ""
 	}
-	return "host/" + host + "@" + ns
+	return refersTo{asHost, "", ns, host}
 }
 
-func targetKey(kind, ns, name string) string {
-	return "target/" + kind + "/" + ns + "/" + name
-}
-func classKey(name string) string        { return "class/" + name }
-func entryKey(host string) string        { return "entry/" + host }
-func delegateKey(ns, name string) string { return "delegate/" + ns + "/" + name }
-func listedKey(host string) string       { return "listed/" + host }
+func targetKey(kind, ns, name string) refersTo { return refersTo{asTarget, kind, ns, name} }
+func classKey(name string) refersTo            { return refersTo{asClass, "", "", name} }
+func entryKey(host string) refersTo            { return refersTo{asEntry, "", "", host} }
+func delegateKey(ns, name string) refersTo     { return refersTo{asDelegate, "", ns, name} }
+func listedKey(host string) refersTo           { return refersTo{asListed, "", "", host} }
 
 // referencesOf lists the keys of all that o refers to.
-func referencesOf(o *Object) []string {
-	var keys []string
+func referencesOf(o *Object) []refersTo {
+	var keys []refersTo
 	if name, ok := o.Labels[label.IoIstioUseWaypoint.Name]; ok && name != none {
 		keys = append(keys, waypointKey(waypointNamespace(o, o.Home()), name))
 	}
@@ -89,7 +113,7 @@ func referencesOf(o *Object) []string {
 }
 
 // templateReferences is what the pods of a template will ask for.
-func templateReferences(o *Object, owner *PodOwner) []string {
+func templateReferences(o *Object, owner *PodOwner) []refersTo {
 	labels := owner.Template.Metadata.Labels
 	name, ok := labels[label.IoIstioUseWaypoint.Name]
 	if !ok || name == none {
@@ -99,12 +123,12 @@ func templateReferences(o *Object, owner *PodOwner) []string {
 	if !ok {
 		ns = o.Namespace
 	}
-	return []string{waypointKey(ns, name)}
+	return []refersTo{waypointKey(ns, name)}
 }
 
 // virtualServiceReferences are its hosts, its destinations and what it delegates to.
-func virtualServiceReferences(o *Object, body *VirtualServiceSpec) []string {
-	var keys []string
+func virtualServiceReferences(o *Object, body *VirtualServiceSpec) []refersTo {
+	var keys []refersTo
 	for _, d := range body.Destinations() {
 		keys = append(keys, hostKey(d.Host, o.Namespace))
 	}
@@ -119,8 +143,8 @@ func virtualServiceReferences(o *Object, body *VirtualServiceSpec) []string {
 	return keys
 }
 
-func routeReferences(o *Object, r *Route) []string {
-	var keys []string
+func routeReferences(o *Object, r *Route) []refersTo {
+	var keys []refersTo
 	for _, p := range r.ParentRefs {
 		_, kind := p.GroupKind()
 		keys = append(keys, parentKey(kind, cmp.Or(p.Namespace, o.Namespace), p.Name))
@@ -179,8 +203,10 @@ func (s *Snapshot) AskingFor(gw *Object) []*Object {
 	return s.referrers(waypointKey(gw.Namespace, gw.Name))
 }
 
-func (s *Snapshot) referrers(key string) []*Object {
-	s.note(readReferrers, 0, "", key)
+func (s *Snapshot) referrers(key refersTo) []*Object {
+	if s.recorder != nil {
+		s.note(readReferrers, 0, "", key.String())
+	}
 	return s.refs.get(key)
 }
 

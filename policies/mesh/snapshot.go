@@ -45,7 +45,7 @@ func newNamespace() *namespace {
 
 // New makes a Snapshot of objects. Where two are the same object, the last one counts.
 func New(options Options, objects ...*Object) *Snapshot {
-	b := builder{namespaces: map[string]*namespace{}, refs: map[string][]*Object{}}
+	b := builder{namespaces: map[string]*namespace{}, refs: map[refersTo][]*Object{}}
 	for _, o := range objects {
 		b.add(o)
 	}
@@ -55,7 +55,7 @@ func New(options Options, objects ...*Object) *Snapshot {
 // builder makes a Snapshot of many objects at once, without the cost of one persistent update each.
 type builder struct {
 	namespaces map[string]*namespace
-	refs       map[string][]*Object
+	refs       map[refersTo][]*Object
 }
 
 func (b *builder) add(o *Object) {

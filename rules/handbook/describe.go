@@ -57,7 +57,7 @@ func Describe(r *rules.Rule) Rule {
 	for _, k := range r.Kinds {
 		out.Kinds = append(out.Kinds, rules.KindName(k))
 	}
-	for _, c := range r.Scenarios.Cases {
+	for _, c := range r.Scenarios().Cases {
 		out.Examples = append(out.Examples, Example{Name: c.Name, Bad: c.Bad(), Source: c.Source, Says: said(c.Want)})
 	}
 	return out

@@ -45,7 +45,7 @@ const batch = 500
 func bench(pack *rules.Pack, r *rules.Rule, long time.Duration) Benchmark {
 	check := single(pack, r, r.Parse(), rules.Watch{})
 	var rounds []round
-	for _, c := range r.Scenarios.Cases {
+	for _, c := range r.Scenarios().Cases {
 		for _, o := range c.Objects {
 			if slices.Contains(r.Kinds, o.Kind) {
 				rounds = append(rounds, round{c, o})

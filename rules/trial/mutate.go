@@ -76,7 +76,7 @@ func tell(pack *rules.Pack, r *rules.Rule, m Mutant) (killed, born bool) {
 		return false, false
 	}
 	check := alone.Checks()[0]
-	return slices.ContainsFunc(r.Scenarios.Cases, func(c scenario.Case) bool { return c.Ask(check).Text != c.Want }), true
+	return slices.ContainsFunc(r.Scenarios().Cases, func(c scenario.Case) bool { return c.Ask(check).Text != c.Want }), true
 }
 
 // excuse is a comment that says why a mutant survives.

@@ -114,7 +114,7 @@ func run(pack *rules.Pack, r *rules.Rule, o Options) Result {
 		watch = rules.Watch{}
 	}
 	watched := single(pack, r, module, watch)
-	for _, c := range r.Scenarios.Cases {
+	for _, c := range r.Scenarios().Cases {
 		if o.over() {
 			out.Cases = append(out.Cases, Case{Name: c.Name, Problems: []string{"it was not asked: the time for all of them is over. Make the rules faster, or the pack smaller."}})
 			continue
@@ -175,5 +175,5 @@ func (r *Result) Update() []byte {
 	for _, c := range r.Cases {
 		want[c.Name] = c.Text
 	}
-	return r.Rule.Scenarios.Update(want)
+	return r.Rule.Scenarios().Update(want)
 }

@@ -23,7 +23,7 @@ func TestScenarios(t *testing.T) {
 	for i, r := range pack.Rules {
 		t.Run(r.ID, func(t *testing.T) {
 			want := map[string]string{}
-			for _, c := range r.Scenarios.Cases {
+			for _, c := range r.Scenarios().Cases {
 				got := c.Ask(checks[i])
 				want[c.Name] = got.Text
 				if found := len(got.Findings) > 0; c.Bad() != found || len(got.Failures) > 0 {
@@ -34,7 +34,7 @@ func TestScenarios(t *testing.T) {
 				}
 			}
 			if *update {
-				if err := os.WriteFile(filepath.FromSlash(r.ScenarioFile), r.Scenarios.Update(want), 0o644); err != nil {
+				if err := os.WriteFile(filepath.FromSlash(r.ScenarioFile), r.Scenarios().Update(want), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
