@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"slices"
+
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/rules/sieve"
@@ -14,8 +16,11 @@ func (p *Pack) sift(s *session, plan *plan, o *mesh.Object) []answer {
 	m.Start(sieve.Occasion{Input: func(part string) sieve.Value { return s.input(o, part) }, Ask: s.asked, Remembered: s})
 	defer m.Start(sieve.Occasion{}) // the next one must not keep alive what this one has seen
 	var out []answer
-	given := s.view.Occasion.Parameters
+	given, only := s.view.Occasion.Parameters, s.view.Occasion.Only
 	for _, q := range plan.asked {
+		if only != nil && !slices.Contains(only, q.rule.ID) {
+			continue
+		}
 		if a := q.sift(m, q.defaults, ""); a.says() {
 			out = append(out, a)
 		}

@@ -183,12 +183,15 @@ func newly(c *change, before *policies.View, findings []policies.Finding) []poli
 		return slices.ContainsFunc(findings, func(f policies.Finding) bool { return f.Check == k.ID })
 	}
 	var checks []*policies.Check // the others can say nothing that is asked here
+	var only []string
 	for _, k := range c.asked(c.old.Kind) {
 		if found(k) {
-			checks = append(checks, k)
+			checks, only = append(checks, k), append(only, k.ID)
 		}
 	}
-	was := ask(checks, before, c.old)
+	occasion := before.Occasion
+	occasion.Only = only
+	was := ask(checks, on(occasion, before.Snapshot), c.old)
 	return slices.DeleteFunc(findings, func(f policies.Finding) bool {
 		return slices.ContainsFunc(was, func(o policies.Finding) bool {
 			return o.Check == f.Check && o.Field == f.Field && o.Verdict == f.Verdict && o.Severity == f.Severity

@@ -29,8 +29,9 @@ type Stored struct {
 	Now        time.Time
 }
 
-// preview is what another revision of a pack changes among all that is stored, as an audit would find it, as far as that can be
-// said before ctx ends. What a rule cannot answer counts as found. before is nil where no revision is in force.
+// preview is what another revision of a pack changes among all that is stored, as far as that can be said before ctx ends. Rules are
+// asked as the audit asks them, with the parameters that Guardrails give; their findings count whatever Guardrails and Exemptions make of
+// them, and so does what a rule cannot answer. before is nil where no revision is in force.
 func preview(ctx context.Context, s Stored, before *InForce, after *rules.Pack) *v1alpha1.RulePackPreview {
 	out := &v1alpha1.RulePackPreview{Revision: after.Revision}
 	if s.Snapshot == nil {
