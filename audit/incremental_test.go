@@ -7,12 +7,14 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/scenario"
+	"github.com/waywarden/waywarden/rules"
 	"github.com/waywarden/waywarden/rules/zerotrust"
 )
 
@@ -131,6 +133,41 @@ func anyEvent(r *rand.Rand, s *mesh.Snapshot, pool []*mesh.Object) (next *mesh.S
 		event += "with " + o.String() + "; "
 	}
 	return next, event
+}
+
+// TestWhatARuleRemembersIsRead: of two policies for which a rule looks once at a Service of another namespace both are judged anew when that
+// is there.
+func TestWhatARuleRemembersIsRead(t *testing.T) {
+	const rule = `# METADATA
+# title: A policy without its Service
+# custom:
+#   severity: low
+#   match: {kinds: [AuthorizationPolicy.security.istio.io]}
+package acme.x
+
+deny contains {"msg": "its Service is not there"} if not there(input.object.metadata.namespace)
+
+there(ns) if mesh.service("bank", ns)
+`
+	const cases = "Two.\n-- ok-a.yaml --\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a, namespace: shop}\n---\n" +
+		"apiVersion: v1\nkind: Service\nmetadata: {name: shop, namespace: bank}\n-- bad-b.yaml --\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a, namespace: shop}\n"
+	pack, err := rules.Load(fstest.MapFS{"acme/x.rego": {Data: []byte(rule)}, "acme/x.txtar": {Data: []byte(cases)}}, rules.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := written(t, fmt.Sprintf(policy, "one")+fmt.Sprintf(policy, "two")+"---\napiVersion: v1\nkind: Service\nmetadata: {name: shop, namespace: bank}\n").Objects
+	s := mesh.New(mesh.Options{}, all...)
+	service := s.Get(mesh.Service, "bank", "shop")
+	inc := NewIncremental(pack.Checks(), policies.Occasion{Phase: policies.AtAudit})
+	for _, step := range []struct {
+		next *mesh.Snapshot
+		want int
+	}{{s.Without(service), 2}, {s, 0}, {s.Without(service), 2}} {
+		inc.Step(step.next)
+		if n := len(inc.told()); n != step.want {
+			t.Fatalf("with %d objects something is found in %d policies, want %d", step.next.Len(), n, step.want)
+		}
+	}
 }
 
 // TestVerifyBites: what is kept wrongly is found, and put right.

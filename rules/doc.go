@@ -67,12 +67,16 @@
 //	input.now         the time, as in 2026-11-25T22:00:00Z
 //	input.operation, input.dryRun, input.user{username, uid, groups, extra}, input.old    at admission only
 //
+// Of an object a rule sees what a watch keeps ([mesh.Strip], [mesh.Lean]), wherever it comes from; a rule that asks for more is refused,
+// unless it is asked at admission alone.
+//
 // What it can ask of the mesh, as it would be with the object. What the input does not show is undefined, never a guess:
 //
 //	mesh.root_namespace(), mesh.trust_domain(), mesh.namespaces()
 //	mesh.namespace(name)                      {name, labels, annotations}
 //	mesh.service(ns, name), mesh.services(ns) Services as they are stored
-//	mesh.policies(kind, ns)                   all objects of a kind in a namespace, as they are stored
+//	mesh.policies(kind, ns)                   all objects of a kind in a namespace, as they are stored. The kind is written out, or
+//	                                          input.object.kind, here and in mesh.effects
 //	mesh.policies_for(kind, ns, name)         policies that hold for a Service, Gateway, workload or Namespace
 //	mesh.effects(kind, ns, name)              as input.effects, of another policy
 //	mesh.workloads(ns, selector)              [{kind, namespace, name, labels, annotations, serviceAccount, principal, hostNetwork,
@@ -101,7 +105,7 @@
 //	                                          Service or workload, without its waypoint
 //
 // Roles, their bindings, webhook configurations and Secrets decide nothing about calls. A cluster is asked for them only while a rule
-// is asked of them, or asks for them with the kind written out, and only as far as it is allowed (package inventory, Evidence).
+// is asked of them, or asks for them, and only as far as it is allowed (package inventory, Evidence).
 // Of a Secret there is no data: certificates has those that stand in it, by key. A rule that asks for a kind that is not
 // read is not asked itself, and counts as skipped with that as its reason; so does one that asks for any other kind that could not be
 // read.

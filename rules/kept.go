@@ -16,7 +16,7 @@ const (
 	ofKept sight = iota
 	// ofMesh is that, and what is kept of the mesh's own parts alone: it is for the library, whose rules ask of these alone for it.
 	ofMesh
-	// ofWritten is all that a request holds.
+	// ofWritten is all that a request holds, but of what controllers make.
 	ofWritten
 )
 
@@ -52,8 +52,11 @@ func (s sight) kindShapes() map[mesh.Kind]*shape {
 		schema := schemaOf(k)
 		one := shapeOf(schema, k.String()+" ")
 		one.fields["kind"] = &shape{name: "kind", enum: []string{k.String()}}
-		if s != ofWritten {
-			one = one.keeping(s.sample(k, schema))
+		switch {
+		case k.MadeByControllers():
+			one = one.keeping(s.sample(k, schema), "or ask at admission of what makes it, as of a Deployment: match.phases: [admission]")
+		case s != ofWritten:
+			one = one.keeping(s.sample(k, schema), "or ask at admission alone, where the whole object is there: match.phases: [admission]")
 		}
 		out[k] = one
 	}
@@ -95,8 +98,8 @@ func filled(schema any) any {
 	return "text"
 }
 
-// keeping is a shape without the fields that a sample lacks.
-func (s *shape) keeping(sample any) *shape {
+// keeping is a shape without the fields that a sample lacks; otherwise is what to do in place of asking for one of them.
+func (s *shape) keeping(sample any, otherwise string) *shape {
 	if s == nil {
 		return nil
 	}
@@ -104,20 +107,20 @@ func (s *shape) keeping(sample any) *shape {
 	switch x := sample.(type) {
 	case map[string]any:
 		if s.fields == nil {
-			out.each = s.each.keeping(x[anyKey])
+			out.each = s.each.keeping(x[anyKey], otherwise)
 			break
 		}
-		out.fields, out.gone = map[string]*shape{}, map[string]bool{}
+		out.fields, out.gone = map[string]*shape{}, map[string]string{}
 		for name, field := range s.fields {
 			if v, ok := x[name]; ok {
-				out.fields[name] = field.keeping(v)
+				out.fields[name] = field.keeping(v, otherwise)
 			} else {
-				out.gone[name] = true
+				out.gone[name] = otherwise
 			}
 		}
 	case []any:
 		if len(x) > 0 {
-			out.each = s.each.keeping(x[0])
+			out.each = s.each.keeping(x[0], otherwise)
 		}
 	}
 	return &out

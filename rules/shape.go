@@ -26,8 +26,8 @@ type shape struct {
 	// fields are those of an object. A closed one has no others.
 	fields map[string]*shape
 	closed bool
-	// gone are fields that objects have where they are written, and that are not kept of them.
-	gone map[string]bool
+	// gone are fields that objects have where they are written, and that are not kept of them; each with what to do otherwise.
+	gone map[string]string
 	// each is that of every value of a map, every item of an array, every member of a set.
 	each *shape
 	enum []string
@@ -183,27 +183,18 @@ func union(a, b *shape) *shape {
 			out.fields[name] = s
 		}
 	}
-	for _, one := range []*shape{a, b} {
-		for name := range one.gone {
-			if _, has := out.fields[name]; !has {
-				out.gone = with(out.gone, name)
-			}
-		}
+	out.gone = maps.Clone(b.gone)
+	if out.gone == nil {
+		out.gone = map[string]string{}
 	}
+	maps.Copy(out.gone, a.gone)
+	maps.DeleteFunc(out.gone, func(name, _ string) bool { _, has := out.fields[name]; return has })
 	if a.enum != nil && b.enum != nil {
 		out.enum = slices.Concat(a.enum, b.enum)
 		slices.Sort(out.enum)
 		out.enum = slices.Compact(out.enum)
 	}
 	return out
-}
-
-func with(names map[string]bool, name string) map[string]bool {
-	if names == nil {
-		names = map[string]bool{}
-	}
-	names[name] = true
-	return names
 }
 
 // either is what stands for both of two shapes of which one may be missing.
@@ -229,9 +220,9 @@ func (s *shape) unknownField(field string) string {
 		return ""
 	}
 	names := slices.Sorted(maps.Keys(s.fields))
-	if s.gone[field] {
-		return fmt.Sprintf("the rule would never find anything there in a cluster: of %s no %s is kept. Use one of %s, or ask at admission alone, where the whole object is there: match.phases: [admission].",
-			strings.TrimSuffix(s.name, " "), field, strings.Join(names, ", "))
+	if otherwise, gone := s.gone[field]; gone {
+		return fmt.Sprintf("the rule would never find anything there in a cluster: of %s no %s is kept. Use one of %s, %s.", strings.TrimSuffix(s.name, " "), field,
+			strings.Join(names, ", "), otherwise)
 	}
 	hint := "It has none at all."
 	if near := nearest(field, names); near != "" {

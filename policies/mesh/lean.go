@@ -20,11 +20,14 @@ func Lean(kind Kind, content map[string]any) map[string]any {
 		}
 	}
 	out := map[string]any{"apiVersion": content["apiVersion"], "kind": content["kind"], "metadata": kept}
-	if spec := standsForItself(kind, content); spec != nil {
+	if owned(metadata) {
+		return out
+	}
+	if name, ok := metadata["name"]; ok {
+		kept["name"] = name
+	}
+	if spec := podsMayDo(kind, content); spec != nil {
 		out["spec"] = spec
-		if name, ok := metadata["name"]; ok {
-			kept["name"] = name
-		}
 	}
 	return out
 }
@@ -32,16 +35,20 @@ func Lean(kind Kind, content map[string]any) map[string]any {
 // owning are the kinds of owners that are read themselves: what rules ask of a pod they are asked of its owner.
 var owning = []string{"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"}
 
-// standsForItself is the spec of an object that no owner stands for, as far as rules ask what its pods may do; nil for any other object.
-func standsForItself(kind Kind, content map[string]any) map[string]any {
-	metadata, _ := content["metadata"].(map[string]any)
+// owned is whether an owner stands for an object.
+func owned(metadata map[string]any) bool {
 	owners, _ := metadata["ownerReferences"].([]any)
 	for _, one := range owners {
 		owner, _ := one.(map[string]any)
 		if kind, _ := owner["kind"].(string); slices.Contains(owning, kind) {
-			return nil
+			return true
 		}
 	}
+	return false
+}
+
+// podsMayDo is the spec of an object as far as rules ask what its pods may do; nil where it makes none.
+func podsMayDo(kind Kind, content map[string]any) map[string]any {
 	spec, _ := content["spec"].(map[string]any)
 	if kind == Pod {
 		return mayDo(spec)

@@ -34,9 +34,11 @@ deny contains v if {
 granted(ref) if {
 	some grant in mesh.policies("ReferenceGrant", ref.namespace)
 	some from in grant.spec.from
+	from.group == "gateway.networking.k8s.io"
 	from.kind == "Gateway"
 	from.namespace == input.object.metadata.namespace
 	some to in grant.spec.to
+	to.group == ""
 	to.kind == "Secret"
 	to.name == ref.name
 }
