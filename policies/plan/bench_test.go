@@ -11,7 +11,8 @@ import (
 )
 
 // large is a mesh of 2,000 namespaces, each with five Services and their Deployments, an ALLOW and a DENY of clients at the pods of one,
-// and two policies that need nothing. Each n-th has a DENY of a method at that Service, which needs a waypoint.
+// two policies that need nothing, and NetworkPolicies: one that lets in HBONE from everywhere, and one that lets out HBONE, DNS and what
+// goes to istiod. Each n-th has a DENY of a method at that Service, which needs a waypoint.
 func large(each int) *mesh.Snapshot {
 	var out []*mesh.Object
 	add := func(format string, args ...any) { out = append(out, decode(yamlOf(fmt.Sprintf(format, args...)))) }
@@ -22,6 +23,8 @@ func large(each int) *mesh.Snapshot {
 			add(`{apiVersion: v1, kind: Service, metadata: {name: s%d, namespace: %s}, spec: {clusterIP: 10.0.0.1, selector: {app: s%d}, ports: [{name: http, port: 80, targetPort: 8080}]}}`, s, ns, s)
 			add(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: s%d, namespace: %s}, spec: {selector: {matchLabels: {app: s%d}}, template: {metadata: {labels: {app: s%d}}, spec: {containers: [{name: a, image: a, ports: [{containerPort: 8080}]}]}}}}`, s, ns, s, s)
 		}
+		add(`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: in, namespace: %s}, spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{ports: [{port: 15008, protocol: TCP}], from: [{namespaceSelector: {}}]}]}}`, ns)
+		add(`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: out, namespace: %s}, spec: {podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 15008, protocol: TCP}, {port: 53, protocol: UDP}], to: [{namespaceSelector: {}}]}, {ports: [{port: 15012, protocol: TCP}], to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: istio-system}}}]}]}}`, ns)
 		policy := func(name, spec string) {
 			add(`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: %s, namespace: %s}, spec: %s}`, name, ns, spec)
 		}

@@ -44,7 +44,7 @@ func (m *model) world(seen int) World {
 	if !ok {
 		p = Make(view, settings, e.Managed)
 		if m.spoil != nil {
-			m.spoil(&p)
+			m.spoil(&p, s)
 		}
 		m.plans[s] = p
 	}

@@ -122,8 +122,8 @@ type model struct {
 	labelled map[string]time.Time // when a Service was last bound to a waypoint, by both
 	lets     string               // a step of ours that let somebody in
 	order    *tables
-	spoil    func(*Plan) // what a mutant makes of a plan
-	unseen   string      // why something may be there that the controller does not see; "" where it sees all
+	spoil    func(*Plan, *mesh.Snapshot) // what a mutant makes of a plan for a mesh
+	unseen   string                      // why something may be there that the controller does not see; "" where it sees all
 	setting  Setting
 	settings map[string]Setting // of single namespaces
 	log      []string

@@ -10,7 +10,7 @@ import (
 // mutation is in what a sequence differs from ours: in the order, or in what is planned. The zero value is ours.
 type mutation struct {
 	order *tables
-	spoil func(*Plan)
+	spoil func(*Plan, *mesh.Snapshot)
 }
 
 // run is one sequence of random events. It says what went wrong, "" if nothing did. A third of them are of anything at all;

@@ -68,7 +68,7 @@ func TestKilledAfterEachWrite(t *testing.T) {
 			t.Errorf("nobody was killed after %s", which)
 		}
 	}
-	t.Logf("%d of %d leaders were killed, each after another write, within %s", len(fell), len(all), time.Since(began))
+	t.Logf("whoever led was killed after %d of %d writes, within %s", len(fell), len(all), time.Since(began))
 }
 
 // live has a waypoint live in each of some namespaces, and is what there is when it serves, when it serves by less, and when it is gone.
@@ -135,10 +135,11 @@ func (w *world) everything(ns string) map[string]string {
 	for role, o := range w.roles(ns) {
 		out["spec of the "+role] = field(o, "spec")
 	}
+	named := map[string]string{}
 	for what, text := range out {
-		out[what] = strings.ReplaceAll(text, ns, "NAMESPACE")
+		named[strings.ReplaceAll(what, ns, "NAMESPACE")] = strings.ReplaceAll(text, ns, "NAMESPACE")
 	}
-	return out
+	return named
 }
 
 // tally counts the writes to each namespace, by what is written and how often it was before.

@@ -3,6 +3,7 @@
 package waypoints
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -51,10 +52,8 @@ func ledgerTo(t *testing.T, config *rest.Config) *ledger {
 		t.Fatal(err)
 	}
 	l := &ledger{kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
-	proxy := &httputil.ReverseProxy{Transport: transport, FlushInterval: -1, ErrorLog: log.New(io.Discard, "", 0),
-		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(to) },
-		ModifyResponse: func(r *http.Response) error { l.enter(r); return nil },
-	}
+	proxy := &httputil.ReverseProxy{Transport: entering{l, transport}, FlushInterval: -1, ErrorLog: log.New(io.Discard, "", 0),
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
 	server := httptest.NewServer(proxy)
 	t.Cleanup(func() {
 		server.CloseClientConnections()
@@ -77,8 +76,24 @@ func (l *ledger) start(dir string, flags ...string) (*serving.Replica, error) {
 	return serving.Start(file, l.kubeconfig, dir, append([]string{"--drain", "0s"}, flags...)...)
 }
 
-func (l *ledger) enter(r *http.Response) {
-	c := call{time.Now(), r.Request.Method, r.Request.URL.Path + "?" + r.Request.URL.RawQuery, r.StatusCode}
+// entering enters each call that is answered. What a replica has begun to write is written and entered also when it is killed meanwhile.
+type entering struct {
+	ledger *ledger
+	to     http.RoundTripper
+}
+
+func (e entering) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet {
+		r = r.WithContext(context.WithoutCancel(r.Context()))
+	}
+	resp, err := e.to.RoundTrip(r)
+	if err == nil {
+		e.ledger.enter(call{time.Now(), r.Method, r.URL.Path + "?" + r.URL.RawQuery, resp.StatusCode})
+	}
+	return resp, err
+}
+
+func (l *ledger) enter(c call) {
 	l.mu.Lock()
 	l.calls = append(l.calls, c)
 	l.mu.Unlock()

@@ -4,7 +4,6 @@ package waypoints
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"istio.io/api/label"
 
@@ -66,11 +67,46 @@ func (w *world) still(what string, o func() *unstructured.Unstructured) {
 	w.t.Errorf("%s is written again and again", what)
 }
 
+// reported is what the audit's reports of a namespace say of a check, as text; reports are served where their CRDs are.
+func (w *world) reported(ns, check string) string {
+	w.t.Helper()
+	list, err := w.Dynamic.Resource(reports).Namespace(ns).List(w.t.Context(), all)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var out []string
+	for i := range list.Items {
+		results, _, _ := unstructured.NestedSlice(list.Items[i].Object, "results")
+		for _, r := range results {
+			if r := r.(map[string]any); r["policy"] == check {
+				out = append(out, fmt.Sprint(r))
+			}
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+// serveReports installs the CRDs of reports that the chart has.
+func (w *world) serveReports() {
+	w.t.Helper()
+	root, err := cluster.Root()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := envtest.InstallCRDs(w.Config, envtest.CRDInstallOptions{Paths: []string{filepath.Join(root, "charts/waywarden/files/openreports")}}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // TestNoFight: where another field manager says otherwise about what we made, or about a label of ours, it stays as that
-// one says. An Event says what to commit.
+// one says. An Event and a finding say what to commit.
 func TestNoFight(t *testing.T) {
-	audited := filepath.Join(t.TempDir(), "audit.jsonl")
-	w, r := served(t, "{}", "--audit-log", audited)
+	t.Parallel()
+	w := start(t)
+	w.serveReports()
+	r := w.replica(hurry...)
+	w.apply(fmt.Sprintf(profile, "{}") + "---" + fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "shop") + "---" + fmt.Sprintf(denyGet, "shop"))
+	w.takesEffect("shop")
 	began := time.Now()
 	gateway := func() *unstructured.Unstructured { return w.get(gateways, "shop", "waypoint") }
 	w.as("argocd", gateways, `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: waypoint, namespace: shop, labels: {istio.io/waypoint-for: all}}}`)
@@ -98,18 +134,12 @@ func TestNoFight(t *testing.T) {
 	if l := w.get(namespaces, "", "owned").GetLabels(); l[label.IoIstioUseWaypoint.Name] != "" {
 		t.Errorf("the Namespace has labels %v", l)
 	}
-	found := func(kind string, words ...string) func() bool {
-		return func() bool {
-			log, err := os.ReadFile(audited)
-			return err == nil && slices.ContainsFunc(strings.Split(string(log), "\n"), func(line string) bool {
-				return strings.Contains(line, `"check":"waypoint/stopped"`) && strings.Contains(line, `"kind":"`+kind+`"`) &&
-					!slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(line, word) })
-			})
-		}
+	for ns, words := range map[string][]string{"owned": {"kind:Namespace", "argocd", `"istio.io/use-waypoint":"waypoint"`}, "shop": {"kind:Gateway", "argocd", `"istio.io/waypoint-for":"service"`}} {
+		w.until("the audit's report of "+ns+" has the manifest to commit", 30*time.Second, func() bool {
+			text := w.reported(ns, "waypoint/stopped")
+			return !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(text, word) })
+		})
 	}
-	w.until("the audit finds both, each with its manifest", 30*time.Second, func() bool {
-		return found("Namespace", "argocd", `\"istio.io/use-waypoint\":\"waypoint\"`)() && found("Gateway", "argocd", `\"gatewayClassName\":\"istio-waypoint\"`)()
-	})
 
 	// Our label, which another one takes over and says otherwise.
 	w.apply(fmt.Sprintf(shop, "lost") + "---" + fmt.Sprintf(denyGet, "lost"))
