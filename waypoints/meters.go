@@ -79,6 +79,9 @@ func wanted(w *plan.World, draining []*mesh.Object, pods func(ns, gateway string
 	}
 	for _, gw := range draining {
 		out.pods = append(out.pods, pods(gw.Namespace, gw.Name)...)
+		if at, err := time.Parse(time.RFC3339Nano, gw.Annotations[plan.DrainingSinceAnnotation]); err == nil {
+			out.since = later(out.since, at)
+		}
 	}
 	return out
 }
