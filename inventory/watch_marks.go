@@ -21,7 +21,8 @@ type Mark struct {
 }
 
 // written are the kinds that Waywarden makes or labels. The versions of others change too often to be kept.
-var written = []mesh.Kind{mesh.Namespace, mesh.ConfigMap, mesh.Service, mesh.Gateway, mesh.AuthorizationPolicy, mesh.ServiceEntry, mesh.WorkloadEntry}
+var written = []mesh.Kind{mesh.Namespace, mesh.ConfigMap, mesh.Service, mesh.Gateway, mesh.AuthorizationPolicy, mesh.RequestAuthentication,
+	mesh.ServiceEntry, mesh.WorkloadEntry}
 
 // markOf reads an object before it is stripped; nil for kinds that nobody here writes.
 func markOf(manager string, kind mesh.Kind, u *unstructured.Unstructured) *Mark {
