@@ -76,3 +76,21 @@ func (m *mirror) Marked() (*mesh.Snapshot, map[mesh.Ref]Mark, Gaps) {
 	}
 	return m.snapshot.Load(), out, m.gaps()
 }
+
+// Managed are the objects of which the manager owns fields, each with the keys of the labels among those. It costs a glance at each
+// mark, and a copy of no more than those.
+func (m *mirror) Managed() map[mesh.Ref][]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := map[mesh.Ref][]string{}
+	for _, kind := range written {
+		for _, s := range m.of(kind) {
+			for n, mark := range s.marks {
+				if mark.Managed {
+					out[mesh.Ref{APIVersion: kind.APIVersion(), Kind: kind.String(), Namespace: n.namespace, Name: n.name}] = mark.Labels
+				}
+			}
+		}
+	}
+	return out
+}
