@@ -16,11 +16,11 @@ import (
 )
 
 // TestSteady: of 2,000 namespaces some need a waypoint and get one; then nothing happens, and the API server is asked for
-// nothing. WAYPOINTS is how many need one, 25 where it is not set: each costs the control plane a Deployment, and this machine
+// nothing. WAYPOINTS is how many need one, 100 where it is not set: each costs the control plane a Deployment, and this machine
 // as much as it would a cluster.
 func TestSteady(t *testing.T) {
 	const size = 2000
-	n := 25
+	n := 100
 	if text := os.Getenv("WAYPOINTS"); text != "" {
 		var err error
 		if n, err = strconv.Atoi(text); err != nil {
@@ -69,7 +69,11 @@ func TestSteady(t *testing.T) {
 	}
 	t.Logf("%d waypoints serve after %s; %d writes", n, time.Since(began), len(writes(r.since(began))))
 	w.until("nothing waits any more", 2*time.Minute, func() bool { return metric(t, r, `waywarden_waypoints{state="Serving"}`) == fmt.Sprint(n) })
-	time.Sleep(15 * time.Second)
+	took := w.until("all is told of each of them", 3*time.Minute, func() bool {
+		time.Sleep(time.Second)
+		return len(r.since(time.Now().Add(-10*time.Second))) == 0
+	})
+	t.Logf("all is told %s later, some a second", took)
 	quiet := time.Now()
 	time.Sleep(30 * time.Second)
 	if calls := r.since(quiet); len(calls) > 0 {
