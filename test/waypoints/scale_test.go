@@ -29,26 +29,9 @@ func TestSteady(t *testing.T) {
 	}
 	w := start(t)
 	w.apply(fmt.Sprintf(profile, "{}") + "---" + fmt.Sprintf(guardrail, ""))
-	began := time.Now()
-	group := errgroup.Group{}
-	group.SetLimit(8)
-	for i := range size {
-		group.Go(func() error {
-			ns := fmt.Sprintf("shop-%04d", i)
-			parts := strings.Split(fmt.Sprintf(shop, ns), "---")
-			stream := parts[0] + "---" + parts[1]
-			if i < n {
-				stream += "---" + fmt.Sprintf(denyGet, ns)
-			}
-			return w.Apply(t.Context(), []byte(stream))
-		})
-	}
-	if err := group.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%d namespaces were made in %s", size, time.Since(began))
+	w.crowd(size, n)
 	r := w.replica(hurry...)
-	began = time.Now()
+	began := time.Now()
 	count := func() int {
 		list, err := w.Dynamic.Resource(namespaces).List(t.Context(), all)
 		if err != nil {
@@ -86,6 +69,29 @@ func TestSteady(t *testing.T) {
 	if all, quick := metric(t, r, `waywarden_waypoints_seconds_count{phase="plan"}`), metric(t, r, `waywarden_waypoints_seconds_bucket{phase="plan",le="1"}`); all == "" || all != quick {
 		t.Errorf("of %s plans %s took less than a second", all, quick)
 	}
+}
+
+// crowd makes namespaces with a Service each, of which the first n need a waypoint.
+func (w *world) crowd(size, n int) {
+	w.t.Helper()
+	began := time.Now()
+	group := errgroup.Group{}
+	group.SetLimit(8)
+	for i := range size {
+		group.Go(func() error {
+			ns := fmt.Sprintf("shop-%04d", i)
+			parts := strings.Split(fmt.Sprintf(shop, ns), "---")
+			stream := parts[0] + "---" + parts[1]
+			if i < n {
+				stream += "---" + fmt.Sprintf(denyGet, ns)
+			}
+			return w.Apply(w.t.Context(), []byte(stream))
+		})
+	}
+	if err := group.Wait(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Logf("%d namespaces were made in %s", size, time.Since(began))
 }
 
 // metric is a sample of a replica, as text.
