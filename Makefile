@@ -7,7 +7,7 @@ BIN := bin/waywarden
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: help build test rules race test-cluster test-kind test-alerts test-browser test-image cluster cluster-status cluster-down lint fmt generate check-generated demo demo-cluster bench fuzz conformance
+.PHONY: help build test rules race test-cluster test-kind test-alerts test-browser test-image cluster cluster-status cluster-down lint fmt generate check-generated demo demo-cluster bench fuzz conformance sequences
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ rules: build ## check the library of rules, and whether its scenarios reach ever
 	$(BIN) rules test rules/zerotrust --library --coverage --mutate
 
 race: ## run the tests of what goroutines share, with the race detector
-	$(GO) test -race ./policies/mesh ./inventory ./webhook ./certs ./waypoints
+	$(GO) test -race ./policies/mesh ./inventory ./webhook ./certs ./waypoints ./rules/packs
 
 # The packages with tests behind the build tag, but for those of the module test/chart.
 CLUSTER_TESTS = $(shell grep -rl --include='*_test.go' --exclude-dir=chart '^//go:build cluster' test | xargs -n1 dirname | sort -u | sed 's,^,./,')
@@ -104,6 +104,10 @@ SEEDS ?= $(shell date +%s)
 conformance: ## hold our effects to a real istiod, with SEEDS="…"; a new seed each run
 	@echo "SEEDS=\"$(SEEDS)\""
 	SEEDS="$(SEEDS)" $(GO) test -tags cluster -count=1 -v -timeout 60m -run TestConformance ./test/istiod
+
+SEQUENCES ?= 10000
+sequences: ## try SEQUENCES random sequences of each sort on the model of waypoints; a test run tries 150
+	WAYWARDEN_SEQUENCES=$(SEQUENCES) GOGC=400 $(GO) test -count=1 -v -timeout 120m -run TestNoGap ./policies/plan
 
 FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME

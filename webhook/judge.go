@@ -11,7 +11,6 @@ import (
 
 	"istio.io/api/label"
 
-	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -115,9 +114,9 @@ func asStored(s *mesh.Snapshot, old *mesh.Object) *mesh.Snapshot {
 // isKnown is whether the Snapshot's form of an object, of which a watch keeps what decides, is the stored one.
 func isKnown(known, stored *mesh.Object) bool {
 	annotations := stored.Annotations
-	if _, applied := annotations[inventory.LastApplied]; applied {
+	if _, applied := annotations[mesh.LastApplied]; applied {
 		annotations = maps.Clone(annotations)
-		delete(annotations, inventory.LastApplied)
+		delete(annotations, mesh.LastApplied)
 	}
 	return known.Terminating == stored.Terminating && maps.Equal(known.Labels, stored.Labels) && maps.Equal(known.Annotations, annotations) &&
 		reflect.DeepEqual(known.Spec, stored.Spec)

@@ -86,7 +86,7 @@ func (s *server) provisioner(cfg *rest.Config, log logr.Logger) (*waypoints.Cont
 		istiods.URLs = func() []string { return istiodPods(s.live.Snapshot(), s.waypoints.port) }
 	}
 	return waypoints.New(waypoints.Options{Config: cfg, Live: s.live, Cache: s.manager.GetCache(), Client: s.manager.GetClient(),
-		Recorder: s.manager.GetEventRecorder("waywarden"), Istiods: istiods, Settle: s.waypoints.settle, Waits: s.waypoints.waits, Scrape: s.waypoints.scrape(), Log: log, Report: counted.report, Took: counted.took})
+		Istiods: istiods, Settle: s.waypoints.settle, Waits: s.waypoints.waits, Scrape: s.waypoints.scrape(), Log: log, Report: counted.report, Took: counted.took})
 }
 
 // foreseen is what the rules in force ask of namespaces about waypoints, for admission to tell of those that will be made.

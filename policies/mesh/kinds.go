@@ -145,14 +145,28 @@ var kinds = [kindCount]kindInfo{
 	Secret:                         {"Secret", []string{""}, "secrets", v1, namespaced, "", of[SecretBody](), false},
 }
 
-var kindByName = func() map[string]Kind {
-	m := make(map[string]Kind, kindCount)
+// groupKind is how a kind is found by what a manifest says, without building a string for each.
+type groupKind struct{ group, kind string }
+
+var kindByName = func() map[groupKind]Kind {
+	m := make(map[groupKind]Kind, kindCount)
 	for k := range kindCount {
 		for _, g := range kinds[k].groups {
-			m[g+"/"+kinds[k].name] = k
+			m[groupKind{g, kinds[k].name}] = k
 		}
 	}
 	return m
+}()
+
+// apiVersions are by kind, because they are asked for with each reference.
+var apiVersions = func() (out [kindCount]string) {
+	for k := range kindCount {
+		out[k] = kinds[k].versions[0]
+		if g := k.Group(); g != "" {
+			out[k] = g + "/" + out[k]
+		}
+	}
+	return out
 }()
 
 // KindOf tells which Kind an apiVersion and kind name; false for kinds that do not matter here.
@@ -161,7 +175,7 @@ func KindOf(apiVersion, kind string) (Kind, bool) {
 	if !ok {
 		group, version = "", apiVersion
 	}
-	k, found := kindByName[group+"/"+kind]
+	k, found := kindByName[groupKind{group, kind}]
 	return k, found && version != ""
 }
 
@@ -181,12 +195,7 @@ func (k Kind) Resource() string { return kinds[k].resource }
 func (k Kind) Versions() []string { return kinds[k].versions }
 
 // APIVersion is the preferred one, as in "security.istio.io/v1".
-func (k Kind) APIVersion() string {
-	if k.Group() == "" {
-		return kinds[k].versions[0]
-	}
-	return k.Group() + "/" + kinds[k].versions[0]
-}
+func (k Kind) APIVersion() string { return apiVersions[k] }
 
 // Namespaced is whether objects of the kind live in namespaces.
 func (k Kind) Namespaced() bool { return kinds[k].scope == namespaced }

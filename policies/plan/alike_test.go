@@ -46,10 +46,10 @@ func TestAlike(t *testing.T) {
 		"a Job's, of another uid":        {before: []string{job("a", "batch.kubernetes.io/controller-uid")}, after: []string{job("b", "batch.kubernetes.io/controller-uid")}, want: true},
 		"the ReplicaSet of pods":         {before: []string{a}, after: []string{set}, want: true},
 		"a policy":                       {before: []string{a}, after: []string{policy}},
-		"an endpoint more":               {before: []string{a, endpointSlice("cart", true)}, after: []string{endpointSlice("cart", true)}, want: true},
-		"no endpoint that is ready":      {before: []string{a, endpointSlice("cart", true)}, after: []string{endpointSlice("cart", false)}},
-		"endpoints of no Service":        {before: []string{a}, after: []string{endpointSlice("other", true)}, want: true},
-		"the endpoints of a new Service": {before: []string{a}, after: []string{endpointSlice("cart", false)}},
+		"an endpoint more":               {before: []string{a, endpointSlice("shop", "cart", true)}, after: []string{endpointSlice("shop", "cart", true)}, want: true},
+		"no endpoint that is ready":      {before: []string{a, endpointSlice("shop", "cart", true)}, after: []string{endpointSlice("shop", "cart", false)}},
+		"endpoints of no Service":        {before: []string{a}, after: []string{endpointSlice("shop", "other", true)}, want: true},
+		"the endpoints of a new Service": {before: []string{a}, after: []string{endpointSlice("shop", "cart", false)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := two(tc.before...).Snapshot

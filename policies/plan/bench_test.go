@@ -11,7 +11,8 @@ import (
 )
 
 // large is a mesh of 2,000 namespaces, each with five Services and their Deployments, an ALLOW and a DENY of clients at the pods of one,
-// and two policies that need nothing. Each n-th has a DENY of a method at that Service, which needs a waypoint.
+// two policies that need nothing, and NetworkPolicies: one that lets in HBONE from everywhere, and one that lets out HBONE, DNS and what
+// goes to istiod. Each n-th has a DENY of a method at that Service, which needs a waypoint.
 func large(each int) *mesh.Snapshot {
 	var out []*mesh.Object
 	add := func(format string, args ...any) { out = append(out, decode(yamlOf(fmt.Sprintf(format, args...)))) }
@@ -22,6 +23,8 @@ func large(each int) *mesh.Snapshot {
 			add(`{apiVersion: v1, kind: Service, metadata: {name: s%d, namespace: %s}, spec: {clusterIP: 10.0.0.1, selector: {app: s%d}, ports: [{name: http, port: 80, targetPort: 8080}]}}`, s, ns, s)
 			add(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: s%d, namespace: %s}, spec: {selector: {matchLabels: {app: s%d}}, template: {metadata: {labels: {app: s%d}}, spec: {containers: [{name: a, image: a, ports: [{containerPort: 8080}]}]}}}}`, s, ns, s, s)
 		}
+		add(`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: in, namespace: %s}, spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{ports: [{port: 15008, protocol: TCP}], from: [{namespaceSelector: {}}]}]}}`, ns)
+		add(`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: out, namespace: %s}, spec: {podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 15008, protocol: TCP}, {port: 53, protocol: UDP}], to: [{namespaceSelector: {}}]}, {ports: [{port: 15012, protocol: TCP}], to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: istio-system}}}]}]}}`, ns)
 		policy := func(name, spec string) {
 			add(`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: %s, namespace: %s}, spec: %s}`, name, ns, spec)
 		}
@@ -125,6 +128,21 @@ func BenchmarkNext(b *testing.B) {
 	for b.Loop() {
 		if p := Next(w); len(p) != 2000 || !p.Done() {
 			b.Fatalf("%d waypoints, %v, %v", len(p), p.Steps()[:1], p[0])
+		}
+	}
+}
+
+// BenchmarkForesee: what admission asks about one policy, in a mesh of 2,000 namespaces, each with a NetworkPolicy.
+func BenchmarkForesee(b *testing.B) {
+	s := large(1)
+	for i := range 2000 {
+		s = s.With(decode(yamlOf(fmt.Sprintf(`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: np, namespace: team-%04d}, spec: {podSelector: {}, policyTypes: [Ingress, Egress], ingress: [{from: [{podSelector: {}}, {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: team-0001}}}]}], egress: [{to: [{podSelector: {}}, {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: istio-system}}}]}]}}`, i))))
+	}
+	defer processor(b)()
+	b.ReportAllocs()
+	for b.Loop() {
+		if p := Foresee(policies.NewView(s), provision, []string{"team-0007"}); len(p.Waypoints) != 1 {
+			b.Fatalf("waypoints: %v", p.Waypoints)
 		}
 	}
 }

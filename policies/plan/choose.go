@@ -2,9 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
-
-	"istio.io/api/label"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -92,51 +89,4 @@ func (m *maker) rank(gw *mesh.Object) int {
 		rank++
 	}
 	return rank
-}
-
-// mustNotLabel says why the Namespace must not have the label; "" if it may.
-func (m *maker) mustNotLabel(namespace *mesh.Object, w *Waypoint, needs []Need) string {
-	switch {
-	case namespace == nil:
-		return "its Namespace is not in the input"
-	case namespace.Labels[label.IoIstioUseWaypoint.Name] != "":
-		return fmt.Sprintf("Namespace %s says %s=%s", namespace.Name, label.IoIstioUseWaypoint.Name, namespace.Labels[label.IoIstioUseWaypoint.Name])
-	}
-	labels := m.newLabel(namespace.Ref(), w, nil, "").labels()
-	made := m.madeReady(w)
-	whole := m.snapshot.Edited([]*mesh.Object{made, labelled(namespace, labels)}, nil)
-	var single *mesh.Snapshot // made where it is needed
-	for o := range policiesOf(m.snapshot, []string{namespace.Name, m.snapshot.RootNamespace()}) {
-		for _, c := range changesOf(m.view, whole, o) {
-			if !c.harms() {
-				continue
-			}
-			if single == nil {
-				single = m.singly(made, needs, labels)
-			}
-			if !slices.ContainsFunc(changesOf(m.view, single, o), func(o Change) bool { return o.key() == c.key() && o.Turn == c.Turn }) {
-				return fmt.Sprintf("on Namespace %s it would also change what %s does at %s", namespace.Name, c.Object, c.Target)
-			}
-		}
-	}
-	return ""
-}
-
-// singly is the mesh with a waypoint to which no more is bound than needs it.
-func (m *maker) singly(waypoint *mesh.Object, needs []Need, labels map[string]string) *mesh.Snapshot {
-	with := []*mesh.Object{waypoint}
-	for _, n := range needs {
-		if o := serviceOf(m.snapshot, n.Target); o != nil {
-			with = append(with, labelled(o, labels))
-		}
-	}
-	return m.snapshot.Edited(with, nil)
-}
-
-// madeReady is the waypoint as it is when everything is done.
-func (m *maker) madeReady(w *Waypoint) *mesh.Object {
-	if w.Existing {
-		return readyGateway(m.snapshot, w.Namespace, w.Name, w.For, w.Namespace)
-	}
-	return decode(gatewayManifest(w))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"istio.io/api/label"
@@ -22,6 +23,10 @@ func (c *course) makeParameters() outcome {
 // makeGateway makes the Gateway. It takes off again what was noted for a removal that a need has cancelled.
 func (c *course) makeGateway() outcome {
 	if c.planned.Existing {
+		return settled
+	}
+	if on, ok := c.leaves(); ok {
+		c.wait(MakeBinding, on, time.Time{}, "it has left the waypoint, and its namespace is let attach until every proxy knows") // nothing else waits for that
 		return settled
 	}
 	row, why := MakeGateway, "it is needed, and nothing refers to it yet"
@@ -243,13 +248,20 @@ func (c *course) left(l Label) string {
 		if gw == nil || refOf(gw) == c.ref {
 			continue
 		}
-		for _, o := range c.atGateway(gw) {
-			if !c.copied(o) && nameOfRef(o, []string{c.ref.Name}) == "" {
-				return fmt.Sprintf("%s does not move to waypoint %s: %s names Gateway %s, and does not follow. Bind it to its Services with targetRefs.", svc, c.ref.Name, o, gw.Key())
-			}
+		if stay := c.stays(gw); len(stay) > 0 {
+			return fmt.Sprintf("%s does not move to waypoint %s: %s would do nothing there, as only Gateway %s or its class is named. Bind that to its Services with targetRefs.", svc, c.ref.Name, listed(stay), gw.Key())
 		}
 	}
 	return ""
+}
+
+// listed are objects for people.
+func listed(objects []*mesh.Object) string {
+	var names []string
+	for _, o := range objects {
+		names = append(names, o.String())
+	}
+	return strings.Join(sorted(names), ", ")
 }
 
 // ingress sets or takes back the label for ingress gateways, when everything is bound.
@@ -292,7 +304,13 @@ func (c *course) removeOrphans() outcome {
 		role := Role(o.Annotations[RoleAnnotation])
 		ns, name, _ := cutKey(o.Annotations[ForAnnotation])
 		svc := RefOf(mesh.Service, ns, name)
-		if c.order.planned[refOf(o)] || role == Guarding || c.unseen() != "" || c.Settings.Of(o.Namespace).Mode != Provision || c.draining(svc, role) {
+		if c.order.planned[refOf(o)] || role == Guarding || c.unseen() != "" || c.Settings.Of(o.Namespace).Mode != Provision {
+			continue
+		}
+		if c.draining(svc, role) {
+			if role == Admission && c.lastAllow(o) {
+				c.stop(RemoveAdmit, refOf(o), nil, c.lastAllowSays(o)) // nobody gets in by it any more, nor by anything else
+			}
 			continue
 		}
 		if on, ok := c.pending(svc); ok {
@@ -326,12 +344,12 @@ func (c *course) draining(svc mesh.Ref, role Role) bool {
 	return role == Admission || !c.snapshot.Binding(o).Bound
 }
 
-// pending is something that decides about a Service and that not every proxy knows as it is: its labels, its Namespace's, or an
-// AuthorizationPolicy.
+// pending is something that decides about a Service and that not every proxy knows as it is: its labels, its Namespace's, or a
+// policy of a kind that we write.
 func (c *course) pending(svc mesh.Ref) (mesh.Ref, bool) {
 	near := []string{svc.Namespace, c.ref.Namespace, c.snapshot.RootNamespace()}
 	for _, ref := range slices.SortedFunc(maps.Keys(c.Evidence.Written), mesh.Ref.Compare) {
-		if ref.Kind == mesh.AuthorizationPolicy.String() && slices.Contains(near, ref.Namespace) && !c.Evidence.Converged(ref) {
+		if kind, ok := mesh.KindOf(ref.APIVersion, ref.Kind); ok && slices.Contains(copiedKinds, kind) && slices.Contains(near, ref.Namespace) && !c.Evidence.Converged(ref) {
 			return ref, true
 		}
 	}

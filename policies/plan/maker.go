@@ -15,19 +15,22 @@ import (
 // Make plans the waypoints that a mesh needs, by the settings of each namespace; an existing one before a new one. What is
 // managed is planned anew, as if it were not there, so that the plan does not depend on how much of it is done.
 func Make(view *policies.View, settings Settings, managed Managed) Plan {
+	return makePlan(view, settings, managed, nil)
+}
+
+// makePlan is a plan for the policies of some namespaces; nil is all of them.
+func makePlan(view *policies.View, settings Settings, managed Managed, about []string) Plan {
 	base := withoutOurs(view, managed)
-	m := maker{snapshot: base.Snapshot, view: base, stored: view.Snapshot, settings: settings, managed: managed,
+	m := maker{snapshot: base.Snapshot, view: base, stored: view.Snapshot, settings: settings, managed: managed, about: about,
 		hypotheses: newHypotheses(base.Snapshot), waypoints: map[string]*Waypoint{}, wanted: map[group][]Need{}}
 	m.hypotheses.owned(view.Snapshot, managed)
 	var needs []Need
-	needs, m.plan.Blocked = search(base, m.hypotheses)
+	needs, m.plan.Blocked = search(base, m.hypotheses, about)
 	needs = append(needs, m.succeeded(needs)...)
 	for _, n := range append(needs, m.kept()...) {
 		m.place(n)
 	}
-	for _, g := range slices.SortedFunc(maps.Keys(m.wanted), group.compare) {
-		m.label(g, m.wanted[g])
-	}
+	m.labels()
 	m.stay()
 	return m.finish()
 }
@@ -39,14 +42,17 @@ type maker struct {
 	stored     *mesh.Snapshot // with it
 	settings   Settings
 	managed    Managed
+	about      []string // namespaces; nil is all
 	hypotheses *hypotheses
 	plan       Plan
 	waypoints  map[string]*Waypoint // by namespace/name
 	wanted     map[group][]Need     // needs whose target asks for no waypoint yet
 	scraping   []*mesh.Workload     // once looked
 	looked     bool
-	network    network
-	left       []*mesh.Object // waypoints that still send to what they served
+	calling    *callers        // once looked
+	left       []*mesh.Object  // waypoints that still send to what they served
+	identities map[string]bool // of waypoints that are stored, once looked
+	supposed   supposed
 }
 
 // group is what gets one waypoint, where it asks for none yet: a namespace, or in it one Service.
@@ -116,6 +122,7 @@ func (m *maker) waypoint(ns, name string) *Waypoint {
 			setting := m.settings.madeBy(ns, gw.Annotations[ProfileAnnotation])
 			w.Ready, w.profile, w.mode = mesh.Ready(gw), setting.Profile, setting.Mode
 			w.class, w.places = classOf(gw), placesOf(gw)
+			w.from = attached(m.stored, gw)
 		}
 		m.waypoints[key] = w
 	}
@@ -141,26 +148,31 @@ func (w *Waypoint) admit(ns string) {
 	}
 }
 
-// label binds what needs a waypoint: the Namespace where that makes nothing else worse, else the objects one by one.
-func (m *maker) label(g group, needs []Need) {
-	w, why := m.choose(g, needs)
-	if w == nil {
-		for _, n := range needs {
-			m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
+// labels bind what needs a waypoint: the Namespace where that makes nothing else worse, else the objects one by one.
+func (m *maker) labels() {
+	var all []binding
+	for _, g := range slices.SortedFunc(maps.Keys(m.wanted), group.compare) {
+		w, why := m.choose(g, m.wanted[g])
+		if w == nil {
+			for _, n := range m.wanted[g] {
+				m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
+			}
+			continue
 		}
-		return
+		all = append(all, binding{group: g, waypoint: w, on: m.snapshot.Get(mesh.Namespace, "", g.namespace), needs: m.wanted[g]})
 	}
-	namespace := m.snapshot.Get(mesh.Namespace, "", g.namespace)
-	if g.name == "" {
-		why = m.mustNotLabel(namespace, w, needs)
-	} else {
-		why = "the profile asks for a waypoint for each Service"
+	m.suppose(all)
+	for _, b := range all {
+		why := "the profile asks for a waypoint for each Service"
+		if b.name == "" {
+			why = m.mustNotLabel(b)
+		}
+		if why != "" {
+			m.labelObjects(b.waypoint, b.needs, why)
+			continue
+		}
+		m.plan.Labels = append(m.plan.Labels, m.newLabel(b.on.Ref(), b.waypoint, b.needs, ""))
 	}
-	if why != "" {
-		m.labelObjects(w, needs, why)
-		return
-	}
-	m.plan.Labels = append(m.plan.Labels, m.newLabel(namespace.Ref(), w, needs, ""))
 }
 
 func (m *maker) newLabel(on mesh.Ref, w *Waypoint, needs []Need, why string) Label {

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -27,12 +26,8 @@ func sealed(manifest map[string]any) map[string]any {
 	metadata["annotations"] = annotations
 	out := maps.Clone(manifest)
 	out["metadata"] = metadata
-	text, err := json.Marshal(out)
-	if err != nil {
-		panic("plan: a manifest is not JSON: " + err.Error())
-	}
 	h := fnv.New64a()
-	h.Write(text)
+	h.Write(appendCanonical(nil, out))
 	annotations[appliedAnnotation] = fmt.Sprintf("%016x", h.Sum64())
 	return out
 }

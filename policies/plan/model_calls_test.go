@@ -30,7 +30,11 @@ func (m *model) call(c client, service, method string, p pod, by way) string {
 	return verdict(atZtunnel(dst.all, p, identityOf(by.waypoint)))
 }
 
-func identityOf(gw string) string { return "cluster.local/ns/shop/sa/" + gw }
+// identityOf is who a waypoint is, by its key.
+func identityOf(gw string) string {
+	ns, name, _ := strings.Cut(gw, "/")
+	return "cluster.local/ns/" + ns + "/sa/" + name
+}
 
 func verdict(ok bool) string {
 	if ok {
@@ -44,7 +48,7 @@ func atZtunnel(own []*mesh.Object, p pod, principal string) bool {
 	var allows, allowed bool
 	for _, o := range own {
 		spec := o.Spec.(*mesh.AuthorizationPolicySpec)
-		if len(spec.TargetRefs) > 0 || spec.Selector != nil && spec.Selector.MatchLabels["app"] != p.app {
+		if o.Namespace != p.namespace || len(spec.TargetRefs) > 0 || spec.Selector != nil && spec.Selector.MatchLabels["app"] != p.app {
 			continue
 		}
 		hit := slices.ContainsFunc(spec.Rules, func(r mesh.Rule) bool { return len(r.To) == 0 && fromMatches(r, principal) })
@@ -64,7 +68,7 @@ func atWaypoint(own []*mesh.Object, service, gw, principal, method string) bool 
 	for _, o := range own {
 		spec := o.Spec.(*mesh.AuthorizationPolicySpec)
 		if !slices.ContainsFunc(spec.TargetRefs, func(r mesh.TargetRef) bool {
-			return r.Kind == "Service" && r.Name == service || r.Kind == "Gateway" && r.Name == gw
+			return r.Kind == "Service" && r.Name == service || r.Kind == "Gateway" && o.Namespace+"/"+r.Name == gw
 		}) {
 			continue
 		}

@@ -29,25 +29,22 @@ func (m *model) world(seen int) World {
 	for ref, n := range m.rv {
 		e.Versions[ref] = fmt.Sprint(n)
 	}
-	for _, gw := range s.List(mesh.Gateway, "shop") {
-		open := 0
-		for _, c := range m.live {
-			if c.waypoint == gw.Name {
-				open++
-			}
-		}
-		e.Waypoints[refOf(gw)] = Serving{Ready: mesh.Ready(gw) && m.serves(gw.Name), Counted: true, Connections: open}
+	counts := m.counts(e.Acknowledged)
+	for gw := range s.All(mesh.Gateway) {
+		serving := counts[refOf(gw)]
+		serving.Ready = mesh.Ready(gw) && m.serves(gw.Key())
+		e.Waypoints[refOf(gw)] = serving
 	}
 	if m.unseen != "" {
 		e.Unseen = map[string]string{"shop": m.unseen}
 	}
-	settings := Settings{Default: m.setting}
+	settings := Settings{Default: m.setting, Namespaces: m.settings}
 	view := policies.NewView(s)
 	p, ok := m.plans[s]
 	if !ok {
 		p = Make(view, settings, e.Managed)
 		if m.spoil != nil {
-			m.spoil(&p)
+			m.spoil(&p, s)
 		}
 		m.plans[s] = p
 	}
@@ -67,11 +64,11 @@ func (m *model) managedIn(s *mesh.Snapshot) Managed {
 
 // control is one turn of the controller, which may be killed before it writes. It is whether it wrote.
 func (m *model) control(killed bool) bool {
-	steps := Next(m.world(m.seen)).Steps()
+	steps := Next(m.asKnown(m.world(m.seen))).Steps()
 	if len(steps) == 0 || killed {
 		if killed {
 			m.note("the controller is killed")
-			m.began, m.changed = m.now, map[mesh.Ref]time.Time{}
+			m.began, m.changed, m.known = m.now, map[mesh.Ref]time.Time{}, evidence{}
 			m.seen = len(m.states) - 1
 		}
 		return false
@@ -108,8 +105,9 @@ func (m *model) write(s Step) bool {
 // deleted is what follows from a Gateway that goes: its pods go, and with them what is connected through them.
 func (m *model) deleted(ref mesh.Ref) {
 	if ref.Kind == mesh.Gateway.String() {
-		delete(m.pods, ref.Name)
-		delete(m.served, ref.Name)
+		key := ref.Namespace + "/" + ref.Name
+		delete(m.pods, key)
+		delete(m.served, key)
 	}
 }
 
@@ -212,7 +210,7 @@ func (m *model) drift(all bool) {
 			m.push(p)
 		}
 		for _, gw := range m.gateways() {
-			if !m.serves(gw.Name) || !mesh.Ready(gw) {
+			if !m.serves(gw.Key()) || !mesh.Ready(gw) {
 				m.readies()
 			}
 		}

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"istio.io/api/label"
-
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -17,7 +15,7 @@ func (m *model) complain() string {
 	if m.lets != "" {
 		return m.lets
 	}
-	for _, p := range apps {
+	for _, p := range m.apps {
 		for _, c := range clients {
 			for _, method := range methods {
 				for _, by := range m.ways(c, p.app) {
@@ -25,7 +23,7 @@ func (m *model) complain() string {
 					switch {
 					case answer == through && !m.allowed(c, p, method):
 						return fmt.Sprintf("%s may %s %s on %s by waypoint %q, and nothing allowed it", c.name, method, p.app, p.node, by.waypoint)
-					case answer != through && served(m.latest(), p.app) && m.promised(c, p, method) && !m.excused(p, answer, by):
+					case answer != through && m.answers(m.latest(), p.app) && m.promised(c, p, method) && !m.excused(c, p, answer, by):
 						return fmt.Sprintf("%s may not %s %s on %s by waypoint %q (%s), and everything allowed it", c.name, method, p.app, p.node, by.waypoint, answer)
 					}
 				}
@@ -73,7 +71,8 @@ func (m *model) opened(st *state, c client, p pod, method string) bool {
 	if !has(st.people, name) || method != "GET" || deniedAtPods(st.people, p, c.principal()) {
 		return false
 	}
-	return !has(m.states[m.calm].people, name) || !rulesAtPods(st.people, p)
+	anew := slices.ContainsFunc(m.since(), func(st *state) bool { return !has(st.people, name) })
+	return anew || !rulesAtPods(st.people, p)
 }
 
 func has(own []*mesh.Object, name string) bool {
@@ -89,7 +88,7 @@ func deniedAtPods(own []*mesh.Object, p pod, principal string) bool {
 // rulesAtPods is whether an ALLOW of people over the pods has a rule.
 func rulesAtPods(own []*mesh.Object, p pod) bool {
 	return slices.ContainsFunc(own, func(o *mesh.Object) bool {
-		return strings.HasPrefix(o.Name, "allow") && o.Spec.(*mesh.AuthorizationPolicySpec).Selector.MatchLabels["app"] == p.app
+		return strings.HasPrefix(o.Name, "allow") && over(o, p)
 	})
 }
 
@@ -101,7 +100,7 @@ func (m *model) letsIn(s Step, stored *mesh.Object) {
 	}
 	own := m.states[len(m.states)-1].all
 	without := slices.DeleteFunc(slices.Clone(own), func(o *mesh.Object) bool { return o == stored })
-	for _, p := range apps {
+	for _, p := range m.apps {
 		for _, c := range clients {
 			if !atZtunnel(own, p, c.principal()) && atZtunnel(without, p, c.principal()) {
 				m.lets = fmt.Sprintf("%s %s lets %s in to %s", s.Row, s.Object, c.name, p.app)
@@ -115,10 +114,9 @@ func (m *model) closes(s Step) {
 	if s.Row != Hold {
 		return
 	}
-	svc := decode(s.Manifest).Annotations[ForAnnotation][len("shop/"):]
+	_, svc, _ := cutKey(decode(s.Manifest).Annotations[ForAnnotation])
 	m.closed[svc] = true
-	own := m.latest().Get(mesh.AuthorizationPolicy, "shop", guardName(svc))
-	if own == nil && served(m.latest(), svc) && served(m.states[m.seen].snapshot, svc) {
+	if m.guardAt(svc) == nil && m.answers(m.latest(), svc) && m.answers(m.states[m.seen].snapshot, svc) {
 		m.lets = svc + " is closed, and has an endpoint that is ready"
 	}
 }
@@ -133,54 +131,11 @@ func (m *model) unseenGone(s Step) {
 // promised is whether all of those states allow a call, at the pods and at the waypoint.
 func (m *model) promised(c client, p pod, method string) bool {
 	for _, st := range m.since() {
-		if !atZtunnel(st.people, p, c.principal()) || !atWaypoint(st.people, p.app, "waypoint", c.principal(), method) {
+		if !atZtunnel(st.people, p, c.principal()) || !atWaypoint(st.people, p.app, theirs, c.principal(), method) {
 			return false
 		}
 	}
 	return true
-}
-
-// excused is whether a call is stopped for a reason that is told, or not ours.
-func (m *model) excused(p pod, answer string, by way) bool {
-	switch {
-	case m.broke[p.app], m.told[p.app], m.closed[p.app], m.warned():
-		return true
-	case answer == refused && by.pod != nil:
-		return true // the one push in which a ztunnel knows the binding before the waypoint knows the Service
-	case answer == refused && m.served[by.waypoint].After(m.labelled[p.app+" "+by.waypoint]):
-		return true // it has served since it was bound, and its pods have gone since
-	}
-	w := m.world(len(m.states) - 1)
-	if slices.ContainsFunc(w.Plan.Blocked, func(b Blocked) bool { return b.Target.Name == p.app }) {
-		return true
-	}
-	for _, c := range Next(w) {
-		if slices.ContainsFunc(c.Stopped, func(s Stop) bool { return s.Row == RemoveAdmit }) {
-			return true
-		}
-	}
-	return false
-}
-
-// byPerson is whether a person has bound the Service to a waypoint, and so answers for what ztunnel sees of its clients.
-func (m *model) byPerson(service string) bool {
-	return slices.ContainsFunc(m.states[m.calm:], func(st state) bool {
-		o := st.snapshot.Get(mesh.Service, "shop", service)
-		name := o.Labels[label.IoIstioUseWaypoint.Name]
-		return name != "" && name != "none" && o.Annotations[ProfileAnnotation] == ""
-	})
-}
-
-// warned is whether a person has written, since the last rest, what shuts a waypoint out at ztunnel. Admission warns of that:
-// for what is bound already there is an outage until we have let the waypoint in.
-func (m *model) warned() bool {
-	shuts := func(own []*mesh.Object) []*mesh.Object {
-		return slices.DeleteFunc(slices.Clone(own), func(o *mesh.Object) bool {
-			return !strings.HasPrefix(o.Name, "allow") && o.Name != "nothing.x" && o.Name != "except.cart"
-		})
-	}
-	calm := shuts(m.states[m.calm].people)
-	return slices.ContainsFunc(m.since(), func(st *state) bool { return !slices.Equal(calm, shuts(st.people)) })
 }
 
 // cut drops the connections that ztunnel cuts, and complains of one that should have stayed.
@@ -193,12 +148,12 @@ func (m *model) cut() string {
 		dst, known := m.states[m.nodes[c.to.node].policies].all, m.states[c.pod.policies].all
 		open := atZtunnel(dst, c.to, identityOf(c.waypoint))
 		for _, method := range methods {
-			if open && atWaypoint(known, c.service, c.waypoint, c.client.principal(), method) && !m.allowed(c.client, c.to, method) {
+			if open && !c.parted && atWaypoint(known, c.service, c.waypoint, c.client.principal(), method) && !m.allowed(c.client, c.to, method) {
 				complaint = fmt.Sprintf("%s may %s %s by a connection that is open, and nothing allowed it", c.client.name, method, c.service)
 			}
 		}
 		gone := len(m.pods[c.waypoint]) == 0 || !open
-		if gone && complaint == "" && m.promised(c.client, c.to, "GET") && !m.excused(c.to, denied, way{waypoint: c.waypoint}) {
+		if gone && complaint == "" && m.promised(c.client, c.to, "GET") && !m.excused(c.client, c.to, denied, c.way) {
 			complaint = fmt.Sprintf("the connection of %s to %s by waypoint %s is cut, and everything allowed it", c.client.name, c.service, c.waypoint)
 		}
 		return gone
@@ -210,7 +165,7 @@ func (m *model) cut() string {
 func (m *model) roundGuards() string {
 	st := &m.states[len(m.states)-1]
 	unguarded := slices.DeleteFunc(slices.Clone(st.all), func(o *mesh.Object) bool { return Role(o.Annotations[RoleAnnotation]) == Guarding })
-	for _, p := range apps {
+	for _, p := range m.apps {
 		if !slices.ContainsFunc(st.all, func(o *mesh.Object) bool { return o.Name == guardName(p.app) }) {
 			continue
 		}

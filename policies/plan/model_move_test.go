@@ -3,11 +3,8 @@ package plan
 import (
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	"istio.io/api/annotation"
-	"istio.io/api/label"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -17,65 +14,6 @@ import (
 
 // firstMove is the seed of the first of them. Those before it are as they were without moves.
 const firstMove = 1 << 32
-
-// canary is a waypoint that has a share of the connections of a Service, as a proxy knows it.
-type canary struct {
-	waypoint string
-	weight   int
-}
-
-// canaryOf is read beside the label by which a Service is bound, and only there.
-func canaryOf(s *mesh.Snapshot, service string) (canary, bool) {
-	on := s.Get(mesh.Service, "shop", service)
-	if _, own := on.Labels[label.IoIstioUseWaypoint.Name]; !own {
-		on = s.Get(mesh.Namespace, "", "shop")
-	}
-	name := on.Labels[label.IoIstioUseWaypointCanary.Name]
-	weight, err := strconv.Atoi(on.Annotations[annotation.IoIstioUseWaypointCanaryWeight.Name])
-	primary := binding(s, service)
-	gw := s.Get(mesh.Gateway, "shop", name)
-	if err != nil || primary == "" || name == primary || gw == nil || !mesh.Ready(gw) {
-		return canary{}, false
-	}
-	return canary{name, weight}, true
-}
-
-// waypointsOf are those that have any share of the connections of a Service.
-func (s state) waypointsOf(service string) []string {
-	out, c := []string{}, s.canaries[service]
-	if gw := s.bound[service]; gw != "" && c.weight < 100 {
-		out = append(out, gw)
-	}
-	if c.weight > 0 {
-		out = append(out, c.waypoint)
-	}
-	return out
-}
-
-// serves is whether a waypoint is sent the configuration of a Service: whatever its share is.
-func (s state) serves(service, waypoint string) bool {
-	return waypoint != "" && (s.bound[service] == waypoint || s.canaries[service].waypoint == waypoint)
-}
-
-// ways are all that a connection of a client may take, as its ztunnel knows them.
-func (m *model) ways(c client, service string) []way {
-	var out []way
-	for _, gw := range m.states[m.nodes[c.node].rest].waypointsOf(service) {
-		before := len(out)
-		for _, p := range m.pods[gw] {
-			if p.ready {
-				out = append(out, way{gw, p})
-			}
-		}
-		if len(out) == before {
-			out = append(out, way{waypoint: gw})
-		}
-	}
-	if len(out) == 0 {
-		out = append(out, way{})
-	}
-	return out
-}
 
 // besideLabels are the annotations that we set on objects with labels of ours.
 var besideLabels = []string{ProfileAnnotation, CanarySinceAnnotation, annotation.IoIstioUseWaypointCanaryWeight.Name}
@@ -90,14 +28,6 @@ func (m *model) withPeoples(stored *mesh.Object, metadata map[string]any) map[st
 		}
 	}
 	return annotations
-}
-
-// placeOf is the waypoint that people name when they mean whoever is the Namespace's.
-func placeOf(waypoint string) string {
-	if strings.HasPrefix(waypoint, "waypoint") {
-		return "waypoint"
-	}
-	return waypoint
 }
 
 // runMove is a sequence of those with moves.
@@ -152,7 +82,7 @@ func (m *model) migrates() string {
 	if why := m.random(20+m.rand.IntN(80), (*model).passing); why != "" || m.rand.IntN(3) > 0 {
 		return why
 	}
-	if stored := m.latest().Get(mesh.Gateway, "shop", gw.Name); stored != nil && stored.Annotations[MigrateAnnotation] != "" {
+	if stored := m.latest().Get(mesh.Gateway, gw.Namespace, gw.Name); stored != nil && stored.Annotations[MigrateAnnotation] != "" {
 		m.annotate(stored, nil)
 	} else {
 		m.reclass("")

@@ -12,7 +12,7 @@ import (
 // What people do.
 
 // written are the policies that people write, by name; each may be there or not.
-func writtenPolicy(name string, variant int) *mesh.Object {
+func (m *model) written(name string, variant int) *mesh.Object {
 	who := [][]string{{"web"}, {"web", "ops"}, {"dev"}, {"ops", "dev"}}[variant%4]
 	var principals []string
 	for _, w := range who {
@@ -30,7 +30,15 @@ func writtenPolicy(name string, variant int) *mesh.Object {
 		"all-deny": fmt.Sprintf(`{action: DENY, rules: [{%s}]}`, from),
 		"except":   fmt.Sprintf(`{action: DENY, selector: {matchLabels: {app: %s}}, rules: [{from: [{source: {notPrincipals: [%s]}}]}]}`, service, join(principals)),
 	}[kind]
-	return parse(fmt.Sprintf("{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: %s, namespace: shop}, spec: %s}", name, spec))
+	return parse(fmt.Sprintf("{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: %s, namespace: %s}, spec: %s}", name, m.namespaceOf(service), spec))
+}
+
+// namespaceOf is where people write what they say of a Service, or of no Service in particular.
+func (m *model) namespaceOf(service string) string {
+	if i := slices.Index(services, service); i >= 0 {
+		return m.home(service)
+	}
+	return map[string]string{"x": "shop", "y": "pay"}[service]
 }
 
 // names are of policies that people write; those that ask for a waypoint are there more often.
@@ -105,8 +113,12 @@ func (m *model) atRest() {
 	m.calm = len(m.states) - 1
 	clear(m.broke)
 	clear(m.told)
+	clear(m.shut)
+	for _, p := range m.apps {
+		m.shut[p.app] = m.lastAllow(p)
+	}
 	for svc := range m.closed {
-		if o := m.latest().Get(mesh.AuthorizationPolicy, "shop", guardName(svc)); o == nil || o.Annotations[HeldAnnotation] == "" {
+		if o := m.guardAt(svc); o == nil || o.Annotations[HeldAnnotation] == "" {
 			delete(m.closed, svc)
 		}
 	}
@@ -115,7 +127,7 @@ func (m *model) atRest() {
 	}
 	for _, svc := range services {
 		// Whoever binds a Service himself answers for it.
-		o := m.latest().Get(mesh.Service, "shop", svc)
+		o := m.service(svc)
 		if l := o.Labels[label.IoIstioUseWaypoint.Name]; l != "" && l != "none" && len(m.managed[refOf(o)]) == 0 {
 			m.broke[svc] = true
 		}
@@ -123,9 +135,13 @@ func (m *model) atRest() {
 }
 
 func (m *model) writePolicy() {
-	name := names[m.rand.IntN(len(names))]
-	o := writtenPolicy(name, m.rand.IntN(4))
-	if stored := m.latest().Get(mesh.AuthorizationPolicy, "shop", name); stored != nil && m.rand.IntN(2) == 0 {
+	choice := names
+	if len(m.namespaces()) > 1 {
+		choice = slices.Concat(names, []string{"nothing.y", "all-deny.y", "allow.ord", "except.ord"})
+	}
+	name := choice[m.rand.IntN(len(choice))]
+	o := m.written(name, m.rand.IntN(4))
+	if stored := find(m.latest(), refOf(o)); stored != nil && m.rand.IntN(2) == 0 {
 		m.note("a person deletes %s", name)
 		m.store(refOf(o), nil)
 		return
@@ -137,9 +153,9 @@ func (m *model) writePolicy() {
 // edit is a person who changes labels.
 func (m *model) edit() {
 	svc := services[m.rand.IntN(len(services))]
-	o := m.latest().Get(mesh.Service, "shop", svc)
+	o := m.service(svc)
 	key := label.IoIstioUseWaypoint.Name
-	m.broke[svc] = true
+	m.breaks(svc)
 	defer m.disown(refOf(o), key)
 	switch {
 	case o.Labels[key] == "none" || o.Labels[key] != "" && !slices.Contains(m.managed[refOf(o)], key):
@@ -157,6 +173,15 @@ func (m *model) edit() {
 	}
 }
 
+// breaks is what follows from a person who changes what a Service is bound to: whoever does that answers for it, and connections that
+// are open stay on their path.
+func (m *model) breaks(svc string) {
+	m.broke[svc] = true
+	for i := range m.live {
+		m.live[i].parted = m.live[i].parted || m.live[i].service == svc
+	}
+}
+
 // disown is what an API server does when somebody else changes a field: it is no longer our field manager's.
 func (m *model) disown(ref mesh.Ref, key string) {
 	if keys, ok := m.managed[ref]; ok {
@@ -166,23 +191,23 @@ func (m *model) disown(ref mesh.Ref, key string) {
 
 // optOut is a person who takes a Service out of its Namespace's waypoint.
 func (m *model) optOut(svc string) {
-	o := m.latest().Get(mesh.Service, "shop", svc)
+	o := m.service(svc)
 	m.note("a person opts Service %s out", svc)
-	m.broke[svc] = true
+	m.breaks(svc)
 	m.store(refOf(o), labelled(o, map[string]string{label.IoIstioUseWaypoint.Name: "none"}))
 	m.disown(refOf(o), label.IoIstioUseWaypoint.Name)
 }
 
 // open opens a connection where one is let through.
 func (m *model) open() {
-	c, p := clients[m.rand.IntN(len(clients))], apps[m.rand.IntN(len(apps))]
-	if !served(m.latest(), p.app) {
+	c, p := clients[m.rand.IntN(len(clients))], m.apps[m.rand.IntN(len(m.apps))]
+	if !m.answers(m.latest(), p.app) {
 		return
 	}
 	for _, by := range m.ways(c, p.app) {
 		// A waypoint that denies requests keeps the connection.
 		if answer := m.call(c, p.app, "GET", p, by); answer == through || answer == denied && by.waypoint != "" {
-			m.live = append(m.live, connection{c, p.app, p, by})
+			m.live = append(m.live, connection{client: c, service: p.app, to: p, way: by})
 			m.note("%s connects to %s by %q", c.name, p.app, by.waypoint)
 			return
 		}

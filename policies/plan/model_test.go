@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"istio.io/api/label"
-
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -34,12 +32,12 @@ type state struct {
 
 	// What a proxy takes from it. That of people is the same slice as in the state before where they changed nothing.
 	all, people []*mesh.Object    // AuthorizationPolicies
-	bound       map[string]string // Services to Gateways
+	bound       map[string]string // Services to Gateways, as "namespace/name"
 	canaries    map[string]canary // Services to those that have a share of their connections
 }
 
-// newState is the state that follows one.
-func newState(was state, s *mesh.Snapshot, at time.Time) state {
+// follow is the state that follows one.
+func (m *model) follow(was state, s *mesh.Snapshot, at time.Time) state {
 	out := state{snapshot: s, at: at, bound: map[string]string{}, canaries: map[string]canary{}}
 	for o := range s.All(mesh.AuthorizationPolicy) {
 		out.all = append(out.all, o)
@@ -50,10 +48,11 @@ func newState(was state, s *mesh.Snapshot, at time.Time) state {
 	if slices.Equal(out.people, was.people) {
 		out.people = was.people
 	}
-	for _, svc := range services {
-		out.bound[svc] = binding(s, svc)
+	for _, name := range services {
+		svc := s.Get(mesh.Service, m.home(name), name)
+		out.bound[name] = servedBy(s, svc)
 		if c, ok := canaryOf(s, svc); ok {
-			out.canaries[svc] = c
+			out.canaries[name] = c
 		}
 	}
 	return out
@@ -79,6 +78,7 @@ type connection struct {
 	service string
 	to      pod
 	way
+	parted bool // a person has changed since what its Service is bound to, and it has stayed on its path
 }
 
 // way is how a connection goes: by a pod of a waypoint, nil where none is ready, or directly where waypoint is "".
@@ -91,45 +91,48 @@ type client struct{ name, node string }
 
 func (c client) principal() string { return "cluster.local/ns/shop/sa/" + c.name }
 
-type pod struct{ app, node string }
+type pod struct{ app, node, namespace string }
 
 type model struct {
 	rand    *rand.Rand
 	chance  *rand.Rand // of what varied sequences have besides
+	lag     *rand.Rand // of how old is what the controller knows of proxies
 	varied  bool       // whether there are exceptions to guards, holds, and a controller that does not see all
 	now     time.Time
 	states  []state
 	uids    int
 	rv      map[mesh.Ref]int
 	managed Managed
-	istiods []versions                // how far each has seen
-	nodes   map[string]*proxy         // ztunnels
+	istiods []versions        // how far each has seen
+	nodes   map[string]*proxy // ztunnels
+	apps    []pod
 	pods    map[string][]*waypointPod // of waypoints
 	live    []connection
 	changed map[mesh.Ref]time.Time // since the controller began
 	began   time.Time
 	seen    int // how far the controller has seen
+	known   evidence
 
 	calm     int                  // the state at which nothing was left to do, and everybody knew
 	broke    map[string]bool      // Services whose binding a person changed since
 	closed   map[string]bool      // Services that were closed because no endpoint was ready
 	told     map[string]bool      // Services of which the plan said then that something is in the way
+	shut     map[string]bool      // Services of which it was said then that an ALLOW of ours is the last over their pods
 	served   map[string]time.Time // when a waypoint was last ready
 	labelled map[string]time.Time // when a Service was last bound to a waypoint, by both
 	lets     string               // a step of ours that let somebody in
 	order    *tables
-	spoil    func(*Plan) // what a mutant makes of a plan
-	unseen   string      // why something may be there that the controller does not see; "" where it sees all
-	profile  Profile
+	spoil    func(*Plan, *mesh.Snapshot) // what a mutant makes of a plan for a mesh
+	unseen   string                      // why something may be there that the controller does not see; "" where it sees all
 	setting  Setting
+	settings map[string]Setting // of single namespaces
 	log      []string
 	plans    map[*mesh.Snapshot]Plan
 }
 
 var (
 	clients  = []client{{"web", "n1"}, {"dev", "n2"}, {"ops", "n1"}}
-	apps     = []pod{{"cart", "n1"}, {"cart", "n2"}, {"ord", "n2"}}
-	services = []string{"cart", "ord"}
+	services = []string{"cart", "ord"} // no two namespaces have one of the same name
 	methods  = []string{"GET", "DELETE"}
 )
 
@@ -138,12 +141,12 @@ var insider = clients[2]
 
 func newModel(seed uint64, order *tables) *model {
 	m := &model{
-		rand: rand.New(rand.NewPCG(seed, 1)), chance: rand.New(rand.NewPCG(seed, 2)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		rand: rand.New(rand.NewPCG(seed, 1)), chance: rand.New(rand.NewPCG(seed, 2)), lag: rand.New(rand.NewPCG(seed, 3)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		rv: map[mesh.Ref]int{}, managed: Managed{}, istiods: make([]versions, 2), nodes: map[string]*proxy{"n1": {}, "n2": {istiod: 1}},
-		pods: map[string][]*waypointPod{}, changed: map[mesh.Ref]time.Time{}, broke: map[string]bool{}, told: map[string]bool{}, closed: map[string]bool{}, served: map[string]time.Time{}, labelled: map[string]time.Time{},
-		order: order, profile: Profile{Name: "default", RetainFor: time.Minute, DrainFor: time.Minute}, plans: map[*mesh.Snapshot]Plan{},
+		pods: map[string][]*waypointPod{}, changed: map[mesh.Ref]time.Time{}, broke: map[string]bool{}, told: map[string]bool{}, shut: map[string]bool{}, closed: map[string]bool{}, served: map[string]time.Time{}, labelled: map[string]time.Time{},
+		order: order, plans: map[*mesh.Snapshot]Plan{},
 	}
-	m.setting = Setting{Mode: Provision, Profile: m.profile}
+	m.setting = Setting{Mode: Provision, Profile: Profile{Name: "default", RetainFor: time.Minute, DrainFor: time.Minute}}
 	m.varied = seed < firstMove && seed%7 == 5 // the others stay as they are, and what tells mutants apart with them
 	if m.rand.IntN(3) == 0 {
 		m.setting.Profile.Granularity = PerService
@@ -157,23 +160,36 @@ func newModel(seed uint64, order *tables) *model {
 	if m.varied && m.chance.IntN(2) == 0 {
 		m.setting.Pending = Guard
 	}
-	objects := []string{`{apiVersion: v1, kind: Namespace, metadata: {name: shop, uid: u1, labels: {istio.io/dataplane-mode: ambient}}}`,
-		`{apiVersion: v1, kind: Namespace, metadata: {name: istio-system, uid: u2}}`}
+	ord := "shop"
+	if seed >= firstShared {
+		ord = "pay"
+	}
+	m.apps = []pod{{"cart", "n1", "shop"}, {"cart", "n2", "shop"}, {"ord", "n2", ord}}
+	m.inhabit()
+	return m
+}
+
+// inhabit is the mesh as it begins.
+func (m *model) inhabit() {
+	objects := []string{`{apiVersion: v1, kind: Namespace, metadata: {name: istio-system, uid: u2}}`}
+	for i, ns := range m.namespaces() {
+		objects = append(objects, fmt.Sprintf(`{apiVersion: v1, kind: Namespace, metadata: {name: %s, uid: n%d, labels: {istio.io/dataplane-mode: ambient}}}`, ns, i))
+	}
 	for i, s := range services {
-		objects = append(objects, fmt.Sprintf(`{apiVersion: v1, kind: Service, metadata: {name: %s, namespace: shop, uid: s%d}, spec: {clusterIP: 10.96.0.1%d, selector: {app: %s}, ports: [{name: http, port: 80, targetPort: 8080}]}}`, s, i, i, s))
-		objects = append(objects, fmt.Sprintf(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: %s, namespace: shop, uid: d%d}, spec: {selector: {matchLabels: {app: %s}}, template: {metadata: {labels: {app: %s}}, spec: {containers: [{name: a, image: a, ports: [{containerPort: 8080}]}]}}}}`, s, i, s, s))
+		ns := m.home(s)
+		objects = append(objects, fmt.Sprintf(`{apiVersion: v1, kind: Service, metadata: {name: %s, namespace: %s, uid: s%d}, spec: {clusterIP: 10.96.0.1%d, selector: {app: %s}, ports: [{name: http, port: 80, targetPort: 8080}]}}`, s, ns, i, i, s))
+		objects = append(objects, fmt.Sprintf(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: %s, namespace: %s, uid: d%d}, spec: {selector: {matchLabels: {app: %s}}, template: {metadata: {labels: {app: %s}}, spec: {containers: [{name: a, image: a, ports: [{containerPort: 8080}]}]}}}}`, s, ns, i, s, s))
 	}
 	for _, s := range services {
-		objects = append(objects, endpointSlice(s, m.setting.Pending != Guard || m.chance.IntN(2) == 0))
+		objects = append(objects, endpointSlice(m.home(s), s, m.setting.Pending != Guard || m.chance.IntN(2) == 0))
 	}
 	var all []*mesh.Object
 	for _, o := range objects {
 		all = append(all, parse(o))
 	}
-	m.states = []state{newState(state{}, mesh.New(mesh.Options{}, all...), m.now)}
+	m.states = []state{m.follow(state{}, mesh.New(mesh.Options{}, all...), m.now)}
 	m.began = m.now
 	m.tick(time.Second)
-	return m
 }
 
 func (m *model) tick(d time.Duration) { m.now = m.now.Add(d) }
@@ -192,7 +208,7 @@ func (m *model) store(ref mesh.Ref, o *mesh.Object) {
 	}
 	m.rv[ref]++
 	m.changed[ref] = m.now
-	m.states = append(m.states, newState(m.states[len(m.states)-1], s, m.now))
+	m.states = append(m.states, m.follow(m.states[len(m.states)-1], s, m.now))
 	m.tick(time.Millisecond)
 }
 
@@ -233,9 +249,9 @@ func (m *model) push(p *proxy) {
 // before it is ready.
 func (m *model) readies() {
 	for _, gw := range m.gateways() {
-		pods := m.pods[gw.Name]
+		pods := m.pods[gw.Key()]
 		if len(pods) == 0 {
-			m.pods[gw.Name] = []*waypointPod{{proxy: proxy{istiod: 0}}, {proxy: proxy{istiod: 1}}}
+			m.pods[gw.Key()] = []*waypointPod{{proxy: proxy{istiod: 0}}, {proxy: proxy{istiod: 1}}}
 			continue
 		}
 		p := pods[m.rand.IntN(len(pods))]
@@ -259,14 +275,21 @@ func (m *model) serving() {
 	}
 }
 
-func (m *model) gateways() []*mesh.Object {
-	return slices.Clone(m.latest().List(mesh.Gateway, "shop"))
+func (m *model) gateways() []*mesh.Object { return m.all(mesh.Gateway) }
+
+// all are the objects of a kind, namespace by namespace.
+func (m *model) all(kind mesh.Kind) []*mesh.Object {
+	var out []*mesh.Object
+	for _, ns := range m.namespaces() {
+		out = append(out, m.latest().List(kind, ns)...)
+	}
+	return out
 }
 
 // versionOf is the first state in which the Gateway is there.
 func (m *model) versionOf(gw *mesh.Object) int {
 	for i := len(m.states) - 1; i >= 0; i-- {
-		if o := m.states[i].snapshot.Get(mesh.Gateway, "shop", gw.Name); o == nil || o.UID != gw.UID {
+		if o := m.states[i].snapshot.Get(mesh.Gateway, gw.Namespace, gw.Name); o == nil || o.UID != gw.UID {
 			return i + 1
 		}
 	}
@@ -283,20 +306,6 @@ func (m *model) address(gw *mesh.Object) {
 
 func (m *model) serves(gw string) bool {
 	return slices.ContainsFunc(m.pods[gw], func(p *waypointPod) bool { return p.ready })
-}
-
-// binding is the waypoint of a Service as a proxy knows it: by the label of the Service, else of the Namespace, if it has
-// an address.
-func binding(s *mesh.Snapshot, service string) string {
-	svc, ns := s.Get(mesh.Service, "shop", service), s.Get(mesh.Namespace, "", "shop")
-	name, ok := svc.Labels[label.IoIstioUseWaypoint.Name]
-	if !ok {
-		name = ns.Labels[label.IoIstioUseWaypoint.Name]
-	}
-	if gw := s.Get(mesh.Gateway, "shop", name); gw != nil && mesh.Ready(gw) && name != "none" {
-		return name
-	}
-	return ""
 }
 
 // parsed are the objects that parse has read. Objects are immutable, and reading takes longer than all the rest.

@@ -34,14 +34,14 @@ func compareNeeds(a, b Need) int {
 
 // Needs are the needs of the mesh, sorted by target and policy. What cannot be judged is no need.
 func Needs(view *policies.View) []Need {
-	met, _ := search(view, newHypotheses(view.Snapshot))
+	met, _ := search(view, newHypotheses(view.Snapshot), nil)
 	return met
 }
 
 // search finds the needs, and those of which a waypoint alone would make no good: where it would deny what nobody
-// means to deny.
-func search(view *policies.View, h *hypotheses) (met []Need, blocked []Blocked) {
-	for o := range policiesOf(view.Snapshot, nil) {
+// means to deny, of some namespaces; nil is all.
+func search(view *policies.View, h *hypotheses, namespaces []string) (met []Need, blocked []Blocked) {
+	for o := range policiesOf(view.Snapshot, namespaces) {
 		if o.Terminating || asksNothing(o) {
 			continue
 		}
@@ -180,7 +180,7 @@ func supposeService(s *mesh.Snapshot, o *mesh.Object) *hypothesis {
 		return out
 	}
 	gw := newGateway(o.Namespace, freeName(s, o.Namespace, defaultName), out.traffic, nil)
-	out.snapshot = s.With(gw).With(labelled(o, map[string]string{label.IoIstioUseWaypoint.Name: gw.Name}, label.IoIstioUseWaypointNamespace.Name))
+	out.snapshot = s.Edited([]*mesh.Object{gw, labelled(o, map[string]string{label.IoIstioUseWaypoint.Name: gw.Name}, label.IoIstioUseWaypointNamespace.Name)}, nil)
 	return out
 }
 

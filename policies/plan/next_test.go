@@ -26,6 +26,12 @@ func worldOf(s *mesh.Snapshot, managed Managed, settings Settings, change func(*
 	if change != nil {
 		change(&e)
 	}
+	for gw, serving := range e.Waypoints {
+		if serving.Acknowledged.IsZero() {
+			serving.Acknowledged = e.Acknowledged // counted now
+			e.Waypoints[gw] = serving
+		}
+	}
 	view := policies.NewView(s)
 	return World{View: view, Settings: settings, Plan: Make(view, settings, e.Managed), Evidence: e, Now: noon}
 }
@@ -134,6 +140,21 @@ func TestConflict(t *testing.T) {
 	}
 }
 
+// TestRefusedIsTriedAgain: while a write that was refused is tried again what stopped is said as before, and what else is stopped.
+func TestRefusedIsTriedAgain(t *testing.T) {
+	s, managed := done(t)
+	ns := s.Get(mesh.Namespace, "", "shop")
+	s = s.With(labelled(ns, nil, label.IoIstioUseWaypoint.Name))
+	delete(managed, refOf(ns))
+	p := Next(worldOf(s, managed, onlyShop, func(e *Evidence) {
+		e.Refused, e.Again = map[mesh.Ref]string{refOf(ns): "argocd owns metadata.labels"}, map[mesh.Ref]bool{refOf(ns): true}
+	}))
+	compare(t, p, "shop/waypoint: make-binding Label Namespace shop", "shop/waypoint: stopped make-binding: the API server refused it: argocd owns metadata.labels")
+	if len(p.Findings()) != 1 {
+		t.Errorf("findings %+v", p.Findings())
+	}
+}
+
 // TestLookAlikes: what has our label and annotation and was not written by us is never touched, whichever is missing.
 func TestLookAlikes(t *testing.T) {
 	const alike = `{apiVersion: v1, kind: ConfigMap, metadata: {name: waypoint-parameters, namespace: shop, labels: {%s}, annotations: {%s}}, data: {deployment: "x"}}`
@@ -188,14 +209,44 @@ func TestRemoved(t *testing.T) {
 	}
 }
 
+// TestCountedTooEarly: that nothing is open says nothing where counting began before every ztunnel had acknowledged that nothing is
+// bound: one that was behind may have opened a connection since.
+func TestCountedTooEarly(t *testing.T) {
+	s, managed := done(t)
+	s = s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7"))
+	now := noon
+	for range 3 { // it is written down that nothing needs it, it is released, and that is written down
+		step := Next(later(worldOf(s, managed, onlyShop, func(e *Evidence) { e.Acknowledged = now }), now)).Steps()[0]
+		s, managed = taken(s, managed, step)
+		now = now.Add(2 * time.Hour)
+	}
+	released := s.Get(mesh.Gateway, "shop", "waypoint").Annotations[DrainingSinceAnnotation]
+	at, err := time.Parse(time.RFC3339Nano, released)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for counted, want := range map[time.Time]string{
+		at:                      "shop/waypoint: waits remove-drain: connections through it were last counted before every ztunnel had acknowledged that nothing is bound",
+		at.Add(time.Nanosecond): "shop/waypoint: remove-gateway Delete Gateway shop/waypoint",
+	} {
+		compare(t, Next(later(worldOf(s, managed, onlyShop, func(e *Evidence) {
+			e.Acknowledged = now
+			e.Waypoints[RefOf(mesh.Gateway, "shop", "waypoint")] = Serving{Ready: true, Counted: true, Acknowledged: counted}
+		}), now)), want)
+	}
+}
+
+func later(w World, now time.Time) World {
+	w.Now = now
+	return w
+}
+
 // toTheEnd takes all steps, and says their rows and what is ours then.
 func toTheEnd(t *testing.T, s *mesh.Snapshot, managed Managed, settings Settings) (rows []string, left Managed) {
 	t.Helper()
 	now := noon
 	for range 40 {
-		w := worldOf(s, managed, settings, func(e *Evidence) { e.Acknowledged = now })
-		w.Now = now
-		p := Next(w)
+		p := Next(later(worldOf(s, managed, settings, func(e *Evidence) { e.Acknowledged = now }), now))
 		if len(p.Steps()) == 0 {
 			if p.Done() {
 				break

@@ -1,43 +1,26 @@
 package plan
 
 import (
-	"os"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
-	"testing"
-	"time"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// sequences is how many to try: WAYWARDEN_SEQUENCES, or so many as a test run can bear.
-func sequences(t *testing.T) int {
-	t.Helper()
-	text := os.Getenv("WAYWARDEN_SEQUENCES")
-	if text == "" {
-		return 400
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatalf("WAYWARDEN_SEQUENCES=%q is not a number", text)
-	}
-	return n
-}
-
 // mutation is in what a sequence differs from ours: in the order, or in what is planned. The zero value is ours.
 type mutation struct {
 	order *tables
-	spoil func(*Plan)
+	spoil func(*Plan, *mesh.Snapshot)
 }
 
 // run is one sequence of random events. It says what went wrong, "" if nothing did. A third of them are of anything at all;
 // the others are the life of a waypoint, which chance alone rarely gets through: made beside policies that are there, changed,
 // no longer needed, while proxies lag and connections are open.
 func run(seed uint64, mu mutation) (*model, string) {
-	if seed >= firstMove {
+	switch {
+	case seed >= firstShared:
+		return runShared(seed, mu)
+	case seed >= firstMove:
 		return runMove(seed, mu)
 	}
 	m := newModel(seed, mu.order)
@@ -108,7 +91,7 @@ func (m *model) rest() string {
 
 // made is a need that comes up.
 func (m *model) made() string {
-	need := writtenPolicy(names[m.rand.IntN(4)], 0)
+	need := m.written(names[m.rand.IntN(4)], 0)
 	m.note("a person writes %s", need.Name)
 	m.store(refOf(need), need)
 	return m.random(20+m.rand.IntN(40), (*model).proceed)
@@ -134,16 +117,23 @@ func (m *model) tampered() string {
 	}
 	closed := map[string]bool{}
 	for _, role := range []Role{Admission, Twin} {
-		for _, o := range slices.Clone(m.latest().List(mesh.AuthorizationPolicy, "shop")) {
+		for _, o := range m.all(mesh.AuthorizationPolicy) {
 			if of := o.Annotations[ForAnnotation]; Role(o.Annotations[RoleAnnotation]) == role && (role == Admission || closed[of]) {
-				closed[of] = true
 				m.note("a person deletes %s", o.Name)
 				m.store(refOf(o), nil)
+				closed[of] = closed[of] || m.shutsOut(o.Annotations[WaypointAnnotation], of)
 			}
 		}
 		m.drift(true)
 	}
 	return m.random(40, (*model).proceed)
+}
+
+// shutsOut is whether a waypoint gets to no pod of a Service, both as "namespace/name".
+func (m *model) shutsOut(waypoint, service string) bool {
+	return !slices.ContainsFunc(m.apps, func(p pod) bool {
+		return p.namespace+"/"+p.app == service && atZtunnel(m.states[len(m.states)-1].all, p, identityOf(waypoint))
+	})
 }
 
 // moved is a profile that asks for other waypoints, so that what is bound moves.
@@ -180,7 +170,7 @@ func (m *model) leaves() string {
 			m.optOut(svc)
 		}
 	}
-	for _, o := range slices.Clone(m.latest().List(mesh.AuthorizationPolicy, "shop")) {
+	for _, o := range m.all(mesh.AuthorizationPolicy) {
 		if strings.HasPrefix(o.Name, "l7-") {
 			m.note("a person deletes %s", o.Name)
 			m.store(refOf(o), nil)
@@ -228,7 +218,7 @@ func (m *model) unfinished() string {
 	}
 	for _, l := range w.Plan.Labels {
 		for _, svc := range l.Binds {
-			if binding(m.latest(), svc.Name) != l.Value {
+			if at := l.Waypoint(); m.states[len(m.states)-1].bound[svc.Name] != at.Namespace+"/"+at.Name {
 				return svc.String() + " is not bound"
 			}
 		}
@@ -242,52 +232,9 @@ func (m *model) unfinished() string {
 		for ref := range m.managed {
 			return ref.String() + " is left"
 		}
-		if gws := m.latest().List(mesh.Gateway, "shop"); len(gws) > 0 {
+		if gws := m.gateways(); len(gws) > 0 {
 			return gws[0].String() + " is left"
 		}
 	}
 	return ""
-}
-
-// each runs n sequences from the first on, on all processors, until one of them complains.
-func each(first uint64, n int, mutated mutation) (seed uint64, m *model, why string) {
-	var (
-		mu   sync.Mutex
-		wg   sync.WaitGroup
-		next = first
-	)
-	for range runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for {
-				mu.Lock()
-				own := next
-				next++
-				stop := why != "" || own >= first+uint64(n)
-				mu.Unlock()
-				if stop {
-					return
-				}
-				got, complaint := run(own, mutated)
-				mu.Lock()
-				if complaint != "" && (why == "" || own < seed) {
-					seed, m, why = own, got, complaint
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	return seed, m, why
-}
-
-// TestNoGap: over random sequences of what people, pods, istiods and controllers do, nothing is let through that was not
-// before, nothing is stopped that was not said, and every sequence comes to rest.
-func TestNoGap(t *testing.T) {
-	n, start := sequences(t), time.Now()
-	for _, first := range []uint64{0, firstMove} {
-		if seed, m, why := each(first, n, mutation{}); why != "" {
-			t.Fatalf("sequence %d: %s\n%s", seed, why, m.history())
-		}
-	}
-	t.Logf("%d sequences in %s", n, time.Since(start).Round(time.Millisecond))
 }

@@ -130,9 +130,12 @@ func (c *course) mayGo() outcome {
 	return out
 }
 
-func (c *course) inForce(o *mesh.Object) bool {
+func (c *course) inForce(o *mesh.Object) bool { return c.inForceAt(o, c.ref) }
+
+// inForceAt is whether a policy does anything at a waypoint.
+func (c *course) inForceAt(o *mesh.Object, at mesh.Ref) bool {
 	return slices.ContainsFunc(c.View.Effects(o), func(e policies.Effect) bool {
-		return e.EnforcedBy == policies.Waypoint && e.By != nil && e.By.Namespace == c.ref.Namespace && e.By.Name == c.ref.Name
+		return e.EnforcedBy == policies.Waypoint && e.By != nil && e.By.Namespace == at.Namespace && e.By.Name == at.Name
 	})
 }
 
@@ -188,13 +191,14 @@ func (c *course) awaitReleased() outcome {
 	return settled
 }
 
-// drained is whether no connection goes through the waypoint any more, or none can be counted and their time is up.
+// drained is whether no connection goes through the waypoint any more, or none can be counted and their time is up. A count says so
+// that began when every ztunnel had acknowledged that nothing is bound: none opens another one after that.
 func (c *course) drained() (ok bool, until time.Time) {
 	at, _ := c.noted(DrainingSinceAnnotation)
 	until = at.Add(c.setting().Profile.limit())
 	serving := c.Evidence.Waypoints[c.ref]
 	if serving.Counted {
-		return serving.Connections == 0 || c.gateway == nil, until
+		return serving.Connections == 0 && serving.Acknowledged.After(at) || c.gateway == nil, until
 	}
 	return c.gateway == nil || !c.Now.Before(until), until
 }
@@ -206,6 +210,8 @@ func (c *course) drain() outcome {
 	switch {
 	case ok:
 		return settled
+	case serving.Counted && serving.Connections == 0:
+		return c.wait(Drain, c.ref, c.Now.Add(blindness), "connections through it were last counted before every ztunnel had acknowledged that nothing is bound")
 	case c.Now.Before(until) && serving.Counted:
 		return c.wait(Drain, c.ref, until, fmt.Sprintf("connections through it are open: %d", serving.Connections))
 	case c.Now.Before(until):
@@ -232,6 +238,9 @@ func (c *course) removeTwin(o *mesh.Object, why string) outcome {
 			continue
 		}
 		if ok, until := other.drained(); !ok {
+			if !c.Now.Before(until) {
+				until = c.Now.Add(blindness) // it is looked at again, and not at once
+			}
 			return c.wait(RemoveTwin, refOf(o), until, fmt.Sprintf("connections through waypoint %s may rest on it", other.gateway.Key()))
 		}
 	}

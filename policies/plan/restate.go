@@ -288,7 +288,11 @@ func (r *restating) admitWaypoint(allows []*mesh.Object, admitting []rule) bool 
 	if sel := allows[0].Spec.(*mesh.AuthorizationPolicySpec).Selector; sel != nil {
 		maps.Copy(labels, sel.MatchLabels)
 	}
-	name := short("waywarden-admit-"+r.gateway.Name+"-"+r.svc.Name, maxName)
+	from := r.gateway.Name
+	if r.gateway.Namespace != r.svc.Namespace { // where one of its own may have the same name
+		from = r.gateway.Namespace + "." + from
+	}
+	name := short("waywarden-admit-"+from+"-"+r.svc.Name, maxName)
 	r.add(Policy{Role: Admission, Of: refs(allows), For: []mesh.Ref{refOf(r.svc)}, Why: "an ALLOW is over the pods, and keeps the waypoint out"}, name, map[string]any{
 		"selector": map[string]any{"matchLabels": anyMap(labels)}, "action": policies.Allow,
 		"rules": []any{map[string]any{"from": []any{map[string]any{"source": map[string]any{"principals": anyList([]string{r.id.principal})}}}}}})

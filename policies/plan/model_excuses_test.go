@@ -1,0 +1,98 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// What a call may be stopped for though everything allows it: what is not ours, and what people were told. Each excuse is for the
+// calls that it explains, and for no others.
+
+// excused is whether a call is stopped for such a reason.
+func (m *model) excused(c client, p pod, answer string, by way) bool {
+	switch {
+	case m.broke[p.app]:
+		return true // a person has changed what it is bound to
+	case answer == refused && by.pod != nil:
+		return m.onePush(c, p.app, by)
+	case answer == refused:
+		return m.served[by.waypoint].After(m.labelled[p.app+" "+by.waypoint]) // it has served since it was bound, and its pods have gone since
+	case m.held(p):
+		return true
+	}
+	return m.shut[p.app] || m.lastAllow(p) || by.waypoint != "" && (m.told[p.app] || m.warned(p) || m.blocked(p))
+}
+
+// onePush is whether no more than one change of what serves a Service lies between a ztunnel and a pod of a waypoint: the one push
+// in which either knows of it before the other. Nobody can have both know at once; who changes it again before both do stops calls
+// for longer.
+func (m *model) onePush(c client, service string, by way) bool {
+	from, to := m.nodes[c.node].rest, by.pod.rest
+	if from > to {
+		from, to = to, from
+	}
+	changes := 0
+	for i := from + 1; i <= to; i++ {
+		if m.states[i].serves(service, by.waypoint) != m.states[i-1].serves(service, by.waypoint) {
+			changes++
+		}
+	}
+	return changes <= 1
+}
+
+// held is whether a ztunnel knows a guard that closes pods until their waypoint serves: people agreed to that, or nobody was served.
+func (m *model) held(p pod) bool {
+	return m.closed[p.app] && slices.ContainsFunc(m.states[m.nodes[p.node].policies].all, func(o *mesh.Object) bool {
+		return o.Name == guardName(p.app) && o.Annotations[HeldAnnotation] != ""
+	})
+}
+
+// lastAllow is whether an ALLOW of ours stays over pods as the last one, and that is said of it now.
+func (m *model) lastAllow(p pod) bool {
+	for _, c := range Next(m.world(len(m.states) - 1)) {
+		if slices.ContainsFunc(c.Stopped, func(s Stop) bool {
+			o := find(m.latest(), s.Object)
+			return s.Row == RemoveAdmit && o != nil && over(o, p)
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// blocked is whether the plan says now that something is in the way of a Service.
+func (m *model) blocked(p pod) bool {
+	return slices.ContainsFunc(m.world(len(m.states)-1).Plan.Blocked, func(b Blocked) bool { return b.Target.Name == p.app })
+}
+
+// over is whether a policy without targetRefs is over pods.
+func over(o *mesh.Object, p pod) bool {
+	spec := o.Spec.(*mesh.AuthorizationPolicySpec)
+	return o.Namespace == p.namespace && len(spec.TargetRefs) == 0 && (spec.Selector == nil || spec.Selector.MatchLabels["app"] == p.app)
+}
+
+// warned is whether a person has written, since the last rest, what shuts a waypoint out at the ztunnel of some pods. Admission warns of
+// that: for what is bound already there is an outage until we have let the waypoint in.
+func (m *model) warned(p pod) bool {
+	shuts := func(own []*mesh.Object) []*mesh.Object {
+		return slices.DeleteFunc(slices.Clone(own), func(o *mesh.Object) bool {
+			return !over(o, p) || o.Spec.(*mesh.AuthorizationPolicySpec).Action == policies.Deny && !strings.HasPrefix(o.Name, "except")
+		})
+	}
+	calm := shuts(m.states[m.calm].people)
+	return slices.ContainsFunc(m.since(), func(st *state) bool { return !slices.Equal(calm, shuts(st.people)) })
+}
+
+// byPerson is whether a person has bound the Service to a waypoint, and so answers for what ztunnel sees of its clients.
+func (m *model) byPerson(service string) bool {
+	return slices.ContainsFunc(m.states[m.calm:], func(st state) bool {
+		o := st.snapshot.Get(mesh.Service, m.home(service), service)
+		name := o.Labels[label.IoIstioUseWaypoint.Name]
+		return name != "" && name != "none" && o.Annotations[ProfileAnnotation] == ""
+	})
+}
