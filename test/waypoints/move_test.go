@@ -90,6 +90,7 @@ func (w *world) annotate(name string, annotations map[string]any) {
 // TestMove: what is bound moves to a waypoint that an annotation names, by one write of the label, after what names the old one is
 // said at the new one; then the old one goes. By steps it moves with Istio's canary, which istiod attaches; one write takes that back.
 func TestMove(t *testing.T) {
+	t.Parallel()
 	w, r := served(t, "{}")
 	w.apply(atGateway)
 	w.until("the policy at the Gateway takes effect", 20*time.Second, func() bool { return condition(w.get(policies, "shop", "deny-put"), "WaypointAccepted") == "True" })
