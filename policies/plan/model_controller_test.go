@@ -154,6 +154,7 @@ func (m *model) relabel(s Step, stored *mesh.Object) {
 		}
 	}
 	m.serving()
+	m.shutsOut(s, &was)
 	delete(m.managed, s.Object)
 	if len(labels) > 0 {
 		m.managed[s.Object] = slices.Sorted(maps.Keys(labels))

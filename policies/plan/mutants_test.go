@@ -22,8 +22,8 @@ var seeds = map[string]uint64{
 	"Gateway deleted before every ztunnel knows":                     2,
 	"Gateway deleted while connections are open":                     133,
 	"admission removed before the label":                             8,
-	"admission removed while connections are open":                   469,
-	"admission removed before every ztunnel knows":                   209,
+	"admission removed while connections are open":                   157,
+	"admission removed before every ztunnel knows":                   83,
 	"twins removed before the label":                                 2,
 	"twins removed before every ztunnel knows":                       2,
 	"twins removed while connections are open":                       32,
@@ -44,10 +44,16 @@ var seeds = map[string]uint64{
 	"moved by taking the label off and setting it again":             firstMove,
 	"the old waypoint goes while something is bound to it":           firstMove + 115,
 	"the old waypoint goes before it is drained":                     firstMove + 39,
-	"the old waypoint goes before every ztunnel knows":               firstMove,
-	"the old waypoint is shut out before it is drained":              firstMove + 30,
+	"the old waypoint goes before every ztunnel knows":               firstMove + 2,
+	"the old waypoint is shut out before it is drained":              firstMove + 39,
 	"a canary stays though nobody moves":                             firstMove + 118,
 	"what is said at a waypoint that is left goes first":             firstMove + 12,
+
+	"a count is believed whenever it began":                            494,
+	"nobody is told that an ALLOW of ours is the last":                 2239,
+	"a namespace is let attach no more before it has left":             firstShared + 2,
+	"two waypoints of one name have one admission":                     firstShared + 26,
+	"a guard forgets the waypoint that is left, and that others share": firstShared + 12,
 }
 
 // TestMutants: the property finds each of these orders, and each of these mistakes.
