@@ -25,7 +25,7 @@ rules: build ## check the library of rules, and whether its scenarios reach ever
 	$(BIN) rules test rules/zerotrust --library --coverage --mutate
 
 race: ## run the tests of what goroutines share, with the race detector
-	$(GO) test -race ./policies/mesh ./inventory ./webhook ./certs ./waypoints
+	$(GO) test -race ./policies/mesh ./inventory ./webhook ./certs ./waypoints ./rules/packs
 
 # The packages with tests behind the build tag, but for those of the module test/chart.
 CLUSTER_TESTS = $(shell grep -rl --include='*_test.go' --exclude-dir=chart '^//go:build cluster' test | xargs -n1 dirname | sort -u | sed 's,^,./,')

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"iter"
 	"maps"
 	"reflect"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 // judgedPlaces is what is done about what is found, namespace by namespace. What lies in none is under "".
 type judgedPlaces struct {
+	inc       *Incremental // which has the findings: here they are not kept a second time
 	rules     *Authored
 	standings []decide.Standing
 	of        map[string]*judgedPlace
@@ -23,8 +25,7 @@ type judgedPlaces struct {
 
 // judgedPlace is what is found in one namespace, and what is done about it.
 type judgedPlace struct {
-	findings       []policies.Finding
-	rulings        []decide.Ruling
+	rulings        []decide.Ruling // one for each finding of Incremental, in its order
 	tally          decide.Tally
 	passed, failed int
 	// authored are findings about Exemptions of the namespace, or about Guardrails, and those that were found beside the checks.
@@ -45,6 +46,7 @@ type basis struct {
 // sorted. replaced are the objects that were judged anew. Rules that changed, and Exemptions that ended, are for every namespace.
 func (j *judgedPlaces) judge(inc *Incremental, replaced []Replaced, b basis) []string {
 	touched := map[string]bool{}
+	j.inc = inc
 	s := inc.Snapshot()
 	all := j.rules != b.rules || j.of == nil || j.lapsed(b)
 	for _, r := range replaced {
@@ -107,13 +109,14 @@ func (j *judgedPlaces) tally() decide.Tally {
 func placeOf(inc *Incremental, ns string, b basis) *judgedPlace {
 	p := &judgedPlace{tally: decide.Tally{}}
 	any := false
+	var findings []policies.Finding
 	for k := range inc.in(ns) {
 		any = true
 		wrong := map[string]bool{}
 		for _, f := range k.answer.Findings {
 			wrong[f.Check] = true
 		}
-		p.findings = append(p.findings, k.answer.Findings...)
+		findings = append(findings, k.answer.Findings...)
 		failed := len(k.answer.Panics) + len(k.answer.Failures)
 		p.failed += failed
 		p.passed += max(0, k.asked-len(wrong)-failed-len(k.answer.Skips))
@@ -121,7 +124,7 @@ func placeOf(inc *Incremental, ns string, b basis) *judgedPlace {
 	if !any {
 		return nil
 	}
-	d := b.rules.Rulebook.Judge(decide.Request{Mesh: inc.Snapshot(), Labels: b.labels}, p.findings, b.now)
+	d := b.rules.Rulebook.Judge(decide.Request{Mesh: inc.Snapshot(), Labels: b.labels}, findings, b.now)
 	p.rulings = d.Rulings
 	p.tally.Add(d)
 	return p
@@ -164,27 +167,46 @@ func (j *judgedPlaces) found(ns string) ledger.Found {
 		return ledger.Found{}
 	}
 	out := ledger.Found{Passed: p.passed, Failed: p.failed}
-	add := func(findings []policies.Finding, rulings []decide.Ruling) {
-		for i, f := range findings {
-			r := &rulings[i]
-			if r.Action == v1alpha1.Off {
-				continue
+	add := func(f policies.Finding, r *decide.Ruling) {
+		if r.Action == v1alpha1.Off {
+			return
+		}
+		f.Action, f.Exempt = string(r.Action), r.Exempt != nil
+		out.Records = append(out.Records, ledger.NewRecord(f, r.Action, r.Note(f)))
+	}
+	for f, r := range j.ruledIn(ns) {
+		add(*f, r)
+	}
+	for i := range p.authored {
+		add(p.authored[i], &p.ruled[i])
+	}
+	return out
+}
+
+// ruledIn are the findings of the checks in a namespace, and what is done about each.
+func (j *judgedPlaces) ruledIn(ns string) iter.Seq2[*policies.Finding, *decide.Ruling] {
+	return func(yield func(*policies.Finding, *decide.Ruling) bool) {
+		p, i := j.of[ns], 0
+		for k := range j.inc.in(ns) {
+			for n := range k.answer.Findings {
+				if !yield(&k.answer.Findings[n], &p.rulings[i]) {
+					return
+				}
+				i++
 			}
-			f.Action, f.Exempt = string(r.Action), r.Exempt != nil
-			out.Records = append(out.Records, ledger.NewRecord(f, r.Action, r.Note(f)))
 		}
 	}
-	add(p.findings, p.rulings)
-	add(p.authored, p.ruled)
-	return out
 }
 
 // stock is what is found everywhere.
 func (j *judgedPlaces) stock() Stock {
-	out := Stock{Exemptions: j.standings}
-	for _, ns := range slices.Sorted(maps.Keys(j.of)) {
-		p := j.of[ns]
-		out.Findings, out.Rulings = append(out.Findings, p.findings...), append(out.Rulings, p.rulings...)
-	}
-	return out
+	return Stock{Exemptions: j.standings, Found: func(yield func(*policies.Finding, *decide.Ruling) bool) {
+		for _, ns := range slices.Sorted(maps.Keys(j.of)) {
+			for f, r := range j.ruledIn(ns) {
+				if !yield(f, r) {
+					return
+				}
+			}
+		}
+	}}
 }

@@ -85,7 +85,7 @@ func TestPlacesAreFresh(t *testing.T) {
 					beside++
 				}
 			}
-			for _, ruling := range places.stock().Rulings {
+			for _, ruling := range places.stock().Found {
 				if ruling.Action == v1alpha1.Deny {
 					denied++
 				}

@@ -187,6 +187,7 @@ func (i *Incremental) find(objects []*mesh.Object) []*recorded {
 		group.Go(func() {
 			recorder := mesh.NewRecorder()
 			view := i.view(recorder)
+			said := texts{}
 			for {
 				from := int(next.Add(batch)) - batch
 				if from >= len(objects) {
@@ -196,6 +197,7 @@ func (i *Incremental) find(objects []*mesh.Object) []*recorded {
 					checks := i.byKind[objects[n].Kind]
 					a := answer(view, objects[n], checks)
 					a.Effects = nil // they are large, and nobody asks for them
+					said.share(a.Findings)
 					read := recorder.Take()
 					if len(a.Panics) > 0 {
 						// What was read before is not known: whatever changes, it is asked again.
@@ -208,6 +210,25 @@ func (i *Incremental) find(objects []*mesh.Object) []*recorded {
 	}
 	group.Wait()
 	return out
+}
+
+// texts are messages that were met lately. What is found in a pod is mostly found in the next one in the same words, and is kept for as long
+// as it is there.
+type texts map[string]string
+
+func (t texts) share(findings []policies.Finding) {
+	const most = 4096
+	for n := range findings {
+		f := &findings[n]
+		if same, ok := t[f.Message]; ok {
+			f.Message = same
+			continue
+		}
+		if len(t) >= most {
+			clear(t)
+		}
+		t[f.Message] = f.Message
+	}
 }
 
 func (i *Incremental) view(recorder *mesh.Recorder) *policies.View {

@@ -2,6 +2,8 @@ package audit
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -21,18 +23,74 @@ func (sub *subject) needed(s *mesh.Snapshot) {
 		sub.facts = append(sub.facts, "It is kept, whoever needs it: "+reason)
 	}
 	sub.moving(gw)
+	kept := keptFor(s, gw)
+	sub.facts = append(sub.facts, kept...)
 	lost := policies.Regressions(policies.NewView(s), policies.NewView(s.Without(gw)), gw)
 	if len(lost) == 0 {
 		sub.facts = append(sub.facts, "No policy needs it: without it each is as much in force as with it.")
 	}
 	for _, r := range lost {
 		who := r.Before.Object.String()
-		if o := s.Get(mesh.AuthorizationPolicy, r.Before.Object.Namespace, r.Before.Object.Name); r.Before.Object.Kind == mesh.AuthorizationPolicy.String() &&
-			o != nil && o.Annotations[plan.RoleAnnotation] == string(plan.Copy) {
-			who = fmt.Sprintf("AuthorizationPolicy %s, by its copy %s,", o.Annotations[plan.OfAnnotation], o.Name)
+		kind, _ := mesh.KindOf(r.Before.Object.APIVersion, r.Before.Object.Kind)
+		if o := s.Get(kind, r.Before.Object.Namespace, r.Before.Object.Name); o != nil && o.Annotations[plan.RoleAnnotation] == string(plan.Copy) {
+			who = fmt.Sprintf("%s %s, by its copy %s,", o.Kind, o.Annotations[plan.OfAnnotation], o.Name)
 		}
 		sub.facts = append(sub.facts, fmt.Sprintf("%s needs it, for %s. Without it %s", who, r.Before.Target, r.After.Message))
 	}
+	sub.facts = append(sub.facts, knownBy(s, gw)...)
+}
+
+// keptFor are people's reasons for a waypoint, on what it serves.
+func keptFor(s *mesh.Snapshot, gw *mesh.Object) []string {
+	var out []string
+	seen := map[*mesh.Object]bool{}
+	for _, svc := range s.BoundTo(gw) {
+		for _, o := range []*mesh.Object{svc, s.Get(mesh.Namespace, "", svc.Namespace)} {
+			if o != nil && !seen[o] && o.Annotations[plan.KeepAnnotation] != "" {
+				seen[o] = true
+				out = append(out, fmt.Sprintf("%s keeps it: %s", o, o.Annotations[plan.KeepAnnotation]))
+			}
+		}
+	}
+	return out
+}
+
+// knownBy is what policies at ztunnel would do without a waypoint that they name: calls that do not come by it are judged by who makes
+// them.
+func knownBy(s *mesh.Snapshot, gw *mesh.Object) []string {
+	identity, spaces := s.Identity(gw), map[string]bool{s.RootNamespace(): true}
+	for _, svc := range s.BoundTo(gw) {
+		spaces[svc.Namespace] = true
+	}
+	var out []string
+	for _, ns := range slices.Sorted(maps.Keys(spaces)) {
+		for _, o := range s.List(mesh.AuthorizationPolicy, ns) {
+			spec := o.Spec.(*mesh.AuthorizationPolicySpec)
+			if len(spec.Attachment().Refs()) > 0 {
+				continue
+			}
+			lets, spares := meansIdentity(spec, identity)
+			switch {
+			case spares && spec.Action == policies.Deny:
+				out = append(out, fmt.Sprintf("%s spares it. Without it calls get to the pods from clients, and those are denied whom it does not spare.", o))
+			case lets && spec.Action != policies.Deny:
+				out = append(out, fmt.Sprintf("%s lets it in. Without it calls get to the pods from clients, and no more get in than an ALLOW lets in by their own names.", o))
+			}
+		}
+	}
+	return out
+}
+
+// meansIdentity is whether rules name an identity among whom they mean, and among whom they do not.
+func meansIdentity(spec *mesh.AuthorizationPolicySpec, identity string) (among, except bool) {
+	for i := range spec.Rules {
+		for j := range spec.Rules[i].From {
+			source := &spec.Rules[i].From[j].Source
+			among = among || slices.Contains(source.Principals, identity)
+			except = except || slices.Contains(source.NotPrincipals, identity)
+		}
+	}
+	return among, except
 }
 
 // moving says who is to take the place of a waypoint, and whose it has taken.
@@ -45,7 +103,7 @@ func (sub *subject) moving(gw *mesh.Object) {
 		sub.facts = append(sub.facts, fmt.Sprintf("Gateway %s is to take its place, %s: what our labels bind to it moves there, and then it goes if Waywarden made it. Without annotation %s it all comes back.", to, how, plan.MigrateAnnotation))
 	}
 	if of := gw.Annotations[plan.PlaceAnnotation]; of != "" {
-		sub.facts = append(sub.facts, fmt.Sprintf("It has the place of %s: AuthorizationPolicies that name one of those are repeated here.", of))
+		sub.facts = append(sub.facts, fmt.Sprintf("It has the place of %s: AuthorizationPolicies and RequestAuthentications that name one of those are repeated here.", of))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -45,8 +46,8 @@ const ConditionProvided = "WaypointsProvided"
 
 // Stock is what is found of everything that is stored.
 type Stock struct {
-	Findings   []policies.Finding
-	Rulings    []decide.Ruling // one for each finding
+	// Found are the findings, and what is done about each. It is for whoever is told, while they are: the next audit writes there.
+	Found      iter.Seq2[*policies.Finding, *decide.Ruling]
 	Exemptions []decide.Standing
 }
 

@@ -45,7 +45,7 @@ func TestTimeAloneEndsExemptions(t *testing.T) {
 	var got []told
 	c := NewContinuous(ContinuousOptions{Clock: clock, Authored: func() *Authored { return rules }, Report: func(found Stock) {
 		x := told{state: found.Exemptions[0].State}
-		for _, r := range found.Rulings {
+		for _, r := range found.Found {
 			if r.Exempt != nil {
 				x.exempt++
 			} else if r.Denies() {

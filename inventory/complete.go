@@ -103,7 +103,7 @@ func managedBy(content map[string]any) managed {
 	metadata, _ := content["metadata"].(map[string]any)
 	m := managed{}
 	if annotations, ok := metadata["annotations"].(map[string]any); ok {
-		if text, ok := annotations[LastApplied].(string); ok {
+		if text, ok := annotations[mesh.LastApplied].(string); ok {
 			m.remember(text)
 		}
 	}

@@ -109,7 +109,7 @@ func TestEvidenceComesAndGoes(t *testing.T) {
 	if len(follow) != 2 {
 		t.Fatalf("%d sources are followed, want 2", len(follow))
 	}
-	reads(true, true, true)
+	reads(false, false, true) // nothing of them has come yet
 	f := &feed{mirror: w.mirror, source: follow[0], alike: NewAlike()}
 	binding := func() *unstructured.Unstructured {
 		return raw(fields{"metadata": fields{"name": "b", "namespace": "shop", "annotations": fields{"a": "b"}}, "roleRef": fields{"kind": "ClusterRole", "name": "edit"}})
@@ -120,6 +120,11 @@ func TestEvidenceComesAndGoes(t *testing.T) {
 	if o := w.mirror.snapshot.Load().Get(mesh.RoleBinding, "shop", "b"); o == nil || o.Annotations != nil {
 		t.Errorf("the binding is %+v, want it without annotations", o)
 	}
+	reads(true, false, true)
+	if err := (&feed{mirror: w.mirror, source: follow[1], alike: NewAlike()}).Replace(nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	reads(true, true, true)
 	w.fail(f, apierrors.NewForbidden(bindings.GroupResource(), "", nil))
 	reads(false, true, true)
 	if w.mirror.snapshot.Load().Get(mesh.RoleBinding, "shop", "b") != nil || !w.mirror.whole {
@@ -157,7 +162,7 @@ func TestNoKeyIsStored(t *testing.T) {
 	const key = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
 	applied := `{"metadata":{"labels":{"app":"x"}},"stringData":{"tls.key":"` + key + `"}}`
 	content := func() fields {
-		return fields{"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": fields{"name": "tls", "namespace": "edge", "annotations": fields{LastApplied: applied}},
+		return fields{"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": fields{"name": "tls", "namespace": "edge", "annotations": fields{mesh.LastApplied: applied}},
 			"data": fields{"tls.key": base64.StdEncoding.EncodeToString([]byte(key)), "tls.crt": base64.StdEncoding.EncodeToString([]byte(certificate))}}
 	}
 	r := resource{GroupVersionResource: schema.GroupVersionResource{Version: "v1", Resource: "secrets"}, kind: mesh.Secret, only: name{"edge", "tls"}}

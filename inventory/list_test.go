@@ -229,7 +229,7 @@ func TestStripKeepsWhatIsRead(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			strip(want.Kind, item)
+			mesh.Strip(want.Kind, item)
 			got, err := mesh.Decode(item)
 			if err != nil {
 				t.Errorf("%s: %v", want, err)

@@ -19,7 +19,7 @@ type reading struct {
 // read strips and decodes an object of the resource, which nobody else has seen.
 func (r resource) read(content map[string]any) reading {
 	content["apiVersion"], content["kind"] = r.GroupVersion().String(), r.kind.String()
-	strip(r.kind, content)
+	mesh.Strip(r.kind, content)
 	o, err := mesh.Decode(content)
 	var wrong *mesh.DecodeError
 	switch {

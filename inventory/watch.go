@@ -56,7 +56,8 @@ type WatchOptions struct {
 // Namespace. What is no longer well-formed in the cluster is a Problem, and the object that it was before is gone: it
 // is not what the cluster holds. Two things are less than List gives. Between kinds there is no order: a policy can be
 // seen before the Service that was made first. And of Pods, and of
-// what else controllers make, Content has the metadata that they share with others of their owner, and nothing else.
+// what else controllers make, Content has what mesh.Lean leaves: of those that an owner stands for the metadata that they share with others
+// of it, of the others what their containers may do as well.
 //
 // It needs the verbs list and watch. A kind that may be listed and not watched is listed again and again.
 type Live struct {

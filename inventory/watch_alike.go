@@ -3,7 +3,6 @@ package inventory
 import (
 	"hash/maphash"
 	"maps"
-	"slices"
 	"strings"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -49,12 +48,12 @@ func remember[K comparable, V any](n int) *lru.Cache[K, V] {
 
 // Packed is o as it is kept.
 func (a *Alike) Packed(o *mesh.Object) *mesh.Object {
-	if !slices.Contains(madeByControllers, o.Kind) {
+	if !o.Kind.MadeByControllers() {
 		return o.Packed(o.Content(), nil, a.same)
 	}
 	family := a.family(o)
 	sibling, ok := a.siblings.Get(family)
-	o = o.Packed(lean(o.Kind, o.Content()), sibling, a.same)
+	o = o.Packed(mesh.Lean(o.Kind, o.Content()), sibling, a.same)
 	if !ok {
 		a.siblings.Add(family, o)
 	}
@@ -95,79 +94,4 @@ func (a *Alike) hash(m map[string]string) uint64 {
 		sum += maphash.Comparable(a.seed, [2]string{k, v})
 	}
 	return sum
-}
-
-// madeByControllers are the kinds that nobody writes, and of which there are many.
-var madeByControllers = []mesh.Kind{mesh.Pod, mesh.ReplicaSet, mesh.Job, mesh.EndpointSlice}
-
-// lean is of the content of what controllers make the namespace, labels, annotations and owners, which objects of one
-// owner have in common, and of what has no owner its name and what its containers may do: rules are asked of it. All that
-// decides is decoded, and a patch of anything else of them would not last.
-func lean(kind mesh.Kind, content map[string]any) map[string]any {
-	metadata, _ := content["metadata"].(map[string]any)
-	kept := make(map[string]any, 4)
-	for _, field := range []string{"namespace", "labels", "annotations", "ownerReferences"} {
-		if v, ok := metadata[field]; ok {
-			kept[field] = v
-		}
-	}
-	out := map[string]any{"apiVersion": content["apiVersion"], "kind": content["kind"], "metadata": kept}
-	if spec := standsForItself(kind, content); spec != nil {
-		out["spec"] = spec
-		if name, ok := metadata["name"]; ok {
-			kept["name"] = name
-		}
-	}
-	return out
-}
-
-// owning are the kinds of owners that are read themselves: what rules ask of a pod they are asked of its owner.
-var owning = []string{"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"}
-
-// standsForItself is the spec of an object that no owner stands for, as far as rules ask what its pods may do; nil for any other object.
-func standsForItself(kind mesh.Kind, content map[string]any) map[string]any {
-	metadata, _ := content["metadata"].(map[string]any)
-	owners, _ := metadata["ownerReferences"].([]any)
-	for _, one := range owners {
-		owner, _ := one.(map[string]any)
-		if kind, _ := owner["kind"].(string); slices.Contains(owning, kind) {
-			return nil
-		}
-	}
-	spec, _ := content["spec"].(map[string]any)
-	if kind == mesh.Pod {
-		return mayDo(spec)
-	}
-	template, _ := spec["template"].(map[string]any)
-	pod, ok := template["spec"].(map[string]any)
-	if !ok {
-		return nil
-	}
-	return map[string]any{"template": map[string]any{"spec": mayDo(pod)}}
-}
-
-// mayDo is what of a pod's spec says what its containers may do.
-func mayDo(spec map[string]any) map[string]any {
-	out := map[string]any{}
-	for _, field := range []string{"serviceAccountName", "automountServiceAccountToken", "hostNetwork", "hostPID", "hostIPC", "securityContext"} {
-		if v, ok := spec[field]; ok {
-			out[field] = v
-		}
-	}
-	for _, list := range []string{"containers", "initContainers"} {
-		items, _ := spec[list].([]any)
-		var kept []any
-		for _, item := range items {
-			c, _ := item.(map[string]any)
-			one := map[string]any{"name": c["name"]}
-			if v, ok := c["securityContext"]; ok {
-				one["securityContext"] = v
-			}
-			kept = append(kept, one)
-		}
-		if kept != nil {
-			out[list] = kept
-		}
-	}
-	return out
 }

@@ -71,3 +71,18 @@ func (m *mirror) unread() []Unread {
 	sortUnread(out)
 	return out
 }
+
+// unheard are the kinds of which the first list has not come, where the others are known already: a CRD that was just installed, and
+// evidence that rules have just begun to ask for. That there is none of them is not known yet. It is not so much as that they may not be
+// read: nothing names what nobody could have stored, so what is known stays whole.
+func (m *mirror) unheard() []Unread {
+	var out []Unread
+	for _, kind := range mesh.Kinds() {
+		for _, s := range m.of(kind) {
+			if s.unread == nil && (!s.settled || s.revived && !s.missing && !s.again) {
+				out = append(out, s.resource.unread("it has not been listed yet"))
+			}
+		}
+	}
+	return out
+}

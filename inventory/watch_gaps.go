@@ -23,6 +23,11 @@ func (m *mirror) gaps() Gaps {
 			out.Unseen[ns] = why
 		}
 	}
+	for _, u := range m.unheard() {
+		if kindOfResource(u.Resource).Evidence() == "" {
+			tell("", u.Resource+" has not been listed yet")
+		}
+	}
 	for _, s := range m.sources {
 		if s.kind.Evidence() != "" {
 			continue

@@ -65,6 +65,7 @@ type source struct {
 	trouble  string  // why no news comes at present, though it was read
 	missing  bool    // the API server said that there is no such resource
 	revived  bool    // follows one that was missing, and has not been listed yet
+	again    bool    // follows one that followed one that was missing: discovery goes on naming what is not there
 	stopped  bool    // what it is still told no longer counts
 	stop     func()
 }
@@ -163,7 +164,7 @@ func (m *mirror) replace(s *source, list []*item) {
 	if s.stopped {
 		return
 	}
-	s.settled, s.failures, s.unread, s.trouble, s.missing, s.revived = true, 0, nil, "", false, false
+	s.settled, s.failures, s.unread, s.trouble, s.missing, s.revived, s.again = true, 0, nil, "", false, false, false
 	m.settle(s.kind, s.replace(list)...)
 }
 
@@ -173,7 +174,7 @@ func (m *mirror) settle(kind mesh.Kind, changed ...name) {
 		return
 	}
 	unread := m.unread()
-	m.options.Unread = hidden(unread, m.passed)
+	m.options.Unread = hidden(slices.Concat(unread, m.unheard()), m.passed)
 	if now := whole(unread); !m.built || now != m.whole {
 		m.whole = now
 		m.rebuild()

@@ -269,8 +269,8 @@ func differ(listed, watched *mesh.Snapshot) string {
 	contents := func(s *mesh.Snapshot) (out []map[string]any) {
 		for o := range s.Objects() {
 			content := o.Content()
-			if slices.Contains(madeByControllers, o.Kind) {
-				content = lean(o.Kind, content)
+			if o.Kind.MadeByControllers() {
+				content = mesh.Lean(o.Kind, content)
 			}
 			out = append(out, content)
 		}

@@ -14,7 +14,7 @@ import (
 //
 // Discovery alone drops nothing: while an API server starts, kinds are missing from it whose objects are there. A kind is
 // dropped when its own list was answered with 404 as well. A kind that is served in another version from now on keeps what
-// is known of it until it has been listed in that version. One that comes to be served has no objects until it is listed.
+// is known of it until it has been listed in that version. Of one that comes to be served nothing is known until it is listed: see unheard.
 func (m *mirror) serve(now served) []*source {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -31,7 +31,7 @@ func (m *mirror) serve(now served) []*source {
 		if old != nil {
 			old.end()
 			if old.resource == r {
-				next.revived = true
+				next.revived, next.again = true, old.revived
 				old.clearFor(m)
 			}
 			next.objects, next.ignored, next.problems, next.settled, next.unread = old.objects, old.ignored, old.problems, old.settled, old.unread

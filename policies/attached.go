@@ -1,6 +1,11 @@
 package policies
 
-import "github.com/waywarden/waywarden/policies/mesh"
+import (
+	"iter"
+	"maps"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
 
 // Which AuthorizationPolicies without targetRefs ztunnel applies to a workload.
 
@@ -18,6 +23,21 @@ func attachedAt(s *mesh.Snapshot, w *mesh.Workload, action string) []*mesh.Objec
 		}
 	}
 	return out
+}
+
+// apart are the workloads but for those that follow one of the same labels, as the pods of one owner do: no selector tells them apart.
+func apart(workloads []*mesh.Workload) iter.Seq[*mesh.Workload] {
+	return func(yield func(*mesh.Workload) bool) {
+		var last *mesh.Workload
+		for _, w := range workloads {
+			if last != nil && w.Namespace == last.Namespace && maps.Equal(w.Labels, last.Labels) {
+				continue
+			}
+			if last = w; !yield(w) {
+				return
+			}
+		}
+	}
 }
 
 // Selects is whether a policy's selector attaches it to a workload at ztunnel. `selector: {}`

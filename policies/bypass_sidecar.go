@@ -39,7 +39,7 @@ func sidecarBypasses(s *mesh.Snapshot, svc *mesh.Object, behind []*mesh.Workload
 		take(o, callerNamedBy(s, o))
 	}
 	seen := map[*mesh.Object]bool{}
-	for _, w := range behind {
+	for w := range apart(behind) {
 		for _, o := range AllowsAt(s, w) {
 			if !seen[o] {
 				seen[o] = true

@@ -27,3 +27,17 @@ func BenchmarkTypicalRule(b *testing.B) {
 		policies.Evaluate(checks, policies.NewView(s), all[0])
 	}
 }
+
+// TestTypicalAllocations holds what a typical rule costs that finds something. A time means nothing on a machine that others use.
+func TestTypicalAllocations(t *testing.T) {
+	const most = 70
+	p := pack(t, map[string]string{"x": typical})
+	all := objectsOf(t, denyPolicy)
+	checks, s := p.Checks(), mesh.New(mesh.Options{}, all...)
+	found := 0
+	n := testing.AllocsPerRun(100, func() { found = len(policies.Evaluate(checks, policies.NewView(s), all[0])) })
+	t.Logf("%.0f allocations", n)
+	if n > most || found != 1 {
+		t.Errorf("%.0f allocations, at most %d; %d findings", n, most, found)
+	}
+}

@@ -72,6 +72,9 @@ func (l *loader) compile() *Pack {
 		l.lint(r)
 		bindParams(r, r.module)
 	}
+	for _, m := range l.shared {
+		l.kindsWritten(m)
+	}
 	compiler := newCompiler()
 	modules := map[string]*ast.Module{}
 	for _, m := range l.shared {

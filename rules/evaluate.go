@@ -192,9 +192,9 @@ func failure(errs []topdown.Error, err error) string {
 func located(err error) string {
 	var e *topdown.Error
 	if !errors.As(err, &e) {
-		return oneLine(err)
+		return OneLine(err.Error())
 	}
-	text := strings.TrimSuffix(oneLine(errors.New(e.Message)), ".")
+	text := strings.TrimSuffix(OneLine(e.Message), ".")
 	if e.Location != nil && e.Location.File != "" {
 		return fmt.Sprintf("%s:%d: %s", e.Location.File, e.Location.Row, text)
 	}
@@ -272,7 +272,7 @@ func admissionInput(in map[string]any, o *policies.Occasion, needs needs) {
 		in["user"] = map[string]any{"username": o.User.Username, "uid": o.User.UID, "groups": o.User.Groups, "extra": extra}
 	}
 	if needs.old && o.Old != nil {
-		in["old"] = o.Old.Content()
+		in["old"] = contentSeen(o.Old)
 	}
 	if o.Operation == "DELETE" {
 		in["object"] = nil

@@ -84,7 +84,7 @@ func TestFailures(t *testing.T) {
 		"no subject":          {`deny contains {"msg": "m", "subject": {"kind": "Pot", "name": "x"}} if input.object`, "names no object"},
 		"details is no text":  {`deny contains {"msg": "m", "details": "d"} if input.object`, `details is "d"`},
 		"skip is no text":     {"deny contains {\"msg\": \"m\"} if input.object\n\nskip contains 1 if input.object", "1 is no text"},
-		"no kind":             {`deny contains {"msg": "m"} if count(mesh.policies(input.object.metadata.name, "shop")) == 0`, `there is no kind "x"`},
+		"no kind":             {`deny contains {"msg": "m"} if count(mesh.policies_for(input.object.metadata.name, "shop", "x")) == 0`, `there is no kind "x"`},
 		"labels are no texts": {`deny contains {"msg": "m"} if count(mesh.workloads("shop", {"a": object.get(input.object.metadata, "finalizers", 1)})) == 0`, "labels are texts"},
 	} {
 		t.Run(name, func(t *testing.T) {

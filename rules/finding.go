@@ -78,7 +78,7 @@ func (r *Rule) doc() string {
 // answer reports what the rule says of an object, and returns why it does not apply.
 func (p *Pack) answer(r *Rule, view *policies.View, o *mesh.Object, to reporter) (skipped []string) {
 	s := sessionOf(view, p.remembered)
-	c := collected{rule: r, object: o}
+	c := collected{rule: r, content: func() map[string]any { return s.contentOf(o) }}
 	for _, a := range p.ask(s, o).all { // none of a rule that is not asked on this occasion
 		if a.probe.rule != r {
 			continue
@@ -118,7 +118,7 @@ func (c *collected) repair(params string, fix policies.Fix) {
 // collected is what a rule says of an object, over all sets of parameters.
 type collected struct {
 	rule     *Rule
-	object   *mesh.Object
+	content  func() map[string]any // of the object
 	findings []policies.Finding
 	reasons  []string // why it does not apply
 }
@@ -136,7 +136,7 @@ func (c *collected) add(a answer) string {
 		c.reasons = reasons
 		return ""
 	}
-	findings, wrong := c.rule.findings(a.deny, c.object)
+	findings, wrong := c.rule.findings(a.deny, c.content)
 	if wrong != "" {
 		return c.rule.malformed("deny", wrong)
 	}
@@ -153,6 +153,9 @@ func (c *collected) add(a answer) string {
 	return ""
 }
 
+// onlyDefaults are the Params of what is found with the defaults and nothing else, which is most. Whoever appends gets a list of its own.
+var onlyDefaults = []string{""}
+
 // with enters a finding, once: what is found with several sets of parameters says with which.
 func (c *collected) with(f policies.Finding, params string) {
 	for i := range c.findings {
@@ -161,7 +164,10 @@ func (c *collected) with(f policies.Finding, params string) {
 			return
 		}
 	}
-	f.Params = []string{params}
+	f.Params = onlyDefaults
+	if params != "" {
+		f.Params = []string{params}
+	}
 	c.findings = append(c.findings, f)
 }
 
@@ -192,9 +198,9 @@ func members(set *ast.Term) []*ast.Term {
 	return s.Slice()
 }
 
-func (r *Rule) findings(all []*ast.Term, o *mesh.Object) (out []policies.Finding, wrong string) {
+func (r *Rule) findings(all []*ast.Term, content func() map[string]any) (out []policies.Finding, wrong string) {
 	for _, t := range all[:min(len(all), most)] {
-		f, wrong := r.finding(t, o)
+		f, wrong := r.finding(t, content)
 		if wrong != "" {
 			return nil, wrong
 		}
@@ -207,14 +213,14 @@ func (r *Rule) findings(all []*ast.Term, o *mesh.Object) (out []policies.Finding
 }
 
 // finding reads {msg, path, details, severity, subject, remedy, verdict, waitsFor}.
-func (r *Rule) finding(t *ast.Term, o *mesh.Object) (f policies.Finding, wrong string) {
+func (r *Rule) finding(t *ast.Term, content func() map[string]any) (f policies.Finding, wrong string) {
 	v, ok := t.Value.(ast.Object)
 	if !ok {
 		return f, fmt.Sprintf("%s is no object with msg", short(t))
 	}
 	err := v.Iter(func(k, v *ast.Term) error {
 		key, _ := k.Value.(ast.String)
-		return r.field(&f, string(key), v, o)
+		return r.field(&f, string(key), v, content)
 	})
 	switch {
 	case err != nil:
@@ -225,7 +231,7 @@ func (r *Rule) finding(t *ast.Term, o *mesh.Object) (f policies.Finding, wrong s
 	return f, ""
 }
 
-func (r *Rule) field(f *policies.Finding, key string, v *ast.Term, o *mesh.Object) error {
+func (r *Rule) field(f *policies.Finding, key string, v *ast.Term, content func() map[string]any) error {
 	if key == "details" {
 		details, err := ast.JSON(v.Value)
 		if m, ok := details.(map[string]any); ok && err == nil {
@@ -251,7 +257,7 @@ func (r *Rule) field(f *policies.Finding, key string, v *ast.Term, o *mesh.Objec
 	case "remedy":
 		f.Remedy = text
 	case "path":
-		f.Field = fieldPath(text, o)
+		f.Field = fieldPath(text, content)
 	case "verdict":
 		f.Verdict = policies.Verdict(text)
 		if !slices.Contains(verdicts(), text) {
@@ -317,13 +323,14 @@ func reference(key string, v *ast.Term) (ref mesh.Ref, err error) {
 	return mesh.Ref{APIVersion: cmp.Or(get("apiVersion"), kind.APIVersion()), Kind: kind.String(), Namespace: get("namespace"), Name: get("name")}, nil
 }
 
-// fieldPath is a path as findings write it, as in "spec.rules[0].from", of one written so or as a JSON pointer.
-func fieldPath(p string, o *mesh.Object) string {
+// fieldPath is a path as findings write it, as in "spec.rules[0].from", of one written so or as a JSON pointer, which does not say of itself
+// what is a list: only then the object is looked at.
+func fieldPath(p string, content func() map[string]any) string {
 	if !strings.HasPrefix(p, "/") {
 		return p
 	}
 	var b strings.Builder
-	var at any = o.Content()
+	var at any = content()
 	for _, e := range strings.Split(p[1:], "/") {
 		e = strings.NewReplacer("~1", "/", "~0", "~").Replace(e)
 		switch x := at.(type) {

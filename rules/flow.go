@@ -13,6 +13,7 @@ type flow struct {
 	compiler *ast.Compiler
 	all      []*ast.Rule // of the rule's module, and of those that rules share
 	input    *shape
+	sight    sight // of what the mesh answers
 	// vars are the shapes of variables, which the compiler has made unique in a module.
 	vars map[ast.Var]*shape
 	// open are variables of which some value is not known, so that nothing can be said of them.
@@ -23,8 +24,8 @@ type flow struct {
 }
 
 // mistakes calls the function for each mistake that is found in a rule.
-func mistakes(compiler *ast.Compiler, r *Rule, shared []string, say func(at *ast.Location, message string)) {
-	f := &flow{compiler: compiler, input: inputShape(r), vars: map[ast.Var]*shape{}, open: map[ast.Var]bool{}}
+func mistakes(compiler *ast.Compiler, r *Rule, o Options, shared []string, say func(at *ast.Location, message string)) {
+	f := &flow{compiler: compiler, input: inputShape(r, o.sightOf(r)), sight: o.sight(), vars: map[ast.Var]*shape{}, open: map[ast.Var]bool{}}
 	for _, file := range append(shared, r.File) {
 		f.all = append(f.all, compiler.Modules[file].Rules...)
 	}
@@ -149,7 +150,7 @@ func (f *flow) asked(e *ast.Expr, name string, args []*ast.Term) {
 	if n > 0 && kindIsFirst[name] {
 		if text, ok := args[0].Value.(ast.String); ok {
 			if k, known := KindNamed(string(text)); known {
-				kind = kindShape(k)
+				kind = f.sight.kindShape(k)
 			} else {
 				f.report(location(args[0], e), "the question cannot be answered: there is no kind "+string(text)+". Write it as in AuthorizationPolicy, or with its group.")
 			}
@@ -169,9 +170,9 @@ func answerShape(name string, kind *shape) *shape {
 	case "mesh.namespace":
 		return namespaceShape
 	case "mesh.service":
-		return kindShape(mesh.Service)
+		return ofKept.kindShape(mesh.Service)
 	case "mesh.services":
-		return listOf(kindShape(mesh.Service))
+		return listOf(ofKept.kindShape(mesh.Service))
 	case "mesh.policies":
 		return listOf(kind)
 	case "mesh.effects":

@@ -5,15 +5,14 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-
-	"github.com/waywarden/waywarden/policies"
 )
 
 // lint refuses what compiles and is a mistake all the same. It looks at a module as it was parsed.
 func (l *loader) lint(r *Rule) {
 	l.onlyFields(r)
 	l.onlyShared(r)
-	if slices.Contains(r.Phases, policies.AtAudit) || slices.Contains(r.Phases, policies.AtScan) {
+	l.kindsWritten(r.module)
+	if r.withoutRequest() {
 		l.guarded(r)
 	}
 }
@@ -27,6 +26,37 @@ func (l *loader) onlyFields(r *Rule) {
 		}
 		if _, text := fieldOf(ref); !text {
 			l.refusals.add(locate(r.File, t.Location), "nobody can tell what the rule looks at: it takes input as a whole. Write the field, as in input.object.")
+		}
+		return false
+	})
+}
+
+// namesKind are the questions whose first argument says of which kind objects are asked for.
+var namesKind = []string{"mesh.policies", "mesh.effects"}
+
+// kindsWritten refuses to ask for objects of a kind that is worked out: which kinds the rule needs could not be told, so that nobody would
+// read them, and that there is none would pass for an answer. The object's own kind is read.
+func (l *loader) kindsWritten(m *ast.Module) {
+	look := func(operator *ast.Term, args []*ast.Term) {
+		name := operator.Value.String()
+		if !slices.Contains(namesKind, name) || len(args) == 0 {
+			return
+		}
+		if _, written := args[0].Value.(ast.String); written || args[0].String() == "input.object.kind" {
+			return
+		}
+		l.refusals.add(locate(m.Package.Location.File, args[0].Location),
+			"nobody can tell which kinds the rule reads: %s is asked for a kind that is worked out. Write one call for each kind, as in %[1]s(\"Service\", …), or say input.object.kind.", name)
+	}
+	ast.WalkExprs(m, func(e *ast.Expr) bool {
+		if terms, ok := e.Terms.([]*ast.Term); ok {
+			look(terms[0], terms[1:])
+		}
+		return false
+	})
+	ast.WalkTerms(m, func(t *ast.Term) bool {
+		if call, ok := t.Value.(ast.Call); ok {
+			look(call[0], call[1:])
 		}
 		return false
 	})
@@ -69,51 +99,6 @@ func (l *loader) shareable(r *Rule, ref ast.Ref) {
 	l.refusals.add(locate(r.File, ref[0].Location), "the rule would find nothing there: %s is neither in this rule nor in a folder called lib. Rules keep no data: ask mesh.*, or make it a parameter.", ref)
 }
 
-// atAdmission are the fields of the input that there are at admission only.
-var atAdmission = []string{"operation", "user", "old", "dryRun"}
-
-// guarded refuses a rule that is asked in an audit or a scan too and reads there what does not exist: its condition would be
-// undefined, and it would find nothing. A body that says input.phase == "admission" is only for admission.
-func (l *loader) guarded(r *Rule) {
-	for _, one := range r.module.Rules {
-		for rule := one; rule != nil; rule = rule.Else {
-			if onlyAtAdmission(rule.Body) {
-				continue
-			}
-			l.unguarded(r, rule)
-		}
-	}
-}
-
-func (l *loader) unguarded(r *Rule, rule *ast.Rule) {
-	look := func(x any) {
-		ast.WalkRefs(x, func(ref ast.Ref) bool {
-			name, ok := fieldOf(ref)
-			if ok && ref[0].Equal(ast.InputRootDocument) && slices.Contains(atAdmission, name) {
-				l.refusals.add(locate(r.File, ref[0].Location), "in an audit or a scan the rule would find nothing: input.%s is there at admission only. Say input.phase == \"admission\" in the same body, or match.phases: [admission].", name)
-			}
-			return false
-		})
-	}
-	look(rule.Head)
-	look(rule.Body)
-}
-
-func onlyAtAdmission(body ast.Body) bool {
-	return slices.ContainsFunc(body, func(e *ast.Expr) bool {
-		if e.Negated || !e.IsEquality() && !e.IsAssignment() && e.OperatorTerm() == nil {
-			return false
-		}
-		operands := e.Operands()
-		if len(operands) != 2 || !slices.Contains([]string{"eq", "equal"}, e.Operator().String()) {
-			return false
-		}
-		a, b := operands[0].String(), operands[1].String()
-		want := fmt.Sprintf("%q", policies.AtAdmission)
-		return a == "input.phase" && b == want || b == "input.phase" && a == want
-	})
-}
-
 // types refuses what cannot be right by the schemas of the kinds: first by our own look at how values flow, then by OPA's type
 // checker, of which only that is told which is told nowhere else in the line. Each rule is compiled by itself, with what all
 // share: the compiler stops at the first stage at which any rule is wrong, and would not say what is wrong with the others.
@@ -128,8 +113,9 @@ func (l *loader) types() {
 		if len(wrong) > 0 {
 			continue
 		}
+		l.guardedShared(compiler, r)
 		said := map[string]bool{}
-		mistakes(compiler, r, shared, func(at *ast.Location, message string) {
+		mistakes(compiler, r, l.Options, shared, func(at *ast.Location, message string) {
 			p := locate(r.File, at)
 			said[fmt.Sprintf("%s:%d", p.file, p.line)] = true
 			l.refusals.add(p, "%s", message)

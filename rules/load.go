@@ -291,7 +291,7 @@ func (r *Refusals) wrong(file string, err error) {
 
 // explain is an error of OPA in our words, where we have better ones.
 func explain(e *ast.Error) string {
-	text := strings.Join(strings.Fields(e.Message), " ")
+	text := OneLine(e.Message)
 	if e.Details != nil {
 		text += ": " + strings.Join(trimmed(e.Details.Lines()), " ")
 	}

@@ -64,7 +64,7 @@ func complaints(err error) []string {
 	}
 	var v *jsonschema.ValidationError
 	if !errors.As(err, &v) {
-		return []string{oneLine(err)}
+		return []string{OneLine(err.Error())}
 	}
 	var out []string
 	leaves(v, func(e *jsonschema.ValidationError) {
@@ -117,5 +117,3 @@ func plain(v any) any {
 	}
 	return out
 }
-
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

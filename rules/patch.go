@@ -96,7 +96,7 @@ func (p *Pack) proof(s *session, a answer, o *mesh.Object) (fix policies.Fix, wr
 	}
 	next, err := applied(o, ops)
 	if err != nil {
-		return fix, oneLine(err)
+		return fix, OneLine(err.Error())
 	}
 	if wrong := invalid(next); wrong != "" {
 		return fix, wrong

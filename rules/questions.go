@@ -35,11 +35,11 @@ var asks = table(
 		return listOfSeen(s.view.List(mesh.Service, a[0]), s.seen)
 	}),
 	answered("mesh.policies", "the stored objects of a kind in a namespace", []string{"kind", "namespace"}, objects, func(s *session, a arguments) sieve.Value {
-		return listOfSeen(s.view.List(a.kind(0), a[1]), s.seen)
+		return listOfSeen(s.view.List(s.kind(a[0]), a[1]), s.seen)
 	}),
 	answered("mesh.policies_for", "the policies that hold for a Service, a Gateway, a workload or a Namespace", ofObject, objects, (*session).policiesFor),
 	answered("mesh.effects", "what a stored policy really does, target by target, as in input.effects", ofObject, objects, func(s *session, a arguments) sieve.Value {
-		o := s.view.Get(a.kind(0), a[1], a[2])
+		o := s.view.Get(s.kind(a[0]), a[1], a[2])
 		if o == nil {
 			return sieve.Value{}
 		}
@@ -86,11 +86,15 @@ func table(all ...*inquiry) map[string]*inquiry {
 // arguments are those of a question, all texts.
 type arguments []string
 
-// kind is an argument that names a kind. What is no kind is a mistake in the rule and no answer.
-func (a arguments) kind(i int) mesh.Kind {
-	k, ok := KindNamed(a[i])
+// kind is that which an argument names. What is no kind is a mistake in the rule and no answer, and so is that there is nothing of a kind
+// that the input does not show.
+func (s *session) kind(name string) mesh.Kind {
+	k, ok := KindNamed(name)
 	if !ok {
-		panic(wrongArgument(fmt.Sprintf("there is no kind %q", a[i])))
+		panic(wrongArgument(fmt.Sprintf("there is no kind %q", name)))
+	}
+	if !s.view.Reads(k) {
+		panic(wrongArgument(notRead(k)))
 	}
 	return k
 }
@@ -270,7 +274,7 @@ func (s *session) workloadsOf(kind mesh.Kind, ns, name string) (all []*mesh.Work
 }
 
 func (s *session) enrolled(a arguments) *ast.Term {
-	kind, ns, name := a.kind(0), a[1], a[2]
+	kind, ns, name := s.kind(a[0]), a[1], a[2]
 	var all []*mesh.Workload
 	if kind == mesh.Namespace {
 		all = []*mesh.Workload{s.view.Imagine(name, nil)}
@@ -289,7 +293,7 @@ func (s *session) enrolled(a arguments) *ast.Term {
 }
 
 func (s *session) waypoint(a arguments) sieve.Value {
-	kind, ns, name := a.kind(0), a[1], a[2]
+	kind, ns, name := s.kind(a[0]), a[1], a[2]
 	if kind == mesh.Namespace {
 		return s.bindingSeen(s.view.NamespaceBinding(name))
 	}
@@ -303,7 +307,7 @@ func (s *session) waypoint(a arguments) sieve.Value {
 // policiesFor are the policies that hold for an object: those that name it, those on the chain of its waypoint, and those
 // that select the pods behind it.
 func (s *session) policiesFor(a arguments) sieve.Value {
-	kind, ns, name := a.kind(0), a[1], a[2]
+	kind, ns, name := s.kind(a[0]), a[1], a[2]
 	var out []*mesh.Object
 	switch kind {
 	case mesh.Namespace:

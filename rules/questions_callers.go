@@ -15,7 +15,7 @@ import (
 // callers are whom an AuthorizationPolicy names: many rules ask, and each would have to walk through all sources.
 var callers = answered("mesh.callers", "the principals, serviceAccounts and namespaces that a stored AuthorizationPolicy names, each with its path and, where it is no wildcard, with namespace, account and principal; exists is whether the service account is there, where the input shows that",
 	ofObject, objects, func(s *session, a arguments) sieve.Value {
-		o := s.view.Get(a.kind(0), a[1], a[2])
+		o := s.view.Get(s.kind(a[0]), a[1], a[2])
 		if o == nil {
 			return sieve.Value{}
 		}

@@ -30,7 +30,7 @@ var (
 		ofObject, types.NewArray(nil, anObject), (*session).layers)
 	admits = question("mesh.admits", "whether what stands before workloads may let in a caller of a principal that comes to the pods themselves; undefined where the input does not show all that holds there",
 		[]string{"kind", "namespace", "name", "principal"}, types.B, func(s *session, a arguments) *ast.Term {
-			all, _ := s.workloadsOf(a.kind(0), a[1], a[2])
+			all, _ := s.workloadsOf(s.kind(a[0]), a[1], a[2])
 			unknown := slices.ContainsFunc(all, func(w *mesh.Workload) bool { return w.Mode == mesh.ModeUnknown })
 			if len(all) == 0 || unknown || !s.view.Known(a[1]) || !s.view.Known(s.view.RootNamespace()) {
 				return nil
@@ -49,7 +49,7 @@ func (s *session) standing(a arguments) sieve.Value {
 }
 
 func (s *session) stands(a arguments) []*mesh.Workload {
-	kind, ns, name := a.kind(0), a[1], a[2]
+	kind, ns, name := s.kind(a[0]), a[1], a[2]
 	if kind == mesh.Namespace {
 		return []*mesh.Workload{s.view.Imagine(name, nil)}
 	}
@@ -102,7 +102,7 @@ var layerFields = fields[layer]{
 func layerSeen(l layer) sieve.Value { return seen(l, layerFields) }
 
 func (s *session) layers(a arguments) sieve.Value {
-	kind, ns := a.kind(0), a[1]
+	kind, ns := s.kind(a[0]), a[1]
 	if kind == mesh.Namespace {
 		ns = a[2]
 	}

@@ -24,7 +24,7 @@ var granted = builtin(declare("mesh.granted",
 // granted is what a binding gives, one entry for each verb and resource that some rule of its role allows. names are the only
 // objects; where two rules allow the same, and one of them for all objects, there is no limit.
 func (s *session) granted(a arguments, verbs, resources []string) *ast.Term {
-	binding := s.view.Get(a.kind(0), a[1], a[2])
+	binding := s.view.Get(s.kind(a[0]), a[1], a[2])
 	if binding == nil {
 		return nil
 	}

@@ -9,41 +9,18 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-// readsOf are the kinds whose objects a compiled rule asks the mesh for, itself or in what it calls, where the kind is written
-// out. What it is asked of is not among them.
+// readsOf are the kinds whose objects a compiled rule asks the mesh for, itself or in what it calls. What it is asked of is not among them.
 func readsOf(compiler *ast.Compiler, r *Rule) []mesh.Kind {
 	found := map[mesh.Kind]bool{}
-	seen := map[*ast.Rule]bool{}
-	var visit func(*ast.Rule)
-	visit = func(rule *ast.Rule) {
-		if seen[rule] {
-			return
-		}
-		seen[rule] = true
+	reached(compiler, compiler.Modules[r.File].Rules, func(rule *ast.Rule) bool {
 		ast.WalkExprs(rule, func(e *ast.Expr) bool {
-			for _, k := range asksFor(e) {
+			for _, k := range r.asksFor(e) {
 				found[k] = true
 			}
 			return false
 		})
-		ast.WalkRefs(rule, func(ref ast.Ref) bool {
-			if !ref[0].Equal(ast.DefaultRootDocument) {
-				return false
-			}
-			for n := len(ref); n > 1; n-- {
-				if !ref[:n].IsGround() {
-					continue
-				}
-				for _, other := range compiler.GetRulesExact(ref[:n]) {
-					visit(other)
-				}
-			}
-			return false
-		})
-	}
-	for _, rule := range compiler.Modules[r.File].Rules {
-		visit(rule)
-	}
+		return true
+	})
 	var out []mesh.Kind
 	for _, k := range mesh.Kinds() {
 		if found[k] {
@@ -53,8 +30,41 @@ func readsOf(compiler *ast.Compiler, r *Rule) []mesh.Kind {
 	return out
 }
 
-// asksFor are the kinds that a call asks for.
-func asksFor(e *ast.Expr) []mesh.Kind {
+// reached calls the function once for each of some compiled rules, and for each that these call or read, as long as it returns true for
+// those that do.
+func reached(compiler *ast.Compiler, rules []*ast.Rule, visit func(*ast.Rule) bool) {
+	seen := map[*ast.Rule]bool{}
+	var from func(*ast.Rule)
+	from = func(rule *ast.Rule) {
+		if seen[rule] {
+			return
+		}
+		seen[rule] = true
+		if !visit(rule) {
+			return
+		}
+		ast.WalkRefs(rule, func(ref ast.Ref) bool {
+			if !ref[0].Equal(ast.DefaultRootDocument) {
+				return false
+			}
+			for n := len(ref); n > 1; n-- {
+				if !ref[:n].IsGround() {
+					continue
+				}
+				for _, other := range compiler.GetRulesExact(ref[:n]) {
+					from(other)
+				}
+			}
+			return false
+		})
+	}
+	for _, rule := range rules {
+		from(rule)
+	}
+}
+
+// asksFor are the kinds that a call asks for. A kind that is not written out is the object's own: loader.kindsWritten refuses any other.
+func (r *Rule) asksFor(e *ast.Expr) []mesh.Kind {
 	if !e.IsCall() {
 		return nil
 	}
@@ -70,7 +80,9 @@ func asksFor(e *ast.Expr) []mesh.Kind {
 			if k, known := KindNamed(string(text)); known {
 				return []mesh.Kind{k}
 			}
+			return nil
 		}
+		return r.Kinds
 	}
 	return nil
 }
@@ -81,5 +93,7 @@ func (r *Rule) blind(s *mesh.Snapshot) string {
 	if i < 0 {
 		return ""
 	}
-	return fmt.Sprintf("it cannot be told: kind %s is not read.", KindName(r.reads[i]))
+	return "it cannot be told: " + notRead(r.reads[i]) + "."
 }
+
+func notRead(k mesh.Kind) string { return fmt.Sprintf("kind %s is not read", KindName(k)) }

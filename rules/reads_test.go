@@ -44,7 +44,7 @@ routes(ns) := mesh.effects("HTTPRoute.gateway.networking.k8s.io", ns, "x")
 		"shared":        {"import data.acme.lib.all\n\ndeny contains {\"msg\": \"m\"} if all.inner(\"shop\")", []mesh.Kind{mesh.Secret}},
 		"shared_other":  {"import data.acme.lib.all\n\ndeny contains {\"msg\": \"m\"} if all.routes(\"shop\")", []mesh.Kind{mesh.HTTPRoute}},
 		"in_skip":       {"deny contains {\"msg\": \"m\"} if input.object.spec\n\nskip contains \"s\" if mesh.policies(\"Telemetry\", \"shop\")", []mesh.Kind{mesh.Telemetry}},
-		"kind_computed": {`deny contains {"msg": "m"} if mesh.policies(input.object.kind, "shop")`, nil},
+		"kind_computed": {`deny contains {"msg": "m"} if mesh.policies(input.object.kind, "shop")`, []mesh.Kind{mesh.AuthorizationPolicy}},
 	} {
 		files["acme/"+name+".rego"] = &fstest.MapFile{Data: []byte(head + "package acme." + name + "\n\n" + c.body)}
 		files["acme/"+name+".txtar"] = &fstest.MapFile{Data: []byte(scenarios)}
@@ -78,6 +78,24 @@ func TestBlind(t *testing.T) {
 	}
 	if all := policies.Evaluate(p.Checks(), policies.NewView(view.WithUnread(nil)), all[0]); len(all) != 2 {
 		t.Errorf("everything is read, and %d of 2 find something", len(all))
+	}
+}
+
+// TestBlindAtRun: what only an evaluation shows, that the kind which is asked for is not read, is an error and no answer.
+func TestBlindAtRun(t *testing.T) {
+	for name, ask := range map[string]string{
+		"policies_for": `mesh.policies_for(concat("", ["Pod"]), "shop", "x") == []`,
+		"waypoint":     `not mesh.waypoint("Service", "shop", "cart").bound`,
+		"enrolled":     `not mesh.enrolled(["Service", "Pod"][0], "shop", "cart")`,
+		"with":         `count(mesh.policies(input.object.kind, "shop")) == 0 with input.object as {"kind": "Service"}`,
+	} {
+		p := pack(t, map[string]string{"x": `deny contains {"msg": "m"} if ` + ask})
+		all := objectsOf(t, denyPolicy)
+		view := policies.NewView(mesh.New(mesh.Options{Unread: []mesh.Kind{mesh.Pod, mesh.Service}}, all...))
+		found, failures := policies.Evaluate(p.Checks(), view, all[0]), view.TakeFailures()
+		if len(found) > 0 || len(failures) != 1 || !strings.Contains(failures[0].Message, "is not read") {
+			t.Errorf("%s: found %v, failures %v", name, found, failures)
+		}
 	}
 }
 

@@ -53,6 +53,9 @@ type position struct {
 }
 
 func (r *Refusals) add(at position, format string, args ...any) {
-	message := strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ") // parsers break lines
+	message := OneLine(fmt.Sprintf(format, args...)) // parsers break lines
 	*r = append(*r, Refusal{File: at.file, Line: at.line, Column: at.column, Message: message})
 }
+
+// OneLine is a text with one space wherever it has some, or breaks its line.
+func OneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

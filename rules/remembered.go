@@ -40,4 +40,6 @@ func (f forgotten) forget() {
 	}
 }
 
-func objectTerm(o *mesh.Object) *ast.Term { return ast.NewTerm(ast.MustInterfaceToValue(o.Content())) }
+func objectTerm(o *mesh.Object) *ast.Term {
+	return ast.NewTerm(ast.MustInterfaceToValue(contentSeen(o)))
+}

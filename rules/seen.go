@@ -71,15 +71,25 @@ func (l *items[T]) Term() *ast.Term {
 	return array(l.of, func(of T) *ast.Term { return l.seen(of).Term() })
 }
 
+// contentSeen is an object as rules see it, which is the same whether it comes from a file, a list, a watch or a request: a watch keeps no
+// more than mesh.Lean of what controllers make.
+func contentSeen(o *mesh.Object) map[string]any {
+	if o.AtHand() != nil && o.Kind.MadeByControllers() {
+		return mesh.Lean(o.Kind, o.AtHand())
+	}
+	return o.Content()
+}
+
 // storedObject is a stored object whose content is at hand. It is made a term once for all requests.
 type storedObject struct {
 	*mesh.Object
+	content map[string]any
 	session *session
 }
 
 // Get is a field of what is stored.
 func (o *storedObject) Get(field string) sieve.Value {
-	if v, ok := o.AtHand()[field]; ok {
+	if v, ok := o.content[field]; ok {
 		return sieve.Of(v)
 	}
 	return sieve.Value{}
@@ -92,7 +102,7 @@ func (s *session) seen(o *mesh.Object) sieve.Value {
 	if o.AtHand() == nil {
 		return sieve.Of(s.object(o)) // to read it would cost more than its term, which is there for the next request too
 	}
-	return sieve.Of(&storedObject{o, s})
+	return sieve.Of(&storedObject{o, contentSeen(o), s})
 }
 
 // effects are the effects of a policy.

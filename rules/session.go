@@ -23,6 +23,8 @@ type session struct {
 	term       *ast.Term      // of own; nil until somebody needs it
 	// answers are those to questions, by name and arguments.
 	answers map[inquired]*told
+	// said is what functions of rules said that follows from the mesh alone.
+	said map[sieve.Call]*told
 	// last holds for each pack what its rules answered about the object that was asked about last: checks are asked one by
 	// one, and rules answer together.
 	last map[*Pack]*answers
@@ -32,7 +34,7 @@ type session struct {
 
 func sessionOf(view *policies.View, r *remembered) *session {
 	return policies.Once(view, "what rules in Rego found out", func(*mesh.Snapshot) *session {
-		return &session{view: view, remembered: r, answers: map[inquired]*told{},
+		return &session{view: view, remembered: r, answers: map[inquired]*told{}, said: map[sieve.Call]*told{},
 			last: map[*Pack]*answers{}, spent: map[*Rule]int{}}
 	})
 }
@@ -58,10 +60,10 @@ func (s *session) about(o *mesh.Object) {
 // contentOf is that of an object, of the one that is asked about read once.
 func (s *session) contentOf(o *mesh.Object) map[string]any {
 	if o != s.own {
-		return o.Content()
+		return contentSeen(o)
 	}
 	if s.content == nil {
-		s.content = o.Content()
+		s.content = contentSeen(o)
 	}
 	return s.content
 }
@@ -109,6 +111,30 @@ func (s *session) ask(q *inquiry, args []sieve.Value) *told {
 	t.reads = s.view.End(outer)
 	s.answers[key] = t
 	return t
+}
+
+// Recall is what a function said before.
+func (s *session) Recall(call sieve.Call) (sieve.Value, bool) {
+	t, ok := s.said[call]
+	if !ok {
+		return sieve.Value{}, false
+	}
+	s.view.Again(t.reads)
+	return t.value, true
+}
+
+// Find has a function say it, with what is read for it taken down.
+func (s *session) Find(call sieve.Call, find func() sieve.Value) sieve.Value {
+	outer := s.view.Begin()
+	t := &told{view: s.view, value: find()}
+	t.reads = s.view.End(outer)
+	if t.value.Certain() {
+		if len(s.said) >= mostAnswers {
+			clear(s.said)
+		}
+		s.said[call] = t
+	}
+	return t.value
 }
 
 // written are arguments of which some are no texts.

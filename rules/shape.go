@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/agnivade/levenshtein"
 
@@ -27,23 +26,12 @@ type shape struct {
 	// fields are those of an object. A closed one has no others.
 	fields map[string]*shape
 	closed bool
+	// gone are fields that objects have where they are written, and that are not kept of them.
+	gone map[string]bool
 	// each is that of every value of a map, every item of an array, every member of a set.
 	each *shape
 	enum []string
 }
-
-// kindShape is the shape of objects of a kind.
-func kindShape(k mesh.Kind) *shape { return kindShapes()[k] }
-
-var kindShapes = sync.OnceValue(func() map[mesh.Kind]*shape {
-	out := map[mesh.Kind]*shape{}
-	for _, k := range mesh.Kinds() {
-		s := shapeOf(schemaOf(k), k.String()+" ")
-		s.fields["kind"] = &shape{name: "kind", enum: []string{k.String()}}
-		out[k] = s
-	}
-	return out
-})
 
 // shapeOf reads a JSON schema. A schema that allows anything is nil.
 func shapeOf(schema any, name string) *shape {
@@ -134,8 +122,8 @@ var (
 	userShape      = record("input.user", fieldsNamed("username", "uid", "groups", "extra"))
 )
 
-// inputShape is that of the input of a rule.
-func inputShape(r *Rule) *shape {
+// inputShape is that of the input of a rule, which sees so much of the object.
+func inputShape(r *Rule, of sight) *shape {
 	text := func(name string, values ...string) *shape { return &shape{name: "input." + name, enum: values} }
 	f := fieldsNamed("dryRun", "now")
 	f["phase"], f["operation"] = text("phase", "admission", "audit", "scan"), text("operation", operations...)
@@ -148,25 +136,25 @@ func inputShape(r *Rule) *shape {
 	f["params"] = record("input.params", map[string]*shape{r.ID: params})
 	objects := &shape{name: "object"}
 	if len(r.Kinds) == 1 {
-		objects = kindShape(r.Kinds[0])
+		objects = of.kindShape(r.Kinds[0])
 	} else if len(r.Kinds) > 1 {
-		objects = merged(r.Kinds)
+		objects = of.merged(r.Kinds)
 	}
 	f["object"], f["old"] = objects, objects
 	return record("input", f)
 }
 
 // merged is the shape of objects of any of several kinds: what one of them has may be asked for.
-func merged(kinds []mesh.Kind) *shape {
+func (of sight) merged(kinds []mesh.Kind) *shape {
 	var names []string
 	out := &shape{}
 	for i, k := range kinds {
 		names = append(names, k.String())
 		if i == 0 {
-			out = kindShape(k)
+			out = of.kindShape(k)
 			continue
 		}
-		out = union(out, kindShape(k))
+		out = union(out, of.kindShape(k))
 	}
 	slices.Sort(names)
 	c := *out
@@ -195,12 +183,27 @@ func union(a, b *shape) *shape {
 			out.fields[name] = s
 		}
 	}
+	for _, one := range []*shape{a, b} {
+		for name := range one.gone {
+			if _, has := out.fields[name]; !has {
+				out.gone = with(out.gone, name)
+			}
+		}
+	}
 	if a.enum != nil && b.enum != nil {
 		out.enum = slices.Concat(a.enum, b.enum)
 		slices.Sort(out.enum)
 		out.enum = slices.Compact(out.enum)
 	}
 	return out
+}
+
+func with(names map[string]bool, name string) map[string]bool {
+	if names == nil {
+		names = map[string]bool{}
+	}
+	names[name] = true
+	return names
 }
 
 // either is what stands for both of two shapes of which one may be missing.
@@ -226,6 +229,10 @@ func (s *shape) unknownField(field string) string {
 		return ""
 	}
 	names := slices.Sorted(maps.Keys(s.fields))
+	if s.gone[field] {
+		return fmt.Sprintf("the rule would never find anything there in a cluster: of %s no %s is kept. Use one of %s, or ask at admission alone, where the whole object is there: match.phases: [admission].",
+			strings.TrimSuffix(s.name, " "), field, strings.Join(names, ", "))
+	}
 	hint := "It has none at all."
 	if near := nearest(field, names); near != "" {
 		hint = fmt.Sprintf("Perhaps %s.", near)

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"slices"
+
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/rules/sieve"
@@ -11,19 +13,22 @@ import (
 func (p *Pack) sift(s *session, plan *plan, o *mesh.Object) []answer {
 	m := p.machines.Get().(*sieve.Machine)
 	defer p.machines.Put(m)
-	m.Start(sieve.Occasion{Input: func(part string) sieve.Value { return s.input(o, part) }, Ask: s.asked})
+	m.Start(sieve.Occasion{Input: func(part string) sieve.Value { return s.input(o, part) }, Ask: s.asked, Remembered: s})
 	defer m.Start(sieve.Occasion{}) // the next one must not keep alive what this one has seen
 	var out []answer
-	given := s.view.Occasion.Parameters
+	given, only := s.view.Occasion.Parameters, s.view.Occasion.Only
 	for _, q := range plan.asked {
-		if a := q.sift(m, q.defaults); a.says() {
+		if only != nil && !slices.Contains(only, q.rule.ID) {
+			continue
+		}
+		if a := q.sift(m, q.defaults, ""); a.says() {
 			out = append(out, a)
 		}
 		if q.rule.Params == nil || given == nil {
 			continue
 		}
 		for _, params := range given.Of(q.rule.ID) {
-			if a := q.sift(m, sieve.Of(plain(q.rule.withDefaults(params.Values)))); a.says() {
+			if a := q.sift(m, sieve.Of(plain(q.rule.withDefaults(params.Values))), params.Key); a.says() {
 				a.params = params
 				out = append(out, a)
 			}
@@ -38,12 +43,12 @@ const (
 	skipSet
 )
 
-func (q *probe) sift(m *sieve.Machine, params sieve.Value) answer {
+func (q *probe) sift(m *sieve.Machine, params sieve.Value, set string) answer {
 	out := answer{probe: q, open: true}
 	if q.sieve == nil {
 		return out
 	}
-	m.With(params)
+	m.With(params, sieve.Key{Rule: q.rule.ID, Set: set})
 	deny, known := m.Members(q.sieve, denySet)
 	if !known || len(deny) > 0 && q.rule.patches { // a patch is OPA's business
 		return out

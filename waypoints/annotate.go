@@ -33,11 +33,17 @@ func recounts(s *mesh.Snapshot, managed plan.Managed, progress plan.Progress, co
 		course := &progress[i]
 		gw := s.Get(mesh.Gateway, course.Waypoint.Namespace, course.Waypoint.Name)
 		want := strconv.Itoa(len(because(course.Needs)))
-		if len(out) < parallel && stateOf(course) == Serving && managed.Made(gw) && gw.Annotations[NeedsAnnotation] != want && counts.may(course.Waypoint, want, now) {
+		if len(out) < parallel && serves(course) && managed.Made(gw) && gw.Annotations[NeedsAnnotation] != want && counts.may(course.Waypoint, want, now) {
 			out[course.Waypoint] = want
 		}
 	}
 	return out
+}
+
+// serves is whether nothing is left to do about a waypoint for now.
+func serves(course *plan.Course) bool {
+	state := stateOf(course)
+	return state == Serving || state == Unguarded
 }
 
 // annotate writes it where it is another one, on a few waypoints at a time.

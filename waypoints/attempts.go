@@ -1,9 +1,11 @@
 package waypoints
 
 import (
+	"slices"
 	"time"
 
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/plan"
 )
 
 // attempts keep a write from being tried again too soon: one that was taken, before the watch shows it; one that failed,
@@ -14,8 +16,9 @@ type attempts map[mesh.Ref]attempt
 type attempt struct {
 	failures int
 	until    time.Time
-	version  string // of the object, when it was tried
-	refused  string // why; "" where it was not
+	version  string   // of the object, when it was tried
+	of       mesh.Ref // the waypoint for which it was tried; the zero value where that does not matter
+	refused  string   // why, when it was refused last; "" where it was not, or was taken since
 	taken    bool
 }
 
@@ -35,11 +38,16 @@ func (a attempts) may(ref mesh.Ref, version string, now time.Time) bool {
 
 // done takes down how a write went.
 func (a attempts) done(ref mesh.Ref, version string, now time.Time, err error) {
-	t := attempt{failures: a[ref].failures + 1, version: version}
+	a.doneFor(mesh.Ref{}, ref, version, now, err)
+}
+
+// doneFor takes down how a write for a waypoint went.
+func (a attempts) doneFor(waypoint, ref mesh.Ref, version string, now time.Time, err error) {
+	t := attempt{failures: a[ref].failures + 1, version: version, of: waypoint, refused: a[ref].refused}
 	switch {
 	case err == nil:
 		t = attempt{version: version, taken: true, until: now.Add(shown)}
-	case retriable(err):
+	case retriable(err): // which says nothing about what was refused before
 		t.until = now.Add(growing(firstRetry, lastRetry, t.failures))
 	default:
 		t.refused, t.until = err.Error(), now.Add(growing(firstRefusal, lastRefusal, t.failures))
@@ -67,18 +75,39 @@ func growing(first, last time.Duration, n int) time.Duration {
 	return min(first, last)
 }
 
-// refusals are the writes that are refused and not to be tried again yet. What no longer matters is forgotten.
-func (a attempts) refusals(versions map[mesh.Ref]string, now time.Time) map[mesh.Ref]string {
-	out := map[mesh.Ref]string{}
+// refusals are the writes that were refused and not taken since, and those of them that are to be tried again now. What lies long
+// back is forgotten.
+func (a attempts) refusals(versions map[mesh.Ref]string, now time.Time) (refused map[mesh.Ref]string, again map[mesh.Ref]bool) {
+	refused, again = map[mesh.Ref]string{}, map[mesh.Ref]bool{}
 	for ref, t := range a {
 		switch {
-		case t.refused != "" && t.version == versions[ref] && now.Before(t.until):
-			out[ref] = t.refused
 		case now.Sub(t.until) > lastRefusal:
 			delete(a, ref)
+		case t.refused != "":
+			refused[ref], again[ref] = t.refused, a.may(ref, versions[ref], now)
 		}
 	}
-	return out
+	return refused, again
+}
+
+// refuses is whether a write was refused, and not taken since.
+func (a attempts) refuses(ref mesh.Ref) bool { return a[ref].refused != "" }
+
+// settle forgets what was refused and nobody wants to write any more. A course that has something else to do first has not said
+// that.
+func (a attempts) settle(progress plan.Progress) {
+	at := map[mesh.Ref]*plan.Course{}
+	for i := range progress {
+		at[progress[i].Waypoint] = &progress[i]
+	}
+	for ref, t := range a {
+		course := at[t.of]
+		if t.refused == "" || course != nil && (course.Step != nil || len(course.Waiting) > 0 ||
+			slices.ContainsFunc(course.Stopped, func(s plan.Stop) bool { return s.Object == ref })) {
+			continue
+		}
+		delete(a, ref)
+	}
 }
 
 // next is when the first of them may be tried again; zero where none waits.

@@ -62,10 +62,10 @@ func TestAttempts(t *testing.T) {
 		"failed again and again":     {err: errors.New("away"), times: 20, version: "1", after: lastRetry - 1},
 		"failed long ago":            {err: errors.New("away"), times: 20, version: "1", after: lastRetry, want: true},
 		"refused":                    {err: manager("argocd"), times: 1, version: "1", after: firstRefusal - 1, refused: true},
-		"refused, and changed":       {err: manager("argocd"), times: 1, version: "2", after: time.Millisecond, want: true},
-		"refused a while ago":        {err: manager("argocd"), times: 1, version: "1", after: firstRefusal, want: true},
+		"refused, and changed":       {err: manager("argocd"), times: 1, version: "2", after: time.Millisecond, want: true, refused: true},
+		"refused a while ago":        {err: manager("argocd"), times: 1, version: "1", after: firstRefusal, want: true, refused: true},
 		"refused again and again":    {err: manager("argocd"), times: 20, version: "1", after: lastRefusal - 1, refused: true},
-		"refused, and never existed": {err: manager("argocd"), times: 1, version: "1", after: time.Minute, want: true},
+		"refused, and never existed": {err: manager("argocd"), times: 1, version: "1", after: time.Minute, want: true, refused: true},
 	} {
 		a := attempts{}
 		for range c.times {
@@ -75,8 +75,9 @@ func TestAttempts(t *testing.T) {
 		if got := a.may(thing, c.version, now); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
-		if _, refused := a.refusals(map[mesh.Ref]string{thing: c.version}, now)[thing]; refused != c.refused {
-			t.Errorf("%s: refused: %v", name, refused)
+		all, again := a.refusals(map[mesh.Ref]string{thing: c.version}, now)
+		if _, refused := all[thing]; refused != c.refused || again[thing] != (c.refused && c.want) {
+			t.Errorf("%s: refused: %v, again: %v", name, refused, again[thing])
 		}
 		if next := a.next(now); c.want && c.version == "1" != next.IsZero() && !next.IsZero() {
 			t.Errorf("%s: next at %s", name, next)

@@ -41,6 +41,10 @@ func TestConditions(t *testing.T) {
 		{"another state", served, waits, []string{"waywarden.dev/Needed True Needed 0s AuthorizationPolicy shop/p00 for Service shop/cart", "waywarden.dev/AsPlanned False Waiting 1h0m0s for its pods"}},
 		{"a step, which is no state", served, plan.Course{Needs: needs[:1], Step: &plan.Step{}}, nil},
 		{"a step, and another need", served, plan.Course{Needs: needs[1:2], Step: &plan.Step{}}, []string{"waywarden.dev/Needed True Needed 0s AuthorizationPolicy shop/p01 for Service shop/cart", "waywarden.dev/AsPlanned True Serving 0s It serves what it is planned for."}},
+		{"a guard is missing", served, plan.Course{Needs: needs[:1], Unguarded: []plan.Notice{{On: mesh.Ref{Kind: "Service", Namespace: "shop", Name: "cart"}, Why: "a way round it is known."}, {}}}, []string{
+			"waywarden.dev/Needed True Needed 0s AuthorizationPolicy shop/p00 for Service shop/cart", "waywarden.dev/AsPlanned False Unguarded 1h0m0s Service shop/cart: a way round it is known. 1 more Services are not guarded."}},
+		{"something is shut", served, plan.Course{Needs: needs[:1], Waiting: []plan.Wait{{Why: "for its pods"}}, Shut: []plan.Notice{{On: mesh.Ref{Kind: "Service", Namespace: "shop", Name: "cart"}, Why: "nobody gets in."}}}, []string{
+			"waywarden.dev/Needed True Needed 0s AuthorizationPolicy shop/p00 for Service shop/cart", "waywarden.dev/AsPlanned False Waiting 1h0m0s Service shop/cart: nobody gets in. It is so because of this: for its pods"}},
 		{"nobody", served, plan.Course{Removing: true, Waiting: []plan.Wait{{Why: "a while"}}}, []string{"waywarden.dev/Needed False NotNeeded 1h0m0s No policy needs it.", "waywarden.dev/AsPlanned False Removing 1h0m0s a while"}},
 		{"more than are named", served, plan.Course{Needs: needs}, []string{"waywarden.dev/Needed True Needed 0s " + named(needs[:maxBecause]) + "; and 2 more", "waywarden.dev/AsPlanned True Serving 0s It serves what it is planned for."}},
 	} {

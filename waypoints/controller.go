@@ -14,7 +14,6 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -33,13 +32,11 @@ type Options struct {
 	// Cache is where Guardrails and WaypointProfiles are read; its scheme knows them.
 	Cache cache.Cache
 	// Client writes statuses.
-	Client   client.Client
-	Recorder events.EventRecorder
-	Istiods  Istiods
+	Client  client.Client
+	Istiods Istiods
 	// Settle is how long istiod may take to send its proxies what is stored; 0 means Settle.
 	Settle time.Duration
-	// Drain is how long connections through a waypoint that goes are waited for; 0 means five minutes.
-	Drain time.Duration
+	Waits
 	// Scrape, where it is set, reads what proxies count: a waypoint is then drained when no connection passes it any more, and a guard
 	// is set when nobody has come round the waypoint for a while.
 	Scrape Scrape
@@ -54,6 +51,7 @@ type Options struct {
 type Controller struct {
 	Options
 	writer writer
+	events poster
 	wake   chan struct{}
 	fence  fence
 
@@ -112,8 +110,15 @@ func New(o Options) (*Controller, error) {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
-	return &Controller{Options: o, writer: writer{c}, wake: make(chan struct{}, 1),
-		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, conditions: attempts{}, counts: attempts{}, repairs: repairs{}, meters: meters{scrape: o.Scrape}, told: told{}}, nil
+	out := &Controller{Options: o, writer: writer{c}, wake: make(chan struct{}, 1),
+		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, conditions: attempts{}, counts: attempts{}, repairs: repairs{}, told: told{}}
+	if out.events, err = newPoster(o.Config, out.fenced); err != nil {
+		return nil, err
+	}
+	if o.Scrape != nil {
+		out.meters.reader = newReader(o.Scrape, o.Clock, out.rouse)
+	}
+	return out, nil
 }
 
 // NeedLeaderElection is true: two of them would write in turns.
@@ -134,10 +139,17 @@ func (c *Controller) Start(ctx context.Context) error {
 		}
 		return err
 	}
+	if err := c.events.broadcaster.StartRecordingToSinkWithContext(ctx); err != nil {
+		return fmt.Errorf("post Events: %w", err)
+	}
+	defer c.events.broadcaster.Shutdown()
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { c.follow(ctx) })
 	running.Go(func() { c.beat(ctx) })
+	if r := c.meters.reader; r != nil {
+		running.Go(func() { r.run(ctx) })
+	}
 	running.Go(func() {
 		if err := c.deployed.Start(ctx); err != nil && ctx.Err() == nil {
 			c.Log.Error(err, "what istiod deploys cannot be followed, so no waypoint is taken to be ready")
@@ -187,6 +199,7 @@ func (c *Controller) follow(ctx context.Context) {
 	}
 }
 
+// pause lets time pass, whatever happens.
 func (c *Controller) pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
@@ -224,17 +237,18 @@ func (c *Controller) once(ctx context.Context) time.Time {
 	}
 	c.journal.enter(snapshot, now)
 	c.journal.forget(now)
-	settings, missing := Settings(*rules, snapshot, c.Drain)
+	settings, missing := Settings(*rules, snapshot, c.Waits)
 	managed, versions := ours(marks)
 	if !provisions(settings) && len(managed) == 0 {
 		return c.tell(ctx, rules, missing, snapshot, nil)
 	}
 	c.replan(snapshot, settings, managed)
 	evidence := plan.Evidence{Managed: managed, Versions: versions, Waypoints: c.deployed.serving(ctx, snapshot, managed, demands(*rules)),
-		Refused: c.attempts.refusals(versions, now), Unseen: gaps.Unseen}
+		Unseen: gaps.Unseen}
+	evidence.Refused, evidence.Again = c.attempts.refusals(versions, now)
 	evidence.Written, evidence.Since, evidence.Acknowledged = c.journal.written, c.journal.since, c.at
 	world := plan.World{View: c.planned.view, Settings: settings, Plan: c.planned.plan, Evidence: evidence, Now: now}
-	measured := c.meters.look(ctx, &world, func(ns, gateway string) []string { return c.deployed.addresses(ctx, ns, gateway) })
+	c.meters.look(&world, func(ns, gateway string) []string { return c.deployed.addresses(ctx, ns, gateway) })
 	progress := plan.Next(world)
 	if waitForProxies(progress) && c.due(now) {
 		// Only where somebody waits for the proxies istiod is asked, and more seldom the longer that takes.
@@ -242,8 +256,9 @@ func (c *Controller) once(ctx context.Context) time.Time {
 		world.Evidence.Acknowledged = c.at
 		progress = plan.Next(world)
 	}
+	c.attempts.settle(progress)
 	c.take(ctx, snapshot, progress, versions, now)
-	next := earliest(c.tell(ctx, rules, missing, snapshot, progress), progress.Next(), c.attempts.next(now), measured)
+	next := earliest(c.tell(ctx, rules, missing, snapshot, progress), progress.Next(), c.attempts.next(now))
 	if waitForProxies(progress) {
 		return earliest(next, c.again)
 	}
@@ -312,7 +327,7 @@ func (c *Controller) take(ctx context.Context, s *mesh.Snapshot, progress plan.P
 			if errors.Is(err, context.Canceled) {
 				return // nobody leads any more; whoever does next sees whether it was written
 			}
-			c.attempts.done(course.Step.Object, versions[course.Step.Object], now, err)
+			c.attempts.doneFor(course.Waypoint, course.Step.Object, versions[course.Step.Object], now, err)
 			c.announce(s, &course, err)
 			if err != nil && !retriable(err) {
 				c.rouse() // what it stopped is to be told

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -99,4 +100,62 @@ func TestFenceOfWhatIsTold(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFenceOfEvents: what is to be said in Events is not said by whoever has stood still since, and is when it may write again.
+func TestFenceOfEvents(t *testing.T) {
+	posted := make(chan string, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/events") {
+			posted <- string(body)
+		}
+		w.Header().Set("Content-Type", r.Header.Get("Content-Type"))
+		w.WriteHeader(http.StatusCreated)
+		w.Write(body)
+	}))
+	defer server.Close()
+	clock := clocktesting.NewFakeClock(noon)
+	c, err := New(Options{Config: &rest.Config{Host: server.URL}, Clock: clock, Log: logr.Discard()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.events.broadcaster.StartRecordingToSinkWithContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer c.events.broadcaster.Shutdown()
+	s := mesh.New(mesh.Options{})
+	taken := func(name string) {
+		ref := plan.RefOf(mesh.Gateway, "shop", name)
+		c.announce(s, &plan.Course{Waypoint: ref, Step: &plan.Step{Action: plan.Apply, Row: plan.MakeGateway, Object: ref, Why: "it is needed"}}, nil)
+	}
+	expect := func(name string, within time.Duration) {
+		t.Helper()
+		select {
+		case body := <-posted:
+			if !strings.Contains(body, "Gateway shop/"+name) {
+				t.Errorf("posted is %s", body)
+			}
+		case <-time.After(within):
+			t.Errorf("nothing is posted of %s", name)
+		}
+	}
+	c.fence.shut(clock.Now())
+	taken("a")
+	expect("a", 10*time.Second)
+	clock.Step(asleep + 1)
+	taken("b")
+	select {
+	case body := <-posted:
+		t.Errorf("whoever stood still posts %s", body)
+	case <-time.After(time.Second):
+	}
+	for range int(doubt/pulse) + 1 { // it is seen to run, and still leads
+		clock.Step(pulse)
+		c.fence.shut(clock.Now())
+	}
+	expect("b", 20*time.Second) // it was put off for ten seconds
 }

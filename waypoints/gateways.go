@@ -198,7 +198,7 @@ func (d *deployed) readyPods(ctx context.Context, namespace, gateway string) ([]
 func (d *deployed) addresses(ctx context.Context, namespace, gateway string) []string {
 	var pods corev1.PodList
 	if err := d.List(ctx, &pods, of(namespace, gateway)...); err != nil {
-		return []string{"?"} // nobody can say what passes it
+		return []string{noAddress} // nobody can say what passes it
 	}
 	var out []string
 	for i := range pods.Items {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/yaml"
 
 	"github.com/waywarden/waywarden/policies"
@@ -130,18 +131,32 @@ func TestDirect(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			svc := plan.RefOf(mesh.Service, "shop", "cart")
-			m := meters{scrape: tc.first.scrape(t)}
+			m, clock := newMeters(tc.first.scrape(t), noon)
 			w := metered(t, "", guarded, noon)
-			if again := m.look(t.Context(), &w, nil); !again.Equal(noon.Add(readEvery)) || !w.Evidence.Direct[svc].Equal(noon) {
-				t.Fatalf("of what was before the first look something is known: %s, again at %s", w.Evidence.Direct[svc], again)
+			m.look(&w, nil)
+			if p := plan.Next(w); len(p) != 1 || len(p[0].Waiting) != 1 || p[0].Waiting[0].Row != plan.MakeGuard {
+				t.Fatalf("the guard does not wait for the first reading: %+v", p)
+			}
+			m.readNow(t)
+			w = metered(t, "", guarded, noon)
+			m.look(&w, nil)
+			if !w.Evidence.Direct[svc].Equal(noon) || !w.Evidence.Metered.Equal(noon) {
+				t.Fatalf("of what was before the first reading something is known: %s, as of %s", w.Evidence.Direct[svc], w.Evidence.Metered)
 			}
 			if p := plan.Next(w); len(p) != 1 || len(p[0].Waiting) != 1 || p[0].Waiting[0].Row != plan.MakeGuard || !p[0].Waiting[0].Until.Equal(noon.Add(5*time.Minute)) {
 				t.Fatalf("the guard does not wait: %+v", p)
 			}
 			later := noon.Add(6 * time.Minute)
-			m.scrape = tc.then.scrape(t)
 			w = metered(t, "", guarded, later)
-			m.look(t.Context(), &w, nil)
+			m.look(&w, nil)
+			if p := plan.Next(w); len(p) != 1 || len(p[0].Waiting) != 1 || !p[0].Waiting[0].Until.After(later) {
+				t.Fatalf("the guard does not wait for a reading that is of later: %+v", p)
+			}
+			m.reader.scrape = tc.then.scrape(t)
+			clock.SetTime(later)
+			m.readNow(t)
+			w = metered(t, "", guarded, later)
+			m.look(&w, nil)
 			if got := w.Evidence.Direct[svc]; got.Equal(later) != tc.direct || !strings.HasPrefix(w.Evidence.Unmetered, tc.unmetered) || (tc.unmetered == "") != (w.Evidence.Unmetered == "") {
 				t.Errorf("somebody came round at %s, not known: %q", got, w.Evidence.Unmetered)
 			}
@@ -188,30 +203,69 @@ func TestDrained(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var m meters
-			if tc.proxies != nil {
-				m.scrape = tc.proxies.scrape(t)
-			}
+			pods := func(string, string) []string { return tc.pods }
 			w := metered(t, ", waywarden.dev/draining-since: "+noon.Format(time.RFC3339), plan.Setting{Mode: plan.Provision, Profile: plan.Profile{Name: "default", Ingress: tc.ingress}}, noon.Add(time.Minute))
-			again := m.look(t.Context(), &w, func(string, string) []string { return tc.pods })
+			known := w.Evidence.Acknowledged
+			if tc.proxies != nil {
+				m, _ = newMeters(tc.proxies.scrape(t), noon)
+				m.look(&w, pods)
+				if got := w.Evidence.Waypoints[plan.RefOf(mesh.Gateway, "shop", "waypoint")]; got.Counted || got.Uncounted != "what proxies count is being read" {
+					t.Errorf("before anything is read: %+v", got)
+				}
+				m.readNow(t)
+				// A count does not become younger by what is acknowledged afterwards.
+				w.Evidence.Acknowledged = known.Add(time.Second)
+			}
+			m.look(&w, pods)
 			got := w.Evidence.Waypoints[plan.RefOf(mesh.Gateway, "shop", "waypoint")]
 			if got.Counted != (tc.unknown == "") || got.Connections != tc.n || !strings.HasPrefix(got.Uncounted, tc.unknown) || tc.unknown == "" && got.Uncounted != "" || !got.Ready {
 				t.Errorf("got %+v", got)
 			}
-			if again.IsZero() != (tc.proxies == nil) {
-				t.Errorf("it is read again at %s", again)
-			}
-			// A count does not become younger by what is acknowledged afterwards.
-			known := w.Evidence.Acknowledged
-			w.Evidence.Acknowledged = known.Add(time.Second)
-			m.look(t.Context(), &w, func(string, string) []string { return tc.pods })
-			if got := w.Evidence.Waypoints[plan.RefOf(mesh.Gateway, "shop", "waypoint")]; got.Counted && !got.Acknowledged.Equal(known) {
+			if got.Counted && !got.Acknowledged.Equal(known) {
 				t.Errorf("it counts as of when all was acknowledged up to %s, and it was up to %s", got.Acknowledged, known)
 			}
 		})
 	}
-	m := meters{scrape: some.scrape(t), watched: map[mesh.Ref]time.Time{{}: noon}}
+	m, _ := newMeters(some.scrape(t), noon)
+	m.reader.ask(&asked{ztunnels: []string{"10.0.0.1"}})
+	m.readNow(t)
+	m.watched = map[mesh.Ref]time.Time{{}: noon}
 	w := metered(t, "", plan.Setting{Mode: plan.Provision}, noon)
-	if again := m.look(t.Context(), &w, nil); !again.IsZero() || m.watched != nil {
+	if m.look(&w, nil); m.reader.once(t.Context()) || m.reader.last != nil || m.watched != nil {
 		t.Error("something is read although nobody waits for it")
+	}
+}
+
+// TestPodOfLater: a pod of a waypoint that came after a reading began is not taken to have no connection.
+func TestPodOfLater(t *testing.T) {
+	m, _ := newMeters(proxies{"10.0.1.1": newCounting().envoy(map[string]float64{"envoy_internal_main_internal": 0})}.scrape(t), noon)
+	w := metered(t, ", waywarden.dev/draining-since: "+noon.Format(time.RFC3339), plan.Setting{Mode: plan.Provision}, noon)
+	pods := []string{"10.0.1.1"}
+	m.look(&w, func(string, string) []string { return pods })
+	m.readNow(t)
+	for _, tc := range []struct {
+		pods    []string
+		counted bool
+	}{{[]string{"10.0.1.1"}, true}, {[]string{"10.0.1.1", "10.0.1.2"}, false}, {nil, true}} {
+		w := metered(t, ", waywarden.dev/draining-since: "+noon.Format(time.RFC3339), plan.Setting{Mode: plan.Provision}, noon)
+		pods = tc.pods
+		m.look(&w, func(string, string) []string { return pods })
+		if got := w.Evidence.Waypoints[plan.RefOf(mesh.Gateway, "shop", "waypoint")]; got.Counted != tc.counted {
+			t.Errorf("with %s: %+v", tc.pods, got)
+		}
+	}
+}
+
+// newMeters reads by a clock that stands until it is set.
+func newMeters(scrape Scrape, at time.Time) (meters, *clocktesting.FakeClock) {
+	clock := clocktesting.NewFakeClock(at)
+	return meters{reader: newReader(scrape, clock, func() {})}, clock
+}
+
+// readNow reads what was asked for.
+func (m *meters) readNow(t *testing.T) {
+	t.Helper()
+	if !m.reader.once(t.Context()) {
+		t.Fatal("nothing is read")
 	}
 }

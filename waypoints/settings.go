@@ -17,13 +17,18 @@ type Rules struct {
 	Profiles   []*v1alpha1.WaypointProfile
 }
 
-// Settings are what Rules ask of each namespace of a mesh, and which Guardrails name a profile that cannot be used. drain is
-// how long connections of waypoints that go are waited for.
-func Settings(rules Rules, s *mesh.Snapshot, drain time.Duration) (out plan.Settings, missing map[string]string) {
+// Waits are how long people's connections are waited for; 0 means five minutes.
+type Waits struct {
+	Drain time.Duration // until they no longer pass a waypoint that goes
+	Quiet time.Duration // in which none may have come round a waypoint before its guard is set, where they are counted
+}
+
+// Settings are what Rules ask of each namespace of a mesh, and which Guardrails name a profile that cannot be used.
+func Settings(rules Rules, s *mesh.Snapshot, w Waits) (out plan.Settings, missing map[string]string) {
 	out, missing = plan.Rules(rules.Guardrails, rules.Profiles, s)
-	out.Default.Profile.DrainFor = drain
+	out.Default.Profile.DrainFor, out.Default.Profile.QuietFor = w.Drain, w.Quiet
 	for ns, o := range out.Namespaces {
-		o.Profile.DrainFor = drain
+		o.Profile.DrainFor, o.Profile.QuietFor = w.Drain, w.Quiet
 		out.Namespaces[ns] = o
 	}
 	return out, missing

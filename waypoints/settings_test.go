@@ -60,9 +60,12 @@ func TestSettings(t *testing.T) {
 		"a Guardrail that is not well formed": {[]*v1alpha1.Guardrail{guards("g", prod, &v1alpha1.GuardrailWaypoints{Mode: "Always"})}, nil, map[string]string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			settings, missing := Settings(Rules{Guardrails: c.guardrails, Profiles: []*v1alpha1.WaypointProfile{broken, large}}, s, time.Minute)
+			settings, missing := Settings(Rules{Guardrails: c.guardrails, Profiles: []*v1alpha1.WaypointProfile{broken, large}}, s, Waits{Drain: time.Minute, Quiet: time.Hour})
 			got := map[string]want{}
 			for ns, o := range settings.Namespaces {
+				if o.Profile.DrainFor != time.Minute || o.Profile.QuietFor != time.Hour {
+					t.Errorf("%s waits %s and %s", ns, o.Profile.DrainFor, o.Profile.QuietFor)
+				}
 				got[ns] = want{o.Mode, o.Bypass, o.Profile.Name, o.Profile.RetainFor}
 			}
 			if c.want == nil {

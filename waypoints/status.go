@@ -155,12 +155,15 @@ func statusOf(p *v1alpha1.WaypointProfile, courses []*plan.Course) {
 	status := &p.Status
 	status.Waypoints, status.Needs, status.Needed = int32(len(courses)), 0, nil
 	states := map[string]int{}
-	var worst *plan.Course
+	var worst, unguarded *plan.Course
 	for _, course := range courses {
 		state := stateOf(course)
 		states[state]++
 		if state == Stopped && worst == nil {
 			worst = course
+		}
+		if state == Unguarded && unguarded == nil {
+			unguarded = course
 		}
 		reasons := because(course.Needs)
 		status.Needs += int32(len(reasons))
@@ -181,6 +184,8 @@ func statusOf(p *v1alpha1.WaypointProfile, courses []*plan.Course) {
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, Stopped, cut(fmt.Sprintf("%s %s: %s", count(states), worst.Waypoint, messageOf(worst)))
 	case states[Working]+states[Waiting]+states[Removing] > 0:
 		ready.Status, ready.Reason = metav1.ConditionFalse, "Progressing"
+	case unguarded != nil:
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, Unguarded, cut(fmt.Sprintf("%s %s: %s", count(states), unguarded.Waypoint, messageOf(unguarded)))
 	}
 	apimeta.SetStatusCondition(&status.Conditions, ready)
 }

@@ -88,3 +88,19 @@ func TestRecounts(t *testing.T) {
 		t.Error("what somebody else has refused is never tried again")
 	}
 }
+
+// TestUnguarded: a profile is not ready where a waypoint of it serves without the guard that is asked for.
+func TestUnguarded(t *testing.T) {
+	p := &v1alpha1.WaypointProfile{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+	course := plan.Course{Waypoint: plan.RefOf(mesh.Gateway, "shop", "waypoint")}
+	statusOf(p, []*plan.Course{&course})
+	if !apimeta.IsStatusConditionTrue(p.Status.Conditions, "Ready") {
+		t.Errorf("got %+v", p.Status)
+	}
+	course.Unguarded = []plan.Notice{{On: mesh.Ref{Kind: "Service", Namespace: "shop", Name: "cart"}, Why: "a way is known."}}
+	statusOf(p, []*plan.Course{&course})
+	ready := apimeta.FindStatusCondition(p.Status.Conditions, "Ready")
+	if ready.Status != metav1.ConditionFalse || ready.Reason != Unguarded || !strings.Contains(ready.Message, "Service shop/cart: a way is known.") || p.Status.Needed[0].State != Unguarded {
+		t.Errorf("got %+v, %+v", ready, p.Status.Needed)
+	}
+}

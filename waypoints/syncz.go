@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -76,15 +77,18 @@ func (i Istiods) read(ctx context.Context) ([]proxy, error) {
 		}
 		token = strings.TrimSpace(string(raw))
 	}
-	var out []proxy
-	for _, url := range urls {
-		one, err := ask(ctx, strings.TrimSuffix(url, "/")+"/debug/syncz", token)
+	answers, errs := make([][]proxy, len(urls)), make([]error, len(urls))
+	var group sync.WaitGroup
+	for n, url := range urls { // all at a time, so that those who do not answer are waited for together
+		group.Go(func() { answers[n], errs[n] = ask(ctx, strings.TrimSuffix(url, "/")+"/debug/syncz", token) })
+	}
+	group.Wait()
+	for _, err := range errs {
 		if err != nil {
 			return nil, fmt.Errorf("ask istiod what its proxies run with: %w", err)
 		}
-		out = append(out, one...)
 	}
-	return out, nil
+	return slices.Concat(answers...), nil
 }
 
 func ask(ctx context.Context, url, token string) ([]proxy, error) {

@@ -24,10 +24,12 @@ const (
 	Waiting  = "Waiting"  // something has to happen first
 	Stopped  = "Stopped"  // somebody has to decide first
 	Removing = "Removing" // nothing needs it any more
+
+	Unguarded = "Unguarded" // it serves, and a guard that is asked for is not there
 )
 
 // States are all of them.
-var States = []string{Serving, Working, Waiting, Stopped, Removing}
+var States = []string{Serving, Unguarded, Working, Waiting, Stopped, Removing}
 
 func stateOf(c *plan.Course) string {
 	switch {
@@ -39,27 +41,41 @@ func stateOf(c *plan.Course) string {
 		return Working
 	case len(c.Waiting) > 0:
 		return Waiting
+	case len(c.Unguarded) > 0:
+		return Unguarded
 	}
 	return Serving
 }
 
-// messageOf says what is waited for, or what stops it, else which guard is asked for and is not there.
+// messageOf says what is waited for, or what stops it, and what is shut meanwhile; else which guard is asked for and is not there.
 func messageOf(c *plan.Course) string {
+	why := ""
 	switch {
 	case len(c.Stopped) > 0:
-		return c.Stopped[0].Why
+		why = c.Stopped[0].Why
 	case c.Step != nil:
-		return c.Step.Why
+		why = c.Step.Why
 	case len(c.Waiting) > 0:
-		return c.Waiting[0].Why
-	case len(c.Unguarded) > 0:
-		more := ""
-		if n := len(c.Unguarded) - 1; n > 0 {
-			more = fmt.Sprintf(" %d more Services are not guarded.", n)
-		}
-		return fmt.Sprintf("%s: %s%s", c.Unguarded[0].On, c.Unguarded[0].Why, more)
+		why = c.Waiting[0].Why
+	default:
+		return firstOf(c.Unguarded, "are not guarded")
 	}
-	return ""
+	if shut := firstOf(c.Shut, "are shut too"); shut != "" {
+		return shut + " It is so because of this: " + why
+	}
+	return why
+}
+
+// firstOf says the first of some notices, and of how many more Services the same holds.
+func firstOf(notices []plan.Notice, more string) string {
+	if len(notices) == 0 {
+		return ""
+	}
+	out := fmt.Sprintf("%s: %s", notices[0].On, notices[0].Why)
+	if n := len(notices) - 1; n > 0 {
+		out += fmt.Sprintf(" %d more Services %s.", n, more)
+	}
+	return out
 }
 
 // Census is how many waypoints are in which state, and by what it is known what proxies run with.
@@ -81,7 +97,7 @@ func (c *Controller) announce(s *mesh.Snapshot, course *plan.Course, err error) 
 	switch {
 	case err == nil:
 		log.Info("a step was taken", "action", string(step.Action), "why", step.Why)
-		c.Recorder.Eventf(on, nil, corev1.EventTypeNormal, reasonOf(step), string(step.Action), "%s", note(fmt.Sprintf("%s: %s", step.Object, step.Why)))
+		c.events.Eventf(on, nil, corev1.EventTypeNormal, reasonOf(step), string(step.Action), "%s", note(fmt.Sprintf("%s: %s", step.Object, step.Why)))
 	case retriable(err):
 		log.Info("a step is tried again", "error", err.Error())
 	default: // that it stopped there is told next
@@ -91,7 +107,7 @@ func (c *Controller) announce(s *mesh.Snapshot, course *plan.Course, err error) 
 
 // stops says once on each waypoint what has stopped it, and on each Guardrail that its profile is missing, by its name.
 func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress, missing map[string]string) {
-	c.stopped.Store(c.stopped.Load().with(progress))
+	c.stopped.Store(c.stopped.Load().with(progress, c.attempts.refuses))
 	seen := map[mesh.Ref]bool{}
 	for _, name := range slices.Sorted(maps.Keys(missing)) {
 		ref := mesh.Ref{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.GuardrailKind, Name: name}
@@ -99,11 +115,20 @@ func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress, missing map
 		if why := fmt.Sprintf("It says nothing about waypoints: WaypointProfile %s is not there, or not well formed. Make it, or name another.", missing[name]); c.told[ref] != why {
 			c.told[ref] = why
 			c.Log.Info("a Guardrail names a profile that cannot be used", "guardrail", name, "profile", missing[name])
-			c.Recorder.Eventf(reference(s, ref), nil, corev1.EventTypeWarning, "ProfileMissing", "Provision", "%s", why)
+			c.events.Eventf(reference(s, ref), nil, corev1.EventTypeWarning, "ProfileMissing", "Provision", "%s", why)
 		}
 	}
 	for i := range progress {
 		course := &progress[i]
+		for _, n := range course.Shut {
+			ref := plan.RefOf(mesh.Service, n.On.Namespace, n.On.Name)
+			seen[ref] = true
+			if c.told[ref] != n.Why {
+				c.told[ref] = n.Why
+				c.Log.Info("a Service is closed while it waits for its waypoint, and its pods are ready", "service", n.On.String(), "waypoint", course.Waypoint.String())
+				c.events.Eventf(reference(s, ref), nil, corev1.EventTypeWarning, "Held", string(plan.Hold), "%s", note(n.Why))
+			}
+		}
 		if len(course.Stopped) == 0 {
 			continue
 		}
@@ -118,7 +143,7 @@ func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress, missing map
 			text += " To go on, commit this:\n" + manifestOf(stop.Manifest)
 		}
 		c.Log.Info("a waypoint does not go on", "row", string(stop.Row), "object", stop.Object.String(), "waypoint", course.Waypoint.String(), "why", stop.Why)
-		c.Recorder.Eventf(reference(s, course.Waypoint), nil, corev1.EventTypeWarning, "Stopped", string(stop.Row), "%s", note(text))
+		c.events.Eventf(reference(s, course.Waypoint), nil, corev1.EventTypeWarning, "Stopped", string(stop.Row), "%s", note(text))
 	}
 	maps.DeleteFunc(c.told, func(ref mesh.Ref, _ string) bool { return !seen[ref] })
 }
@@ -129,11 +154,22 @@ type stopped struct {
 	all   bool
 }
 
-// with is what has stopped now. What the API server refuses is known to nobody after a restart before it has been tried once more: so
-// it is all only when there was a look that left no step to take.
-func (before *stopped) with(progress plan.Progress) *stopped {
-	all := before != nil && before.all || !slices.ContainsFunc(progress, func(course plan.Course) bool { return course.Step != nil })
-	return &stopped{progress.Findings(), all}
+// with is what has stopped now, and what stopped before where a write is still refused to which its waypoint has not come this time.
+// What the API server refuses is known to nobody after a restart before it has been tried once more: so it is all only when there was a
+// look that left no step to take.
+func (before *stopped) with(progress plan.Progress, refuses func(mesh.Ref) bool) *stopped {
+	now := &stopped{found: progress.Findings(), all: !slices.ContainsFunc(progress, func(course plan.Course) bool { return course.Step != nil })}
+	if before == nil {
+		return now
+	}
+	now.all = now.all || before.all
+	for _, f := range before.found {
+		if refuses(f.Object) && !slices.ContainsFunc(now.found, func(o policies.Finding) bool { return o.Object == f.Object }) {
+			now.found = append(now.found, f)
+		}
+	}
+	slices.SortStableFunc(now.found, func(a, b policies.Finding) int { return policies.CompareFindings(a, b) })
+	return now
 }
 
 // Findings are what has stopped, as of when it was looked at last, and whether that is all: after a start it takes some looks to know.
@@ -145,11 +181,13 @@ func (c *Controller) Findings() (found []policies.Finding, all bool) {
 	return nil, false
 }
 
-// reference is the object of an Event: a Gateway, be it made or not, or a Guardrail.
+// reference is the object of an Event: a Gateway, be it made or not, a Service, or a Guardrail.
 func reference(s *mesh.Snapshot, ref mesh.Ref) *corev1.ObjectReference {
 	out := &corev1.ObjectReference{APIVersion: cmp.Or(ref.APIVersion, mesh.Gateway.APIVersion()), Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name}
-	if gw := s.Get(mesh.Gateway, ref.Namespace, ref.Name); gw != nil && ref.Kind == mesh.Gateway.String() {
-		out.UID = types.UID(gw.UID)
+	if kind, ok := mesh.KindOf(out.APIVersion, ref.Kind); ok {
+		if o := s.Get(kind, ref.Namespace, ref.Name); o != nil {
+			out.UID = types.UID(o.UID)
+		}
 	}
 	return out
 }

@@ -16,7 +16,7 @@ const maxForetold = 3
 // foretell says which waypoint will be made for a policy once it is stored, where a Guardrail has waypoints made: a webhook
 // makes nothing itself, so that a dry run, or another webhook that refuses, leaves nothing behind.
 //
-// Only a policy that waits for something is looked at, in a mesh of no more than the namespaces that it is about: to plan
+// Only a policy that waits for something is looked at, and planned for are no more than the namespaces that it is about: to plan
 // for all of them takes longer than an API server should wait.
 func (a *Admission) foretell(c *change, v *verdict) []string {
 	if a.Waypoints == nil || c.new == nil || !c.new.Kind.IsPolicy() || v.decision.Denied ||
@@ -28,32 +28,24 @@ func (a *Admission) foretell(c *change, v *verdict) []string {
 		about = append(about, f.Namespaces...)
 	}
 	stored := a.Snapshot()
-	settings, guarded := a.Waypoints(stored.Excerpt(about...)), false
-	for _, s := range settings.Namespaces {
-		about = append(about, s.Profile.SharedNamespace)
-		guarded = guarded || s.Bypass == plan.Guard || s.Pending == plan.Guard
-	}
-	if guarded { // who scrapes is somewhere else, and decides whether there is a guard
-		for _, w := range policies.Scrapers(stored) {
-			about = append(about, w.Namespace)
-		}
-	}
+	settings := a.Waypoints(stored.Excerpt(about...))
+	provides := func(ns string) bool { return settings.Of(ns).Mode == plan.Provision }
 	if !slices.ContainsFunc(about, func(ns string) bool {
 		_, asked := settings.Namespaces[ns]
-		return asked || settings.Of(ns).Mode == plan.Provision
+		return asked || provides(ns)
 	}) {
 		return nil // no Guardrail says anything about waypoints
 	}
-	p := plan.Make(policies.NewView(stored.Excerpt(about...).With(c.new)), settings, nil)
-	return foretold(&p, c.new.Ref())
+	p := plan.Foresee(policies.NewView(stored.With(c.new)), settings, about)
+	return foretold(&p, c.new.Ref(), provides)
 }
 
-// foretold is what a plan does for a policy, as sentences.
-func foretold(p *plan.Plan, policy mesh.Ref) []string {
+// foretold is what a plan does for a policy, as sentences, and what it cannot do. provides is whether waypoints are made for a namespace.
+func foretold(p *plan.Plan, policy mesh.Ref, provides func(string) bool) []string {
 	var out []string
 	for i := range p.Waypoints {
 		w := &p.Waypoints[i]
-		if !slices.ContainsFunc(w.Needs, func(n plan.Need) bool { return n.Policy == policy }) {
+		if !slices.ContainsFunc(w.Needs, func(n plan.Need) bool { return n.Policy == policy && !refused(p, n) }) {
 			continue
 		}
 		binds := []string{}
@@ -84,15 +76,27 @@ func foretold(p *plan.Plan, policy mesh.Ref) []string {
 		}
 		out = append(out, shut...)
 	}
-	if len(out) == 0 {
-		return nil
-	}
+	planned := len(out) > 0
 	for _, b := range p.Blocked {
-		if b.Policy == policy {
+		switch {
+		case b.Policy != policy:
+		case provides(b.Target.Namespace):
 			out = append(out, fmt.Sprintf("no waypoint is made for %s: %s", b.Target, b.Why))
+		default:
+			out = append(out, fmt.Sprintf("no waypoint can be planned for %s: %s", b.Target, b.Why))
 		}
 	}
+	if !planned {
+		return out
+	}
 	return append(out, others(p, policy)...)
+}
+
+// refused is whether a plan does not meet a need.
+func refused(p *plan.Plan, n plan.Need) bool {
+	return slices.ContainsFunc(p.Blocked, func(b plan.Blocked) bool {
+		return b.Policy == n.Policy && b.Target.Kind == n.Target.Kind && b.Target.Namespace == n.Target.Namespace && b.Target.Name == n.Target.Name
+	})
 }
 
 // wouldServe names the waypoint that would put a policy in force, where it is its owner's to make.

@@ -81,3 +81,36 @@ func TestForetell(t *testing.T) {
 		})
 	}
 }
+
+// TestForetellOfTheWholeMesh: no Gateway is announced that the plan of the whole mesh refuses, for what is in a namespace that the
+// policy is not about; it is said why.
+func TestForetellOfTheWholeMesh(t *testing.T) {
+	const caller = `---
+{apiVersion: v1, kind: Namespace, metadata: {name: front, labels: {istio.io/dataplane-mode: ambient}}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: caller, namespace: front}, spec: {selector: {matchLabels: {app: caller}}, template: {metadata: {labels: {app: caller}}, spec: {containers: [{name: a, image: a}]}}}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: a, image: a}]}}}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: np, namespace: front}, spec: {podSelector: {}, egress: [{to: [{namespaceSelector: {}, podSelector: {matchLabels: {app: cart}}}]}]}}
+`
+	for name, tc := range map[string]struct {
+		mode plan.Mode
+		want string
+	}{
+		"provisioned":  {plan.Provision, "no waypoint is made for Service shop/cart: NetworkPolicy front/np keeps Deployment front/caller, which gets to Service shop/cart now, from the pods of waypoint shop/waypoint. Let it connect to port 15008."},
+		"by its owner": {plan.Observe, "no waypoint can be planned for Service shop/cart: NetworkPolicy front/np keeps"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(snapshot(t, bare()+caller), rulebook(t, []*v1alpha1.Guardrail{guardrail(v1alpha1.Warn, "")}))
+			o.Waypoints = func(*mesh.Snapshot) plan.Settings {
+				return plan.Settings{Namespaces: map[string]plan.Setting{"shop": {Mode: tc.mode, Profile: plan.Profile{Name: "default"}}}}
+			}
+			got := answer(t, New(o).Validating(), creates(t, bound))
+			if !got.Allowed || !slices.ContainsFunc(got.Warnings, func(w string) bool { return strings.HasPrefix(w, tc.want) }) ||
+				slices.ContainsFunc(got.Warnings, func(w string) bool { return strings.HasPrefix(w, "Gateway ") }) {
+				t.Errorf("allowed %v: %q", got.Allowed, got.Warnings)
+			}
+		})
+	}
+}

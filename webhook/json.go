@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -14,10 +15,15 @@ import (
 // lastWins reads JSON as the API server does: of two fields with one name the last one counts.
 var lastWins = json.JoinOptions(jsontext.AllowDuplicateNames(true))
 
+// decoders are at rest, each with room of its own. What one read last goes when it is used again, or with the next collection of garbage.
+var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+
 // contentOf is an object as maps, lists, strings, bools and numbers, a whole one of which is an int64, as in what the API
 // server's own decoder makes of it (sigs.k8s.io/json). It goes through the bytes once.
 func contentOf(raw []byte) (map[string]any, error) {
-	d := jsontext.NewDecoder(bytes.NewBuffer(raw), lastWins)
+	d := decoders.Get().(*jsontext.Decoder)
+	defer decoders.Put(d)
+	d.Reset(bytes.NewBuffer(raw), lastWins)
 	value, err := next(d)
 	if err != nil {
 		return nil, err

@@ -11,7 +11,6 @@ import (
 
 	"istio.io/api/label"
 
-	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -115,9 +114,9 @@ func asStored(s *mesh.Snapshot, old *mesh.Object) *mesh.Snapshot {
 // isKnown is whether the Snapshot's form of an object, of which a watch keeps what decides, is the stored one.
 func isKnown(known, stored *mesh.Object) bool {
 	annotations := stored.Annotations
-	if _, applied := annotations[inventory.LastApplied]; applied {
+	if _, applied := annotations[mesh.LastApplied]; applied {
 		annotations = maps.Clone(annotations)
-		delete(annotations, inventory.LastApplied)
+		delete(annotations, mesh.LastApplied)
 	}
 	return known.Terminating == stored.Terminating && maps.Equal(known.Labels, stored.Labels) && maps.Equal(known.Annotations, annotations) &&
 		reflect.DeepEqual(known.Spec, stored.Spec)
@@ -184,12 +183,15 @@ func newly(c *change, before *policies.View, findings []policies.Finding) []poli
 		return slices.ContainsFunc(findings, func(f policies.Finding) bool { return f.Check == k.ID })
 	}
 	var checks []*policies.Check // the others can say nothing that is asked here
+	var only []string
 	for _, k := range c.asked(c.old.Kind) {
 		if found(k) {
-			checks = append(checks, k)
+			checks, only = append(checks, k), append(only, k.ID)
 		}
 	}
-	was := ask(checks, before, c.old)
+	occasion := before.Occasion
+	occasion.Only = only
+	was := ask(checks, on(occasion, before.Snapshot), c.old)
 	return slices.DeleteFunc(findings, func(f policies.Finding) bool {
 		return slices.ContainsFunc(was, func(o policies.Finding) bool {
 			return o.Check == f.Check && o.Field == f.Field && o.Verdict == f.Verdict && o.Severity == f.Severity

@@ -98,6 +98,8 @@ const (
 	RulePackAccepted = "Accepted"
 	// RulePackReady is whether what the spec asks for is in force.
 	RulePackReady = "Ready"
+	// RulePackKept is whether all that is kept for a rollback is what Waywarden kept, unchanged and signed as it was.
+	RulePackKept = "Kept"
 )
 
 // The reasons of conditions of RulePacks.
@@ -115,6 +117,12 @@ const (
 	ReasonSignatureInvalid  = "SignatureInvalid"  // nobody whose key is given has signed the bundle
 	ReasonBundleInvalid     = "BundleInvalid"     // what is signed is no bundle of rules
 	ReasonRevisionUnknown   = "RevisionUnknown"   // what rollbackTo names is not kept
+	ReasonFetching          = "Fetching"          // a registry is being asked for the bundle
+	ReasonJudging           = "Judging"           // it is being compiled and tested
+	ReasonPreviewing        = "Previewing"        // what is stored is being judged by it
+	ReasonActivating        = "Activating"        // it is previewed, and comes into force in a moment
+	ReasonVerified          = "Verified"          // each revision that is kept is what was kept
+	ReasonNotVerified       = "NotVerified"       // one that is kept was exchanged, or put there by somebody else
 )
 
 // RulePackStatus is what has become of a RulePack.
@@ -124,7 +132,8 @@ type RulePackStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// conditions say how it is. Accepted is whether the source, as it stands, compiles and passes its tests. Ready is True while
 	// what the spec asks for is in force; where it is False, its message says why, with file and line, and what is in force
-	// instead.
+	// instead; where it is Unknown or its reason is Activating, it is on its way there. Kept is False where somebody tampered with what
+	// is kept.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -150,7 +159,8 @@ type RulePackStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=20
 	History []RulePackRevision `json:"history,omitempty"`
-	// preview is what the revision in force changed when it was put there: the findings among all that was stored.
+	// preview is what the revision in force changed when it was put there, or what one is about to change while the reason of Ready is
+	// Activating: the findings among all that is stored.
 	// +optional
 	Preview *RulePackPreview `json:"preview,omitempty"`
 }
@@ -179,6 +189,10 @@ type RulePackRevision struct {
 	// kept is the ControllerRevision that holds it, as NAMESPACE/NAME.
 	// +required
 	Kept string `json:"kept"`
+	// signedBy is the key that signed it, by the digest of the key; empty where it came from no registry. What is kept has to bear
+	// that signature.
+	// +optional
+	SignedBy string `json:"signedBy,omitempty"`
 }
 
 // RulePackPreview is what a revision changes among all that is stored, found out before it is put in force.
@@ -186,6 +200,9 @@ type RulePackPreview struct {
 	// revision is what was judged by.
 	// +required
 	Revision string `json:"revision"`
+	// at is when it was found out.
+	// +optional
+	At metav1.Time `json:"at,omitzero"`
 	// objects is how many objects were judged.
 	// +required
 	Objects int32 `json:"objects"`

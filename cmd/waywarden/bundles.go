@@ -84,10 +84,10 @@ func inRegistry(source string) (string, bool) {
 	return ref, is || strings.Contains(source, "@sha256:")
 }
 
-// registryAccess is how registries are reached from the command line: as docker login left it.
+// registryAccess is how registries are reached from the command line: as docker login left it, and on this machine without TLS.
 func registryAccess() (bundle.Access, error) {
 	credentials, err := bundle.DockerCredentials()
-	return bundle.Access{Credentials: credentials}, err
+	return bundle.Access{Credentials: credentials, Plain: true}, err
 }
 
 // bundleError ends a command: with status 3 where a registry could not deliver, with 1 where a bundle is refused.

@@ -21,7 +21,7 @@ import (
 
 // packs loads the rules of RulePacks that are among what a command looks at, and returns them as checks: of files as they are
 // written, of a cluster what is in force. besides are the checks that there are without them. What is refused is a Problem of
-// the objects.
+// the objects. Where two packs have rules of one group, the one that was read first counts; of a cluster, the older one.
 func (in *input) packs(ctx context.Context, e *env, found *objects, besides []*policies.Check) []*policies.Check {
 	if len(found.Packs) == 0 {
 		return nil
@@ -29,7 +29,7 @@ func (in *input) packs(ctx context.Context, e *env, found *objects, besides []*p
 	var out []*policies.Check
 	with := *found.Inventory // which is not changed
 	with.Problems = slices.Clone(with.Problems)
-	for _, p := range found.Packs {
+	for _, p := range inOrder(found.Packs, func(p *v1alpha1.RulePack) bool { return with.Document(packRef(p)) != nil }) {
 		document := with.Document(packRef(p))
 		pack, err := in.packOf(ctx, e, p, document != nil)
 		if err == nil && pack != nil {
@@ -43,6 +43,20 @@ func (in *input) packs(ctx context.Context, e *env, found *objects, besides []*p
 	}
 	found.Inventory = &with
 	return out
+}
+
+// inOrder are packs in the order in which they count: those of files as they were read, then those of the cluster, by their age.
+func inOrder(all []*v1alpha1.RulePack, ofFile func(*v1alpha1.RulePack) bool) []*v1alpha1.RulePack {
+	var files, cluster []*v1alpha1.RulePack
+	for _, p := range all {
+		if ofFile(p) {
+			files = append(files, p)
+		} else {
+			cluster = append(cluster, p)
+		}
+	}
+	slices.SortFunc(cluster, packs.Older)
+	return append(files, cluster...)
 }
 
 func packRef(p *v1alpha1.RulePack) mesh.Ref {

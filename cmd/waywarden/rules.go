@@ -19,8 +19,8 @@ func newRules(e *env) *cobra.Command {
 		Short: "Write rules in Rego: make, check, test, measure, explain, document and ship them",
 		Long: `Write rules in Rego: make, check, test, measure, explain, document and ship them.
 
-A folder of rules holds GROUP/NAME.rego and beside it GROUP/NAME.txtar with its scenarios. Without a folder, the zero-trust
-library that comes with waywarden is meant. docs/writing-rules.md leads through it.`,
+A folder of rules holds GROUP/NAME.rego and beside it GROUP/NAME.txtar with its scenarios. A file with a RulePack stands for the
+folder that is in it. Without a folder, the zero-trust library that comes with waywarden is meant. docs/writing-rules.md leads through it.`,
 		Example: examples(e, `
 # begin a rule, and its scenarios
 waywarden rules new acme/no-latest --kind Deployment
@@ -45,7 +45,7 @@ waywarden rules push bundle.tar.gz ghcr.io/acme/rules:v1`),
 	return cmd
 }
 
-// folder is the argument [DIR] of a command about rules: a folder, or the library.
+// folder is the argument [DIR] of a command about rules: a folder, a file with a RulePack, or the library.
 type folder struct {
 	// library is whether the folder holds the rules that come with this program.
 	library bool
@@ -54,7 +54,7 @@ type folder struct {
 func (f *folder) add(cmd *cobra.Command) {
 	cmd.Args = cobra.MaximumNArgs(1)
 	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return nil, cobra.ShellCompDirectiveFilterDirs
+		return nil, cobra.ShellCompDirectiveDefault
 	}
 	cmd.Flags().BoolVar(&f.library, "library", false, "the folder holds the library that comes with waywarden, whose names are reserved")
 	if err := cmd.Flags().MarkHidden("library"); err != nil {

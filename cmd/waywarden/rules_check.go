@@ -88,6 +88,9 @@ func (c *ruleCheck) check(args []string) (*rules.Pack, rules.Refusals, error) {
 		return nil, nil, fmt.Errorf("%s: %w", args[0], err)
 	}
 	if c.fmt {
+		if err := notWritten("--fmt", args[0]); err != nil {
+			return nil, nil, err
+		}
 		if err := format(fsys, args[0]); err != nil {
 			return nil, nil, err
 		}

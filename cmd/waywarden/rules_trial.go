@@ -65,6 +65,11 @@ func (t *ruleTrial) run(ctx context.Context, e *env, args []string) error {
 	if t.update && len(args) == 0 {
 		return errors.New("--update: what is expected of the library is part of the program. Name a folder")
 	}
+	if t.update {
+		if err := notWritten("--update", args[0]); err != nil {
+			return err
+		}
+	}
 	pack, err := t.load(args)
 	if err != nil {
 		return err

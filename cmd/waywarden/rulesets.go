@@ -34,7 +34,7 @@ func (r *rulesets) addFlags(cmd *cobra.Command) {
 
 // addSources adds only the flags for rules of one's own.
 func (r *rulesets) addSources(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&r.sources, "rules", nil, "ask the rules in Rego of this folder, or of this signed bundle (a file, or oci://…@sha256:…), too; can be repeated")
+	cmd.Flags().StringArrayVar(&r.sources, "rules", nil, "ask the rules in Rego of this folder, of the RulePack in this file, or of this signed bundle (a file, or oci://…@sha256:…), too; can be repeated")
 	mustComplete(cmd, "rules", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveDefault
 	})
@@ -64,7 +64,7 @@ func (r *rulesets) checks(ctx context.Context, packs ...*policies.Check) ([]*pol
 func (r *rulesets) pack(ctx context.Context, source string) (*rules.Pack, error) {
 	if _, remote := inRegistry(source); !remote {
 		info, err := os.Stat(source)
-		if err == nil && info.IsDir() {
+		if err == nil && (info.IsDir() || isManifest(source)) {
 			pack, err := loadRules(source, false)
 			if err != nil {
 				return nil, fmt.Errorf("--rules %s:\n%w", source, err)
@@ -121,7 +121,7 @@ func (r *rulesets) asked(ctx context.Context, globs []string, packs ...*policies
 	return slices.DeleteFunc(known, of), slices.DeleteFunc(asked, of), nil
 }
 
-// loadRules loads the rules of a folder; library allows the names that are reserved for those of this program.
+// loadRules loads the rules of a folder, or of the RulePack in a manifest; library allows the names that are reserved for those of this program.
 func loadRules(dir string, library bool) (*rules.Pack, error) {
 	fsys, options, err := rulesIn(dir, library)
 	if err != nil {
@@ -130,14 +130,17 @@ func loadRules(dir string, library bool) (*rules.Pack, error) {
 	return rules.Load(fsys, options)
 }
 
-// rulesIn is a folder of rules, and how to load it.
+// rulesIn is a folder of rules, or the files of a RulePack, and how to load them.
 func rulesIn(dir string, library bool) (fs.FS, rules.Options, error) {
+	if isManifest(dir) {
+		return manifestRules(dir)
+	}
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil, rules.Options{}, err
 	}
 	if !info.IsDir() {
-		return nil, rules.Options{}, errors.New("it is no folder. Name the one that holds the rules")
+		return nil, rules.Options{}, errors.New("it is no folder. Name the one that holds the rules, or a file with a RulePack")
 	}
 	absolute, err := filepath.Abs(dir)
 	if err != nil {

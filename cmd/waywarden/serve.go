@@ -28,6 +28,7 @@ type serve struct {
 	cert                 choice
 	certDir, certSecret  string
 	registryConfig       string
+	registryPlain        bool
 	service              string
 	validating, mutating string
 	certDelay            time.Duration
@@ -96,6 +97,7 @@ func (s *serve) addFlags(cmd *cobra.Command) {
 	f.StringVar(&s.clientCA, "client-ca", "", "answer only callers with a certificate of the CA in this file, which the API server has to be given; empty: everybody who reaches the port")
 	f.StringVar(&s.clientName, "client-name", "", "with --client-ca: the common name, or a DNS name, of the certificate; empty for any")
 	f.StringVar(&s.registryConfig, "registry-config", "", "the credentials for registries from which RulePacks fetch bundles, as docker login writes them; read whenever one is asked")
+	f.BoolVar(&s.registryPlain, "registry-plain-http", false, "speak plain HTTP to a registry on this machine, for tests; any other is asked over TLS")
 	f.StringVar(&s.service, "service", "waywarden", "the Service by which the API server calls the webhooks, or their host where it calls a URL")
 	f.StringVar(&s.validating, "validating-config", "waywarden", "the ValidatingWebhookConfiguration")
 	f.StringVar(&s.mutating, "mutating-config", "waywarden", "the MutatingWebhookConfiguration")

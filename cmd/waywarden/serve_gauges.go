@@ -85,8 +85,7 @@ type stock struct {
 // audited hears what was found of everything that is stored.
 func (g *gauges) audited(found audit.Stock) {
 	s := &stock{map[[3]string]float64{}, map[string]float64{}}
-	for i, f := range found.Findings {
-		r := &found.Rulings[i]
+	for f, r := range found.Found {
 		action := string(r.Action)
 		if r.Exempt != nil {
 			action = webhook.Exempt

@@ -29,7 +29,8 @@ type waypointFlags struct {
 	metrics   choice
 	scraped   int
 
-	settle, drain time.Duration
+	settle time.Duration
+	waits  waypoints.Waits
 }
 
 func (w *waypointFlags) add(f *pflag.FlagSet) {
@@ -38,7 +39,8 @@ func (w *waypointFlags) add(f *pflag.FlagSet) {
 	f.StringSliceVar(&w.urls, "istiod-url", nil, "with --istiod-debug urls: where an istiod answers below /debug, as in http://127.0.0.1:8080; one for each replica")
 	f.IntVar(&w.port, "istiod-port", 8080, "with --istiod-debug pods: the port of istiod's HTTP")
 	f.DurationVar(&w.settle, "istiod-settle", waypoints.Settle, "how long istiod may take to send its proxies what is stored: its PILOT_DEBOUNCE_MAX, and some more")
-	f.DurationVar(&w.drain, "waypoint-drain", 5*time.Minute, "how long connections through a waypoint that goes are waited for")
+	f.DurationVar(&w.waits.Drain, "waypoint-drain", 5*time.Minute, "how long connections through a waypoint that goes are waited for")
+	f.DurationVar(&w.waits.Quiet, "guard-quiet", 5*time.Minute, "with --proxy-metrics pods: how long nobody may have come round a waypoint before its guard is set")
 	f.Var(&w.metrics, "proxy-metrics", "whether to read what proxies count, to know whether connections are open: none, by the clock; pods, of each ztunnel and of the pods of a waypoint")
 	f.IntVar(&w.scraped, "proxy-metrics-port", 15020, "with --proxy-metrics pods: the port of the proxies' metrics")
 	f.StringVar(&w.token, "istiod-token", "", "the file of a token for the audience istio-ca, sent to istiod; empty for none")
@@ -56,8 +58,8 @@ func (w *waypointFlags) validate() error {
 	if w.scraped < 1 || w.scraped > 65535 {
 		return fmt.Errorf("--proxy-metrics-port: %d is not a port", w.scraped)
 	}
-	if w.settle <= 0 || w.drain <= 0 {
-		return errors.New("--istiod-settle and --waypoint-drain are lengths of time, as in 15s, and more than nothing")
+	if w.settle <= 0 || w.waits.Drain <= 0 || w.waits.Quiet <= 0 {
+		return errors.New("--istiod-settle, --waypoint-drain and --guard-quiet are lengths of time, as in 15s, and more than nothing")
 	}
 	return nil
 }
@@ -84,7 +86,7 @@ func (s *server) provisioner(cfg *rest.Config, log logr.Logger) (*waypoints.Cont
 		istiods.URLs = func() []string { return istiodPods(s.live.Snapshot(), s.waypoints.port) }
 	}
 	return waypoints.New(waypoints.Options{Config: cfg, Live: s.live, Cache: s.manager.GetCache(), Client: s.manager.GetClient(),
-		Recorder: s.manager.GetEventRecorder("waywarden"), Istiods: istiods, Settle: s.waypoints.settle, Drain: s.waypoints.drain, Scrape: s.waypoints.scrape(), Log: log, Report: counted.report, Took: counted.took})
+		Istiods: istiods, Settle: s.waypoints.settle, Waits: s.waypoints.waits, Scrape: s.waypoints.scrape(), Log: log, Report: counted.report, Took: counted.took})
 }
 
 // foreseen is what the rules in force ask of namespaces about waypoints, for admission to tell of those that will be made.
@@ -97,7 +99,7 @@ func (s *server) foreseen() func(*mesh.Snapshot) plan.Settings {
 		if current == nil {
 			return plan.Settings{}
 		}
-		settings, _ := waypoints.Settings(waypoints.Rules{Guardrails: current.Guardrails, Profiles: current.Profiles}, m, s.waypoints.drain)
+		settings, _ := waypoints.Settings(waypoints.Rules{Guardrails: current.Guardrails, Profiles: current.Profiles}, m, s.waypoints.waits)
 		return settings
 	}
 }

@@ -96,9 +96,10 @@ type SecretBody struct {
 // (pilot/pkg/credentials/kube/secrets.go) and of istiod's CA (security/pkg/pki/ca/ca.go).
 var certificateKeys = []string{"tls.crt", "ca.crt", "cert", "cacert", "root-cert.pem", "ca-cert.pem", "cert-chain.pem"}
 
-// certified is the content of a Secret with the certificates in place of its data. It is made anew, of what is known to be no
-// secret: data, stringData and annotations, where kubectl keeps what it applied, are left out as a whole, so that nothing that is
-// kept, compared, printed or put into a message has ever held a key.
+// certified is the content of a Secret with the certificates in place of its data. It is made anew: of data and stringData only
+// certificateKeys are looked at, and of what stands there only what is a certificate is kept, so that a key beside it is passed over;
+// annotations, where kubectl keeps what it applied, are left out as a whole. So nothing that is kept, compared, printed or put into a
+// message holds a key. What was read to find that out did, and is garbage: whoever reads a Secret has to let go of it.
 func certified(content map[string]any) (map[string]any, map[string][]Certificate) {
 	found := map[string][]Certificate{}
 	data, _ := content["data"].(map[string]any)

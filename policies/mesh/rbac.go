@@ -56,17 +56,25 @@ func (s *Snapshot) Rights(binding *Object) (rules []PolicyRule, known bool) {
 	default:
 		return nil, false
 	}
+	return s.rulesOf(role, map[*Object]bool{}), true
+}
+
+// rulesOf are the rules of a role, and where nobody has written them into it yet those of the roles that it is put together of, which may be
+// put together of others (pkg/controller/clusterroleaggregation). seen are the roles that were gone through already.
+func (s *Snapshot) rulesOf(role *Object, seen map[*Object]bool) []PolicyRule {
+	seen[role] = true
 	spec := role.Spec.(*RoleBody)
-	rules = spec.Rules
-	if selectors := spec.AggregationRule.ClusterRoleSelectors; len(selectors) > 0 && !role.Live {
-		rules = slices.Clone(rules)
-		for other := range s.All(ClusterRole) {
-			if other != role && slices.ContainsFunc(selectors, func(l LabelSelector) bool { return l.Matches(other.Labels) }) {
-				rules = append(rules, other.Spec.(*RoleBody).Rules...)
-			}
+	selectors := spec.AggregationRule.ClusterRoleSelectors
+	if len(selectors) == 0 || role.Live {
+		return spec.Rules
+	}
+	rules := slices.Clone(spec.Rules)
+	for other := range s.All(ClusterRole) {
+		if !seen[other] && slices.ContainsFunc(selectors, func(l LabelSelector) bool { return l.Matches(other.Labels) }) {
+			rules = append(rules, s.rulesOf(other, seen)...)
 		}
 	}
-	return rules, true
+	return rules
 }
 
 var everything = []PolicyRule{{Verbs: []string{"*"}, APIGroups: []string{"*"}, Resources: []string{"*"}}}

@@ -56,6 +56,17 @@ aggregationRule: {clusterRoleSelectors: [{matchLabels: {to: edit}}]}
 rules: []
 ---
 apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: admin, labels: {to: edit}}
+aggregationRule: {clusterRoleSelectors: [{matchLabels: {to: all}}, {matchLabels: {to: edit}}]}
+rules: []
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: waypoints, labels: {to: all}}
+rules: [{verbs: [create], apiGroups: [gateway.networking.k8s.io], resources: [gateways]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: mesh, namespace: shop}
 rules: [{verbs: [get], apiGroups: [""], resources: [secrets]}]
@@ -75,7 +86,8 @@ func TestRights(t *testing.T) {
 		"a ClusterRole, in a namespace":        {binding("RoleBinding", "shop", "ClusterRole", "mesh"), "shop", []string{"update authorizationpolicies"}},
 		"a Role":                               {binding("RoleBinding", "shop", "Role", "mesh"), "shop", []string{"get secrets"}},
 		"a Role of another namespace":          {binding("RoleBinding", "bank", "Role", "mesh"), "bank", nil},
-		"put together of others":               {binding("ClusterRoleBinding", "", "ClusterRole", "edit"), "", []string{"update authorizationpolicies"}},
+		"put together of others":               {binding("ClusterRoleBinding", "", "ClusterRole", "admin"), "", []string{"update authorizationpolicies", "create gateways"}},
+		"of others that are, and of itself":    {binding("ClusterRoleBinding", "", "ClusterRole", "edit"), "", []string{"update authorizationpolicies", "create gateways"}},
 		"not in the input":                     {binding("ClusterRoleBinding", "", "ClusterRole", "view"), "", nil},
 		"not in the input, and known to be so": {binding("ClusterRoleBinding", "", "ClusterRole", "cluster-admin"), "", []string{"* *"}},
 	} {

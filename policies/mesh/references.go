@@ -60,17 +60,7 @@ func listedKey(host string) refersTo           { return refersTo{asListed, "", "
 
 // referencesOf lists the keys of all that o refers to.
 func referencesOf(o *Object) []refersTo {
-	var keys []refersTo
-	if name, ok := o.Labels[label.IoIstioUseWaypoint.Name]; ok && name != none {
-		keys = append(keys, waypointKey(waypointNamespace(o, o.Home()), name))
-	}
-	if name, ok := o.Labels[label.IoIstioUseWaypointCanary.Name]; ok {
-		ns, ok := o.Labels[label.IoIstioUseWaypointCanaryNamespace.Name]
-		if !ok {
-			ns = o.Home()
-		}
-		keys = append(keys, waypointKey(ns, name))
-	}
+	keys := waypointReferences(o)
 	switch body := o.Spec.(type) {
 	case *PodOwner:
 		keys = append(keys, templateReferences(o, body)...)
@@ -124,6 +114,29 @@ func templateReferences(o *Object, owner *PodOwner) []refersTo {
 		ns = o.Namespace
 	}
 	return []refersTo{waypointKey(ns, name)}
+}
+
+// asking are the kinds whose labels istiod reads for a waypoint (pilot/pkg/serviceregistry/ambient/waypoints.go). Others have such labels
+// and ask for nothing: an EndpointSlice has all labels of its Service, copied by Kubernetes.
+var asking = []Kind{Namespace, Service, ServiceEntry, WorkloadEntry, Pod}
+
+// waypointReferences are the waypoints that its labels name.
+func waypointReferences(o *Object) []refersTo {
+	if !slices.Contains(asking, o.Kind) {
+		return nil
+	}
+	var keys []refersTo
+	if name, ok := o.Labels[label.IoIstioUseWaypoint.Name]; ok && name != none {
+		keys = append(keys, waypointKey(waypointNamespace(o, o.Home()), name))
+	}
+	if name, ok := o.Labels[label.IoIstioUseWaypointCanary.Name]; ok {
+		ns, ok := o.Labels[label.IoIstioUseWaypointCanaryNamespace.Name]
+		if !ok {
+			ns = o.Home()
+		}
+		keys = append(keys, waypointKey(ns, name))
+	}
+	return keys
 }
 
 // virtualServiceReferences are its hosts, its destinations and what it delegates to.

@@ -28,7 +28,7 @@ func (m *maker) check() {
 		m.ingress(after)
 		m.guards(after)
 		m.clusters(after)
-		m.plan.Changes = changes(m.view, m.plan.beside(m.ingressed(after)))
+		m.plan.Changes = changes(m.view, m.plan.beside(m.ingressed(after)), m.touched())
 		if m.unexplained(after) {
 			continue
 		}
@@ -42,7 +42,11 @@ func (m *maker) check() {
 // that all has to be looked at again.
 func (m *maker) restateAll(after *mesh.Snapshot) bool {
 	m.plan.Policies, m.plan.Notices = nil, []Notice{}
+	changed := false
 	for _, w := range slices.Clone(m.plan.Waypoints) {
+		if changed && !slices.ContainsFunc(m.plan.Waypoints, func(o Waypoint) bool { return o.Ref() == w.Ref() }) {
+			continue
+		}
 		gw := after.Get(mesh.Gateway, w.Namespace, w.Name)
 		for _, svc := range after.BoundTo(gw) {
 			if m.snapshot.Binding(m.snapshot.Get(svc.Kind, svc.Namespace, svc.Name)).Bound {
@@ -54,11 +58,15 @@ func (m *maker) restateAll(after *mesh.Snapshot) bool {
 				r.of, r.why = m.cut(gw, svc, after)
 			}
 			if r.why != "" && m.obstruct(&w, svc, r) {
-				return true
+				changed = true
+				break // what else is bound to it may be bound by other labels now, and the other waypoints are as they were
 			}
 			m.plan.Policies = append(m.plan.Policies, r.policies...)
 			m.plan.Notices = append(m.plan.Notices, r.notices...)
 		}
+	}
+	if changed {
+		return true
 	}
 	m.leaving()
 	m.copies(after)

@@ -10,35 +10,39 @@ import (
 )
 
 // A policy that names a Gateway does not follow when another one takes its place. So it is said there too, by a copy of ours with
-// another targetRef: before anything is bound there, and as long as the policy is stored as it is. Only AuthorizationPolicies are
-// copied. What else names the Gateway stops the move.
+// another targetRef: before anything is bound there, and as long as the policy is stored as it is. Copied is what means the same
+// under another name, in whichever order such objects were made. What else names the Gateway stops the move.
 
-// named are the AuthorizationPolicies of people that name any of some Gateways in a waypoint's namespace, and not itself, sorted.
+// copiedKinds are the kinds that are copied: sets of rules, of which neither name nor age decides anything. Of a WasmPlugin,
+// TrafficExtension, EnvoyFilter or Telemetry the older one counts or comes first (model/extensions.go, model/envoyfilter.go,
+// model/telemetry.go), or its name is what others refer to.
+var copiedKinds = []mesh.Kind{mesh.AuthorizationPolicy, mesh.RequestAuthentication}
+
+// named are the policies of people, of the kinds that are copied, that name any of some Gateways in a waypoint's namespace, and not
+// itself, sorted.
 func (m *maker) named(gw *mesh.Object, places []string) []*mesh.Object {
 	if len(places) == 0 {
 		return nil
 	}
 	var out []*mesh.Object
-	for _, o := range m.snapshot.List(mesh.AuthorizationPolicy, gw.Namespace) {
-		if o.Terminating || policies.Tries(o) || nameOfRef(o, places) == "" || nameOfRef(o, []string{gw.Name}) != "" {
-			continue
+	for _, kind := range copiedKinds {
+		for _, o := range m.snapshot.List(kind, gw.Namespace) {
+			if o.Terminating || policies.Tries(o) || nameOfRef(o, places) == "" || nameOfRef(o, []string{gw.Name}) != "" {
+				continue
+			}
+			out = append(out, o)
 		}
-		out = append(out, o)
 	}
 	return out
 }
 
 // nameOfRef is which of some Gateways of its namespace a policy names first; "" where it names none.
 func nameOfRef(o *mesh.Object, gateways []string) string {
-	spec, ok := o.Spec.(*mesh.AuthorizationPolicySpec)
+	spec, ok := o.Spec.(interface{ Attachment() mesh.Attachment })
 	if !ok {
 		return ""
 	}
-	refs := spec.TargetRefs
-	if spec.TargetRef != nil {
-		refs = append(slices.Clone(refs), *spec.TargetRef)
-	}
-	for _, ref := range refs {
+	for _, ref := range spec.Attachment().Refs() {
 		if ref.Kind == mesh.Gateway.String() && slices.Contains(gateways, ref.Name) {
 			return ref.Name
 		}
@@ -75,7 +79,7 @@ func (m *maker) copyOf(o, gw *mesh.Object, services []*mesh.Object) Policy {
 	metadata := map[string]any{"name": short("waywarden-copy-"+o.Name+"-"+gw.Name, maxName), "namespace": gw.Namespace}
 	m.signer(gw.Namespace)(metadata, map[string]string{RoleAnnotation: string(Copy), WaypointAnnotation: gw.Key(), OfAnnotation: o.Key()})
 	return Policy{Role: Copy, Waypoint: refOf(gw), Of: refs([]*mesh.Object{o}), For: refs(services), Why: fmt.Sprintf("it names a Gateway whose place %s takes, and does not follow", gw.Key()),
-		Manifest: map[string]any{"apiVersion": mesh.AuthorizationPolicy.APIVersion(), "kind": mesh.AuthorizationPolicy.String(), "metadata": metadata, "spec": spec}}
+		Manifest: map[string]any{"apiVersion": o.Kind.APIVersion(), "kind": o.Kind.String(), "metadata": metadata, "spec": spec}}
 }
 
 // atGateway are the policies of people that name a Gateway, or one whose place it has taken and of which a copy is here.
@@ -87,8 +91,28 @@ func (c *course) atGateway(gw *mesh.Object) []*mesh.Object {
 			out = append(out, o)
 		case Role(o.Annotations[RoleAnnotation]) == Copy:
 			ns, name, _ := cutKey(o.Annotations[OfAnnotation])
-			if original := c.snapshot.Get(mesh.AuthorizationPolicy, ns, name); original != nil {
+			if original := c.snapshot.Get(o.Kind, ns, name); original != nil {
 				out = append(out, original)
+			}
+		}
+	}
+	return out
+}
+
+// stays are what people wrote for a Gateway, or for its class, that is in force there and would not be at this waypoint: it has no
+// copy, and does not name this one.
+func (c *course) stays(gw *mesh.Object) []*mesh.Object {
+	out := slices.DeleteFunc(c.atGateway(gw), func(o *mesh.Object) bool { return c.copied(o) || nameOfRef(o, []string{c.ref.Name}) != "" })
+	for _, route := range c.snapshot.RoutesFrom(gw) {
+		if c.inForceAt(route, refOf(gw)) && (c.gateway == nil || !slices.Contains(c.snapshot.RoutesFrom(c.gateway), route)) {
+			out = append(out, route)
+		}
+	}
+	if c.gateway != nil && classOf(c.gateway) != classOf(gw) {
+		here := c.snapshot.PoliciesForClass(classOf(c.gateway))
+		for _, o := range c.snapshot.PoliciesForClass(classOf(gw)) {
+			if !slices.Contains(here, o) {
+				out = append(out, o)
 			}
 		}
 	}
@@ -103,7 +127,7 @@ func (c *course) copied(o *mesh.Object) bool {
 // original is whether the policy that a stored copy repeats is there still, so that the copy rests on the waypoint only.
 func (c *course) original(stored *mesh.Object) bool {
 	ns, name, ok := cutKey(stored.Annotations[OfAnnotation])
-	return ok && c.snapshot.Get(mesh.AuthorizationPolicy, ns, name) != nil
+	return ok && c.snapshot.Get(stored.Kind, ns, name) != nil
 }
 
 func (c *course) removeCopies() outcome {

@@ -52,17 +52,23 @@ func (m *maker) scrapers() []*mesh.Workload {
 
 // holds is why a Service is closed while it waits for its waypoint, "" where it is not: its owner agrees to that, or when it
 // was closed no endpoint of it was ready, so that nobody was cut off. It stays closed then: pods that become ready before the
-// waypoint does are what it is closed for.
+// waypoint does are what it is closed for. Once it is bound it is not closed anew, and the hold that there is lasts until every
+// ztunnel knows the label: one that does not would send round the waypoint.
 func (m *maker) holds(svc *mesh.Object, setting Setting) string {
-	stored := find(m.stored, refOf(svc))
-	if setting.Pending != Guard || m.stored.Binding(stored).Bound {
+	if setting.Pending != Guard {
 		return ""
 	}
-	if stored.Annotations[HoldAnnotation] != "" {
-		return agreedHold
+	stored, held := find(m.stored, refOf(svc)), ""
+	if own := find(m.stored, guardOf(refOf(svc))); m.managed.Made(own) {
+		held = own.Annotations[HeldAnnotation]
 	}
-	if own := find(m.stored, guardOf(refOf(svc))); m.managed.Made(own) && own.Annotations[HeldAnnotation] == unservedHold {
-		return unservedHold
+	switch bound := m.stored.Binding(stored).Bound; {
+	case bound && setting.Bypass == Guard:
+		return "" // the guard stays, whatever it was set for
+	case bound || held == unservedHold:
+		return held
+	case stored.Annotations[HoldAnnotation] != "":
+		return agreedHold
 	}
 	if ready, known := m.stored.ReadyEndpoints(stored); known && ready == 0 {
 		return unservedHold

@@ -1,14 +1,11 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
-	"time"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
-
-// quiet is how long no connection may have come round a waypoint before its guard is set, where that is measured.
-const quiet = 5 * time.Minute
 
 // guardsOf are the planned guards.
 func (c *course) guardsOf() []Policy {
@@ -89,6 +86,25 @@ var holdSays = map[string]string{
 	unservedHold: "it waits for its waypoint, and no endpoint of it is ready, so that nobody is cut off",
 }
 
+// endHolds says which Services are shut to whom nobody agreed to shut out: those of which no endpoint was ready when they were
+// closed, and some are now. They stay closed as long as their waypoint is on its way, which is what they were closed for. Where
+// that has stopped they are opened: for how long it would be is for somebody to decide.
+func (c *course) endHolds() {
+	for _, p := range c.guardsOf() {
+		svc := find(c.snapshot, p.For[0])
+		if p.Held != unservedHold || svc == nil || !c.stored(p) || c.bindingOf(p.For[0]) {
+			continue
+		}
+		if ready, known := c.snapshot.ReadyEndpoints(svc); !known || ready == 0 {
+			continue
+		}
+		c.out.Shut = append(c.out.Shut, Notice{svc.Ref(), ClassShut, fmt.Sprintf("nobody gets in to it until waypoint %s serves, and its pods are ready: it was closed when none of them was, without its owner's agreement. Agree to it with annotation %s, or have the Guardrail say pending: Open.", c.ref.Name, HoldAnnotation)})
+		if len(c.out.Stopped) > 0 && c.out.Step == nil {
+			c.delete(RemoveGuard, find(c.snapshot, p.Ref()), "its pods are ready, nobody agreed that it is closed, and what it waits for has stopped")
+		}
+	}
+}
+
 // widenGuards lets the waypoint in at guards that are there, before anything is bound to it.
 func (c *course) widenGuards() outcome {
 	for _, p := range c.guardsOf() {
@@ -119,13 +135,28 @@ func (w World) Guarding() []Policy {
 	return out
 }
 
+// awaitQuiet waits until, as far as is read, nobody has come round the waypoint for a while.
+func (c *course) awaitQuiet(svc mesh.Ref) outcome {
+	last, watched := c.Evidence.Direct[svc]
+	until := last.Add(c.Settings.Of(svc.Namespace).Profile.quiet())
+	if !watched || !c.Evidence.Metered.Before(until) {
+		return settled
+	}
+	if !c.Now.Before(until) {
+		until = c.Now.Add(blindness) // the next reading ends it earlier
+	}
+	return c.wait(MakeGuard, svc, until, "connections come round the waypoint, or it is not known yet that none do")
+}
+
 func (c *course) makeGuards() outcome {
 	for _, p := range c.guardsOf() {
 		if p.Temporary || !c.asks(p.For[0]) {
 			continue
 		}
-		if last := c.Evidence.Direct[p.For[0]]; !c.stored(p) && c.Now.Before(last.Add(quiet)) {
-			return c.wait(MakeGuard, p.For[0], last.Add(quiet), "connections come round the waypoint")
+		if !c.stored(p) {
+			if out := c.awaitQuiet(p.For[0]); out != settled {
+				return out
+			}
 		}
 		why := p.Why
 		if c.Evidence.Unmetered != "" {

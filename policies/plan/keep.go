@@ -17,7 +17,7 @@ func (m *maker) kept() []Need {
 	for _, kind := range []mesh.Kind{mesh.Namespace, mesh.Service, mesh.ServiceEntry, mesh.Gateway} {
 		for o := range m.stored.All(kind) {
 			reason := o.Annotations[KeepAnnotation]
-			if reason == "" || o.Terminating || !m.keepable(o) {
+			if reason == "" || o.Terminating || !m.plansFor(o.Home()) || !m.keepable(o) {
 				continue
 			}
 			out = append(out, Need{Target: targetOf(o), Policy: o.Ref(), Field: "metadata.annotations[" + KeepAnnotation + "]",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"istio.io/api/label"
@@ -247,13 +248,20 @@ func (c *course) left(l Label) string {
 		if gw == nil || refOf(gw) == c.ref {
 			continue
 		}
-		for _, o := range c.atGateway(gw) {
-			if !c.copied(o) && nameOfRef(o, []string{c.ref.Name}) == "" {
-				return fmt.Sprintf("%s does not move to waypoint %s: %s names Gateway %s, and does not follow. Bind it to its Services with targetRefs.", svc, c.ref.Name, o, gw.Key())
-			}
+		if stay := c.stays(gw); len(stay) > 0 {
+			return fmt.Sprintf("%s does not move to waypoint %s: %s would do nothing there, as only Gateway %s or its class is named. Bind that to its Services with targetRefs.", svc, c.ref.Name, listed(stay), gw.Key())
 		}
 	}
 	return ""
+}
+
+// listed are objects for people.
+func listed(objects []*mesh.Object) string {
+	var names []string
+	for _, o := range objects {
+		names = append(names, o.String())
+	}
+	return strings.Join(sorted(names), ", ")
 }
 
 // ingress sets or takes back the label for ingress gateways, when everything is bound.
@@ -336,12 +344,12 @@ func (c *course) draining(svc mesh.Ref, role Role) bool {
 	return role == Admission || !c.snapshot.Binding(o).Bound
 }
 
-// pending is something that decides about a Service and that not every proxy knows as it is: its labels, its Namespace's, or an
-// AuthorizationPolicy.
+// pending is something that decides about a Service and that not every proxy knows as it is: its labels, its Namespace's, or a
+// policy of a kind that we write.
 func (c *course) pending(svc mesh.Ref) (mesh.Ref, bool) {
 	near := []string{svc.Namespace, c.ref.Namespace, c.snapshot.RootNamespace()}
 	for _, ref := range slices.SortedFunc(maps.Keys(c.Evidence.Written), mesh.Ref.Compare) {
-		if ref.Kind == mesh.AuthorizationPolicy.String() && slices.Contains(near, ref.Namespace) && !c.Evidence.Converged(ref) {
+		if kind, ok := mesh.KindOf(ref.APIVersion, ref.Kind); ok && slices.Contains(copiedKinds, kind) && slices.Contains(near, ref.Namespace) && !c.Evidence.Converged(ref) {
 			return ref, true
 		}
 	}

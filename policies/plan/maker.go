@@ -15,12 +15,17 @@ import (
 // Make plans the waypoints that a mesh needs, by the settings of each namespace; an existing one before a new one. What is
 // managed is planned anew, as if it were not there, so that the plan does not depend on how much of it is done.
 func Make(view *policies.View, settings Settings, managed Managed) Plan {
+	return makePlan(view, settings, managed, nil)
+}
+
+// makePlan is a plan for the policies of some namespaces; nil is all of them.
+func makePlan(view *policies.View, settings Settings, managed Managed, about []string) Plan {
 	base := withoutOurs(view, managed)
-	m := maker{snapshot: base.Snapshot, view: base, stored: view.Snapshot, settings: settings, managed: managed,
+	m := maker{snapshot: base.Snapshot, view: base, stored: view.Snapshot, settings: settings, managed: managed, about: about,
 		hypotheses: newHypotheses(base.Snapshot), waypoints: map[string]*Waypoint{}, wanted: map[group][]Need{}}
 	m.hypotheses.owned(view.Snapshot, managed)
 	var needs []Need
-	needs, m.plan.Blocked = search(base, m.hypotheses)
+	needs, m.plan.Blocked = search(base, m.hypotheses, about)
 	needs = append(needs, m.succeeded(needs)...)
 	for _, n := range append(needs, m.kept()...) {
 		m.place(n)
@@ -37,13 +42,14 @@ type maker struct {
 	stored     *mesh.Snapshot // with it
 	settings   Settings
 	managed    Managed
+	about      []string // namespaces; nil is all
 	hypotheses *hypotheses
 	plan       Plan
 	waypoints  map[string]*Waypoint // by namespace/name
 	wanted     map[group][]Need     // needs whose target asks for no waypoint yet
 	scraping   []*mesh.Workload     // once looked
 	looked     bool
-	network    network
+	calling    *callers        // once looked
 	left       []*mesh.Object  // waypoints that still send to what they served
 	identities map[string]bool // of waypoints that are stored, once looked
 	supposed   supposed

@@ -15,9 +15,6 @@ const (
 	istiodPort = 15012 // where proxies take their configuration
 )
 
-// maxClients is of how many clients it is looked whether they still get to a Service.
-const maxClients = 1000
-
 // cut says which NetworkPolicy would stop calls to a Service if it were bound to its waypoint, and how; nil where none would.
 func (m *maker) cut(gw, svc *mesh.Object, s *mesh.Snapshot) (by *mesh.Object, why string) {
 	pod := s.WaypointPod(gw)
@@ -67,67 +64,23 @@ func (m *maker) cutClient(s *mesh.Snapshot, waypoint *mesh.Workload, behind []*m
 	if len(behind) == 0 {
 		return nil, nil
 	}
-	here, left := behind[0].Namespace, maxClients
 	// Where the same policies are over the waypoint and the pods, whoever they admit to the one they admit to the other.
 	everywhere := s.Isolating(waypoint, false)
 	same := !slices.ContainsFunc(behind, func(w *mesh.Workload) bool { return !slices.Equal(s.Isolating(w, false), everywhere) })
-	from := m.networked().limited
-	if len(everywhere) > 0 && !same {
-		from = m.networked().all
-	}
-	look := func(ns string) (*mesh.Workload, *mesh.Object) {
-		for _, client := range s.Workloads(ns) {
-			if client.Mode != mesh.ModeAmbient || slices.Contains(behind, client) || client.Source.Kind == mesh.WorkloadEntry || client.Source.Kind == mesh.ServiceEntry {
-				continue
-			}
-			if left--; left < 0 {
-				return nil, nil
-			}
-			by := cutBy(s, mesh.Hop{From: client, To: waypoint, Port: hbonePort})
-			if by != nil && slices.ContainsFunc(behind, func(w *mesh.Workload) bool {
-				stops, _ := s.Cut(mesh.Hop{From: client, To: w, Port: hbonePort})
-				return len(stops) == 0
-			}) {
-				return client, by
-			}
-		}
+	calling, here := m.callers(), sorted([]string{behind[0].Namespace, waypoint.Namespace})
+	if !calling.any {
 		return nil, nil
 	}
-	if slices.Contains(from, here) {
-		if client, by := look(here); by != nil {
-			return client, by
-		}
-	}
-	for _, ns := range from {
-		if ns == here || left <= 0 {
-			continue
-		}
-		if client, by := look(ns); by != nil {
+	for _, client := range slices.Concat(calling.near(here, behind), calling.elsewhere(here, same || len(everywhere) == 0)) {
+		by := cutBy(s, mesh.Hop{From: client, To: waypoint, Port: hbonePort})
+		if by != nil && slices.ContainsFunc(behind, func(w *mesh.Workload) bool {
+			stops, _ := s.Cut(mesh.Hop{From: client, To: w, Port: hbonePort})
+			return len(stops) == 0
+		}) {
 			return client, by
 		}
 	}
 	return nil, nil
-}
-
-// network is what is found once about the NetworkPolicies of a mesh.
-type network struct {
-	known   bool
-	all     []string // namespaces
-	limited []string // those in which a NetworkPolicy limits to whom pods connect
-}
-
-func (m *maker) networked() *network {
-	if m.network.known {
-		return &m.network
-	}
-	m.network.known = true
-	for ns := range m.snapshot.Namespaces() {
-		m.network.all = append(m.network.all, ns)
-		if slices.ContainsFunc(m.snapshot.List(mesh.NetworkPolicy, ns), func(o *mesh.Object) bool { return o.Spec.(*mesh.NetworkPolicySpec).Limits(true) }) {
-			m.network.limited = append(m.network.limited, ns)
-		}
-	}
-	return &m.network
 }
 
 // clusters tell of Services that are called from other clusters of the mesh.

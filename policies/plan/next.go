@@ -156,7 +156,7 @@ func (o *order) takeMade(stored *mesh.Object) {
 	}
 	c := o.at(RefOf(mesh.Gateway, ns, name))
 	switch stored.Kind {
-	case mesh.AuthorizationPolicy:
+	case mesh.AuthorizationPolicy, mesh.RequestAuthentication:
 		c.own = append(c.own, stored)
 	case mesh.ConfigMap:
 		c.parameters = append(c.parameters, stored)
@@ -185,6 +185,7 @@ func (c *course) run() {
 		}
 	default:
 		c.follow(c.tables().making)
+		c.endHolds()
 	}
 }
 

@@ -140,6 +140,21 @@ func TestConflict(t *testing.T) {
 	}
 }
 
+// TestRefusedIsTriedAgain: while a write that was refused is tried again what stopped is said as before, and what else is stopped.
+func TestRefusedIsTriedAgain(t *testing.T) {
+	s, managed := done(t)
+	ns := s.Get(mesh.Namespace, "", "shop")
+	s = s.With(labelled(ns, nil, label.IoIstioUseWaypoint.Name))
+	delete(managed, refOf(ns))
+	p := Next(worldOf(s, managed, onlyShop, func(e *Evidence) {
+		e.Refused, e.Again = map[mesh.Ref]string{refOf(ns): "argocd owns metadata.labels"}, map[mesh.Ref]bool{refOf(ns): true}
+	}))
+	compare(t, p, "shop/waypoint: make-binding Label Namespace shop", "shop/waypoint: stopped make-binding: the API server refused it: argocd owns metadata.labels")
+	if len(p.Findings()) != 1 {
+		t.Errorf("findings %+v", p.Findings())
+	}
+}
+
 // TestLookAlikes: what has our label and annotation and was not written by us is never touched, whichever is missing.
 func TestLookAlikes(t *testing.T) {
 	const alike = `{apiVersion: v1, kind: ConfigMap, metadata: {name: waypoint-parameters, namespace: shop, labels: {%s}, annotations: {%s}}, data: {deployment: "x"}}`

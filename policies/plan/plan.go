@@ -12,7 +12,7 @@ import (
 type Plan struct {
 	// Waypoints come first: nothing refers to a new one yet. They are sorted by namespace and name.
 	Waypoints []Waypoint `json:"waypoints"`
-	// Policies come next: AuthorizationPolicies of our own, inert until something is bound. They are sorted by role,
+	// Policies come next: those of our own, inert until something is bound. They are sorted by role,
 	// namespace and name; guards are last, and are for after the labels.
 	Policies []Policy `json:"policies"`
 	// Labels come last, each when its waypoint is Programmed. They are sorted by what they are on.
@@ -100,7 +100,7 @@ func (l Label) labels() map[string]string {
 	return out
 }
 
-// Policy is an AuthorizationPolicy of our own.
+// Policy is an AuthorizationPolicy of our own, or a copy of a policy of another kind.
 type Policy struct {
 	Role     Role       `json:"role"`
 	Waypoint mesh.Ref   `json:"waypoint"`
@@ -123,8 +123,7 @@ type Policy struct {
 
 // Ref names the policy.
 func (p Policy) Ref() mesh.Ref {
-	m := p.Manifest["metadata"].(map[string]any)
-	return RefOf(mesh.AuthorizationPolicy, m["namespace"].(string), m["name"].(string))
+	return refIn(p.Manifest)
 }
 
 // object is the policy as an object, decoded once.

@@ -48,10 +48,10 @@ func (c Change) key() string { return c.Object.String() + " " + c.Target.String(
 // harms is whether somebody has to agree to the change.
 func (c Change) harms() bool { return c.Turn == Weaker || c.Turn == Denies }
 
-// changes compares what policies do before and after.
-func changes(view *policies.View, after *mesh.Snapshot) []Change {
+// changes compares what some policies do before and after.
+func changes(view *policies.View, after *mesh.Snapshot, of []*mesh.Object) []Change {
 	out := []Change{}
-	for o := range policiesOf(view.Snapshot, nil) {
+	for _, o := range of {
 		out = append(out, changesOf(view, after, o)...)
 	}
 	slices.SortStableFunc(out, func(a, b Change) int {

@@ -130,9 +130,12 @@ func (c *course) mayGo() outcome {
 	return out
 }
 
-func (c *course) inForce(o *mesh.Object) bool {
+func (c *course) inForce(o *mesh.Object) bool { return c.inForceAt(o, c.ref) }
+
+// inForceAt is whether a policy does anything at a waypoint.
+func (c *course) inForceAt(o *mesh.Object, at mesh.Ref) bool {
 	return slices.ContainsFunc(c.View.Effects(o), func(e policies.Effect) bool {
-		return e.EnforcedBy == policies.Waypoint && e.By != nil && e.By.Namespace == c.ref.Namespace && e.By.Name == c.ref.Name
+		return e.EnforcedBy == policies.Waypoint && e.By != nil && e.By.Namespace == at.Namespace && e.By.Name == at.Name
 	})
 }
 

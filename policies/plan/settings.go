@@ -51,6 +51,9 @@ type Profile struct {
 	// DrainFor is how long to wait for the connections of a waypoint that nothing is bound to; 0 is five minutes. Then
 	// the order stops and says so.
 	DrainFor time.Duration
+	// QuietFor is how long nobody may have come round the waypoint before a guard is set, where that is measured; 0 is five
+	// minutes.
+	QuietFor time.Duration
 	// Steps and Go are StepsAnnotation and GoAnnotation of the profile, as they are written.
 	Steps, Go string
 	// Parameters are the contents of the ConfigMap that the Gateway's parametersRef names, by istiod's keys
@@ -175,3 +178,6 @@ func nameOf(p Profile) string { return cmp.Or(p.Name, "default") }
 
 // limit is how long a waypoint is drained.
 func (p Profile) limit() time.Duration { return cmp.Or(p.DrainFor, 5*time.Minute) }
+
+// quiet is how long nobody may have come round a waypoint.
+func (p Profile) quiet() time.Duration { return cmp.Or(p.QuietFor, 5*time.Minute) }

@@ -86,7 +86,7 @@ type Stop struct {
 }
 
 // Course is where one waypoint is: at most one step to take now, else what it waits for or stopped at. With none of
-// them it serves as planned.
+// them it serves as planned. Beside what stopped there may be a step, which tries again what was refused.
 type Course struct {
 	Waypoint mesh.Ref `json:"waypoint"`
 	Needs    []Need   `json:"needs"` // why it exists; none while it is removed
@@ -96,6 +96,8 @@ type Course struct {
 	Stopped  []Stop   `json:"stopped,omitempty"`
 	// Unguarded says for what a guard is asked for that would close a known way, so that there is none.
 	Unguarded []Notice `json:"unguarded,omitempty"`
+	// Shut says what is closed to everybody while it waits for the waypoint, though nobody agreed to that and its pods are ready now.
+	Shut []Notice `json:"shut,omitempty"`
 }
 
 // Progress is where all waypoints are, sorted by namespace and name. No two steps of one Progress depend on each other.

@@ -11,7 +11,7 @@ import (
 // StoppedCheck is the ID of what [Progress.Findings] finds.
 const StoppedCheck = "waypoint/stopped"
 
-// What stops a waypoint is found by carrying a plan out, and not by asking a mesh: what the API server refuses, as because another
+// What stops a waypoint, and what is shut meanwhile, is found by carrying a plan out, and not by asking a mesh: what the API server refuses, as because another
 // field manager owns it, is in no object. So this is not asked, and [Progress.Findings] says it.
 var stoppedWaypoint = policies.Register(policies.Check{
 	ID:       StoppedCheck,
@@ -24,13 +24,32 @@ webhook refuses a write, or something of somebody else's is in the way, it stops
 	Remedy: "Do what the message says; where there is a manifest, commit it where the object comes from.",
 })
 
+// ShutCheck is the ID of what [Progress.Findings] finds of Services that are held.
+const ShutCheck = "waypoint/held-shut"
+
+var heldShut = policies.Register(policies.Check{
+	ID:       ShutCheck,
+	Title:    "A Service that is closed while it waits for its waypoint, though its pods are ready and nobody agreed to that",
+	Severity: policies.Medium,
+	About:    mesh.Service.String(),
+	Controls: policies.Controls{"nist-800-53-r5": {"CM-3"}, "soc2": {"CC8.1"}, "iso-27001-2022": {"A.8.32"}},
+	Doc: `A Guardrail with pending: Guard closes a Service until its waypoint serves. Without its owner's agreement that is done only where no endpoint
+of it is ready, so that nobody is cut off. Where endpoints become ready before the waypoint does, it is an outage.`,
+	Remedy: "Agree to it with annotation waywarden.dev/hold on the Service, or have the Guardrail say pending: Open.",
+})
+
 // maxInRemedy is how many bytes a manifest may have to stand in a remedy.
 const maxInRemedy = 1 << 10
 
-// Findings are what has stopped, for an audit, each with the manifest to commit where a step is somebody else's to take.
+// Findings are what has stopped, for an audit, each with the manifest to commit where a step is somebody else's to take; and what is
+// closed without agreement.
 func (p Progress) Findings() []policies.Finding {
 	var out []policies.Finding
 	for _, c := range p {
+		for _, n := range c.Shut {
+			out = append(out, policies.Finding{Check: heldShut.ID, Severity: heldShut.Severity, Remedy: heldShut.Remedy, Action: "Warn",
+				Object: n.On, Message: n.Why, Namespaces: []string{home(n.On)}, Related: []mesh.Ref{c.Waypoint}})
+		}
 		for _, s := range c.Stopped {
 			f := policies.Finding{Check: stoppedWaypoint.ID, Severity: stoppedWaypoint.Severity, Remedy: stoppedWaypoint.Remedy, Action: "Warn",
 				Object: s.Object, Message: s.Why, Namespaces: []string{home(s.Object)}}

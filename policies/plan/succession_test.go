@@ -29,6 +29,7 @@ func annotated(o *mesh.Object, key, value string) *mesh.Object {
 
 const (
 	atGate  = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: at, namespace: shop}, spec: {action: DENY, targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}], rules: [{to: [{operation: {methods: [PUT]}}]}]}}`
+	tokens  = `{apiVersion: security.istio.io/v1, kind: RequestAuthentication, metadata: {name: tokens, namespace: shop}, spec: {targetRef: {group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}, jwtRules: [{issuer: me}]}}`
 	other   = `{apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: other}, spec: {controllerName: istio.io/mesh-controller}}`
 	istiod  = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: istiod, namespace: istio-system, labels: {app: istiod}}, spec: {selector: {matchLabels: {app: istiod}}, template: {metadata: {labels: {app: istiod}}, spec: {containers: [{name: discovery, image: "docker.io/istio/pilot:1.30.2"}]}}}}`
 	foreign = `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: b, namespace: shop}, spec: {gatewayClassName: CLASS, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}}`
@@ -94,6 +95,9 @@ func TestMoves(t *testing.T) {
 		{"with a policy that names the Gateway", []string{atGate}, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")},
 			[]string{"make-twin waywarden-copy-at-b at waypoint", "make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-binding shop at b",
 				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone}},
+		{"with tokens that the Gateway asks for", []string{tokens}, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")},
+			[]string{"make-twin waywarden-copy-tokens-b at waypoint", "make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-binding shop at b",
+				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone}},
 		{"to one of somebody else's", []string{strings.ReplaceAll(foreign, "CLASS", "istio-waypoint")}, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")},
 			[]string{"make-binding shop at b", "remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone}},
 		{"by steps", nil, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: both(write("waypoint", MigrateAnnotation, "b"), write("waypoint", StepsAnnotation, "10/5m,50/0s"))},
@@ -145,6 +149,72 @@ func TestCopyStays(t *testing.T) {
 	rows, _, _ = journey(t, s, managed, settings, nil)
 	if diff := cmp.Diff([]string{"remove-twin waywarden-copy-at-b at b"}, rows); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestCopyOfAnotherKind: the copy of a RequestAuthentication says the same of another Gateway, goes with it, and is not taken for an
+// AuthorizationPolicy of its name.
+func TestCopyOfAnotherKind(t *testing.T) {
+	s, managed := done(t)
+	s = s.With(parse(tokens)).With(parse(strings.ReplaceAll(atGate, "name: at,", "name: tokens,")))
+	settings := func() Settings { return onlyShop }
+	_, s, managed = journey(t, s, managed, settings, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")})
+	for _, kind := range []mesh.Kind{mesh.RequestAuthentication, mesh.AuthorizationPolicy} {
+		o, was := s.Get(kind, "shop", "waywarden-copy-tokens-b"), s.Get(kind, "shop", "tokens")
+		if o == nil {
+			t.Fatalf("no copy of %s", was)
+		}
+		want := maps.Clone(was.Content()["spec"].(map[string]any))
+		delete(want, "targetRef")
+		want["targetRefs"] = []any{map[string]any{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "b"}}
+		if diff := cmp.Diff(want, o.Content()["spec"]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", o, diff)
+		}
+	}
+	s = s.Without(s.Get(mesh.RequestAuthentication, "shop", "tokens"))
+	rows, s, _ := journey(t, s, managed, settings, nil)
+	if diff := cmp.Diff([]string{"remove-twin waywarden-copy-tokens-b at b"}, rows); diff != "" || s.Get(mesh.AuthorizationPolicy, "shop", "waywarden-copy-tokens-b") == nil {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestDoesNotFollow: what names the old Gateway or its class, and would not mean the same under another name, stops the move, each by
+// its name.
+func TestDoesNotFollow(t *testing.T) {
+	const (
+		ref       = `targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}]`
+		telemetry = `{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: logs, namespace: shop}, spec: {` + ref + `, accessLogging: [{}]}}`
+		plugin    = `{apiVersion: extensions.istio.io/v1alpha1, kind: WasmPlugin, metadata: {name: plugin, namespace: shop}, spec: {` + ref + `, url: "oci://a/b"}}`
+		filter    = `{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: filter, namespace: shop}, spec: {` + ref + `}}`
+		ofClass   = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: everywhere, namespace: istio-system}, spec: {action: DENY, targetRefs: [{group: gateway.networking.k8s.io, kind: GatewayClass, name: istio-waypoint}], rules: [{to: [{operation: {methods: [PUT]}}]}]}}`
+		names     = "does not move to waypoint b: EnvoyFilter shop/filter, Telemetry shop/logs, WasmPlugin shop/plugin would do nothing there"
+	)
+	for name, tc := range map[string]struct {
+		more []string
+		says string
+	}{
+		"by name":            {more: []string{telemetry, plugin, filter, tokens, atGate}, says: names},
+		"what is copied":     {more: []string{tokens, atGate}},
+		"by class":           {more: []string{other, ofClass, strings.ReplaceAll(foreign, "CLASS", "other")}, says: "AuthorizationPolicy istio-system/everywhere would do nothing there"},
+		"by the class again": {more: []string{ofClass, strings.ReplaceAll(foreign, "CLASS", "istio-waypoint")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, managed := done(t)
+			for _, text := range tc.more {
+				s = s.With(parse(text))
+			}
+			s = write("waypoint", MigrateAnnotation, "b")(s)
+			for range 20 {
+				for _, step := range Next(worldOf(s, managed, onlyShop, nil)).Steps() {
+					s, managed = taken(s, managed, step)
+				}
+			}
+			got := strings.Join(says(Next(worldOf(s, managed, onlyShop, nil))), "\n")
+			stays := s.Get(mesh.Namespace, "", "shop").Labels[label.IoIstioUseWaypoint.Name] == "waypoint"
+			if stays != (tc.says != "") || !strings.Contains(got, tc.says) {
+				t.Errorf("it stays: %v; it says %s", stays, got)
+			}
+		})
 	}
 }
 

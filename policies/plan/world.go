@@ -35,11 +35,16 @@ type Evidence struct {
 	// Waypoints say how Gateways do.
 	Waypoints map[mesh.Ref]Serving
 	// Refused are writes of ours that the API server did not take, and why: a conflict with another field manager, a
-	// webhook, a quota. Leave an entry out once its object has changed; until then the step is not tried again.
+	// webhook, a quota. Leave an entry out once one was taken, or nobody wants to write it any more.
 	Refused map[mesh.Ref]string
+	// Again are those of them that are to be tried again now, as after a while, or because the object has changed. What stopped is
+	// said until such a write is taken.
+	Again map[mesh.Ref]bool
 	// Direct is up to when a connection to a Service may have been there that did not come by its waypoint, where ztunnel's
 	// metrics are read: when one was last seen, at least when reading began. A guard waits until there was none for five minutes.
 	Direct map[mesh.Ref]time.Time
+	// Metered is as of when that is known: when the newest reading of those metrics began. Of what came after it nothing is known.
+	Metered time.Time
 	// Unmetered is why that is not known, as a clause; "" where it is. Nothing waits for it then, and what is done is done unverified.
 	Unmetered string
 	// Unseen is why objects may be there that the Snapshot does not show, or not as they are, by namespace, "" for any. What

@@ -33,13 +33,18 @@ func (c *course) ensure(row Row, manifest map[string]any, why string, needs []Ne
 	return c.step(Step{Action: Apply, Row: row, Object: ref, Manifest: manifest, Preconditions: c.preconditions(stored), Why: why, Needs: needs})
 }
 
-// step takes a step, unless the API server refused it.
+// step takes a step. One that the API server refused stops what rests on it, also while it is tried again: if nothing else is to be
+// written, and for as long as it is not taken.
 func (c *course) step(s Step) outcome {
-	if why, ok := c.Evidence.Refused[s.Object]; ok {
-		return c.stop(s.Row, s.Object, s.Manifest, "the API server refused it: "+why)
+	why, refused := c.Evidence.Refused[s.Object]
+	if !refused {
+		c.out.Step = &s
+		return busy
 	}
-	c.out.Step = &s
-	return busy
+	if c.Evidence.Again[s.Object] && c.out.Step == nil {
+		c.out.Step = &s
+	}
+	return c.stop(s.Row, s.Object, s.Manifest, "the API server refused it: "+why)
 }
 
 func (c *course) wait(row Row, on mesh.Ref, until time.Time, why string) outcome {

@@ -42,7 +42,7 @@ func Build(folder fs.FS, o rules.Options, s *Signer) ([]byte, *rules.Pack, error
 		return nil, nil, err
 	}
 	b.Files = byPackage(b.Files, o.Root)
-	pack, err := rules.Load(b.FS(), rules.Options{Library: o.Library, Trusted: true})
+	pack, err := rules.Load(b.FS(), rules.Options{Library: o.Library, Trusted: true, MaxBytes: o.MaxBytes})
 	if err != nil {
 		return nil, nil, err
 	}

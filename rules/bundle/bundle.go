@@ -45,15 +45,20 @@ func Open(archive []byte, t Trust) (*Bundle, error) {
 
 // FS is the bundle as a folder.
 func (b *Bundle) FS() fs.FS {
-	a := &txtar.Archive{}
-	for _, name := range slices.Sorted(maps.Keys(b.Files)) {
-		a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(b.Files[name])})
-	}
-	fsys, err := txtar.FS(a)
+	fsys, err := Folder(b.Files)
 	if err != nil {
 		panic(err) // names are paths, each of them once
 	}
 	return fsys
+}
+
+// Folder is files, by their path, as a folder. The error is for a path that is none.
+func Folder(files map[string]string) (fs.FS, error) {
+	a := &txtar.Archive{}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(files[name])})
+	}
+	return txtar.FS(a)
 }
 
 // contents are the rules among files, where the files are a bundle of rules.

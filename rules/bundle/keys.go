@@ -116,6 +116,9 @@ func (k Key) takes(algorithm string) bool {
 	return false
 }
 
+// PEM is the key as ParseKeys reads it, without its ID.
+func (k Key) PEM() string { return k.pem }
+
 // Name is the key's ID, or its fingerprint where it has none.
 func (k Key) Name() string {
 	if k.ID != "" {

@@ -15,19 +15,59 @@ import (
 // maxManifest is how many bytes a manifest may have; one of a bundle has some hundred.
 const maxManifest = 256 << 10
 
+// Delivered is what a registry delivered under a digest: all that it takes to verify it again, without the registry.
+type Delivered struct {
+	// Reference names the manifest by its digest, as in ghcr.io/acme/rules@sha256:….
+	Reference string `json:"reference"`
+	// Manifest names Archive by its digest.
+	Manifest []byte `json:"manifest"`
+	Archive  []byte `json:"archive"`
+}
+
 // Pull fetches a bundle by its digest, as in ghcr.io/acme/rules@sha256:…, and opens it. The error is a [Refusal].
 func Pull(ctx context.Context, reference string, t Trust, a Access) (*Bundle, error) {
+	d, err := Fetch(ctx, reference, a)
+	if err != nil {
+		return nil, err
+	}
+	return d.Open(t)
+}
+
+// Fetch asks a registry for what a digest names. Who signed it is another question, which Open asks. The error is a [Refusal].
+func Fetch(ctx context.Context, reference string, a Access) (*Delivered, error) {
 	ref, err := Reference(reference)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := a.within(ctx)
 	defer cancel()
-	archive, err := a.fetch(ctx, ref)
+	out, err := a.fetch(ctx, ref)
 	if err != nil {
 		return nil, refused("deliver", ref, err)
 	}
-	return Open(archive, t)
+	out.Reference = reference
+	return out, nil
+}
+
+// Open holds what was delivered to its digest, as if it came from the registry now, and believes of it what is signed. The error is
+// a [Refusal].
+func (d *Delivered) Open(t Trust) (*Bundle, error) {
+	ref, err := Reference(d.Reference)
+	if err != nil {
+		return nil, err
+	}
+	const other = "the bundle is not used: this is not what %s names, but something else. Fetch it again."
+	if digest.FromBytes(d.Manifest).String() != ref.Reference {
+		return nil, refuse(Malformed, other, d.Reference)
+	}
+	layer, err := layerOf(d.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	if layer.Digest.Algorithm().FromBytes(d.Archive) != layer.Digest {
+		return nil, refuse(Malformed, other, d.Reference)
+	}
+	return Open(d.Archive, t)
 }
 
 // Reference reads a reference by digest. The error is a [Refusal].
@@ -43,8 +83,8 @@ func Reference(text string) (registry.Reference, error) {
 	return ref, nil
 }
 
-// fetch is the archive that a manifest names, each of them what its digest says.
-func (a Access) fetch(ctx context.Context, ref registry.Reference) ([]byte, error) {
+// fetch is a manifest and the archive that it names, each of them what its digest says.
+func (a Access) fetch(ctx context.Context, ref registry.Reference) (*Delivered, error) {
 	repository := a.repository(ref)
 	_, body, err := repository.Manifests().FetchReference(ctx, ref.Reference)
 	if err != nil {
@@ -70,7 +110,11 @@ func (a Access) fetch(ctx context.Context, ref registry.Reference) ([]byte, erro
 		return nil, err
 	}
 	defer blob.Close()
-	return content.ReadAll(blob, layer)
+	archive, err := content.ReadAll(blob, layer)
+	if err != nil {
+		return nil, err
+	}
+	return &Delivered{Manifest: raw, Archive: archive}, nil
 }
 
 // layerOf is the one layer of a manifest that is a bundle.

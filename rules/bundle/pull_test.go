@@ -21,6 +21,9 @@ import (
 	"github.com/waywarden/waywarden/rules"
 )
 
+// here is how a registry on this machine is reached.
+var here = Access{Plain: true}
+
 // serve is a registry on this machine, and what stands before it.
 func serve(t testing.TB, before func(next http.Handler) http.Handler) string {
 	t.Helper()
@@ -37,7 +40,7 @@ func serve(t testing.TB, before func(next http.Handler) http.Handler) string {
 func blob(t testing.TB, host, mediaType string, data []byte) ocispec.Descriptor {
 	t.Helper()
 	d := content.NewDescriptorFromBytes(mediaType, data)
-	repository := Access{}.repository(registry.Reference{Registry: host, Repository: "acme/rules"})
+	repository := here.repository(registry.Reference{Registry: host, Repository: "acme/rules"})
 	if err := repository.Push(t.Context(), d, strings.NewReader(string(data))); err != nil {
 		t.Fatal(err)
 	}
@@ -65,11 +68,11 @@ func TestPushPull(t *testing.T) {
 	p := ecPair(t, elliptic.P256())
 	archive := build(t, p.signer(t, "release", ""))
 	host := serve(t, nil)
-	ref, err := Push(t.Context(), archive, host+"/acme/rules:v1", Access{})
+	ref, err := Push(t.Context(), archive, host+"/acme/rules:v1", here)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := Push(t.Context(), archive, host+"/acme/rules", Access{})
+	again, err := Push(t.Context(), archive, host+"/acme/rules", here)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +80,7 @@ func TestPushPull(t *testing.T) {
 		t.Errorf("pushed to %s, then to %s", ref, again)
 	}
 	for _, reference := range []string{ref, strings.Replace(ref, "@", ":v1@", 1)} {
-		b, err := Pull(t.Context(), reference, p.trust(t), Access{})
+		b, err := Pull(t.Context(), reference, p.trust(t), here)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +97,7 @@ func TestPushPull(t *testing.T) {
 	if got := "@" + resp.Header.Get("Docker-Content-Digest"); !strings.HasSuffix(ref, got) {
 		t.Errorf("the tag is %s", got)
 	}
-	if _, err := Pull(t.Context(), ref, ecPair(t, elliptic.P256()).trust(t), Access{}); ReasonOf(err) != Unsigned {
+	if _, err := Pull(t.Context(), ref, ecPair(t, elliptic.P256()).trust(t), here); ReasonOf(err) != Unsigned {
 		t.Errorf("with another key: %v", err)
 	}
 }
@@ -117,7 +120,7 @@ func TestPushRefuses(t *testing.T) {
 		{good, host + "/acme/rules@sha256:" + strings.Repeat("0", 64), "names a digest"},
 		{good, "127.0.0.1:1/acme/rules", "the registry does not take 127.0.0.1:1/acme/rules: "},
 	} {
-		if ref, err := Push(t.Context(), tc.archive, tc.ref, Access{}); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if ref, err := Push(t.Context(), tc.archive, tc.ref, here); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: got %s, %v", tc.want, ref, err)
 		}
 	}
@@ -190,7 +193,7 @@ func TestPullManifests(t *testing.T) {
 		{"a layer that is not there", manifestOf(with(func(l *ocispec.Descriptor) { l.Digest = digest.FromString("x") })), Unavailable, "nothing of that digest"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b, err := Pull(t.Context(), image(t, host, tc.manifest), p.trust(t), Access{})
+			b, err := Pull(t.Context(), image(t, host, tc.manifest), p.trust(t), here)
 			if tc.want == "" {
 				if err != nil || len(b.Files) != 4 {
 					t.Errorf("got %v, %v", b, err)
@@ -231,7 +234,7 @@ func TestPullExchanged(t *testing.T) {
 			w.Write(instead.Load().([]byte))
 		})
 	})
-	ref, err := Push(t.Context(), archive, host+"/acme/rules", Access{})
+	ref, err := Push(t.Context(), archive, host+"/acme/rules", here)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,8 +246,51 @@ func TestPullExchanged(t *testing.T) {
 	for part, data := range map[string][]byte{"/manifests/": another, "/blobs/": other} {
 		exchange.Store(part)
 		instead.Store(data)
-		if b, err := Pull(t.Context(), ref, p.trust(t), Access{}); ReasonOf(err) != Unavailable {
+		if b, err := Pull(t.Context(), ref, p.trust(t), here); ReasonOf(err) != Unavailable {
 			t.Errorf("%s: %v, %v", part, b, err)
+		}
+	}
+}
+
+// TestDelivered: what was delivered can be verified again without the registry, and nothing else passes for it.
+func TestDelivered(t *testing.T) {
+	p := ecPair(t, elliptic.P256())
+	host := serve(t, nil)
+	push := func(archive []byte) string {
+		ref, err := Push(t.Context(), archive, host+"/acme/rules", here)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ref
+	}
+	ref := push(build(t, p.signer(t, "", "")))
+	older := push(signed(t, map[string][]byte{"acme/x.rego": []byte("package acme.x\n")}, p.signer(t, "", ""))) // by the trusted key
+	good, err := Fetch(t.Context(), ref, here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := Fetch(t.Context(), older, here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := good.Open(p.trust(t)); err != nil || len(b.Files) != 4 {
+		t.Errorf("%v, %v", b, err)
+	}
+	for name, c := range map[string]struct {
+		Delivered
+		trust  Trust
+		reason Reason
+		want   string
+	}{
+		"another bundle":     {Delivered{ref, old.Manifest, old.Archive}, p.trust(t), Malformed, "not what " + ref + " names"},
+		"another archive":    {Delivered{ref, good.Manifest, old.Archive}, p.trust(t), Malformed, "not what " + ref + " names"},
+		"no manifest":        {Delivered{ref, nil, good.Archive}, p.trust(t), Malformed, "not what " + ref + " names"},
+		"by a tag":           {Delivered{host + "/acme/rules:v1", good.Manifest, good.Archive}, p.trust(t), Malformed, "a tag is moved"},
+		"by somebody else":   {*good, ecPair(t, elliptic.P256()).trust(t), Unsigned, "its signature is not by SHA256:"},
+		"with no key at all": {*good, Trust{}, Unsigned, "no key is trusted"},
+	} {
+		if b, err := c.Open(c.trust); ReasonOf(err) != c.reason || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, %v", name, b, err)
 		}
 	}
 }

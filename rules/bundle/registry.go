@@ -27,6 +27,8 @@ const patience = 30 * time.Second
 type Access struct {
 	// Credentials are those for a host; nil for none.
 	Credentials func(ctx context.Context, host string) (auth.Credential, error)
+	// Plain is whether a registry on this machine is spoken to in plain HTTP. Any other never is.
+	Plain bool
 	// Timeout bounds all of it; 0 for half a minute.
 	Timeout time.Duration
 }
@@ -65,9 +67,9 @@ func (a Access) within(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(ctx, timeout)
 }
 
-// repository is that of a reference. Only a registry on this machine is spoken to in plain HTTP.
+// repository is that of a reference.
 func (a Access) repository(ref registry.Reference) *remote.Repository {
-	plain := local(ref.Registry)
+	plain := a.Plain && local(ref.Registry)
 	return &remote.Repository{Reference: ref, PlainHTTP: plain, Client: &auth.Client{
 		Client:     &http.Client{Transport: guard{plain}},
 		Credential: a.Credentials,

@@ -43,7 +43,7 @@ func TestPullDown(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			start := time.Now()
-			_, err := Pull(t.Context(), tc.host+what, trust, Access{Timeout: 300 * time.Millisecond})
+			_, err := Pull(t.Context(), tc.host+what, trust, Access{Plain: true, Timeout: 300 * time.Millisecond})
 			if ReasonOf(err) != Unavailable || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %s: %v", ReasonOf(err), err)
 			}
@@ -84,7 +84,7 @@ func TestPullCredentials(t *testing.T) {
 		}
 	}
 	write("s3cret")
-	a := Access{Credentials: FileCredentials(file)}
+	a := Access{Plain: true, Credentials: FileCredentials(file)}
 	ref, err := Push(t.Context(), build(t, p.signer(t, "", "")), host+"/acme/rules", a)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func TestPullCredentials(t *testing.T) {
 		t.Error(err)
 	}
 	write("old")
-	for name, a := range map[string]Access{"none": {}, "wrong ones": a} {
+	for name, a := range map[string]Access{"none": here, "wrong ones": a} {
 		_, err := Pull(t.Context(), ref, p.trust(t), a)
 		if ReasonOf(err) != Unavailable || !strings.Contains(err.Error(), "it answers 401 Unauthorized. Give credentials") {
 			t.Errorf("%s: %v", name, err)
@@ -139,7 +139,7 @@ func TestPullRedirected(t *testing.T) {
 	if err := os.WriteFile(file, fmt.Appendf(nil, `{"auths": {%q: {"username": "robot", "password": "s3cret"}}}`, host), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a := Access{Credentials: FileCredentials(file)}
+	a := Access{Plain: true, Credentials: FileCredentials(file)}
 	ref, err := Push(t.Context(), archive, host+"/acme/rules", a)
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestPlain: only this machine is spoken to without TLS.
+// TestPlain: only this machine is spoken to without TLS, and only by who says so.
 func TestPlain(t *testing.T) {
 	for host, want := range map[string]bool{
 		"localhost": true, "localhost:5000": true, "127.0.0.1": true, "127.8.8.8:5000": true, "[::1]:5000": true, "[::1]": true,
@@ -204,8 +204,11 @@ func TestPlain(t *testing.T) {
 			t.Errorf("%s: %t", host, got)
 		}
 		ref := registry.Reference{Registry: host, Repository: "r"}
-		if got := (Access{}).repository(ref).PlainHTTP; got != want {
+		if got := here.repository(ref).PlainHTTP; got != want {
 			t.Errorf("%s is spoken to in plain HTTP: %t", host, got)
+		}
+		if (Access{}).repository(ref).PlainHTTP {
+			t.Errorf("%s is spoken to in plain HTTP, and nobody said so", host)
 		}
 	}
 	for _, g := range []struct {
@@ -215,6 +218,57 @@ func TestPlain(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, g.url, nil)
 		if _, err := g.RoundTrip(r); err == nil || !strings.Contains(err.Error(), "only HTTPS is followed") {
 			t.Errorf("%+v: %v", g, err)
+		}
+	}
+}
+
+// TestPullAskedElsewhere: whoever a registry sends on to gets no credentials, however it asks for them.
+func TestPullAskedElsewhere(t *testing.T) {
+	p := ecPair(t, elliptic.P256())
+	var told atomic.Value
+	told.Store("")
+	var elsewhere *httptest.Server
+	challenge := ""
+	elsewhere = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body) // what there is of it
+		if all := r.Header.Get("Authorization") + string(body); all != "" {
+			told.Store(r.URL.Path + " " + all)
+		}
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(challenge, elsewhere.URL))
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	t.Cleanup(elsewhere.Close)
+	var away atomic.Bool
+	host := serve(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, _, ok := r.BasicAuth(); !ok {
+				w.Header().Set("WWW-Authenticate", `Basic realm="rules"`)
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			if away.Load() && strings.Contains(r.URL.Path, "/blobs/") {
+				http.Redirect(w, r, elsewhere.URL+"/blob", http.StatusTemporaryRedirect)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	file := filepath.Join(t.TempDir(), "config.json")
+	if err := os.WriteFile(file, fmt.Appendf(nil, `{"auths": {%q: {"username": "robot", "password": "s3cret"}}}`, host), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := Access{Plain: true, Credentials: FileCredentials(file)}
+	ref, err := Push(t.Context(), build(t, p.signer(t, "", "")), host+"/acme/rules", a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	away.Store(true)
+	for _, challenge = range []string{`Basic realm="%s"`, `Bearer realm="%s/token",service="x",scope="repository:acme/rules:pull"`} {
+		if _, err := Pull(t.Context(), ref, p.trust(t), a); ReasonOf(err) != Unavailable {
+			t.Errorf("%s: %v", challenge, err)
+		}
+		if all := told.Load().(string); all != "" {
+			t.Errorf("%s: it was told %s", challenge, all)
 		}
 	}
 }

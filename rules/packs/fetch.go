@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,23 +28,33 @@ const (
 // errFetching is for a bundle of which nothing is known yet.
 var errFetching = errors.New("the registry is being asked")
 
-// bundle is what a registry has. What was taken from there is kept, and not asked for again. The error is errFetching, or *Refused.
+// bundle is what a registry has. What was taken from there is kept, verified anew by the keys that are given now, and not asked for
+// again. The error is *pending, or *Refused.
 func (o *one) bundle(ctx context.Context, b *v1alpha1.RulePackOCI) (*wanted, error) {
-	source := sourceOf(b)
-	if i := slices.IndexFunc(o.kept, func(k kept) bool { return k.Source == source }); i >= 0 {
-		if files, err := o.kept[i].files(); err == nil {
-			o.fetches.forget(o.pack.Name)
-			return &wanted{files: files, source: source}, nil
+	t, err := trust(b)
+	if err != nil {
+		return nil, err
+	}
+	for i := range o.kept {
+		if k := &o.kept[i]; k.Bundle != nil && k.Bundle.Reference == b.Image && k.wrong == nil {
+			if s, err := open(k.Bundle, t); err == nil {
+				o.fetches.forget(o.pack.Name)
+				return &wanted{files: s.Files, signed: s}, nil
+			}
 		}
 	}
 	if o.Fetch == nil {
 		return nil, refused(v1alpha1.ReasonSourceUnavailable, bundleField, "there are no rules: this Waywarden asks no registry. Use modules or configMapRef.")
 	}
-	files, err := o.fetches.ask(ctx, o.pack.Name, source, func(ctx context.Context) (map[string]string, error) { return o.Fetch(ctx, b) })
+	s, err := o.fetches.ask(ctx, o.pack.Name, sourceOf(b), func(ctx context.Context) (*Signed, error) { return o.Fetch(ctx, b) })
+	if errors.Is(err, errFetching) {
+		host, _, _ := strings.Cut(b.Image, "/")
+		return nil, &pending{Reason: v1alpha1.ReasonFetching, Message: fmt.Sprintf("Registry %s is being asked for %s.", host, b.Image)}
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &wanted{files: files, source: source}, nil
+	return &wanted{files: s.Files, signed: s}, nil
 }
 
 // fetches asks registries for bundles, beside the Keeper: a registry that does not answer holds up nothing but its own packs.
@@ -59,8 +70,8 @@ type fetches struct {
 // attempt is what came of asking a registry for a bundle.
 type attempt struct {
 	source string
-	files  Files
-	err    error // errFetching until something came, then *Refused; nil where there are files
+	signed *Signed
+	err    error // errFetching until something came, then *Refused; nil where there is a bundle
 	stop   context.CancelFunc
 	asking bool
 	at     time.Time     // when something came
@@ -69,7 +80,7 @@ type attempt struct {
 
 // ask is what came of asking for a bundle; it asks, until ctx ends, where nobody has yet or where it is time to. The error is
 // errFetching, or *Refused.
-func (f *fetches) ask(ctx context.Context, pack, source string, fetch func(context.Context) (map[string]string, error)) (Files, error) {
+func (f *fetches) ask(ctx context.Context, pack, source string, fetch func(context.Context) (*Signed, error)) (*Signed, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	a := f.of[pack]
@@ -84,7 +95,7 @@ func (f *fetches) ask(ctx context.Context, pack, source string, fetch func(conte
 	if a.due(f.clock.Now()) {
 		f.start(ctx, a, fetch)
 	}
-	return a.files, a.err
+	return a.signed, a.err
 }
 
 // due is whether a registry is asked, or asked again. A digest means one thing: what was delivered, or refused for what it is,
@@ -97,7 +108,7 @@ func (a *attempt) due(now time.Time) bool {
 	return !errors.As(a.err, &r) || r.Reason == v1alpha1.ReasonSourceUnavailable && now.Sub(a.at) >= a.wait
 }
 
-func (f *fetches) start(ctx context.Context, a *attempt, fetch func(context.Context) (map[string]string, error)) {
+func (f *fetches) start(ctx context.Context, a *attempt, fetch func(context.Context) (*Signed, error)) {
 	within, stop := context.WithCancel(ctx)
 	a.stop, a.asking = stop, true
 	go func() {
@@ -105,17 +116,17 @@ func (f *fetches) start(ctx context.Context, a *attempt, fetch func(context.Cont
 		timed, end := context.WithTimeout(within, fetchFor)
 		defer end()
 		began := f.clock.Now()
-		files, err := fetch(timed)
+		signed, err := fetch(timed)
 		if within.Err() != nil {
 			return // nobody wants it any more
 		}
 		f.mu.Lock()
-		a.files, a.err, a.asking, a.at, a.wait = files, nil, false, f.clock.Now(), min(2*a.wait, fetchLatest)
+		a.signed, a.err, a.asking, a.at, a.wait = signed, nil, false, f.clock.Now(), min(2*a.wait, fetchLatest)
 		outcome := "fetched"
 		if err != nil {
 			r := refused(v1alpha1.ReasonSourceUnavailable, bundleField, "%v", err)
 			errors.As(err, &r)
-			a.files, a.err, outcome = nil, r, r.Reason
+			a.signed, a.err, outcome = nil, r, r.Reason
 		}
 		f.mu.Unlock()
 		f.took(Fetching, outcome, f.clock.Since(began))
@@ -153,25 +164,27 @@ func sourceOf(b *v1alpha1.RulePackOCI) string {
 	return "oci:" + hex.EncodeToString(h.Sum(nil))
 }
 
-// bundleField is what refusals of bundles are about.
-const bundleField = "spec.oci"
+// bundleField and rollbackField are what refusals of bundles and of rollbacks are about.
+const (
+	bundleField   = "spec.oci"
+	rollbackField = "spec.rollbackTo"
+)
 
 // FromRegistry fetches bundles from registries, for [KeeperOptions].
-func FromRegistry(a bundle.Access) func(context.Context, *v1alpha1.RulePackOCI) (map[string]string, error) {
-	return func(ctx context.Context, b *v1alpha1.RulePackOCI) (map[string]string, error) {
-		var trusted bundle.Trust
-		for i, text := range b.PublicKeys {
-			keys, err := bundle.ParseKeys("", []byte(text))
-			if err != nil {
-				return nil, refused(v1alpha1.ReasonInvalid, fmt.Sprintf("%s.publicKeys[%d]", bundleField, i), "nobody's signature counts: %v.", err)
-			}
-			trusted.Keys = append(trusted.Keys, keys...)
-		}
-		opened, err := bundle.Pull(ctx, b.Image, trusted, a)
+func FromRegistry(a bundle.Access) func(context.Context, *v1alpha1.RulePackOCI) (*Signed, error) {
+	return func(ctx context.Context, b *v1alpha1.RulePackOCI) (*Signed, error) {
+		t, err := trust(b)
 		if err != nil {
-			return nil, &Refused{Reason: reasonOf(err), Refusals: rules.Refusals{{File: bundleField, Message: err.Error()}}}
+			return nil, err
 		}
-		return opened.Files, nil
+		d, err := bundle.Fetch(ctx, b.Image, a)
+		if err == nil {
+			var s *Signed
+			if s, err = open(d, t); err == nil {
+				return s, nil
+			}
+		}
+		return nil, &Refused{Reason: reasonOf(err), Refusals: rules.Refusals{{File: bundleField, Message: err.Error()}}}
 	}
 }
 

@@ -2,11 +2,6 @@ package packs
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io"
 	"log"
@@ -24,52 +19,34 @@ import (
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/rules"
 	"github.com/waywarden/waywarden/rules/bundle"
+	"github.com/waywarden/waywarden/test/signing"
 )
-
-// signer is a key that signs bundles, and its public half.
-func signer(t *testing.T) (*bundle.Signer, v1alpha1.PublicKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := bundle.ParseSigner(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s, v1alpha1.PublicKey(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))
-}
 
 // TestFromRegistry: what is signed is handed on, and what is not is refused in the word that the status has for it.
 func TestFromRegistry(t *testing.T) {
 	s := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(s.Close)
 	host := strings.TrimPrefix(s.URL, "http://")
-	signs, public := signer(t)
-	_, stranger := signer(t)
+	signs, public := signing.Keys(t)
+	_, stranger := signing.Keys(t)
 	archive, pack, err := bundle.Build(os.DirFS("../../test/admission/testdata/packs"), rules.Options{}, signs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref, err := bundle.Push(t.Context(), archive, host+"/acme/rules", bundle.Access{})
+	ref, err := bundle.Push(t.Context(), archive, host+"/acme/rules", bundle.Access{Plain: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	fetch := FromRegistry(bundle.Access{})
-	files, err := fetch(t.Context(), &v1alpha1.RulePackOCI{Image: ref, PublicKeys: []v1alpha1.PublicKey{stranger, public}})
+	fetch := FromRegistry(bundle.Access{Plain: true})
+	signed, err := fetch(t.Context(), &v1alpha1.RulePackOCI{Image: ref, PublicKeys: []v1alpha1.PublicKey{stranger, public}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if revision, err := Files(files).revision(); err != nil || revision != pack.Revision {
+	if revision, err := signed.Files.revision(); err != nil || revision != pack.Revision {
 		t.Errorf("revision %s, %v; it was built as %s", revision, err, pack.Revision)
+	}
+	if _, err := FromRegistry(bundle.Access{})(t.Context(), &v1alpha1.RulePackOCI{Image: ref, PublicKeys: []v1alpha1.PublicKey{public}}); err == nil || !strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") {
+		t.Errorf("a registry on this machine was asked in plain HTTP, and nobody said so: %v", err)
 	}
 	nowhere := "@sha256:" + strings.Repeat("0", 64)
 	for _, tc := range []struct {
@@ -104,13 +81,13 @@ type asks struct {
 
 func newAsks() *asks {
 	a := &asks{began: time.Now(), asked: map[string][]time.Duration{}}
-	a.Keeper = NewKeeper(KeeperOptions{Fetch: func(ctx context.Context, b *v1alpha1.RulePackOCI) (map[string]string, error) {
+	a.Keeper = NewKeeper(KeeperOptions{Fetch: func(ctx context.Context, b *v1alpha1.RulePackOCI) (*Signed, error) {
 		a.mu.Lock()
 		a.asked[b.Image] = append(a.asked[b.Image], time.Since(a.began))
 		a.mu.Unlock()
 		select {
 		case <-time.After(a.takes):
-			return map[string]string{"acme/x.rego": "package acme.x\n"}, a.answer
+			return &Signed{Files: Files{"acme/x.rego": "package acme.x\n"}}, a.answer
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -171,28 +148,34 @@ func TestFetchAgain(t *testing.T) {
 	})
 }
 
+// waitsFor is whether a registry is asked, and what is said of it.
+func waitsFor(err error, words string) bool {
+	var p *pending
+	return errors.As(err, &p) && p.Reason == v1alpha1.ReasonFetching && strings.Contains(p.Message, words)
+}
+
 // TestFetchBeside: a registry that does not answer holds up nobody, is given up after a minute, and is not waited for where the
 // pack names something else by then.
 func TestFetchBeside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAsks()
 		a.takes = time.Hour
-		if _, err := a.bundle(t.Context(), "a"); !errors.Is(err, errFetching) || time.Since(a.began) > 0 {
+		if _, err := a.bundle(t.Context(), "registry.example.com/a"); !waitsFor(err, "Registry registry.example.com is being asked for registry.example.com/a.") || time.Since(a.began) > 0 {
 			t.Errorf("after %s: %v", time.Since(a.began), err)
 		}
-		got, err := a.follow(t, "a", 65*time.Second)
+		got, err := a.follow(t, "registry.example.com/a", 65*time.Second)
 		var r *Refused
 		if len(got) != 1 || !errors.As(err, &r) || r.Reason != v1alpha1.ReasonSourceUnavailable {
 			t.Errorf("after a minute: %v; asked at %v", err, got)
 		}
 		a.takes = 20 * time.Second
-		if _, err := a.bundle(t.Context(), "b"); !errors.Is(err, errFetching) {
+		if _, err := a.bundle(t.Context(), "b"); !waitsFor(err, "") {
 			t.Errorf("another image: %v", err)
 		}
 		if got, err := a.follow(t, "c", 30*time.Second); len(got) != 1 || err != nil {
 			t.Errorf("and another: %v, asked at %v", err, got)
 		}
-		a.forget(nil)
+		a.forget(nil, nil)
 		if len(a.fetches.of) != 0 {
 			t.Errorf("of a pack that is gone is still known %v", a.fetches.of)
 		}

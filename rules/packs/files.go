@@ -1,35 +1,33 @@
 package packs
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
-	"slices"
 	"strings"
 
-	"golang.org/x/tools/txtar"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/rules"
+	"github.com/waywarden/waywarden/rules/bundle"
 )
 
 // Files are those of a pack, by path.
 type Files map[string]string
 
-// fsys is the files as a file system. The error is for a path that is none.
-func (f Files) fsys() (fs.FS, error) {
-	var a txtar.Archive
-	for _, name := range slices.Sorted(maps.Keys(f)) {
-		a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(f[name])})
+// stored is how many bytes they have in an object that holds them, which is stored as JSON.
+func (f Files) stored() int {
+	raw, err := json.Marshal(f)
+	if err != nil {
+		panic(err) // there is nothing in them but strings
 	}
-	return txtar.FS(&a)
+	return len(raw)
 }
 
 // revision is the digest of the files.
 func (f Files) revision() (string, error) {
-	fsys, err := f.fsys()
+	fsys, err := bundle.Folder(f)
 	if err != nil {
 		return "", err
 	}
@@ -44,7 +42,7 @@ func (f Files) load(trusted bool) (pack *rules.Pack, err error) {
 			pack, err = nil, mistake(p).Refusals
 		}
 	}()
-	fsys, err := f.fsys()
+	fsys, err := bundle.Folder(f)
 	if err != nil {
 		return nil, rules.Refusals{{File: wholePack, Message: fmt.Sprintf("the rules are not loaded: %v. Name each file by its path, as in acme/no_latest.rego.", err)}}
 	}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -46,41 +46,81 @@ const (
 )
 
 // Check is why a pack is not to be stored, and what its author is told although it is. was is nil for one that is new. Inline
-// files are judged here; others when they are read.
+// files are judged here, and what they change is told. So it is of other files where they are at hand, but those are no reason not to
+// store the pack: they may be others by the time that it is looked at.
 func (g *Gate) Check(ctx context.Context, p, was *v1alpha1.RulePack) (causes []metav1.StatusCause, notes []string) {
-	if causes, notes = g.rollback(p, was); len(causes) > 0 || p.Spec.RollbackTo != "" {
+	files, causes, notes := g.atHand(p, was)
+	if files == nil || len(causes) > 0 {
 		return causes, notes
-	}
-	switch {
-	case p.Spec.Modules == nil:
-		return nil, []string{fmt.Sprintf("what it names is judged once it is stored: kubectl get rulepack %s -o yaml says what came of it.", p.Name)}
-	case was != nil && was.Spec.RollbackTo == "" && maps.Equal(p.Spec.Modules, was.Spec.Modules):
-		return nil, nil
 	}
 	testing, previewing, stop := shares(ctx)
 	defer stop()
-	pack, err := judge(testing, p.Spec.Modules, g.busy)
-	if err == nil {
-		owners, unknown := g.owners(ctx, p.Name)
-		if unknown != nil {
-			notes = append(notes, fmt.Sprintf("whether another pack has rules of the same names is not known: %v.", unknown))
-		}
-		if wrong := conflict(pack, owners); wrong != nil {
-			err = wrong
-		} else if wrong := given(pack, g.Stored().Parameters); wrong != nil {
-			err = wrong
-		}
-	}
+	pack, unknown, err := g.judged(testing, p, files)
 	var refusal *Refused
 	switch {
-	case errors.As(err, &refusal) && refusal.passing:
-		return nil, []string{later("it is not judged yet: another pack was being judged", p)}
-	case refusal != nil:
+	case errors.Is(err, errBusy):
+		return nil, append(notes, later("it is not judged yet: another pack was being judged", p))
+	case errors.As(err, &refusal) && p.Spec.Modules != nil && p.Spec.RollbackTo == "":
 		return causesOf(refusal), nil
+	case refusal != nil:
+		return nil, append(notes, later("as it is now, it would be refused: "+noted(refusal.Error()), p))
 	case err != nil:
-		return nil, []string{later(fmt.Sprintf("it could not be judged: %v", err), p)}
+		return nil, append(notes, later(fmt.Sprintf("it could not be judged: %v", err), p))
+	case unknown != nil:
+		notes = append(notes, fmt.Sprintf("whether another pack has rules of the same names is not known: %v.", unknown))
 	}
 	return nil, append(notes, told(preview(previewing, g.Stored(), g.InForce(p.Name), pack))...)
+}
+
+// atHand are the files that a pack would bring, nil where they are not at hand or are those that were judged.
+func (g *Gate) atHand(p, was *v1alpha1.RulePack) (files Files, causes []metav1.StatusCause, notes []string) {
+	s := &p.Spec
+	switch {
+	case was != nil && equality.Semantic.DeepEqual(s, &was.Spec):
+		return nil, nil, nil
+	case s.RollbackTo != "":
+		return g.rollback(p, was)
+	case s.Modules != nil:
+		if n := Files(s.Modules).stored(); n > mostStored {
+			return nil, causesOf(tooLarge("in one RulePack", n)), nil
+		}
+		return s.Modules, nil, nil
+	}
+	notes = []string{fmt.Sprintf("what it names is judged once it is stored: kubectl get rulepack %s -o yaml says what came of it.", p.Name)}
+	if s.ConfigMapRef == nil {
+		return nil, nil, notes // no registry is asked while a request waits
+	}
+	c, err := g.Own.configMap(s.ConfigMapRef.Name)
+	if err != nil {
+		return nil, nil, notes
+	}
+	if files, err = ofConfigMap(c); err != nil {
+		return nil, nil, append(notes, fmt.Sprintf("as it is now, it would be refused: of its ConfigMap, %v.", err))
+	}
+	return files, nil, notes
+}
+
+// errBusy is that another pack is being judged.
+var errBusy = errors.New("another pack is being judged")
+
+// judged is what files hold, put to the test, and held to who else has rules of their names; unknown is why that is not known.
+func (g *Gate) judged(ctx context.Context, p *v1alpha1.RulePack, files Files) (pack *rules.Pack, unknown, err error) {
+	select {
+	case g.busy <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, errBusy
+	}
+	if pack, err = judge(ctx, files, p.Spec.RollbackTo != "", func() { <-g.busy }); err != nil {
+		return nil, nil, err
+	}
+	owners, unknown := g.owners(ctx, p.Name)
+	if wrong := conflict(pack, owners); wrong != nil {
+		return nil, nil, wrong
+	}
+	if wrong := given(pack, g.Stored().Parameters); wrong != nil {
+		return nil, nil, wrong
+	}
+	return pack, unknown, nil
 }
 
 // later is what the author of a pack is told of which a request cannot say whether it is good: the Keeper judges it, and puts nothing
@@ -100,28 +140,33 @@ func shares(ctx context.Context) (testing, previewing context.Context, stop func
 	return testing, previewing, func() { one(); two() }
 }
 
-// rollback holds rollbackTo to what is kept. In a cluster that is set up anew nothing is, so then it is no more than a warning.
-func (g *Gate) rollback(p, was *v1alpha1.RulePack) (causes []metav1.StatusCause, notes []string) {
+// rollback is what is kept of what rollbackTo names. In a cluster that is set up anew nothing is, so then it is no more than a warning.
+func (g *Gate) rollback(p, was *v1alpha1.RulePack) (files Files, causes []metav1.StatusCause, notes []string) {
 	back := p.Spec.RollbackTo
-	if back == "" || was != nil && was.Spec.RollbackTo == back {
-		return nil, nil
+	if was != nil && was.Spec.RollbackTo == back {
+		return nil, nil, nil
 	}
-	const field = "spec.rollbackTo"
 	if was == nil {
-		return nil, []string{field + " names a revision of a pack that is new: nothing is in force until the revision is kept, or rollbackTo is taken out."}
+		return nil, nil, []string{rollbackField + " names a revision of a pack that is new: nothing is in force until the revision is kept, or rollbackTo is taken out."}
 	}
 	revisions, err := g.Own.kept()
 	if err != nil {
-		return nil, []string{fmt.Sprintf("whether %s is kept is not known: %v.", back, err)}
+		return nil, nil, []string{fmt.Sprintf("whether %s is kept is not known: %v.", back, err)}
 	}
-	if revisionOf(keptOf(was, revisions), back) != nil {
-		return nil, []string{"while " + field + " is set, the source is not looked at."}
+	no := func(message string) []metav1.StatusCause {
+		return []metav1.StatusCause{{Type: metav1.CauseTypeFieldValueInvalid, Field: rollbackField, Message: message}}
 	}
-	message := fmt.Sprintf("there is nothing to roll back to: %s is not kept. Name one of status.history:", back)
-	for _, k := range keptOf(was, revisions) {
-		message += " " + k.Revision
+	known, _ := keptOf(was, revisions)
+	k := revisionOf(known, back)
+	if k == nil {
+		return nil, no(unknown(back, known)), nil
 	}
-	return []metav1.StatusCause{{Type: metav1.CauseTypeFieldValueInvalid, Field: field, Message: message}}, nil
+	w, err := k.again(p)
+	var refusal *Refused
+	if errors.As(err, &refusal) {
+		return nil, no(refusal.Refusals[0].Message), nil
+	}
+	return w.files, nil, []string{"while " + rollbackField + " is set, the source is not looked at."}
 }
 
 // owners say to whom the groups of rules belong that a pack may not use.
@@ -149,7 +194,7 @@ func causesOf(r *Refused) []metav1.StatusCause {
 			return append(out, metav1.StatusCause{Type: metav1.CauseTypeFieldValueInvalid, Field: "spec.modules",
 				Message: fmt.Sprintf("there are %d more reasons: waywarden rules check and waywarden rules test show all.", len(r.Refusals)-i)})
 		}
-		out = append(out, metav1.StatusCause{Type: metav1.CauseTypeFieldValueInvalid, Field: fieldOf(one), Message: one.String()})
+		out = append(out, metav1.StatusCause{Type: metav1.CauseTypeFieldValueInvalid, Field: fieldOf(one), Message: cut(one.String(), longestReason)})
 	}
 	return out
 }

@@ -17,8 +17,6 @@ type Refused struct {
 	// Reason is one of those of v1alpha1, as in CompileError.
 	Reason   string
 	Refusals rules.Refusals
-	// passing is whether it says nothing of the pack, and is soon over.
-	passing bool
 }
 
 // wholePack stands for the file where a refusal is about none of them.
@@ -30,9 +28,9 @@ func refused(reason, file, format string, args ...any) *Refused {
 	return &Refused{Reason: reason, Refusals: rules.Refusals{{File: file, Message: fmt.Sprintf(format, args...)}}}
 }
 
-// judge compiles a pack and puts it to the test, until ctx ends. The error is *Refused. OPA's compiler cannot be stopped: where
-// it takes longer, it is left to end by itself, and busy holds others back until then.
-func judge(ctx context.Context, f Files, busy chan struct{}) (*rules.Pack, error) {
+// judge compiles a pack and, unless it was judged before, puts it to the test, until ctx ends. The error is *Refused. OPA's compiler
+// cannot be stopped: where it takes longer, it is left to end by itself. ended is called when nothing of it runs any more.
+func judge(ctx context.Context, f Files, before bool, ended func()) (*rules.Pack, error) {
 	type outcome struct {
 		pack *rules.Pack
 		err  error
@@ -41,20 +39,13 @@ func judge(ctx context.Context, f Files, busy chan struct{}) (*rules.Pack, error
 		return refused(v1alpha1.ReasonTooSlow, wholePack, "the rules are not taken: the time was over before %s. Make the pack smaller, or several of it; "+
 			"of a ConfigMap or a bundle, which are judged after they are stored, more is taken.", doing)
 	}
-	select {
-	case busy <- struct{}{}:
-	case <-ctx.Done():
-		r := tooSlow("another pack was judged")
-		r.passing = true
-		return nil, r
-	}
 	testing, stop := shorter(ctx)
 	defer stop()
 	done := make(chan outcome, 1)
 	go func() {
-		defer func() { <-busy }()
-		pack, err := f.load(false)
-		if err == nil {
+		defer ended()
+		pack, err := f.load(before)
+		if err == nil && !before {
 			if testing.Err() != nil {
 				err = tooSlow("it was tested")
 			} else {
@@ -110,7 +101,7 @@ func tested(ctx context.Context, pack *rules.Pack, f Files) (err error) {
 	if len(pack.Tests) > 0 {
 		tests, err := trial.RunRego(ctx, pack, o)
 		if err != nil {
-			return refused(v1alpha1.ReasonTestFailed, wholePack, "its tests in Rego cannot be run: %s. Correct them.", oneLine(err.Error()))
+			return refused(v1alpha1.ReasonTestFailed, wholePack, "its tests in Rego cannot be run: %s. Correct them.", rules.OneLine(err.Error()))
 		}
 		for _, t := range tests {
 			if t.Problem != "" {
@@ -133,5 +124,3 @@ func lineOf(text, name string) int {
 	}
 	return 1
 }
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

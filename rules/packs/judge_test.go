@@ -93,7 +93,7 @@ func TestJudge(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 			defer cancel()
 			began := time.Now()
-			pack, err := judge(ctx, c.files, make(chan struct{}, 1))
+			pack, err := judge(ctx, c.files, false, func() {})
 			if took := time.Since(began); took > 7*time.Second {
 				t.Errorf("it took %s", took)
 			}
@@ -114,22 +114,24 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestJudgeOverTime: what cannot be judged in the time is refused for that, and what is judged beside it too.
-func TestJudgeOverTime(t *testing.T) {
+// slow is a pack that takes a while to compile.
+func slow() Files {
 	var rules strings.Builder
 	for i := range 4000 {
 		fmt.Fprintf(&rules, "helper_%d(x) := y if {\n\ty := x + %d\n}\n\n", i, i)
 	}
-	large := rule(denies).with("acme/lib/large.rego", "package acme.lib.large\n\n"+rules.String())
-	busy := make(chan struct{}, 1)
-	for range 2 {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		_, err := judge(ctx, large, busy)
-		cancel()
-		var refusal *Refused
-		if !errors.As(err, &refusal) || refusal.Reason != v1alpha1.ReasonTooSlow {
-			t.Fatalf("%v", err)
-		}
+	return rule(denies).with("acme/lib/large.rego", "package acme.lib.large\n\n"+rules.String())
+}
+
+// TestJudgeOverTime: what cannot be judged in the time is refused for that, and ends by itself.
+func TestJudgeOverTime(t *testing.T) {
+	ended := make(chan struct{})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err := judge(ctx, slow(), false, func() { close(ended) })
+	var refusal *Refused
+	if !errors.As(err, &refusal) || refusal.Reason != v1alpha1.ReasonTooSlow {
+		t.Fatalf("%v", err)
 	}
-	busy <- struct{}{} // the first has ended by itself
+	<-ended
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -33,7 +35,7 @@ type KeeperOptions struct {
 	Stored func() Stored
 	// Fetch reads a bundle and holds it to its signature, as [FromRegistry] does. The error is *Refused where it says more than
 	// that there is nothing; its message is consequence, cause and remedy. Nil where no registry is asked.
-	Fetch func(context.Context, *v1alpha1.RulePackOCI) (map[string]string, error)
+	Fetch func(context.Context, *v1alpha1.RulePackOCI) (*Signed, error)
 	// Recorder makes Events on RulePacks.
 	Recorder events.EventRecorder
 	// Report hears how the RulePacks are: the reasons of their condition Ready, and how many have it. Took hears how long it took to
@@ -59,6 +61,9 @@ const (
 	judgeFor   = time.Minute
 	previewFor = 30 * time.Second
 	fetchFor   = time.Minute
+	// shownFor is how long a preview stands in the status before its revision is in force, where it could not be shown to who applied it:
+	// long enough to be seen, and to be stopped with rollbackTo.
+	shownFor = 10 * time.Second
 )
 
 const (
@@ -73,11 +78,25 @@ const (
 type Keeper struct {
 	KeeperOptions
 	poke    chan struct{}
-	busy    chan struct{}
 	judged  map[string]judgement // by pack
+	beside  *beside
 	fetches *fetches
 	// claimed are the groups of packs that were put in force, by pack: the cache shows their statuses a moment later.
 	claimed map[string][]string
+	proofs  map[types.UID]proof // of what is kept, by its ControllerRevision
+	made    []made
+}
+
+// made is a ControllerRevision that was made just now: the cache shows it a moment later.
+type made struct {
+	object *appsv1.ControllerRevision
+	at     time.Time
+}
+
+// proof is what came of verifying what is kept, which nobody can change without making it anew.
+type proof struct {
+	signedBy string // by whom it has to be
+	wrong    error
 }
 
 // judgement is what came of putting a revision to the test.
@@ -86,6 +105,14 @@ type judgement struct {
 	pack     *rules.Pack
 	err      *Refused
 	at       time.Time
+}
+
+// orRefused is a nil error, or the refusal.
+func (j *judgement) orRefused() error {
+	if j.err != nil {
+		return j.err
+	}
+	return nil
 }
 
 // concluded is what came of judge. The error is one that is no refusal: of the pack it says nothing.
@@ -108,7 +135,8 @@ func NewKeeper(o KeeperOptions) *Keeper {
 	if o.Took == nil {
 		o.Took = func(Step, string, time.Duration) {}
 	}
-	k := &Keeper{KeeperOptions: o, poke: make(chan struct{}, 1), busy: make(chan struct{}, 1), judged: map[string]judgement{}, claimed: map[string][]string{}}
+	k := &Keeper{KeeperOptions: o, poke: make(chan struct{}, 1), judged: map[string]judgement{}, claimed: map[string][]string{}, proofs: map[types.UID]proof{}}
+	k.beside = newBeside(func() { knock(k.poke) })
 	k.fetches = &fetches{clock: o.Clock, took: o.Took, of: map[string]*attempt{}, ready: func() { knock(k.poke) }}
 	return k
 }
@@ -138,15 +166,18 @@ func (k *Keeper) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	revisions = k.withMade(revisions)
 	var errs []error
 	reasons := map[string]int{}
-	k.forget(packs)
+	k.forget(packs, revisions)
 	for i := range packs {
 		p := &packs[i]
 		if !p.DeletionTimestamp.IsZero() {
 			continue
 		}
-		o := &one{Keeper: k, pack: p, was: p.Status.DeepCopy(), kept: keptOf(p, revisions), owners: k.owners(packs, p)}
+		o := &one{Keeper: k, pack: p, was: p.Status.DeepCopy(), owners: k.owners(packs, p)}
+		o.kept, o.others = keptOf(p, revisions)
+		k.prove(o.kept)
 		err := o.bring(ctx)
 		reasons[o.reason]++
 		if err != nil {
@@ -158,13 +189,43 @@ func (k *Keeper) all(ctx context.Context) error {
 }
 
 // forget drops what is known of packs that are gone.
-func (k *Keeper) forget(packs []v1alpha1.RulePack) {
+func (k *Keeper) forget(packs []v1alpha1.RulePack, revisions []*appsv1.ControllerRevision) {
 	gone := func(name string) bool {
 		return !slices.ContainsFunc(packs, func(p v1alpha1.RulePack) bool { return p.Name == name && p.DeletionTimestamp.IsZero() })
 	}
 	maps.DeleteFunc(k.judged, func(name string, _ judgement) bool { return gone(name) })
 	k.fetches.keep(func(name string) bool { return !gone(name) })
+	k.beside.keep(func(name string) bool { return !gone(name) })
 	maps.DeleteFunc(k.claimed, func(name string, _ []string) bool { return gone(name) })
+	maps.DeleteFunc(k.proofs, func(uid types.UID, _ proof) bool {
+		return !slices.ContainsFunc(revisions, func(c *appsv1.ControllerRevision) bool { return c.UID == uid })
+	})
+}
+
+// withMade adds to what the cache shows what was made just now.
+func (k *Keeper) withMade(revisions []*appsv1.ControllerRevision) []*appsv1.ControllerRevision {
+	k.made = slices.DeleteFunc(k.made, func(m made) bool {
+		return k.Clock.Since(m.at) > retry || slices.ContainsFunc(revisions, func(c *appsv1.ControllerRevision) bool { return c.UID == m.object.UID })
+	})
+	revisions = slices.Clip(revisions)
+	for _, m := range k.made {
+		revisions = append(revisions, m.object)
+	}
+	return revisions
+}
+
+// prove verifies what is kept, each once.
+func (k *Keeper) prove(all []kept) {
+	for i := range all {
+		one := &all[i]
+		p, known := k.proofs[one.object.UID]
+		if !known || p.signedBy != one.signedBy {
+			_, err := one.verified()
+			p = proof{one.signedBy, err}
+			k.proofs[one.object.UID] = p
+		}
+		one.wrong = p.wrong
+	}
 }
 
 // owners say to whom the groups of rules belong that a pack may not use.

@@ -19,44 +19,67 @@ func acme() *v1alpha1.RulePack {
 	return &v1alpha1.RulePack{ObjectMeta: metav1.ObjectMeta{Name: "acme", UID: "17"}}
 }
 
-// held is a revision as it is kept.
-func held(t *testing.T, p *v1alpha1.RulePack, f Files, number int64) *appsv1.ControllerRevision {
+// held is a revision as it is kept of a pack, whose status says so.
+func held(t *testing.T, p *v1alpha1.RulePack, w *wanted, number int64) *appsv1.ControllerRevision {
 	t.Helper()
-	pack, err := f.load(false)
+	var err error
+	if w.revision, err = w.files.revision(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := keep(p, "waywarden", w, number)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := keep(p, "waywarden", "", f, pack, number)
-	if err != nil {
-		t.Fatal(err)
+	entry := v1alpha1.RulePackRevision{Revision: w.revision, Kept: c.Namespace + "/" + c.Name}
+	if w.signed != nil {
+		entry.SignedBy = w.signed.By.Name()
 	}
+	p.Status.History = append(p.Status.History, entry)
 	return c
 }
 
-// TestKept: what is kept of a pack is what was kept, the latest first, and nothing of another pack of its name.
+func of(f Files) *wanted { return &wanted{files: f} }
+
+// TestKept: what is kept of a pack is what the status says, the latest first. What somebody else puts beside it, or is of another pack of
+// its name, is not.
 func TestKept(t *testing.T) {
 	p, other := acme(), acme()
 	other.UID = "18"
 	first, second := rule(denies), rule(strings.Replace(denies, "it denies", "it does deny", 1))
-	all := []*appsv1.ControllerRevision{held(t, p, first, 1), held(t, other, first, 3), held(t, p, second, 2), {ObjectMeta: metav1.ObjectMeta{Name: "of-a-stateful-set"}}}
-	got := keptOf(p, all)
+	planted := held(t, acme(), of(rule(strings.Replace(denies, "DENY", "CUSTOM", 1))), 4)
+	elsewhere := held(t, acme(), of(first), 5)
+	elsewhere.Name = "another"
+	all := []*appsv1.ControllerRevision{held(t, p, of(first), 1), held(t, other, of(first), 3), held(t, p, of(second), 2), {ObjectMeta: metav1.ObjectMeta{Name: "of-a-stateful-set"}}, planted, elsewhere}
+	got, strange := keptOf(p, all)
 	if len(got) != 2 || got[0].object != all[2] || got[1].object != all[0] {
 		t.Fatalf("%d kept", len(got))
+	}
+	if len(strange) != 2 || strange[0].object != elsewhere || strange[1].object != planted {
+		t.Errorf("%d strange", len(strange))
 	}
 	if all[0].Name == all[1].Name || all[0].Name == all[2].Name {
 		t.Errorf("two are called %s", all[0].Name)
 	}
 	for i, want := range []Files{second, first} {
-		files, err := got[i].files()
+		files, err := got[i].verified()
 		if diff := cmp.Diff(want, files); err != nil || diff != "" {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
 	}
 	long := acme()
 	long.Name = strings.Repeat("a", 39) + "." + strings.Repeat("b", 200)
-	if name := held(t, long, first, 1).Name; len(name) > 63 || strings.Contains(name, ".-") {
+	if name := held(t, long, of(first), 1).Name; len(name) > 63 || strings.Contains(name, ".-") {
 		t.Errorf("called %s", name)
 	}
+}
+
+// fromKept is what a status names, found and loaded.
+func fromKept(p *v1alpha1.RulePack, all []*appsv1.ControllerRevision) (*InForce, error) {
+	k, err := holder(p, all)
+	if err != nil {
+		return nil, err
+	}
+	return loaded(p, k)
 }
 
 // TestLoaded: the revision that a status names is loaded, from the pack itself or from what is kept, and nothing else is.
@@ -66,28 +89,38 @@ func TestLoaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tampered := held(t, acme(), good, 1)
-	tampered.Data.Raw = replaced(t, tampered.Data.Raw, rule(strings.Replace(denies, "DENY", "AUDIT", 1)))
+	kept := func(f Files, change func(*appsv1.ControllerRevision)) func(*v1alpha1.RulePack) *appsv1.ControllerRevision {
+		return func(p *v1alpha1.RulePack) *appsv1.ControllerRevision {
+			c := held(t, p, of(f), 1)
+			if change != nil {
+				change(c)
+			}
+			return c
+		}
+	}
 	for name, c := range map[string]struct {
 		modules Files
-		kept    *appsv1.ControllerRevision
+		kept    func(*v1alpha1.RulePack) *appsv1.ControllerRevision
 		wrong   string
 	}{
 		"its own":      {good, nil, ""},
-		"kept":         {bad, held(t, acme(), good, 1), ""},
-		"no files":     {nil, held(t, acme(), good, 1), ""},
+		"kept":         {bad, kept(good, nil), ""},
+		"no files":     {nil, kept(good, nil), ""},
 		"not kept":     {bad, nil, "not kept any more"},
-		"another kept": {bad, held(t, acme(), rule(strings.Replace(denies, "it denies", "it does deny", 1)), 1), "not kept any more"},
-		"tampered":     {bad, tampered, "does not hold " + revision},
+		"another kept": {bad, kept(rule(strings.Replace(denies, "it denies", "it does deny", 1)), nil), "not kept any more"},
+		"planted":      {bad, func(*v1alpha1.RulePack) *appsv1.ControllerRevision { return held(t, acme(), of(good), 1) }, "not kept any more"},
+		"tampered": {bad, kept(good, func(c *appsv1.ControllerRevision) {
+			c.Data.Raw = replaced(t, c.Data.Raw, rule(strings.Replace(denies, "DENY", "AUDIT", 1)))
+		}), "does not hold " + revision},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := acme()
 			p.Spec.Modules, p.Status.Revision = c.modules, revision
 			var all []*appsv1.ControllerRevision
 			if c.kept != nil {
-				all = append(all, c.kept)
+				all = append(all, c.kept(p))
 			}
-			got, err := loaded(p, keptOf(p, all))
+			got, err := fromKept(p, all)
 			if c.wrong != "" {
 				if err == nil || !strings.Contains(err.Error(), c.wrong) {
 					t.Errorf("%v", err)

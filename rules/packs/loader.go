@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -42,12 +44,24 @@ type LoaderOptions struct {
 type Loader struct {
 	LoaderOptions
 	poke    chan struct{}
+	beside  *beside
 	current atomic.Pointer[set]
+	// have and failed are what came of loading, by pack.
+	have   map[string]*InForce
+	failed map[string]failure
+}
+
+// failure is that a revision could not be loaded.
+type failure struct {
+	revision string
+	of       types.UID // of what is kept; "" for the pack itself
+	err      error
+	at       time.Time
 }
 
 // set is what is in force. It is immutable.
 type set struct {
-	packs  []*InForce // by name
+	packs  []*InForce // the oldest first
 	checks []*policies.Check
 }
 
@@ -77,7 +91,9 @@ func NewLoader(o LoaderOptions) *Loader {
 	if o.Observe == nil {
 		o.Observe = func(bool) {}
 	}
-	return &Loader{LoaderOptions: o, poke: make(chan struct{}, 1)}
+	l := &Loader{LoaderOptions: o, poke: make(chan struct{}, 1), have: map[string]*InForce{}, failed: map[string]failure{}}
+	l.beside = newBeside(func() { knock(l.poke) })
+	return l
 }
 
 // NeedLeaderElection is false: every replica judges.
@@ -191,46 +207,83 @@ func each(ctx context.Context, c clock.WithTicker, poke <-chan struct{}, work fu
 	}
 }
 
-// load brings what is in force up to date. The error is for what could not be loaded; the rest is.
+// load brings what is in force up to date, as far as it is compiled: that is done beside it, and before the first time all of it is. The
+// error is for what could not be loaded; the rest is.
 func (l *Loader) load(ctx context.Context) error {
 	all, revisions, err := listed(ctx, l.Cache, l.Own)
 	if err != nil {
 		return err
 	}
+	next, waits, err := l.next(ctx, all, revisions)
 	before := l.current.Load()
-	if before == nil {
-		before = &set{}
+	if before == nil && waits || before != nil && slices.Equal(before.packs, next) {
+		return err
 	}
-	var (
-		next []*InForce
-		errs []error
-	)
+	l.current.Store(l.together(next))
+	l.Changed(ctx)
+	return err
+}
+
+// next is what is to be in force, as far as it is compiled; waits is whether something is not yet.
+func (l *Loader) next(ctx context.Context, all []v1alpha1.RulePack, revisions []*appsv1.ControllerRevision) (next []*InForce, waits bool, err error) {
+	var errs []error
+	here := map[string]bool{}
 	for i := range all {
 		p := &all[i]
 		if p.Status.Revision == "" || !p.DeletionTimestamp.IsZero() {
 			continue
 		}
-		was := before.of(p.Name)
-		if was == nil || was.Revision != p.Status.Revision {
-			is, err := loaded(p, keptOf(p, revisions))
-			l.Observe(err == nil)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("load %s of RulePack %s: %w", p.Status.Revision, p.Name, err))
-			} else {
-				was = is
-			}
+		here[p.Name] = true
+		done, err := l.one(ctx, p, revisions)
+		waits = waits || !done
+		if err != nil {
+			errs = append(errs, fmt.Errorf("load %s of RulePack %s: %w", p.Status.Revision, p.Name, err))
 		}
-		if was != nil {
-			next = append(next, was)
+		if is := l.have[p.Name]; is != nil {
+			next = append(next, is)
 		}
 	}
-	slices.SortFunc(next, func(a, b *InForce) int { return strings.Compare(a.Name, b.Name) })
-	if l.current.Load() != nil && slices.Equal(before.packs, next) {
-		return errors.Join(errs...)
+	l.beside.keep(func(name string) bool { return here[name] })
+	maps.DeleteFunc(l.have, func(name string, _ *InForce) bool { return !here[name] })
+	maps.DeleteFunc(l.failed, func(name string, _ failure) bool { return !here[name] })
+	return next, waits, errors.Join(errs...)
+}
+
+// one loads what the status of a pack names; done is whether it is known what comes of it. What could not be loaded is tried again
+// after a while, and not before everything was tried once.
+func (l *Loader) one(ctx context.Context, p *v1alpha1.RulePack, revisions []*appsv1.ControllerRevision) (done bool, err error) {
+	if is := l.have[p.Name]; is != nil && is.Revision == p.Status.Revision {
+		return true, nil
 	}
-	l.current.Store(l.together(next))
-	l.Changed(ctx)
-	return errors.Join(errs...)
+	k, err := holder(p, revisions)
+	if err != nil {
+		l.Observe(false)
+		return true, err // it is looked at again as soon as it is kept
+	}
+	f := failure{revision: p.Status.Revision}
+	if k != nil {
+		f.of = k.object.UID
+	}
+	if was := l.failed[p.Name]; was.revision == f.revision && was.of == f.of && (l.current.Load() == nil || l.Clock.Since(was.at) < retry) {
+		return true, was.err
+	}
+	out, done := l.beside.do(ctx, p.Name, f.revision+" "+string(f.of), func(_ context.Context, ended func()) outcome {
+		defer ended()
+		is, err := loaded(p, k)
+		return outcome{inForce: is, err: err}
+	})
+	if !done {
+		return false, nil
+	}
+	l.Observe(out.err == nil)
+	if out.err != nil {
+		f.err, f.at = out.err, l.Clock.Now()
+		l.failed[p.Name] = f
+		return true, out.err
+	}
+	l.have[p.Name] = out.inForce
+	delete(l.failed, p.Name)
+	return true, nil
 }
 
 // listed are the packs, the oldest first, and all that is kept of them.
@@ -240,21 +293,33 @@ func listed(ctx context.Context, from client.Reader, own *Own) ([]v1alpha1.RuleP
 	if err = errors.Join(err, from.List(ctx, &all)); err != nil {
 		return nil, nil, fmt.Errorf("list RulePacks and what is kept of them: %w", err)
 	}
-	slices.SortFunc(all.Items, func(a, b v1alpha1.RulePack) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(all.Items, func(a, b v1alpha1.RulePack) int { return Older(&a, &b) })
 	return all.Items, revisions, nil
 }
 
-// loaded is what a status names: the files of the pack itself where they are that revision, else what is kept.
-func loaded(p *v1alpha1.RulePack, all []kept) (*InForce, error) {
+// Older is negative where one pack counts before another: it is older, or, of the same second, first by its name.
+func Older(a, b *v1alpha1.RulePack) int {
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+}
+
+// holder is what is kept of the revision that a status names; nil where the pack itself holds it.
+func holder(p *v1alpha1.RulePack, all []*appsv1.ControllerRevision) (*kept, error) {
+	if got, err := Files(p.Spec.Modules).revision(); err == nil && got == p.Status.Revision {
+		return nil, nil
+	}
+	known, _ := keptOf(p, all)
+	if k := revisionOf(known, p.Status.Revision); k != nil {
+		return k, nil
+	}
+	return nil, errors.New("it is not kept any more. Correct the source, or roll back to a revision of status.history")
+}
+
+// loaded is what a status names: the files of the pack itself where k is nil, else what is kept.
+func loaded(p *v1alpha1.RulePack, k *kept) (*InForce, error) {
 	files := Files(p.Spec.Modules)
-	if got, err := files.revision(); err != nil || got != p.Status.Revision {
-		k := revisionOf(all, p.Status.Revision)
-		if k == nil {
-			return nil, errors.New("it is not kept any more. Correct the source, or roll back to a revision of status.history")
-		}
-		if files, err = k.files(); err != nil {
+	if k != nil {
+		var err error
+		if files, err = k.verified(); err != nil {
 			return nil, err
 		}
 	}
@@ -265,7 +330,7 @@ func loaded(p *v1alpha1.RulePack, all []kept) (*InForce, error) {
 	return &InForce{p.Name, pack.Revision, pack.Checks(), pack}, nil
 }
 
-// together are all checks. Who keeps packs sees to it that no two have the same ID; where that went wrong, the first counts.
+// together are all checks. Who keeps packs sees to it that no two have the same ID; where that went wrong, the older pack counts.
 func (l *Loader) together(packs []*InForce) *set {
 	out := &set{packs: packs, checks: slices.Clone(l.Base)}
 	known := map[string]bool{}

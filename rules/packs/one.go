@@ -1,16 +1,16 @@
 package packs
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -23,7 +23,8 @@ type one struct {
 	*Keeper
 	pack   *v1alpha1.RulePack // with the status that is to be
 	was    *v1alpha1.RulePackStatus
-	kept   []kept
+	kept   []kept // as the status says
+	others []kept // what claims to be kept, and of which the status says nothing
 	owners map[string]string
 	reason string // of the condition Ready
 }
@@ -32,22 +33,25 @@ type one struct {
 func (o *one) bring(ctx context.Context) error {
 	o.pack = o.pack.DeepCopy()
 	o.pack.Status.ObservedGeneration = o.pack.Generation
-	var refusal *Refused
+	var (
+		refusal *Refused
+		waits   *pending
+	)
 	want, err := o.want(ctx)
 	if err == nil {
 		err = o.putInForce(ctx, want)
 	}
-	if errors.Is(err, errFetching) {
-		if is := apimeta.FindStatusCondition(o.was.Conditions, v1alpha1.RulePackReady); is != nil {
-			o.reason = is.Reason
-		}
-		return nil // which knocks when it knows
-	}
-	if err != nil && !errors.As(err, &refusal) {
+	if err != nil && !errors.As(err, &refusal) && !errors.As(err, &waits) {
 		o.reason = "Error"
 		return err
 	}
-	tell := o.conclude(want, refusal)
+	var tell func()
+	if waits != nil {
+		tell = o.await(waits)
+	} else {
+		tell = o.conclude(want, refusal)
+	}
+	o.sayKept()
 	o.pack.Status.History = history(o.kept[:min(len(o.kept), mostHistory)])
 	if written, err := o.write(ctx); err != nil || !written {
 		return err
@@ -56,14 +60,21 @@ func (o *one) bring(ctx context.Context) error {
 	return o.prune(ctx)
 }
 
-// putInForce makes what is asked for the revision in force. The error is *Refused where it is not taken.
+// putInForce makes what is asked for the revision in force. The error is *Refused where it is not taken, and *pending where that is not
+// known yet.
 func (o *one) putInForce(ctx context.Context, w *wanted) error {
 	status := &o.pack.Status
 	k := revisionOf(o.kept, w.revision)
+	if k != nil && k.wrong != nil {
+		k = nil // and it is kept anew
+	}
 	if status.Revision == w.revision && k != nil {
 		if is := o.InForce(o.pack.Name); is == nil || is.Revision != w.revision {
-			_, err := o.tested(ctx, w, true) // this replica is about to load it, or cannot
-			return err
+			var waits *pending
+			if _, err := o.tested(ctx, w, true); !errors.As(err, &waits) {
+				return err // this replica is about to load it, or cannot
+			}
+			return nil
 		}
 		delete(o.judged, o.pack.Name)
 		return nil
@@ -78,59 +89,29 @@ func (o *one) putInForce(ctx context.Context, w *wanted) error {
 	if wrong := given(pack, o.Stored().Parameters); wrong != nil {
 		return wrong
 	}
-	if status.Revision != w.revision {
-		status.Preview = o.preview(ctx, pack)
-	}
+	var to *appsv1.ControllerRevision
 	if k == nil {
-		if err := o.keep(ctx, w, pack); err != nil {
+		if to, err = o.toKeep(w); err != nil {
+			return err
+		}
+	}
+	if status.Revision != w.revision {
+		if err := o.previewed(ctx, w, pack); err != nil {
+			return err
+		}
+	}
+	if to != nil {
+		if err := o.keep(ctx, w, to); err != nil {
 			return err
 		}
 	}
 	status.Revision, status.Count, status.Rules = pack.Revision, int32(len(pack.Rules)), nil
 	for _, r := range pack.Rules[:min(len(pack.Rules), 500)] {
-		status.Rules = append(status.Rules, v1alpha1.RulePackRule{ID: r.ID, Title: r.Title, Severity: v1alpha1.Severity(r.Severity)})
+		status.Rules = append(status.Rules, v1alpha1.RulePackRule{ID: r.ID, Title: cut(r.Title, longestTitle), Severity: v1alpha1.Severity(r.Severity)})
 	}
 	status.Groups = groups(pack)
 	o.claimed[o.pack.Name] = status.Groups
 	return nil
-}
-
-// tested is the pack, once it is put to the test. What is kept was, and what was refused is refused again. The error is *Refused.
-func (o *one) tested(ctx context.Context, w *wanted, before bool) (*rules.Pack, error) {
-	if before {
-		pack, err := w.files.load(true)
-		var wrong rules.Refusals
-		if errors.As(err, &wrong) {
-			return nil, &Refused{Reason: v1alpha1.ReasonCompileError, Refusals: wrong}
-		}
-		return pack, err
-	}
-	j := o.judged[o.pack.Name]
-	if j.revision != w.revision || j.err != nil && j.err.Reason == v1alpha1.ReasonTooSlow && o.Clock.Since(j.at) > slowAgain {
-		within, cancel := context.WithTimeout(ctx, judgeFor)
-		defer cancel()
-		began := o.Clock.Now()
-		pack, err := judge(within, w.files, o.busy)
-		if ctx.Err() != nil {
-			return nil, ctx.Err() // it is about to stop, and has found out nothing
-		}
-		if j, err = concluded(pack, err); err != nil {
-			return nil, fmt.Errorf("judge revision %s: %w", w.revision, err)
-		}
-		j.revision, j.at = w.revision, began
-		outcome := "accepted"
-		if j.err != nil {
-			outcome = j.err.Reason
-		}
-		o.Took(Judging, outcome, o.Clock.Since(began))
-		if j.err == nil || !j.err.passing {
-			o.judged[o.pack.Name] = j
-		}
-	}
-	if j.err != nil {
-		return nil, j.err
-	}
-	return j.pack, nil
 }
 
 // preview is what the pack changes among what is stored.
@@ -139,6 +120,7 @@ func (o *one) preview(ctx context.Context, pack *rules.Pack) *v1alpha1.RulePackP
 	defer cancel()
 	began := o.Clock.Now()
 	out := preview(within, o.Stored(), o.InForce(o.pack.Name), pack)
+	out.At = metav1.NewTime(o.Clock.Now()) // it is shown from now on
 	outcome := "complete"
 	if !out.Complete {
 		outcome = "incomplete"
@@ -147,76 +129,65 @@ func (o *one) preview(ctx context.Context, pack *rules.Pack) *v1alpha1.RulePackP
 	return out
 }
 
-// keep stores a revision, so that every replica can load it.
-func (o *one) keep(ctx context.Context, w *wanted, pack *rules.Pack) error {
+// toKeep is the ControllerRevision that is to hold what is asked for. The error is *Refused where none can.
+func (o *one) toKeep(w *wanted) (*appsv1.ControllerRevision, error) {
 	number := int64(1)
 	if len(o.kept) > 0 {
-		number = o.kept[0].object.Revision + 1
+		number = max(1, o.kept[0].object.Revision+1) // 1 where somebody wrote the last number that there is
 	}
-	c, err := keep(o.pack, o.Own.Namespace, w.source, w.files, pack, number)
+	c, err := keep(o.pack, o.Own.Namespace, w, number)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := o.Client.Create(ctx, c); err != nil { // what is kept already is seen in a moment
-		if apierrors.IsRequestEntityTooLargeError(err) || strings.Contains(err.Error(), "too large") {
-			return refused(v1alpha1.ReasonTooLarge, wholePack, "the rules are not taken: even in gzip they are larger than what an API server stores. Make several packs.")
+	if n := len(c.Data.Raw); n > mostStored {
+		return nil, tooLarge("kept in gzip,", n)
+	}
+	return c, nil
+}
+
+// keep stores a revision, so that every replica can load it.
+func (o *one) keep(ctx context.Context, w *wanted, c *appsv1.ControllerRevision) error {
+	err := o.Client.Create(ctx, c)
+	if apierrors.IsAlreadyExists(err) {
+		c, err = o.instead(ctx, c)
+	}
+	if err != nil {
+		if apierrors.IsRequestEntityTooLargeError(err) || strings.Contains(err.Error(), "too large") { // an etcd that takes less
+			return tooLarge("kept in gzip,", len(c.Data.Raw))
 		}
-		return fmt.Errorf("keep revision %s: %w", pack.Revision, err)
+		return fmt.Errorf("keep revision %s: %w", w.revision, err)
 	}
-	o.kept = slices.Insert(o.kept, 0, kept{keptData{Pack: o.pack.Name, Revision: pack.Revision}, c})
+	o.made = append(o.made, made{c, o.Clock.Now()})
+	is := kept{keptData: keptData{Pack: o.pack.Name, Revision: w.revision}, object: c}
+	if w.signed != nil {
+		is.signedBy = w.signed.By.Name()
+	}
+	name := is.name()
+	same := func(k kept) bool { return k.name() == name }
+	o.kept, o.others = slices.Insert(slices.DeleteFunc(o.kept, same), 0, is), slices.DeleteFunc(o.others, same)
 	return nil
 }
 
-// conclude writes the conditions into the status. What it returns tells of what is new, once that is written.
-func (o *one) conclude(w *wanted, refusal *Refused) (tell func()) {
-	status := &o.pack.Status
-	accepted := metav1.Condition{Type: v1alpha1.RulePackAccepted, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce, ObservedGeneration: o.pack.Generation,
-		Message: "It compiles, and its scenarios and tests hold."}
-	ready := metav1.Condition{Type: v1alpha1.RulePackReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonInForce, ObservedGeneration: o.pack.Generation,
-		Message: fmt.Sprintf("%d rules are in force, of revision %s.", status.Count, status.Revision)}
-	switch {
-	case refusal != nil:
-		accepted.Status, accepted.Reason, accepted.Message = metav1.ConditionFalse, refusal.Reason, summary(refusal)
-		rest := "Nothing of it is in force."
-		if status.Revision != "" && (w == nil || w.revision != status.Revision) {
-			rest = fmt.Sprintf("The last good revision %s stays in force.", status.Revision)
-		}
-		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, refusal.Reason, rest+"\n"+accepted.Message
-	case w.rolledBack:
-		accepted.Status, accepted.Reason, accepted.Message = metav1.ConditionUnknown, v1alpha1.ReasonRolledBack, "The source is not looked at while rollbackTo is set."
-		ready.Reason, ready.Message = v1alpha1.ReasonRolledBack, fmt.Sprintf("%d rules are in force again, of revision %s, as rollbackTo says.", status.Count, status.Revision)
-	}
-	o.reason = ready.Reason
-	old := apimeta.FindStatusCondition(o.was.Conditions, v1alpha1.RulePackReady)
-	apimeta.SetStatusCondition(&status.Conditions, accepted)
-	apimeta.SetStatusCondition(&status.Conditions, ready)
-	return func() {
-		switch {
-		case refusal != nil && (old == nil || old.Message != ready.Message):
-			o.Recorder.Eventf(o.pack, nil, corev1.EventTypeWarning, refusal.Reason, "Judge", "%s", noted(ready.Message))
-			o.Log.Info("a RulePack is refused", "rulePack", o.pack.Name, "reason", refusal.Reason, "message", ready.Message)
-		case refusal == nil && o.was.Revision != status.Revision:
-			o.Recorder.Eventf(o.pack, nil, corev1.EventTypeNormal, ready.Reason, "Activate", "%s", noted(ready.Message))
-			o.Log.Info("a RulePack is in force", "rulePack", o.pack.Name, "revision", status.Revision, "rules", status.Count)
+// instead keeps a revision where something of its name is already: the same, of when its status could not be written, or what somebody
+// else put there, which goes.
+func (o *one) instead(ctx context.Context, c *appsv1.ControllerRevision) (*appsv1.ControllerRevision, error) {
+	there := &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: c.Name}}
+	var only []client.DeleteOption
+	for _, k := range slices.Concat(o.kept, o.others) {
+		if k.object.Name == c.Name {
+			there, only = k.object, []client.DeleteOption{client.Preconditions{UID: &k.object.UID}}
 		}
 	}
-}
-
-// write patches the status where it is another one than is stored.
-func (o *one) write(ctx context.Context) (written bool, err error) {
-	if equality.Semantic.DeepEqual(o.was, &o.pack.Status) {
-		return false, nil
+	if bytes.Equal(there.Data.Raw, c.Data.Raw) {
+		return there, nil
 	}
-	before := o.pack.DeepCopy()
-	before.Status = *o.was
-	err = o.Client.Status().Patch(ctx, o.pack.DeepCopy(), client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return false, nil // it changed meanwhile; the next round sees it
+	const what = "was not kept by Waywarden, and is replaced"
+	o.Log.Info("a ControllerRevision "+what, "rulePack", o.pack.Name, "controllerRevision", c.Namespace+"/"+c.Name)
+	o.Recorder.Eventf(o.pack, nil, corev1.EventTypeWarning, v1alpha1.ReasonNotVerified, "Keep", "ControllerRevision %s/%s %s. Find out who may write ControllerRevisions there.", c.Namespace, c.Name, what)
+	if err := o.Client.Delete(ctx, there, only...); client.IgnoreNotFound(err) != nil {
+		return nil, err
 	}
-	if err != nil {
-		return false, fmt.Errorf("write the status: %w", err)
-	}
-	return true, nil
+	return c, o.Client.Create(ctx, c)
 }
 
 // prune deletes what is kept and is too old: never what is in force, nor what is to be again.
@@ -232,26 +203,4 @@ func (o *one) prune(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// summary is every reason, as a condition can hold it.
-func summary(r *Refused) string {
-	const most = 16 << 10
-	lines := strings.Split(r.Error(), "\n")
-	size := 0
-	for i, line := range lines {
-		if size += len(line) + 1; size > most && i > 0 {
-			return strings.Join(lines[:i], "\n") + fmt.Sprintf("\nand %d more", len(lines)-i)
-		}
-	}
-	return r.Error()
-}
-
-// noted is a text as an Event's note, which the API server bounds (k8s.io/kubernetes pkg/apis/core/validation NoteLengthLimit).
-func noted(text string) string {
-	const most = 1000
-	if text = oneLine(text); len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + " …"
-	}
-	return text
 }

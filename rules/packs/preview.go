@@ -29,8 +29,9 @@ type Stored struct {
 	Now        time.Time
 }
 
-// preview is what another revision of a pack changes among all that is stored, as an audit would find it, as far as that can be
-// said before ctx ends. What a rule cannot answer counts as found. before is nil where no revision is in force.
+// preview is what another revision of a pack changes among all that is stored, as far as that can be said before ctx ends. Rules are
+// asked as the audit asks them, with the parameters that Guardrails give; their findings count whatever Guardrails and Exemptions make of
+// them, and so does what a rule cannot answer. before is nil where no revision is in force.
 func preview(ctx context.Context, s Stored, before *InForce, after *rules.Pack) *v1alpha1.RulePackPreview {
 	out := &v1alpha1.RulePackPreview{Revision: after.Revision}
 	if s.Snapshot == nil {
@@ -113,7 +114,7 @@ func beyond(one, other []policies.Finding) []policies.Finding {
 func example(p *v1alpha1.RulePackPreview, format string, f policies.Finding) {
 	if len(p.Examples) < mostExamples {
 		object := mesh.Ref{Kind: f.Object.Kind, Namespace: f.Object.Namespace, Name: f.Object.Name}
-		text := []rune(oneLine(fmt.Sprintf(format, f.Check, object, f.Message)))
+		text := []rune(rules.OneLine(fmt.Sprintf(format, f.Check, object, f.Message)))
 		if len(text) > longestExample {
 			text = append(text[:longestExample-1], '…')
 		}

@@ -2,6 +2,7 @@ package packs
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,8 +14,9 @@ import (
 type wanted struct {
 	files      Files
 	revision   string
-	source     string // as keptData has it
+	signed     *Signed // nil for what comes from no registry
 	rolledBack bool
+	shown      bool // whether who asks for it was shown at once what it changes
 }
 
 // want is what the pack asks for. The error is *Refused where there is no such thing.
@@ -43,17 +45,18 @@ func (o *one) want(ctx context.Context) (*wanted, error) {
 func (o *one) earlier(revision string) (*wanted, error) {
 	k := revisionOf(o.kept, revision)
 	if k == nil {
-		var names []string
-		for _, k := range o.kept {
-			names = append(names, k.Revision)
-		}
-		return nil, refused(v1alpha1.ReasonRevisionUnknown, "spec.rollbackTo", "there is nothing to roll back to: %s is not kept. Name one of status.history: %s.", revision, strings.Join(names, ", "))
+		return nil, refused(v1alpha1.ReasonRevisionUnknown, rollbackField, "%s", unknown(revision, o.kept))
 	}
-	files, err := k.files()
-	if err != nil {
-		return nil, refused(v1alpha1.ReasonRevisionUnknown, "spec.rollbackTo", "there is nothing to roll back to: %v. Name another one of status.history.", err)
+	return k.again(o.pack)
+}
+
+// unknown says that a revision is not kept, and which are.
+func unknown(revision string, all []kept) string {
+	var names []string
+	for _, k := range all {
+		names = append(names, k.Revision)
 	}
-	return &wanted{files: files, revision: revision, source: k.Source, rolledBack: true}, nil
+	return fmt.Sprintf("there is nothing to roll back to: %s is not kept. Name one of status.history: %s.", revision, strings.Join(names, ", "))
 }
 
 func (o *one) source(ctx context.Context) (*wanted, error) {
@@ -67,7 +70,7 @@ func (o *one) source(ctx context.Context) (*wanted, error) {
 	case s.OCI != nil:
 		return o.bundle(ctx, s.OCI)
 	default:
-		return &wanted{files: s.Modules}, nil
+		return &wanted{files: s.Modules, shown: true}, nil
 	}
 }
 

@@ -5,6 +5,8 @@ type function struct {
 	partial bool // a set
 	clauses []*clause
 	left    bool // to OPA
+	looks   bool // at the input, beside parameters: what it says holds for one object
+	takes   bool // parameters
 }
 
 // clause is one definition.
@@ -141,7 +143,7 @@ func (n *call) run(m *Machine, base int) verdict {
 	for i := range n.args {
 		m.args = append(m.args, n.args[i].eval(m, base))
 	}
-	v := m.call(n.function, m.args[start:])
+	v := m.said(n.function, m.args[start:])
 	m.args = m.args[:start]
 	return n.to.deliver(m, base, v, n.next)
 }

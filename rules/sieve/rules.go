@@ -94,7 +94,9 @@ func (c *Compiler) function(ref ast.Ref, rules []*ast.Rule) *function {
 	if f, ok := c.functions[key]; ok {
 		return f
 	}
-	f := &function{}
+	seen := look{rules: c.rules, seen: map[*ast.Rule]bool{}}
+	seen.at(rules)
+	f := &function{looks: seen.looks, takes: seen.takes}
 	c.functions[key] = f
 	for _, r := range rules {
 		switch kind := r.Head.RuleKind(); {

@@ -71,6 +71,8 @@ type Occasion struct {
 	Params Value
 	// Ask answers a question to the mesh. The arguments are only lent; ok is false where the question is a mistake.
 	Ask func(question string, args []Value) (answer Value, ok bool)
+	// Remembered keeps what functions said of the same mesh; nil for nothing.
+	Remembered Remembered
 }
 
 // patience is how many steps a sieve walks before it leaves the rest to OPA, which looks at the clock.
@@ -79,6 +81,7 @@ const patience = 20_000
 // Machine runs sieves. It is for one goroutine, and may be used again.
 type Machine struct {
 	on        Occasion
+	key       Key // of the parameters
 	steps     int
 	stack     []Value
 	top       int
@@ -98,12 +101,12 @@ func (m *Machine) Start(on Occasion) {
 	clear(m.args[:cap(m.args)])
 	clear(m.paths)
 	m.on, m.top, m.collected, m.args = on, 0, m.collected[:0], m.args[:0]
-	m.With(on.Params)
+	m.With(on.Params, Key{})
 }
 
 // With goes on with other parameters.
-func (m *Machine) With(params Value) {
-	m.on.Params = params
+func (m *Machine) With(params Value, key Key) {
+	m.on.Params, m.key = params, key
 	clear(m.docs)
 }
 

@@ -139,6 +139,9 @@ func ofTerm(v ast.Value) Value {
 // Defined is whether it is certainly defined.
 func (v Value) Defined() bool { return v.kind != undefined && v.kind != unknownKind }
 
+// Certain is whether it is known, be it as undefined.
+func (v Value) Certain() bool { return v.kind != unknownKind }
+
 // AsText is a text; ok is false where it is none.
 func (v Value) AsText() (s string, ok bool) { return v.text, v.kind == text }
 

@@ -142,7 +142,7 @@ func (t *trace) stop(b *strings.Builder, queries []uint64, depth int) {
 	expr := e.Node.(*ast.Expr)
 	indent := strings.Repeat("  ", depth+1)
 	base := expr.BaseCogeneratedExpr()
-	fmt.Fprintf(b, "%s%s:%d: %s\n", indent, base.Location.File, base.Location.Row, oneLine(string(base.Location.Text)))
+	fmt.Fprintf(b, "%s%s:%d: %s\n", indent, base.Location.File, base.Location.Row, rules.OneLine(string(base.Location.Text)))
 	values(b, indent+"    ", valuesIn(expr, e))
 	if depth < deepest {
 		t.asked(b, last, depth)
@@ -197,5 +197,3 @@ func (t *trace) began(failed int) int {
 	}
 	return failed
 }
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/waywarden/waywarden/rules"
 )
 
 // Mutant is a rule with one small mistake.
@@ -21,9 +23,9 @@ type Mutant struct {
 
 func (m Mutant) String() string {
 	if m.To == "" {
-		return fmt.Sprintf("%s: without %s", m.Kind, oneLine(m.From))
+		return fmt.Sprintf("%s: without %s", m.Kind, rules.OneLine(m.From))
 	}
-	return fmt.Sprintf("%s: %s in place of %s", m.Kind, oneLine(m.To), oneLine(m.From))
+	return fmt.Sprintf("%s: %s in place of %s", m.Kind, rules.OneLine(m.To), rules.OneLine(m.From))
 }
 
 // others are what may stand in the place of an operator: its opposite, and its neighbour.

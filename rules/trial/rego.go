@@ -73,7 +73,7 @@ func testOf(r *tester.Result) Test {
 	out := Test{File: r.Location.File, Line: r.Location.Row, Name: strings.TrimPrefix(r.Package, "data.") + "." + r.Name, Printed: string(r.Output)}
 	switch {
 	case r.Error != nil:
-		out.Problem = "it has no answer: " + oneLine(r.Error.Error())
+		out.Problem = "it has no answer: " + rules.OneLine(r.Error.Error())
 	case r.Skip:
 		out.Problem = "it is not run: its name begins with todo_. Finish it, or remove it."
 	case r.Fail:

@@ -7,6 +7,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/waywarden/waywarden/rules"
 )
 
 // value is what something that is written in a rule was at one moment.
@@ -65,7 +67,7 @@ func valuesIn(expr *ast.Expr, e *topdown.Event) []value {
 	var out []value
 	seen := map[string]bool{}
 	add := func(name string, term ast.Value) {
-		if name = oneLine(name); name != "" && !seen[name] {
+		if name = rules.OneLine(name); name != "" && !seen[name] {
 			seen[name] = true
 			out = append(out, value{name, term})
 		}

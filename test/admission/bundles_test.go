@@ -6,12 +6,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
+	"crypto/sha256"
 	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +23,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/registry"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/tools/txtar"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"oras.land/oras-go/v2"
 	"oras.land/oras-go/v2/registry/remote"
@@ -37,12 +32,14 @@ import (
 	"github.com/waywarden/waywarden/rules"
 	"github.com/waywarden/waywarden/rules/bundle"
 	"github.com/waywarden/waywarden/test/serving"
+	"github.com/waywarden/waywarden/test/signing"
 )
 
 // shelf is a registry for images on this machine, which wants a password and can go away.
 type shelf struct {
 	host, config string // config is a file with the password
 	away         atomic.Bool
+	silent       atomic.Bool // it takes what is asked, and does not answer
 	asked        atomic.Int64
 }
 
@@ -54,6 +51,9 @@ func newShelf(t *testing.T) *shelf {
 	next := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.asked.Add(1)
+		for s.silent.Load() && r.Context().Err() == nil {
+			time.Sleep(50 * time.Millisecond)
+		}
 		if s.away.Load() {
 			panic(http.ErrAbortHandler) // the connection ends
 		}
@@ -93,40 +93,35 @@ func (s *shelf) push(t *testing.T, archive []byte) string {
 	return s.host + "/acme/rules@" + m.Digest.String()
 }
 
-// keys are a key that signs bundles, and its public half.
-func keys(t *testing.T) (*bundle.Signer, v1alpha1.PublicKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := bundle.ParseSigner(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer, v1alpha1.PublicKey(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))
-}
-
 // built is the pack in testdata as a bundle, as it is or with other words.
 func built(t *testing.T, signer *bundle.Signer, words ...string) []byte {
 	t.Helper()
-	var a txtar.Archive
-	for name, text := range ownedFiles(t, words...) {
-		a.Files = append(a.Files, txtar.File{Name: name, Data: []byte(text)})
-	}
-	folder, err := txtar.FS(&a)
+	folder, err := bundle.Folder(ownedFiles(t, words...))
 	if err != nil {
 		t.Fatal(err)
 	}
 	archive, _, err := bundle.Build(folder, rules.Options{}, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return archive
+}
+
+// large is the pack in testdata with another file of so many bytes, as a bundle.
+func large(t *testing.T, signer *bundle.Signer, line func(int) string, bytes int) []byte {
+	t.Helper()
+	files := ownedFiles(t)
+	var more strings.Builder
+	more.WriteString("package acme.lib.more\n\n")
+	for i := 0; more.Len() < bytes; i++ {
+		more.WriteString(line(i))
+	}
+	files["acme/lib/more.rego"] = more.String()
+	folder, err := bundle.Folder(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, _, err := bundle.Build(folder, rules.Options{MaxBytes: 8 << 20}, signer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,12 +170,12 @@ func rewritten(t *testing.T, archive []byte, change func(name string, data []byt
 // TestBundles: of a bundle in a registry is in force what a trusted key signed, and nothing else.
 func TestBundles(t *testing.T) {
 	s := newShelf(t)
-	w := start(t, 2, "--registry-config", s.config)
+	w := start(t, 2, "--registry-config", s.config, "--registry-plain-http")
 	w.shop()
 	w.apply(production)
 	w.deniesNow()
-	signer, public := keys(t)
-	stranger, _ := keys(t)
+	signer, public := signing.Keys(t)
+	stranger, _ := signing.Keys(t)
 	first := built(t, signer)
 	put := func(ref string) {
 		t.Helper()
@@ -207,11 +202,17 @@ func TestBundles(t *testing.T) {
 	})))
 	refusedFor(v1alpha1.ReasonSignatureInvalid, "it is not signed", "")
 
+	w.squat(t, ownedFiles(t))
 	firstRef := s.push(t, first)
+	s.silent.Store(true)
 	put(firstRef)
+	refusedFor(v1alpha1.ReasonFetching, "Registry "+s.host+" is being asked for "+firstRef, "")
+	s.silent.Store(false)
 	good := w.becomes("acme", v1alpha1.ReasonInForce, "1 rules are in force").Status.Revision
 	w.asks(ownedCheck, true)
 	w.denied(w.create(object(t, guard), true), "metadata.labels", ownedCheck)
+	t.Run("what is kept", func(t *testing.T) { w.keptSafe(t, good) })
+	w.t = t
 
 	put(s.push(t, rewritten(t, first, func(name string, data []byte) []byte {
 		if name == ownedFile {
@@ -223,6 +224,10 @@ func TestBundles(t *testing.T) {
 	put(s.push(t, built(t, stranger)))
 	refusedFor(v1alpha1.ReasonSignatureInvalid, "its signature is not by SHA256:", good)
 	put(s.push(t, built(t, signer, "team", "owner")))
+	p := w.becomes("acme", v1alpha1.ReasonActivating, "Revision "+good+" stays in force until then.")
+	if p.Status.Revision != good || p.Status.Preview == nil || p.Status.Preview.Revision == good {
+		t.Errorf("what was not shown to anybody is in force: %+v", p.Status)
+	}
 	next := w.becomes("acme", v1alpha1.ReasonInForce, "1 rules are in force").Status.Revision
 	if next == good {
 		t.Errorf("still in force is %s", good)
@@ -242,7 +247,7 @@ func TestBundles(t *testing.T) {
 		r.Kill()
 	}
 	w.replicas = nil
-	w.add(file, "--registry-config", s.config)
+	w.add(file, "--registry-config", s.config, "--registry-plain-http")
 	refusedFor(v1alpha1.ReasonSourceUnavailable, "the registry does not deliver", next)
 	s.away.Store(false)
 	w.within(time.Minute, "the registry is asked again", func() error {
@@ -252,6 +257,11 @@ func TestBundles(t *testing.T) {
 		return nil
 	})
 	w.becomes("acme", v1alpha1.ReasonInForce, "")
+
+	put(s.push(t, large(t, signer, func(i int) string { return "# 5 MB of Rego, which is small in gzip\n" }, 5<<20)))
+	refusedFor(v1alpha1.ReasonCompileError, "larger than 4194304 bytes", w.pack("acme").Status.Revision)
+	put(s.push(t, large(t, signer, func(i int) string { return fmt.Sprintf("# %x\n", sha256.Sum256([]byte{byte(i), byte(i >> 8)})) }, 3<<20)))
+	refusedFor(v1alpha1.ReasonTooLarge, "kept in gzip, they have 2", w.pack("acme").Status.Revision)
 
 	// What was in force is kept, and not asked for again.
 	before := s.asked.Load()

@@ -44,10 +44,12 @@ func (w *world) packDenies(t *testing.T) {
 	if err := w.storePack(inline(t, ownedFiles(t)), metav1.DryRunAll); err != nil {
 		t.Fatal(err)
 	}
+	seen := w.watched("acme")
 	if err := w.storePack(inline(t, ownedFiles(t))); err != nil {
 		t.Fatal(err)
 	}
 	p := w.becomes("acme", v1alpha1.ReasonInForce, "1 rules are in force")
+	seen.previewedFirst(t, p.Status.Revision)
 	w.asks(ownedCheck, true)
 	w.denied(w.create(object(t, guard), true), "metadata.labels", ownedCheck)
 	if len(p.Status.Rules) != 1 || p.Status.Rules[0] != (v1alpha1.RulePackRule{ID: ownedCheck, Title: "A policy of nobody", Severity: "high"}) ||
@@ -81,6 +83,19 @@ func (w *world) packRefused(t *testing.T) {
 	}
 	if err := w.storePack(inline(t, moved(ownedFiles(t), "zerotrust"))); err == nil || !strings.Contains(err.Error(), "packages below zerotrust are the library's own") {
 		t.Errorf("a pack under the library's name: %v", err)
+	}
+	err := w.storePack(inline(t, ownedFiles(t, "deny contains", "which := 1 if input.object.kind\n\nwhich := 2 if input.object.kind\n\ndeny contains", "} if {", "} if {\n\twhich == 1")))
+	if err == nil || !strings.Contains(err.Error(), ownedFile+":14: rule data.acme.owned.which produced conflicting values") {
+		t.Errorf("a rule in conflict with itself: %v", err)
+	}
+	large := ownedFiles(t)
+	large["acme/lib/large.rego"] = "package acme.lib.large\n" + strings.Repeat("# 5 MB of Rego\n", 5<<20/15)
+	if err := w.storePack(inline(t, large)); err == nil || !apierrors.IsRequestEntityTooLargeError(err) {
+		t.Errorf("5 MB of Rego: %v", err)
+	}
+	large["acme/lib/large.rego"] = large["acme/lib/large.rego"][:2<<20]
+	if err := w.storePack(inline(t, large)); err == nil || !strings.Contains(err.Error(), "an API server stores 1500000. Make several packs.") {
+		t.Errorf("more than etcd takes: %v", err)
 	}
 	if is := w.pack("acme"); is.ResourceVersion != was.ResourceVersion {
 		t.Errorf("what was refused left something behind: %+v", is)
@@ -134,9 +149,11 @@ func (w *world) packRolledBack(t *testing.T) {
 		t.Errorf("a revision that nobody knows: %v", err)
 	}
 	back = packOf(t, "acme", v1alpha1.RulePackSpec{Modules: ownedFiles(t, "team", "owner"), RollbackTo: first})
+	w.warnings.take()
 	if err := w.storePack(back); err != nil {
 		t.Fatal(err)
 	}
+	w.warned("in force, this adds 0 findings and removes 1 among")
 	w.becomes("acme", v1alpha1.ReasonRolledBack, first)
 	labelled := object(t, guard)
 	labelled.SetLabels(map[string]string{"team": "cart"})
@@ -167,7 +184,30 @@ func (w *world) packMapped(t *testing.T) {
 	if err := w.ApplyObject(t.Context(), configMap(moved(ownedFiles(t), "mapped"))); err != nil {
 		t.Fatal(err)
 	}
+	if p := w.becomes("mapped", v1alpha1.ReasonActivating, "in force, this adds "); p.Status.Revision != "" || p.Status.Preview == nil || !p.Status.Preview.Complete {
+		t.Errorf("what was not shown to anybody is in force: %+v", p.Status)
+	}
+	w.asks("mapped/owned", false)
 	good := w.becomes("mapped", v1alpha1.ReasonInForce, "").Status.Revision
+	w.asks("mapped/owned", true)
+	w.warnings.take()
+	if err := w.storePack(packOf(t, "again", v1alpha1.RulePackSpec{ConfigMapRef: &v1alpha1.RulePackConfigMap{Name: "rules"}}), metav1.DryRunAll); err != nil {
+		t.Error(err)
+	}
+	w.warned("as it is now, it would be refused: mapped/owned.rego:1:1: the rule is called mapped/owned, and mapped/* belongs to RulePack mapped.")
+	if err := w.ApplyObject(t.Context(), configMap(moved(ownedFiles(t, "not labels", "labels"), "mapped"))); err != nil {
+		t.Fatal(err)
+	}
+	w.becomes("mapped", v1alpha1.ReasonTestFailed, "mapped/owned.txtar:2:1: scenario ok-owned of mapped/owned does not hold")
+	large := configMap(map[string]string{"mapped/large.rego": strings.Repeat("# 5 MB of Rego\n", 5<<20/15)})
+	if err := w.ApplyObject(t.Context(), large); err == nil {
+		t.Error("an API server took a ConfigMap of 5 MB")
+	}
+	configMaps := w.Dynamic.Resource(schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}).Namespace(serving.Namespace)
+	if err := configMaps.Delete(t.Context(), "rules", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.becomes("mapped", v1alpha1.ReasonSourceUnavailable, "The last good revision "+good+" stays in force.")
 	w.asks("mapped/owned", true)
 	if err := w.ApplyObject(t.Context(), configMap(moved(ownedFiles(t, "some other", "", "not labels", "not lables"), "mapped"))); err != nil {
 		t.Fatal(err)
@@ -229,32 +269,6 @@ func (w *world) packParams(t *testing.T) {
 	if err := w.Dynamic.Resource(v1alpha1.GroupVersion.WithResource(v1alpha1.GuardrailResource)).Delete(t.Context(), "owners", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// packSwapped: while one revision after another takes the place of the one before, every request is answered, and by one of them.
-func (w *world) packSwapped(t *testing.T) {
-	w.t = t
-	good := object(t, guard)
-	good.SetName("swapped")
-	good.SetLabels(map[string]string{"team": "cart", "owner": "cart"})
-	l := w.loadOf(good)
-	half := good.DeepCopy()
-	half.SetLabels(map[string]string{"team": "cart"})
-	for i := range 12 {
-		label := []string{"owner", "team"}[i%2]
-		if err := w.storePack(inline(t, ownedFiles(t, "label: {type: string, default: team}", "label: {type: string, default: "+label+"}", "labels: {team:", "labels: {"+label+":", "no label team", "no label "+label))); err != nil {
-			t.Fatal(err)
-		}
-		w.becomes("acme", v1alpha1.ReasonInForce, "")
-		w.eventually("the revision judges", func() error {
-			err := w.create(half, true)
-			if label == "owner" && (err == nil || !strings.Contains(err.Error(), "it has no label owner.")) || label == "team" && err != nil {
-				return fmt.Errorf("by the label %s: %v", label, err)
-			}
-			return nil
-		})
-	}
-	l.end(t)
 }
 
 // packRestarted: what was good is in force after a restart, although the source is broken. The new replica lives as long as the

@@ -87,11 +87,20 @@ func (w *world) pack(name string) *v1alpha1.RulePack {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	out := &v1alpha1.RulePack{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, out); err != nil {
+	out, err := packIn(o)
+	if err != nil {
 		w.t.Fatal(err)
 	}
 	return out
+}
+
+func packIn(o runtime.Object) (*v1alpha1.RulePack, error) {
+	out := &v1alpha1.RulePack{}
+	u, ok := o.(*unstructured.Unstructured)
+	if !ok {
+		return nil, fmt.Errorf("it is a %T", o)
+	}
+	return out, runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, out)
 }
 
 // becomes waits until a pack is Ready for a reason, or is not for one, with a message that holds some words.

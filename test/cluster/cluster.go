@@ -35,6 +35,7 @@ type Cluster struct {
 	processes []*process
 	stop      context.CancelFunc
 	ledger    *ledger // nil for a cluster of its own
+	captures  bool    // whether pods are captured
 }
 
 type options struct {
@@ -127,7 +128,7 @@ func Run(ctx context.Context, opts ...Option) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{bin: bin, Logs: logs}
+	c := &Cluster{bin: bin, Logs: logs, captures: o.capture}
 	if err := c.start(ctx, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w (logs: %s)", err, logs), c.Stop())
 	}

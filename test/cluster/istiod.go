@@ -83,7 +83,7 @@ func (c *Cluster) schedule(ctx context.Context, o options) {
 				continue
 			}
 			// A conflict or a pod that is gone shows up as the next event, if at all.
-			_ = c.bind(ctx, pod, o.capture && c.enrolled(ctx, pod))
+			_ = c.bind(ctx, pod, c.captures && c.enrolled(ctx, pod))
 		}
 	}
 }
@@ -94,12 +94,13 @@ func asksForAnotherNode(pod *unstructured.Unstructured) bool {
 	return len(selector) > 0
 }
 
-// Bind puts a pod on the node, where kwok makes it ready.
+// Bind puts a pod on the node that was held, where kwok makes it ready; it is captured as every other one is.
 func (c *Cluster) Bind(ctx context.Context, namespace, name string) error {
-	pod := &unstructured.Unstructured{}
-	pod.SetNamespace(namespace)
-	pod.SetName(name)
-	return c.bind(ctx, pod, false)
+	pod, err := c.Dynamic.Resource(podResource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	return c.bind(ctx, pod, c.captures && c.enrolled(ctx, pod))
 }
 
 // bind puts a pod on the node. A binding's annotations become the pod's.

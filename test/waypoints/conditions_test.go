@@ -16,6 +16,7 @@ import (
 // TestConditions: a Gateway says who needs it and how it is, beside what istiod says of it. istiod writes its status anew and leaves
 // that as it is; nobody writes in turns.
 func TestConditions(t *testing.T) {
+	t.Parallel()
 	w, r := served(t, "{}")
 	gateway := func() *unstructured.Unstructured { return w.get(gateways, "shop", "waypoint") }
 	says := func(generation int64) bool {

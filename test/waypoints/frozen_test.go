@@ -31,15 +31,12 @@ func TestFrozen(t *testing.T) {
 	}
 	frozen := time.Now()
 	// The API server may hold a connection to the one that is frozen, and calls fail until it gives that up.
-	admitted := func(stream string) {
-		w.until("a policy is admitted", 2*time.Minute, func() bool { return w.Apply(t.Context(), []byte(stream)) == nil })
-	}
-	admitted(fmt.Sprintf(denyGet, "shop-1"))
+	w.admit(fmt.Sprintf(denyGet, "shop-1"))
 	took := w.until("the other one leads", time.Minute, func() bool { return holder() != first && holder() != "" })
 	t.Logf("the other one leads %s after the first one was frozen", took)
 	w.takesEffect("shop-1")
 	w.until("the waypoint is gone", time.Minute, func() bool { return w.get(gateways, "shop-0", "waypoint") == nil })
-	admitted(fmt.Sprintf(denyGet, "shop-0")) // needed again, which the one that wakes has not seen
+	w.admit(fmt.Sprintf(denyGet, "shop-0")) // needed again, which the one that wakes has not seen
 	w.takesEffect("shop-0")
 
 	awake := time.Now()

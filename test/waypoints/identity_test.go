@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"istio.io/api/label"
@@ -20,10 +19,10 @@ import (
 const allowFront = `
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
-metadata: {name: allow-front, namespace: shop}
+metadata: {name: allow-front, namespace: %[1]s}
 spec:
   selector: {matchLabels: {app: cart}}
-  rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/front]}}]}]
+  rules: [{from: [{source: {principals: [cluster.local/ns/%[1]s/sa/front]}}]}]
 `
 
 // TestIdentity: what is said of clients at ztunnel is said at the waypoint, and the waypoint is let in, before anything is bound;
@@ -31,7 +30,7 @@ spec:
 func TestIdentity(t *testing.T) {
 	w := start(t)
 	r := w.replica(hurry...)
-	w.apply(fmt.Sprintf(profile, "{retainFor: 0s}") + "---" + fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "shop") + "---" + allowFront)
+	w.apply(fmt.Sprintf(profile, "{retainFor: 0s}") + "---" + fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "shop") + "---" + fmt.Sprintf(allowFront, "shop"))
 	theirs := func() string {
 		o := w.get(policies, "shop", "allow-front")
 		return fmt.Sprint(o.GetGeneration(), o.GetLabels(), o.GetAnnotations(), field(o, "spec"))
@@ -39,16 +38,7 @@ func TestIdentity(t *testing.T) {
 	before, generation := w.inventory("shop"), theirs()
 	w.apply(fmt.Sprintf(denyGet, "shop"))
 	w.takesEffect("shop")
-	roles := map[string]*unstructured.Unstructured{}
-	list, err := w.Dynamic.Resource(policies).Namespace("shop").List(t.Context(), all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range list.Items {
-		if role := list.Items[i].GetAnnotations()["waywarden.dev/role"]; role != "" {
-			roles[role] = &list.Items[i]
-		}
-	}
+	roles := w.roles("shop")
 	if roles["twin"] == nil || roles["admission"] == nil {
 		t.Fatalf("policies of ours: %v", roles)
 	}
@@ -107,18 +97,7 @@ func TestGuard(t *testing.T) {
 	w.replica(hurry...)
 	w.apply(fmt.Sprintf(profile, "{retainFor: 0s}") + "---" + fmt.Sprintf(guardrail, ", bypass: Guard") + "---" + fmt.Sprintf(shop, "shop") + "---" + fmt.Sprintf(denyGet, "shop"))
 	w.takesEffect("shop")
-	guard := func() *unstructured.Unstructured {
-		list, err := w.Dynamic.Resource(policies).Namespace("shop").List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=waywarden"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range list.Items {
-			if list.Items[i].GetAnnotations()["waywarden.dev/role"] == "guard" {
-				return &list.Items[i]
-			}
-		}
-		return nil
-	}
+	guard := func() *unstructured.Unstructured { return w.roles("shop")["guard"] }
 	w.until("the guard is there", 30*time.Second, func() bool { return guard() != nil && condition(guard(), "ZtunnelAccepted") == "True" })
 	if spec := field(guard(), "spec"); !strings.Contains(spec, "ns/shop/sa/waypoint") {
 		t.Errorf("the guard says %s", spec)

@@ -4,6 +4,7 @@ package waypoints
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,9 +12,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"istio.io/api/label"
 )
 
 // dethrone kills a leader, which leaves it no time for anything, and has its lease run out at once.
@@ -21,51 +19,24 @@ func (w *world) dethrone(r replica) {
 	w.t.Helper()
 	r.Kill()
 	w.balancer.Remove(r.Addr)
-	err := w.Dynamic.Resource(leases).Namespace("waywarden-system").Delete(w.t.Context(), "waywarden", metav1.DeleteOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
+	if err := w.vacate(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// TestKilledAtEachStep: the leader is killed right after each of its writes, and the next one finishes, there and back.
-func TestKilledAtEachStep(t *testing.T) {
-	w := start(t)
-	w.apply(fmt.Sprintf(profile, "{retainFor: 1s, replicas: 2}") + "---" + fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "shop"))
-	before := map[string]string{}
-	w.until("the namespace is settled", 10*time.Second, func() bool {
-		now := w.inventory("shop")
-		same := len(now) == len(before)
-		before = now
-		return same && len(now) > 4
-	})
-	w.apply(fmt.Sprintf(denyGet, "shop"))
-	step := func(what string, done func() bool) {
-		r := w.replica(hurry...)
-		w.until(what, 40*time.Second, done)
-		w.dethrone(r)
+// vacate has a lease run out at once that somebody holds who is no more.
+func (w *world) vacate(ctx context.Context) error {
+	err := w.Dynamic.Resource(leases).Namespace("waywarden-system").Delete(ctx, "waywarden", deleteNow)
+	if apierrors.IsNotFound(err) {
+		return nil
 	}
-	gateway := func(annotation string) bool {
-		gw := w.get(gateways, "shop", "waypoint")
-		return gw != nil && gw.GetAnnotations()[annotation] != ""
-	}
-	labelled := func() bool {
-		return w.get(namespaces, "", "shop").GetLabels()[label.IoIstioUseWaypoint.Name] == "waypoint"
-	}
-	step("the parameters are made", func() bool { return w.get(configMaps, "shop", "waypoint-parameters") != nil })
-	step("the Gateway is made", func() bool { return w.get(gateways, "shop", "waypoint") != nil })
-	step("the namespace is labelled", labelled)
-	w.takesEffect("shop")
-	w.delete(policies, "shop", "deny-get")
-	step("it is noted that nothing needs it", func() bool { return gateway("waywarden.dev/unneeded-since") })
-	step("the label is gone", func() bool { return !labelled() })
-	step("it is noted that nothing is bound", func() bool { return gateway("waywarden.dev/draining-since") })
-	step("the Gateway is gone", func() bool { return w.get(gateways, "shop", "waypoint") == nil })
-	r := w.replica(hurry...)
-	defer r.Kill()
-	w.until("everything is as it was", 40*time.Second, func() bool {
-		now := w.inventory("shop")
-		return len(now) == len(before) && fmt.Sprint(now) == fmt.Sprint(before)
-	})
+	return err
+}
+
+// admit applies what somebody has to admit, once somebody is there who does.
+func (w *world) admit(stream string) {
+	w.t.Helper()
+	w.until("it is admitted", 2*time.Minute, func() bool { return w.Apply(w.t.Context(), []byte(stream)) == nil })
 }
 
 // TestOneWriter: of two replicas one writes at a time, also while one takes over from the other.

@@ -3,6 +3,7 @@
 package waypoints
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -18,11 +19,15 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/waywarden/waywarden/test/serving"
 )
 
 // ledger stands between one replica and the API server, and takes down what the replica asks for.
 type ledger struct {
 	kubeconfig string
+
+	after func(call) // hears of each call that the API server has answered, before the replica does; nil where nobody does
 
 	mu    sync.Mutex
 	calls []call
@@ -47,10 +52,8 @@ func ledgerTo(t *testing.T, config *rest.Config) *ledger {
 		t.Fatal(err)
 	}
 	l := &ledger{kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
-	proxy := &httputil.ReverseProxy{Transport: transport, FlushInterval: -1, ErrorLog: log.New(io.Discard, "", 0),
-		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(to) },
-		ModifyResponse: func(r *http.Response) error { l.enter(r); return nil },
-	}
+	proxy := &httputil.ReverseProxy{Transport: entering{l, transport}, FlushInterval: -1, ErrorLog: log.New(io.Discard, "", 0),
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
 	server := httptest.NewServer(proxy)
 	t.Cleanup(func() {
 		server.CloseClientConnections()
@@ -64,10 +67,39 @@ clusters: [{name: c, cluster: {server: "%s"}}], users: [{name: u, user: {}}]}`, 
 	return l
 }
 
-func (l *ledger) enter(r *http.Response) {
+// start starts a replica that goes through the ledger. It is not ready yet.
+func (l *ledger) start(dir string, flags ...string) (*serving.Replica, error) {
+	file, err := serving.Built()
+	if err != nil {
+		return nil, err
+	}
+	return serving.Start(file, l.kubeconfig, dir, append([]string{"--drain", "0s"}, flags...)...)
+}
+
+// entering enters each call that is answered. What a replica has begun to write is written and entered also when it is killed meanwhile.
+type entering struct {
+	ledger *ledger
+	to     http.RoundTripper
+}
+
+func (e entering) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet {
+		r = r.WithContext(context.WithoutCancel(r.Context()))
+	}
+	resp, err := e.to.RoundTrip(r)
+	if err == nil {
+		e.ledger.enter(call{time.Now(), r.Method, r.URL.Path + "?" + r.URL.RawQuery, resp.StatusCode})
+	}
+	return resp, err
+}
+
+func (l *ledger) enter(c call) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.calls = append(l.calls, call{time.Now(), r.Request.Method, r.Request.URL.Path + "?" + r.Request.URL.RawQuery, r.StatusCode})
+	l.calls = append(l.calls, c)
+	l.mu.Unlock()
+	if l.after != nil {
+		l.after(c)
+	}
 }
 
 // since are the calls after a time, without those that any replica makes all the time: its lease, its canary, its

@@ -4,11 +4,13 @@ package waypoints
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -45,8 +47,71 @@ func field(o *unstructured.Unstructured, path string) string {
 	return fmt.Sprint(value)
 }
 
-// TestProfileChanges: what a profile says is in what istiod renders, as it changes; what it no longer asks for goes, also
-// what istiod leaves behind; and what others change in the parameters is put right.
+// highPriority is what pods of waypoints may have: the API server admits none of a class that there is not.
+const highPriority = `
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {name: mesh-high}
+value: 1000
+---
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {name: mesh-higher}
+value: 2000
+`
+
+// rendered is what a profile decides about in what istiod has made of the Gateway of the shop. What there is not is "<nil>", and "<gone>"
+// where its object is not.
+func (w *world) rendered() map[string]string {
+	d, hpa, pdb := w.get(deployments, "shop", "waypoint"), w.get(autoscalers, "shop", "waypoint"), w.get(budgets, "shop", "waypoint")
+	pod := func(name string) string { return field(d, "spec.template.spec."+name) }
+	out := map[string]string{
+		"least": field(hpa, "spec.minReplicas"), "most": field(hpa, "spec.maxReplicas"), "target": field(hpa, "spec.metrics"),
+		"budget": field(pdb, "spec.minAvailable") + " " + field(pdb, "spec.maxUnavailable"), "requests": "<gone>",
+		"affinity": pod("affinity"), "spread": pod("topologySpreadConstraints"), "tolerations": pod("tolerations"), "nodes": pod("nodeSelector"),
+		"priority": pod("priorityClassName"), "grace": pod("terminationGracePeriodSeconds"), "dns": pod("dnsPolicy"),
+	}
+	if d != nil {
+		containers, _, _ := unstructured.NestedSlice(d.Object, "spec", "template", "spec", "containers")
+		for _, c := range containers {
+			if c := c.(map[string]any); c["name"] == "istio-proxy" {
+				out["requests"] = field(&unstructured.Unstructured{Object: c}, "resources.requests")
+			}
+		}
+		template, _, _ := unstructured.NestedMap(d.Object, "spec", "template")
+		out["marks of the pods"] = marks(&unstructured.Unstructured{Object: template})
+	}
+	for what, o := range map[string]*unstructured.Unstructured{"Deployment": d, "HorizontalPodAutoscaler": hpa, "PodDisruptionBudget": pdb,
+		"Service": w.get(services, "shop", "waypoint"), "ServiceAccount": w.get(accounts, "shop", "waypoint")} {
+		out["marks of the "+what] = marks(o)
+	}
+	return out
+}
+
+// marks are the label and the annotation of a profile on an object.
+func marks(o *unstructured.Unstructured) string {
+	if o == nil {
+		return "<gone>"
+	}
+	return strings.TrimSpace(o.GetLabels()["team"] + " " + o.GetAnnotations()["example.com/cost"])
+}
+
+// renders waits until istiod has rendered what a profile says, and else says what is different.
+func (w *world) renders(want map[string]string) {
+	w.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		diff := cmp.Diff(want, w.rendered())
+		if diff == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("istiod has not rendered the profile (-profile +rendered):\n%s", diff)
+		}
+	}
+}
+
+// TestProfileChanges: what a profile says is in what istiod renders, each field of it, as it changes; what it no longer asks for goes,
+// also what istiod leaves behind; and what others change in the parameters is put right.
 func TestProfileChanges(t *testing.T) {
 	w, r := served(t, "{}")
 	if w.get(configMaps, "shop", "waypoint-parameters") != nil {
@@ -55,31 +120,62 @@ func TestProfileChanges(t *testing.T) {
 	w.until("the Gateway says how many need it", 10*time.Second, func() bool {
 		return w.get(gateways, "shop", "waypoint").GetAnnotations()["waywarden.dev/needs"] == "1"
 	})
+	plain := w.rendered()
+	w.apply(highPriority)
 	w.apply(fmt.Sprintf(profile, `
   autoscaling: {minReplicas: 2, maxReplicas: 5, targetCPUUtilization: 60}
   disruptionBudget: {minAvailable: 1}
-  resources: {requests: {cpu: 250m}}
+  resources: {requests: {cpu: 250m, memory: 200Mi}}
   affinity: {podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 100, podAffinityTerm: {topologyKey: kubernetes.io/hostname}}]}}
   topologySpreadConstraints: [{maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: ScheduleAnyway}]
   tolerations: [{key: mesh, operator: Exists}]
+  nodeSelector: {pool: mesh}
+  priorityClassName: mesh-high
   labels: {team: mesh}
-  patch: {spec: {template: {spec: {terminationGracePeriodSeconds: 61}}}}`))
-	w.until("istiod has rendered the profile", 30*time.Second, func() bool {
-		d, hpa, pdb := w.get(deployments, "shop", "waypoint"), w.get(autoscalers, "shop", "waypoint"), w.get(budgets, "shop", "waypoint")
-		pod := "spec.template.spec."
-		return field(hpa, "spec.minReplicas") == "2" && field(hpa, "spec.maxReplicas") == "5" && strings.Contains(field(hpa, "spec.metrics"), "averageUtilization:60") &&
-			field(pdb, "spec.minAvailable") == "1" && strings.Contains(field(d, pod+"containers"), "cpu:250m") &&
-			strings.Contains(field(d, pod+"affinity"), "kubernetes.io/hostname") && strings.Contains(field(d, pod+"topologySpreadConstraints"), "matchLabelKeys") &&
-			strings.Contains(field(d, pod+"tolerations"), "mesh") && field(d, pod+"terminationGracePeriodSeconds") == "61" &&
-			d.GetLabels()["team"] == "mesh" && field(d, "spec.template.metadata.labels.team") == "mesh" && w.get(accounts, "shop", "waypoint").GetLabels()["team"] == "mesh"
-	})
+  annotations: {example.com/cost: "12"}
+  patch: {spec: {template: {spec: {terminationGracePeriodSeconds: 61, dnsPolicy: Default}}}}`))
+	want := map[string]string{
+		"least": "2", "most": "5", "target": "[map[resource:map[name:cpu target:map[averageUtilization:60 type:Utilization]] type:Resource]]", "budget": "1 <nil>",
+		"requests": "map[cpu:250m memory:200Mi]",
+		"affinity": "map[podAntiAffinity:map[preferredDuringSchedulingIgnoredDuringExecution:[map[podAffinityTerm:map[topologyKey:kubernetes.io/hostname] weight:100]]]]",
+		"spread": "[map[labelSelector:map[matchExpressions:[map[key:gateway.istio.io/managed operator:Exists]]] matchLabelKeys:[gateway.networking.k8s.io/gateway-name] " +
+			"maxSkew:1 topologyKey:topology.kubernetes.io/zone whenUnsatisfiable:ScheduleAnyway]]",
+		"tolerations": "[map[key:mesh operator:Exists]]", "nodes": "map[pool:mesh]", "priority": "mesh-high", "grace": "61", "dns": "Default",
+		"marks of the pods": "mesh 12", "marks of the Deployment": "mesh 12", "marks of the Service": "mesh 12", "marks of the ServiceAccount": "mesh 12",
+		"marks of the HorizontalPodAutoscaler": "mesh 12", "marks of the PodDisruptionBudget": "mesh 12",
+	}
+	w.renders(want)
 	drifts(t, w)
-	w.apply(fmt.Sprintf(profile, "{replicas: 3}"))
-	w.until("three pods, and no autoscaler or budget is left behind", 30*time.Second, func() bool {
-		return field(w.get(deployments, "shop", "waypoint"), "spec.replicas") == "3" && w.get(autoscalers, "shop", "waypoint") == nil && w.get(budgets, "shop", "waypoint") == nil
+	w.apply(fmt.Sprintf(profile, `
+  autoscaling: {minReplicas: 3, maxReplicas: 6, targetCPUUtilization: 70}
+  disruptionBudget: {maxUnavailable: 1}
+  resources: {requests: {cpu: 300m, memory: 300Mi}}
+  affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: pool, operator: In, values: [edge]}]}]}}}
+  topologySpreadConstraints: [{maxSkew: 2, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: ScheduleAnyway, labelSelector: {matchLabels: {team: edge}}}]
+  tolerations: [{key: edge, operator: Equal, value: "yes", effect: NoSchedule}]
+  nodeSelector: {pool: edge}
+  priorityClassName: mesh-higher
+  labels: {team: edge}
+  annotations: {example.com/cost: "13"}
+  patch: {spec: {template: {spec: {terminationGracePeriodSeconds: 62}}}}`))
+	maps.Copy(want, map[string]string{
+		"least": "3", "most": "6", "target": "[map[resource:map[name:cpu target:map[averageUtilization:70 type:Utilization]] type:Resource]]", "budget": "<nil> 1",
+		"requests":    "map[cpu:300m memory:300Mi]",
+		"affinity":    "map[nodeAffinity:map[requiredDuringSchedulingIgnoredDuringExecution:map[nodeSelectorTerms:[map[matchExpressions:[map[key:pool operator:In values:[edge]]]]]]]]",
+		"spread":      "[map[labelSelector:map[matchLabels:map[team:edge]] maxSkew:2 topologyKey:kubernetes.io/hostname whenUnsatisfiable:ScheduleAnyway]]",
+		"tolerations": "[map[effect:NoSchedule key:edge operator:Equal value:yes]]", "nodes": "map[pool:edge]", "priority": "mesh-higher", "grace": "62", "dns": plain["dns"],
 	})
-	if w.get(gateways, "shop", "waypoint").GetGeneration() > 3 {
-		t.Errorf("the Gateway was written more often than its profile changed: generation %d", w.get(gateways, "shop", "waypoint").GetGeneration())
+	for what := range want {
+		if strings.HasPrefix(what, "marks of") {
+			want[what] = "edge 13"
+		}
+	}
+	w.renders(want)
+	w.apply(fmt.Sprintf(profile, "{replicas: 3}"))
+	w.renders(plain)
+	w.until("there are three pods", 30*time.Second, func() bool { return field(w.get(deployments, "shop", "waypoint"), "spec.replicas") == "3" })
+	if n := w.get(gateways, "shop", "waypoint").GetGeneration(); n > 4 {
+		t.Errorf("the Gateway was written more often than its profile changed: generation %d", n)
 	}
 	for _, c := range r.since(time.Time{}) {
 		if c.status >= 400 && c.status != 404 {

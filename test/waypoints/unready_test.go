@@ -19,10 +19,11 @@ import (
 // TestNeverReady: a waypoint whose pods find no node. Nothing is labelled, so that nobody is sent to it; the policy stays
 // pending, it is said why, and the API server is not asked again and again. When the pods run at last, it goes on.
 func TestNeverReady(t *testing.T) {
+	t.Parallel()
 	var held atomic.Bool
 	held.Store(true)
 	w := start(t, cluster.Hold(func(pod *unstructured.Unstructured) bool {
-		return held.Load() && pod.GetLabels()[label.IoK8sNetworkingGatewayGatewayName.Name] != ""
+		return held.Load() && ofWaypoint(pod)
 	}))
 	r := w.replica(hurry...)
 	w.apply(fmt.Sprintf(profile, "{}") + "---" + fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "shop") + "---" + fmt.Sprintf(denyGet, "shop"))
@@ -47,16 +48,6 @@ func TestNeverReady(t *testing.T) {
 		t.Error("the policy is accepted at a waypoint that does not run")
 	}
 	held.Store(false)
-	list, err := w.Dynamic.Resource(pods).Namespace("shop").List(t.Context(), all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range list.Items {
-		if field(&p, "spec.nodeName") == "<nil>" {
-			if err := w.Bind(t.Context(), "shop", p.GetName()); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	w.run("shop", ofWaypoint)
 	w.takesEffect("shop")
 }

@@ -30,8 +30,7 @@ type world struct {
 // start gives a test a cluster of its own, without replicas yet.
 func start(t *testing.T, options ...cluster.Option) *world {
 	t.Helper()
-	t.Setenv(cluster.KubeconfigEnv, "")
-	w := &world{Cluster: cluster.Start(t, append([]cluster.Option{cluster.WithIstiod(), cluster.Capture()}, options...)...), t: t}
+	w := &world{Cluster: cluster.Start(t, append([]cluster.Option{cluster.Own(), cluster.WithIstiod(), cluster.Capture()}, options...)...), t: t}
 	var err error
 	if w.balancer, err = serving.Balance(); err != nil {
 		t.Fatal(err)
@@ -55,12 +54,8 @@ var hurry = []string{"--istiod-settle", "1s", "--waypoint-drain", "1s"}
 // replica adds a replica and waits until it is ready.
 func (w *world) replica(flags ...string) replica {
 	w.t.Helper()
-	file, err := serving.Built()
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	l := ledgerTo(w.t, w.Config)
-	r, err := serving.Start(file, l.kubeconfig, w.t.TempDir(), append([]string{"--drain", "0s"}, flags...)...)
+	r, err := l.start(w.t.TempDir(), flags...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -90,7 +85,7 @@ func (w *world) apply(stream string) {
 
 func (w *world) delete(r schema.GroupVersionResource, ns, name string) {
 	w.t.Helper()
-	if err := w.Dynamic.Resource(r).Namespace(ns).Delete(w.t.Context(), name, metav1.DeleteOptions{}); err != nil {
+	if err := w.Dynamic.Resource(r).Namespace(ns).Delete(w.t.Context(), name, deleteNow); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -146,14 +141,19 @@ var (
 	budgets     = schema.GroupVersionResource{Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"}
 	profiles    = schema.GroupVersionResource{Group: "waywarden.dev", Version: "v1alpha1", Resource: "waypointprofiles"}
 	leases      = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
+	slicesOf    = schema.GroupVersionResource{Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"}
 	events      = schema.GroupVersionResource{Group: "events.k8s.io", Version: "v1", Resource: "events"}
+	reports     = schema.GroupVersionResource{Group: "openreports.io", Version: "v1alpha1", Resource: "reports"}
 	services    = schema.GroupVersionResource{Version: "v1", Resource: "services"}
 	namespaces  = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 	policies    = schema.GroupVersionResource{Group: "security.istio.io", Version: "v1", Resource: "authorizationpolicies"}
 	validating  = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingwebhookconfigurations"}
 )
 
-var all = metav1.ListOptions{}
+var (
+	all       = metav1.ListOptions{}
+	deleteNow = metav1.DeleteOptions{}
+)
 
 // get is an object, nil where there is none.
 func (w *world) get(r schema.GroupVersionResource, ns, name string) *unstructured.Unstructured {

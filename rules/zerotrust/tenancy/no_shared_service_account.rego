@@ -34,16 +34,21 @@ deny contains v if {
 	some w in pods.of(input.object)
 	pods.captured(w)
 	w.serviceAccount != "default"
-	others := {other |
-		some one in mesh.workloads_as(w.namespace, w.serviceAccount)
-		other := application(one)
-		other != application(w)
-	}
+	own := application(w)
+	other := another(w.namespace, w.serviceAccount, own)
 	v := {
-		"msg": sprintf("policies cannot tell %s from %s: both run as service account %s.", [application(w), min(others), w.serviceAccount]),
+		"msg": sprintf("policies cannot tell %s from %s: both run as service account %s.", [own, other, w.serviceAccount]),
 		"path": pods.field(input.object.kind, "spec.serviceAccountName"),
 	}
 }
+
+# another is the first application, in the order of names, that runs as a service account beside one that does. It is asked of texts, so that
+# it is found out once for all pods of an application.
+another(namespace, account, own) := min({other |
+	some one in mesh.workloads_as(namespace, account)
+	other := application(one)
+	other != own
+})
 
 # application is what the first of the labels says that a workload has.
 application(w) := [w.labels[key] | some key in input.params.labels; w.labels[key]][0]

@@ -28,10 +28,10 @@ import data.zerotrust.lib.pods
 
 deny contains v if {
 	not pods.key(input.object) in input.params.allowed
-	some path, c in pods.containers(input.object)
-	why := weakness(c)
 	some w in pods.of(input.object)
 	pods.captured(w)
+	some path, c in pods.containers(input.object)
+	why := weakness(c)
 	v := {
 		"msg": sprintf("whoever breaks into container %s can do more than its program: it %s.", [c.name, why]),
 		"path": pods.field(input.object.kind, sprintf("%s.securityContext", [path])),
@@ -41,15 +41,9 @@ deny contains v if {
 weakness(c) := "may run as root, and gain privileges" if {
 	not as_user(c)
 	gains(c)
-}
-
-weakness(c) := "may run as root" if {
+} else := "may run as root" if {
 	not as_user(c)
-	not gains(c)
-}
-
-weakness(c) := "may gain privileges" if {
-	as_user(c)
+} else := "may gain privileges" if {
 	gains(c)
 }
 

@@ -1,17 +1,13 @@
-package inventory
+package mesh
 
-import (
-	"istio.io/api/label"
-
-	"github.com/waywarden/waywarden/policies/mesh"
-)
+import "istio.io/api/label"
 
 // LastApplied is the annotation where `kubectl apply` keeps what it applied, which can double an object's size.
 const LastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
-// strip removes from an object of a cluster what nothing here reads. A mesh has more pods than anything else, and most of
+// Strip removes from an object of a cluster what nothing here reads, and no rule may ask for. It writes to content. A mesh has more pods than anything else, and most of
 // a pod is volumes and conditions.
-func strip(kind mesh.Kind, content map[string]any) {
+func Strip(kind Kind, content map[string]any) {
 	if metadata, ok := content["metadata"].(map[string]any); ok {
 		delete(metadata, "managedFields")
 		delete(metadata, "resourceVersion") // changes with every heartbeat
@@ -26,13 +22,13 @@ func strip(kind mesh.Kind, content map[string]any) {
 		return
 	}
 	switch kind {
-	case mesh.Pod:
+	case Pod:
 		keepOnly(content, "spec", podFields...)
 		stripContainers(content)
 		keepOnly(content, "status", "phase", "podIP", "podIPs")
-	case mesh.Deployment, mesh.StatefulSet, mesh.DaemonSet, mesh.ReplicaSet, mesh.Job:
+	case Deployment, StatefulSet, DaemonSet, ReplicaSet, Job:
 		stripOwner(content)
-	case mesh.CronJob:
+	case CronJob:
 		if spec, ok := content["spec"].(map[string]any); ok {
 			keepOnly(content, "spec", "jobTemplate")
 			if template, ok := spec["jobTemplate"].(map[string]any); ok {

@@ -1,0 +1,48 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// Foresee is Make for the policies of some namespaces: what they need, and what follows from that, in the mesh as it is everywhere. Who
+// calls what is to be bound, by which way, and what keeps callers from a waypoint can be in any namespace, so no plan of an excerpt
+// would say what Make says. What policies elsewhere need is left out, and so is what there changes that has nothing to do with what is
+// bound. It costs what is looked at, not the mesh; admission has no more time than that.
+func Foresee(view *policies.View, settings Settings, namespaces []string) Plan {
+	about := sorted(append(slices.Clone(namespaces), view.RootNamespace()))
+	return makePlan(view, settings, nil, about)
+}
+
+// plansFor is whether a namespace is one of those that are planned for.
+func (m *maker) plansFor(ns string) bool { return m.about == nil || slices.Contains(m.about, ns) }
+
+// touched are the policies of which is looked what a plan makes of them: all, or those of the namespaces that are planned for and what
+// is elsewhere about what the plan binds.
+func (m *maker) touched() []*mesh.Object {
+	out := slices.Collect(policiesOf(m.view.Snapshot, m.about))
+	if m.about == nil {
+		return out
+	}
+	known := map[*mesh.Object]bool{}
+	for _, o := range out {
+		known[o] = true
+	}
+	for _, l := range m.plan.Labels {
+		for _, ref := range l.Binds {
+			svc := find(m.view.Snapshot, ref)
+			if svc == nil {
+				continue
+			}
+			for _, o := range slices.Concat(m.view.VirtualServicesFor(svc), m.view.RoutesTo(svc), m.view.RoutesFrom(svc), m.view.PoliciesFor(svc)) {
+				if !known[o] && o.Kind.IsPolicy() {
+					known[o] = true
+					out = append(out, o)
+				}
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,71 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/scenario"
+)
+
+// TestForesee: what is said of each policy by planning for its namespace is what the plan of the whole mesh says of it.
+func TestForesee(t *testing.T) {
+	said := 0
+	scenarios(t, func(t *testing.T, cs scenario.Case) string {
+		view := policies.NewView(cs.Snapshot)
+		for _, settings := range []Settings{{}, {Default: Setting{Mode: Provision, Bypass: Guard}}, {Default: Setting{Profile: Profile{Granularity: PerService}}}} {
+			whole := Make(view, settings, nil)
+			for _, ns := range slices.Sorted(cs.Snapshot.Namespaces()) {
+				part := Foresee(view, settings, []string{ns})
+				for o := range policiesOf(cs.Snapshot, []string{ns}) {
+					want := saidOf(&whole, o.Ref())
+					if said += len(want); cmp.Diff(want, saidOf(&part, o.Ref())) != "" {
+						t.Errorf("%s (-whole +part):\n%s", o, cmp.Diff(want, saidOf(&part, o.Ref())))
+					}
+				}
+			}
+		}
+		return ""
+	})
+	if said < 100 {
+		t.Errorf("only %d things are said of policies", said)
+	}
+}
+
+// saidOf is what a plan says of a policy.
+func saidOf(p *Plan, policy mesh.Ref) []string {
+	var out []string
+	for _, w := range p.Waypoints {
+		for _, n := range w.Needs {
+			if n.Policy == policy {
+				out = append(out, fmt.Sprintf("%s for %s", w.Ref(), n.Target))
+			}
+		}
+	}
+	for _, l := range p.Labels {
+		if slices.ContainsFunc(l.Needs, func(n Need) bool { return n.Policy == policy }) {
+			out = append(out, fmt.Sprintf("label on %s binds %v; guarded %v", l.On, l.Binds, guardedOf(p, l)))
+		}
+	}
+	for _, b := range p.Blocked {
+		if b.Policy == policy {
+			out = append(out, fmt.Sprintf("%s: %s", b.Target, b.Why))
+		}
+	}
+	return out
+}
+
+// guardedOf are the Services of a label that have a guard in a plan.
+func guardedOf(p *Plan, l Label) []mesh.Ref {
+	var out []mesh.Ref
+	for i := range p.Policies {
+		if own := &p.Policies[i]; own.Role == Guarding && slices.ContainsFunc(l.Binds, func(r mesh.Ref) bool { return canonical(r) == own.For[0] }) {
+			out = append(out, own.For[0])
+		}
+	}
+	return out
+}
