@@ -38,6 +38,7 @@ var seeds = map[string]uint64{
 	"an exception is a pattern":                                      26,
 	"taken away while not all is seen":                               61,
 	"moved before the new waypoint is ready":                         firstMove,
+	"moved before every proxy knows the new waypoint":                firstMove + 174,
 	"moved before the new waypoint has what names the old one":       firstMove + 4,
 	"moved before the new waypoint is admitted":                      firstMove + 1,
 	"moved before the guard lets the new waypoint in":                firstMove,
