@@ -320,7 +320,7 @@ func (c *course) removeOrphans() outcome {
 			continue
 		}
 		if c.draining(svc, role) {
-			if role == Admission && c.lastAllow(o) {
+			if role == Admission && (c.lastAllow(o) || c.onlyOursBeside(o)) {
 				c.stop(RemoveAdmit, refOf(o), nil, c.lastAllowSays(o)) // nobody gets in by it any more, nor by anything else
 			}
 			continue

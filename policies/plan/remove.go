@@ -116,7 +116,7 @@ func (c *course) retain() outcome {
 func (c *course) mayGo() outcome {
 	out := settled
 	for _, o := range c.own {
-		if Role(o.Annotations[RoleAnnotation]) == Admission && c.lastAllow(o) {
+		if Role(o.Annotations[RoleAnnotation]) == Admission && (c.lastAllow(o) || c.onlyOursBeside(o)) {
 			out = max(out, c.stop(RemoveAdmit, refOf(o), nil, c.lastAllowSays(o)))
 		}
 	}
