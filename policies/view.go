@@ -29,14 +29,23 @@ func NewView(s *mesh.Snapshot) *View {
 // Once answers a question about the whole mesh the first time that it is asked in an evaluation, and
 // remembers the answer under the question's name.
 func Once[T any](v *View, question string, answer func(*mesh.Snapshot) T) T {
-	if f, ok := v.answers[question]; ok {
-		v.Again(f.reads)
-		return f.answer.(T)
+	if a, ok := Known[T](v, question); ok {
+		return a
 	}
 	outer := v.Begin()
 	a := answer(v.Snapshot)
 	v.answers[question] = found[any]{a, v.End(outer)}
 	return a
+}
+
+// Known is what Once remembers under a question's name, for who asks so often that to say how it is answered costs too much.
+func Known[T any](v *View, question string) (answer T, ok bool) {
+	f, ok := v.answers[question]
+	if !ok {
+		return answer, false
+	}
+	v.Again(f.reads)
+	return f.answer.(T), true
 }
 
 // Effects are all effects of a policy, sorted by target and enforcer. Every policy has at least

@@ -78,8 +78,12 @@ func (r *Rule) doc() string {
 // answer reports what the rule says of an object, and returns why it does not apply.
 func (p *Pack) answer(r *Rule, view *policies.View, o *mesh.Object, to reporter) (skipped []string) {
 	s := sessionOf(view, p.remembered)
+	all := p.ask(s, o).all // none of a rule that is not asked on this occasion
+	if !slices.ContainsFunc(all, func(a answer) bool { return a.probe.rule == r }) {
+		return nil // as of most rules about most objects
+	}
 	c := collected{rule: r, content: func() map[string]any { return s.contentOf(o) }}
-	for _, a := range p.ask(s, o).all { // none of a rule that is not asked on this occasion
+	for _, a := range all {
 		if a.probe.rule != r {
 			continue
 		}

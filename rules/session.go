@@ -33,7 +33,11 @@ type session struct {
 }
 
 func sessionOf(view *policies.View, r *remembered) *session {
-	return policies.Once(view, "what rules in Rego found out", func(*mesh.Snapshot) *session {
+	const question = "what rules in Rego found out"
+	if s, ok := policies.Known[*session](view, question); ok { // each rule asks
+		return s
+	}
+	return policies.Once(view, question, func(*mesh.Snapshot) *session {
 		return &session{view: view, remembered: r, answers: map[inquired]*told{}, said: map[sieve.Call]*told{},
 			last: map[*Pack]*answers{}, spent: map[*Rule]int{}}
 	})

@@ -28,7 +28,7 @@ var layers = map[string]layer{
 	"api":               {nil, []string{"k8s.io/api", "k8s.io/apimachinery"}},
 	"api/parameters":    {[]string{"api/*"}, append(pure, "sigs.k8s.io/json")},
 	"policies":          {[]string{"policies/mesh"}, pure},
-	"policies/mesh":     {nil, append(pure, "github.com/hashicorp/go-immutable-radix/v2")},
+	"policies/mesh":     {nil, pure},
 	"policies/plan":     {[]string{"policies", "policies/mesh", "api/*"}, pure},
 	"policies/decide":   {[]string{"policies", "policies/mesh", "api/*"}, pure},
 	"policies/checks":   {[]string{"policies", "policies/mesh", "policies/plan"}, pure},

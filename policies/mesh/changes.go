@@ -50,13 +50,13 @@ func walk(s *Snapshot) (first *named, next func() *named) {
 	if s == nil {
 		return nil, nil
 	}
-	it := s.namespaces.Root().Iterator()
+	at := cursor{pages: s.namespaces.pages}
 	next = func() *named {
-		name, ns, ok := it.Next()
-		if !ok {
+		name, ns := at.next()
+		if ns == nil {
 			return nil
 		}
-		return &named{string(name), ns}
+		return &named{name, ns}
 	}
 	return next(), next
 }

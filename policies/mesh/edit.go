@@ -3,24 +3,22 @@ package mesh
 import (
 	"slices"
 
-	iradix "github.com/hashicorp/go-immutable-radix/v2"
 	"istio.io/api/label"
 )
 
 // edit is a Snapshot that is being made of another, which stays as it is. What it has copied already it writes to, so that
 // many changes cost little more than the namespaces that they touch.
 type edit struct {
-	from       *Snapshot
-	next       Snapshot
-	namespaces *iradix.Txn[*namespace]
-	fresh      map[string]*namespace // those that are copied
-	refs       *indexEdit
-	settings   bool // whether one is among the changes on which the settings depend
-	classes    bool // a GatewayClass
+	from     *Snapshot
+	next     Snapshot
+	fresh    map[string]*namespace // those that are copied
+	refs     *indexEdit
+	settings bool // whether one is among the changes on which the settings depend
+	classes  bool // a GatewayClass
 }
 
 func (s *Snapshot) edit() *edit {
-	return &edit{from: s, next: *s, namespaces: s.namespaces.Txn(), fresh: map[string]*namespace{}, refs: s.refs.edit()}
+	return &edit{from: s, next: *s, fresh: map[string]*namespace{}, refs: s.refs.edit()}
 }
 
 // put makes o what is there by the kind, namespace and name of id; nil is nothing.
@@ -67,7 +65,7 @@ func (e *edit) namespace(name string) *namespace {
 		return ns
 	}
 	var ns *namespace
-	if was, ok := e.from.namespaces.Get([]byte(name)); ok {
+	if was := e.from.namespaces.get(name); was != nil {
 		c := *was
 		ns = &c
 	} else {
@@ -81,15 +79,13 @@ func (e *edit) namespace(name string) *namespace {
 func (e *edit) done() *Snapshot {
 	for name, ns := range e.fresh {
 		if ns.empty() {
-			e.namespaces.Delete([]byte(name))
-		} else {
-			e.namespaces.Insert([]byte(name), ns)
+			e.fresh[name] = nil
 		}
 	}
 	next := e.next
 	next.remembered = &remembered{}
 	next.refs = e.refs.index
-	next.namespaces = e.namespaces.Commit()
+	next.namespaces = e.from.namespaces.with(e.fresh)
 	if e.settings {
 		next.settings = next.readSettings()
 	}

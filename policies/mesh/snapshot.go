@@ -7,8 +7,6 @@ import (
 	"sort"
 	"strings"
 	"sync/atomic"
-
-	iradix "github.com/hashicorp/go-immutable-radix/v2"
 )
 
 // Snapshot is the mesh at one moment, or as it would be. It is immutable and safe for concurrent
@@ -16,7 +14,7 @@ import (
 type Snapshot struct {
 	options    Options
 	settings   *Settings
-	namespaces *iradix.Tree[*namespace] // by name; "" holds what is cluster-scoped
+	namespaces directory // "" holds what is cluster-scoped
 	refs       index
 	count      int
 	remembered *remembered
@@ -70,8 +68,7 @@ func (b *builder) add(o *Object) {
 
 func (b *builder) snapshot(options Options) *Snapshot {
 	s := &Snapshot{options: options.withDefaults(), remembered: &remembered{}}
-	namespaces := iradix.New[*namespace]().Txn()
-	for name, ns := range b.namespaces {
+	for _, ns := range b.namespaces {
 		for k := range kindCount {
 			list := sortLast(ns.objects.of(k))
 			if list == nil {
@@ -88,13 +85,12 @@ func (b *builder) snapshot(options Options) *Snapshot {
 		if own := ns.objects.of(Namespace); len(own) > 0 {
 			ns.object = own[0]
 		}
-		namespaces.Insert([]byte(name), ns)
 	}
 	for key, from := range b.refs {
 		slices.SortFunc(from, compareObjects)
 		b.refs[key] = slices.Compact(from)
 	}
-	s.namespaces, s.refs = namespaces.Commit(), newIndex(b.refs)
+	s.namespaces, s.refs = newDirectory(b.namespaces), newIndex(b.refs)
 	s.settings = s.readSettings()
 	return s
 }
@@ -184,13 +180,12 @@ func (s *Snapshot) readsWorkloadsLike(t *Snapshot) bool {
 
 // forgetWorkloads drops what namespaces remember of their workloads: a GatewayClass, which lives in
 // no namespace, decides which pods are waypoints in all of them, and so does how Istio is installed.
-func forgetWorkloads(namespaces *iradix.Tree[*namespace]) *iradix.Tree[*namespace] {
-	txn := namespaces.Txn()
-	it := namespaces.Root().Iterator()
-	for name, ns, ok := it.Next(); ok; name, ns, ok = it.Next() {
-		txn.Insert(name, &namespace{object: ns.object, objects: ns.objects, workloads: &atomic.Pointer[workloadSet]{}, selectors: ns.selectors})
+func forgetWorkloads(namespaces directory) directory {
+	forgetful := map[string]*namespace{}
+	for name, ns := range namespaces.all() {
+		forgetful[name] = &namespace{object: ns.object, objects: ns.objects, workloads: &atomic.Pointer[workloadSet]{}, selectors: ns.selectors}
 	}
-	return txn.Commit()
+	return newDirectory(forgetful)
 }
 
 func replaced(objects []*Object, name string, o *Object) []*Object {
@@ -228,7 +223,7 @@ func (s *Snapshot) Get(kind Kind, ns, name string) *Object {
 var nowhere = newNamespace()
 
 func (s *Snapshot) namespace(name string) *namespace {
-	if n, ok := s.namespaces.Get([]byte(name)); ok {
+	if n := s.namespaces.get(name); n != nil {
 		return n
 	}
 	return nowhere
@@ -245,8 +240,7 @@ func (s *Snapshot) List(kind Kind, ns string) []*Object {
 func (s *Snapshot) All(kind Kind) iter.Seq[*Object] {
 	return func(yield func(*Object) bool) {
 		s.note(readAll, kind, "", "")
-		it := s.namespaces.Root().Iterator()
-		for _, ns, ok := it.Next(); ok; _, ns, ok = it.Next() {
+		for _, ns := range s.namespaces.all() {
 			for _, o := range ns.objects.of(kind) {
 				if !yield(o) {
 					return
@@ -269,8 +263,7 @@ func (s *Snapshot) AllUnder(kind Kind, ns string) iter.Seq[*Object] {
 func (s *Snapshot) Objects() iter.Seq[*Object] {
 	return func(yield func(*Object) bool) {
 		s.note(readObjects, 0, "", "")
-		it := s.namespaces.Root().Iterator()
-		for _, ns, ok := it.Next(); ok; _, ns, ok = it.Next() {
+		for _, ns := range s.namespaces.all() {
 			for k := range kindCount {
 				for _, o := range ns.objects.of(k) {
 					if !yield(o) {
@@ -287,9 +280,8 @@ func (s *Snapshot) Objects() iter.Seq[*Object] {
 func (s *Snapshot) Namespaces() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		s.note(readNames, 0, "", "")
-		it := s.namespaces.Root().Iterator()
-		for name, _, ok := it.Next(); ok; name, _, ok = it.Next() {
-			if len(name) > 0 && !yield(string(name)) {
+		for name := range s.namespaces.all() {
+			if name != "" && !yield(name) {
 				return
 			}
 		}
