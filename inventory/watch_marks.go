@@ -21,7 +21,8 @@ type Mark struct {
 }
 
 // written are the kinds that Waywarden makes or labels. The versions of others change too often to be kept.
-var written = []mesh.Kind{mesh.Namespace, mesh.ConfigMap, mesh.Service, mesh.Gateway, mesh.AuthorizationPolicy, mesh.ServiceEntry, mesh.WorkloadEntry}
+var written = []mesh.Kind{mesh.Namespace, mesh.ConfigMap, mesh.Service, mesh.Gateway, mesh.AuthorizationPolicy, mesh.RequestAuthentication,
+	mesh.ServiceEntry, mesh.WorkloadEntry}
 
 // markOf reads an object before it is stripped; nil for kinds that nobody here writes.
 func markOf(manager string, kind mesh.Kind, u *unstructured.Unstructured) *Mark {
@@ -74,4 +75,22 @@ func (m *mirror) Marked() (*mesh.Snapshot, map[mesh.Ref]Mark, Gaps) {
 		}
 	}
 	return m.snapshot.Load(), out, m.gaps()
+}
+
+// Managed are the objects of which the manager owns fields, each with the keys of the labels among those. It costs a glance at each
+// mark, and a copy of no more than those.
+func (m *mirror) Managed() map[mesh.Ref][]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := map[mesh.Ref][]string{}
+	for _, kind := range written {
+		for _, s := range m.of(kind) {
+			for n, mark := range s.marks {
+				if mark.Managed {
+					out[mesh.Ref{APIVersion: kind.APIVersion(), Kind: kind.String(), Namespace: n.namespace, Name: n.name}] = mark.Labels
+				}
+			}
+		}
+	}
+	return out
 }

@@ -18,6 +18,7 @@ type attempt struct {
 	until    time.Time
 	version  string   // of the object, when it was tried
 	of       mesh.Ref // the waypoint for which it was tried; the zero value where that does not matter
+	removing bool     // whether that was on its way out
 	refused  string   // why, when it was refused last; "" where it was not, or was taken since
 	taken    bool
 }
@@ -38,12 +39,12 @@ func (a attempts) may(ref mesh.Ref, version string, now time.Time) bool {
 
 // done takes down how a write went.
 func (a attempts) done(ref mesh.Ref, version string, now time.Time, err error) {
-	a.doneFor(mesh.Ref{}, ref, version, now, err)
+	a.doneFor(&plan.Course{}, ref, version, now, err)
 }
 
 // doneFor takes down how a write for a waypoint went.
-func (a attempts) doneFor(waypoint, ref mesh.Ref, version string, now time.Time, err error) {
-	t := attempt{failures: a[ref].failures + 1, version: version, of: waypoint, refused: a[ref].refused}
+func (a attempts) doneFor(course *plan.Course, ref mesh.Ref, version string, now time.Time, err error) {
+	t := attempt{failures: a[ref].failures + 1, version: version, of: course.Waypoint, removing: course.Removing, refused: a[ref].refused}
 	switch {
 	case err == nil:
 		t = attempt{version: version, taken: true, until: now.Add(shown)}
@@ -94,19 +95,22 @@ func (a attempts) refusals(versions map[mesh.Ref]string, now time.Time) (refused
 func (a attempts) refuses(ref mesh.Ref) bool { return a[ref].refused != "" }
 
 // settle forgets what was refused and nobody wants to write any more. A course that has something else to do first has not said
-// that.
-func (a attempts) settle(progress plan.Progress) {
+// that, unless the object has changed, or the course has turned round.
+func (a attempts) settle(progress plan.Progress, versions map[mesh.Ref]string) {
 	at := map[mesh.Ref]*plan.Course{}
 	for i := range progress {
 		at[progress[i].Waypoint] = &progress[i]
 	}
 	for ref, t := range a {
 		course := at[t.of]
-		if t.refused == "" || course != nil && (course.Step != nil || len(course.Waiting) > 0 ||
-			slices.ContainsFunc(course.Stopped, func(s plan.Stop) bool { return s.Object == ref })) {
-			continue
+		switch {
+		case t.refused == "":
+		case course == nil:
+			delete(a, ref)
+		case slices.ContainsFunc(course.Stopped, func(s plan.Stop) bool { return s.Object == ref }): // it is wanted
+		case course.Step == nil && len(course.Waiting) == 0, versions[ref] != t.version, course.Removing != t.removing:
+			delete(a, ref)
 		}
-		delete(a, ref)
 	}
 }
 

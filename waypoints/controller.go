@@ -256,7 +256,7 @@ func (c *Controller) once(ctx context.Context) time.Time {
 		world.Evidence.Acknowledged = c.at
 		progress = plan.Next(world)
 	}
-	c.attempts.settle(progress)
+	c.attempts.settle(progress, versions)
 	c.take(ctx, snapshot, progress, versions, now)
 	next := earliest(c.tell(ctx, rules, missing, snapshot, progress), progress.Next(), c.attempts.next(now))
 	if waitForProxies(progress) {
@@ -327,7 +327,7 @@ func (c *Controller) take(ctx context.Context, s *mesh.Snapshot, progress plan.P
 			if errors.Is(err, context.Canceled) {
 				return // nobody leads any more; whoever does next sees whether it was written
 			}
-			c.attempts.doneFor(course.Waypoint, course.Step.Object, versions[course.Step.Object], now, err)
+			c.attempts.doneFor(&course, course.Step.Object, versions[course.Step.Object], now, err)
 			c.announce(s, &course, err)
 			if err != nil && !retriable(err) {
 				c.rouse() // what it stopped is to be told

@@ -6,6 +6,7 @@
 //	Guardrails, WaypointProfiles ────────┤                    one write for each waypoint,
 //	Deployments, Pods of gateways ───────┼─► plan.Next ─► Progress ─► server-side apply, never forced
 //	istiod's /debug/syncz ───────────────┤                    └────► status, Events, metrics
+//	what proxies count, as read last ────┤
 //	what was refused, and when ──────────┘
 //
 // Nothing is remembered that decides anything: whoever leads next goes on from what is stored. What is remembered, such

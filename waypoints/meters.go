@@ -79,6 +79,9 @@ func wanted(w *plan.World, draining []*mesh.Object, pods func(ns, gateway string
 	}
 	for _, gw := range draining {
 		out.pods = append(out.pods, pods(gw.Namespace, gw.Name)...)
+		if at, err := time.Parse(time.RFC3339Nano, gw.Annotations[plan.DrainingSinceAnnotation]); err == nil {
+			out.since = later(out.since, at)
+		}
 	}
 	return out
 }
@@ -179,9 +182,10 @@ func direct(s *mesh.Snapshot, guard *plan.Policy, counted, before map[string]map
 			if !slices.Contains(services, f.service) && !slices.Contains(workloads, f.workload) {
 				continue
 			}
-			// A ztunnel that has started anew counts from nothing, and what it has let in it has let in since.
+			// A ztunnel that has started anew counts from nothing, and what it has let in it has let in since. What was open at the reading
+			// before was there after it.
 			was := before[ztunnel][f]
-			if now.open() > 0 || now.let() > was.let() || now.opened < was.opened && now.let() > 0 {
+			if now.open() > 0 || was.open() > 0 || now.let() > was.let() || now.opened < was.opened && now.let() > 0 {
 				return true
 			}
 		}

@@ -18,6 +18,7 @@ type Scrape func(ctx context.Context, podIP string) (io.ReadCloser, error)
 
 const (
 	readEvery    = 10 * time.Second // after the reading before is complete
+	readSoon     = time.Second      // the same, where somebody waits for what was not in that one
 	readTimeout  = 30 * time.Second // of all proxies together
 	proxyTimeout = 5 * time.Second  // of one
 	readAtOnce   = 32
@@ -34,7 +35,8 @@ type reader struct {
 	wake   func() // called when there is a new reading
 	each   time.Duration
 
-	begin chan struct{}
+	begin chan struct{} // something is asked for
+	soon  chan struct{} // it was not in the last reading
 	mu    sync.Mutex
 	asked *asked
 	last  *reading
@@ -44,6 +46,13 @@ type reader struct {
 type asked struct {
 	ztunnels, pods []string // addresses
 	acknowledged   time.Time
+	since          time.Time // what was acknowledged before that proves nothing to somebody who waits
+}
+
+// beyond is whether a reading does not say what is asked for, and another one would.
+func (a *asked) beyond(last *reading) bool {
+	return last == nil || a.acknowledged.After(a.since) && !last.acknowledged.After(a.since) ||
+		slices.ContainsFunc(a.pods, func(ip string) bool { _, read := last.active[ip]; return !read })
 }
 
 // reading is what the proxies counted at one time. It is immutable, and complete: each proxy has answered, or is said not to have.
@@ -62,7 +71,7 @@ type active struct {
 }
 
 func newReader(scrape Scrape, c clock.WithTicker, wake func()) *reader {
-	return &reader{scrape: scrape, clock: c, wake: wake, each: proxyTimeout, begin: make(chan struct{}, 1)}
+	return &reader{scrape: scrape, clock: c, wake: wake, each: proxyTimeout, begin: make(chan struct{}, 1), soon: make(chan struct{}, 1)}
 }
 
 // ask has something read from now on, nothing where it is nil. It returns the newest reading, nil where there is none yet, and never
@@ -75,11 +84,18 @@ func (r *reader) ask(what *asked) *reading {
 		r.last = nil
 		return nil
 	}
+	if what.beyond(r.last) {
+		signal(r.soon)
+	}
+	signal(r.begin) // last: whoever begins has seen the other
+	return r.last
+}
+
+func signal(to chan struct{}) {
 	select {
-	case r.begin <- struct{}{}:
+	case to <- struct{}{}:
 	default:
 	}
-	return r.last
 }
 
 // run reads what is asked for until ctx ends.
@@ -87,14 +103,27 @@ func (r *reader) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
+			return
 		case <-r.begin:
-			if r.once(ctx) {
-				r.wake()
-				select {
-				case <-ctx.Done():
-				case <-r.clock.After(readEvery):
-				}
-			}
+		}
+		select {
+		case <-r.soon: // this is it
+		default:
+		}
+		if !r.once(ctx) {
+			continue
+		}
+		rested, least := r.clock.After(readEvery), r.clock.After(readSoon)
+		r.wake()
+		select {
+		case <-ctx.Done():
+		case <-least:
+		}
+		select {
+		case <-ctx.Done():
+		case <-rested:
+		case <-r.soon:
+			signal(r.begin)
 		}
 	}
 }

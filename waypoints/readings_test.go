@@ -70,3 +70,53 @@ func TestDeadProxies(t *testing.T) {
 		t.Errorf("it took %s: %s", took, r.unread)
 	}
 }
+
+// TestReadSoon: what is asked for and not in the last reading is read soon, what is in it after a while; a count that is older than
+// an acknowledgement that it is to confirm is not in it.
+func TestReadSoon(t *testing.T) {
+	at := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Second) }
+	scrape := proxies{"10.0.1.1": newCounting(), "10.0.1.2": newCounting()}.scrape(t)
+	for name, tc := range map[string]struct {
+		first, then asked
+		soon        bool
+	}{
+		"the same":                           {asked{pods: []string{"10.0.1.1"}}, asked{pods: []string{"10.0.1.1"}}, false},
+		"another pod":                        {asked{pods: []string{"10.0.1.1"}}, asked{pods: []string{"10.0.1.1", "10.0.1.2"}}, true},
+		"a pod less":                         {asked{pods: []string{"10.0.1.1", "10.0.1.2"}}, asked{pods: []string{"10.0.1.2"}}, false},
+		"a pod that did not answer":          {asked{pods: []string{"10.0.1.9"}}, asked{pods: []string{"10.0.1.9"}}, false},
+		"acknowledged since":                 {asked{acknowledged: at(0), since: at(1)}, asked{acknowledged: at(2), since: at(1)}, true},
+		"acknowledged before":                {asked{acknowledged: at(2), since: at(1)}, asked{acknowledged: at(3), since: at(1)}, false},
+		"not acknowledged yet":               {asked{acknowledged: at(0), since: at(2)}, asked{acknowledged: at(1), since: at(2)}, false},
+		"acknowledged, and another one goes": {asked{acknowledged: at(2), since: at(1)}, asked{acknowledged: at(4), since: at(3)}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock, read := clocktesting.NewFakeClock(noon), make(chan struct{}, 10)
+			r := newReader(scrape, clock, func() { read <- struct{}{} })
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			go r.run(ctx)
+			r.ask(&tc.first)
+			<-read
+			r.ask(&tc.then)
+			expect := func(want bool) {
+				t.Helper()
+				select {
+				case <-read:
+					if !want {
+						t.Error("it is read again too early")
+					}
+				case <-time.After(map[bool]time.Duration{true: 5 * time.Second, false: 50 * time.Millisecond}[want]):
+					if want {
+						t.Error("it is not read again")
+					}
+				}
+			}
+			expect(false)
+			clock.Step(readSoon)
+			if expect(tc.soon); !tc.soon {
+				clock.Step(readEvery - readSoon)
+				expect(true)
+			}
+		})
+	}
+}

@@ -35,7 +35,7 @@ func TestStoppedUntilTaken(t *testing.T) {
 	var c Controller
 	c.attempts = attempts{}
 	waypoint, version := plan.RefOf(mesh.Gateway, "shop", "waypoint"), map[mesh.Ref]string{thing: "1"}
-	step := &plan.Step{Object: thing}
+	making, step := &plan.Course{Waypoint: waypoint}, &plan.Step{Object: thing}
 	at := noon
 	look := func(busy bool) (found int, tries bool) {
 		refused, again := c.attempts.refusals(version, at)
@@ -52,7 +52,7 @@ func TestStoppedUntilTaken(t *testing.T) {
 			course.Step = step
 		}
 		progress := plan.Progress{course}
-		c.attempts.settle(progress)
+		c.attempts.settle(progress, version)
 		c.stopped.Store(c.stopped.Load().with(progress, c.attempts.refuses))
 		all, _ := c.Findings()
 		return len(all), course.Step == step && c.attempts.may(thing, version[thing], at)
@@ -64,26 +64,40 @@ func TestStoppedUntilTaken(t *testing.T) {
 		}
 	}
 	expect("at first", false, 0, true)
-	c.attempts.doneFor(waypoint, thing, "1", at, manager("argocd"))
+	c.attempts.doneFor(making, thing, "1", at, manager("argocd"))
 	expect("refused", false, 1, false)
 	at = at.Add(firstRefusal)
 	expect("tried again", false, 1, true)
-	c.attempts.doneFor(waypoint, thing, "1", at, errors.New("away"))
+	c.attempts.doneFor(making, thing, "1", at, errors.New("away"))
 	expect("the API server is away", false, 1, false)
 	at = at.Add(lastRefusal)
 	expect("something else comes first", true, 1, false)
 	version[thing] = "2"
 	expect("changed", false, 1, true)
-	c.attempts.doneFor(waypoint, thing, "2", at, manager("argocd"))
+	c.attempts.doneFor(making, thing, "2", at, manager("argocd"))
 	expect("refused again", false, 1, false)
 	at = at.Add(lastRefusal)
-	c.attempts.doneFor(waypoint, thing, "2", at, nil)
+	c.attempts.doneFor(making, thing, "2", at, nil)
 	if expect("taken", false, 0, false); c.attempts.refuses(thing) {
 		t.Error("what was taken is refused")
 	}
-	c.attempts.doneFor(waypoint, thing, "2", at, manager("argocd"))
-	c.attempts.settle(plan.Progress{{Waypoint: waypoint}})
-	if c.attempts.refuses(thing) {
-		t.Error("what nobody wants to write any more is refused")
+	waits := []plan.Wait{{Why: "for its pods"}}
+	for name, tc := range map[string]struct {
+		progress plan.Progress
+		version  string
+		forgets  bool
+	}{
+		"it serves":                        {plan.Progress{{Waypoint: waypoint}}, "2", true},
+		"it is gone":                       {nil, "2", true},
+		"it waits":                         {plan.Progress{{Waypoint: waypoint, Waiting: waits}}, "2", false},
+		"it waits, and the object changed": {plan.Progress{{Waypoint: waypoint, Waiting: waits}}, "3", true},
+		"it waits, and is on its way out":  {plan.Progress{{Waypoint: waypoint, Waiting: waits, Removing: true}}, "2", true},
+		"it stopped there, and it changed": {plan.Progress{{Waypoint: waypoint, Stopped: []plan.Stop{{Object: thing}}}}, "3", false},
+	} {
+		c.attempts.doneFor(making, thing, "2", at, manager("argocd"))
+		c.attempts.settle(tc.progress, map[mesh.Ref]string{thing: tc.version})
+		if c.attempts.refuses(thing) == tc.forgets {
+			t.Errorf("%s: forgotten %v", name, !c.attempts.refuses(thing))
+		}
 	}
 }

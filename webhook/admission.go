@@ -40,6 +40,8 @@ type Source struct {
 	MayBreakGlass func(context.Context, authenticationv1.UserInfo) (bool, error)
 	// Waypoints is what is asked of the namespaces of a mesh about waypoints; nil where none are made.
 	Waypoints func(*mesh.Snapshot) plan.Settings
+	// Managed is what Waywarden has made, and which labels of others' objects are its own; nil where it makes nothing.
+	Managed func() plan.Managed
 }
 
 // Options say how requests are judged. The zero value is useful but for Source.

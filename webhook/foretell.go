@@ -36,12 +36,16 @@ func (a *Admission) foretell(c *change, v *verdict) []string {
 	}) {
 		return nil // no Guardrail says anything about waypoints
 	}
-	p := plan.Foresee(policies.NewView(stored.With(c.new)), settings, about)
-	return foretold(&p, c.new.Ref(), provides)
+	var managed plan.Managed
+	if a.Managed != nil {
+		managed = a.Managed()
+	}
+	p := plan.Foresee(policies.NewView(stored.With(c.new)), settings, managed, about)
+	return foretold(&p, stored, c.new.Ref(), provides)
 }
 
 // foretold is what a plan does for a policy, as sentences, and what it cannot do. provides is whether waypoints are made for a namespace.
-func foretold(p *plan.Plan, policy mesh.Ref, provides func(string) bool) []string {
+func foretold(p *plan.Plan, stored *mesh.Snapshot, policy mesh.Ref, provides func(string) bool) []string {
 	var out []string
 	for i := range p.Waypoints {
 		w := &p.Waypoints[i]
@@ -50,7 +54,7 @@ func foretold(p *plan.Plan, policy mesh.Ref, provides func(string) bool) []strin
 		}
 		binds := []string{}
 		for _, l := range p.Labels {
-			if l.Waypoint() == w.Ref() {
+			if l.Waypoint() == w.Ref() && !isSet(stored, l) {
 				binds = append(binds, l.On.String())
 			}
 		}
@@ -69,7 +73,7 @@ func foretold(p *plan.Plan, policy mesh.Ref, provides func(string) bool) []strin
 		} else {
 			then = "it takes effect " + then
 		}
-		if w.Existing {
+		if w.Existing || stored.Get(mesh.Gateway, w.Namespace, w.Name) != nil {
 			out = append(out, fmt.Sprintf("Gateway %s/%s is the waypoint for it; when this is stored, %s.", w.Namespace, w.Name, then))
 		} else {
 			out = append(out, fmt.Sprintf("Gateway %s/%s will be made for it by WaypointProfile %s when this is stored, and %s. Until then calls pass as before%s.", w.Namespace, w.Name, w.Profile(), then, but))
@@ -90,6 +94,16 @@ func foretold(p *plan.Plan, policy mesh.Ref, provides func(string) bool) []strin
 		return out
 	}
 	return append(out, others(p, policy)...)
+}
+
+// isSet is whether an object has a label already.
+func isSet(stored *mesh.Snapshot, l plan.Label) bool {
+	kind, ok := mesh.KindOf(l.On.APIVersion, l.On.Kind)
+	if !ok {
+		return false
+	}
+	o := stored.Get(kind, l.On.Namespace, l.On.Name)
+	return o != nil && o.Labels[l.Key] == l.Value
 }
 
 // refused is whether a plan does not meet a need.

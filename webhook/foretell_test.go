@@ -114,3 +114,31 @@ func TestForetellOfTheWholeMesh(t *testing.T) {
 		})
 	}
 }
+
+// TestForetellBesideOurs: what Waywarden has made for another Service is not taken for somebody's waypoint that is used, and what it has
+// made for this one is not announced again.
+func TestForetellBesideOurs(t *testing.T) {
+	const ours = `---
+{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME-waypoint, namespace: shop, labels: {app.kubernetes.io/managed-by: waywarden}, annotations: {waywarden.dev/profile: default}}, spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: other, namespace: shop, labels: {istio.io/use-waypoint: NAME-waypoint}, annotations: {waywarden.dev/profile: default}}, spec: {clusterIP: 10.96.0.99, selector: {app: other}, ports: [{name: http, port: 80}]}}
+`
+	for name, want := range map[string]string{
+		"other": "Gateway shop/cart-waypoint will be made for it by WaypointProfile default when this is stored, and Service shop/cart is bound to it once it is ready.",
+		"cart":  "Gateway shop/cart-waypoint is the waypoint for it; when this is stored, Service shop/cart is bound to it once it is ready.",
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(snapshot(t, bare()+strings.ReplaceAll(ours, "NAME", name)), rulebook(t, []*v1alpha1.Guardrail{guardrail(v1alpha1.Warn, "")}))
+			o.Waypoints = func(*mesh.Snapshot) plan.Settings {
+				return plan.Settings{Namespaces: map[string]plan.Setting{"shop": {Mode: plan.Provision, Profile: plan.Profile{Name: "default", Granularity: plan.PerService}}}}
+			}
+			o.Managed = func() plan.Managed {
+				return plan.Managed{plan.RefOf(mesh.Gateway, "shop", name+"-waypoint"): nil, plan.RefOf(mesh.Service, "shop", "other"): {"istio.io/use-waypoint"}}
+			}
+			got := answer(t, New(o).Validating(), creates(t, bound))
+			if !got.Allowed || !slices.ContainsFunc(got.Warnings, func(w string) bool { return strings.HasPrefix(w, want) }) {
+				t.Errorf("allowed %v: %q", got.Allowed, got.Warnings)
+			}
+		})
+	}
+}

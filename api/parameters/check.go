@@ -82,6 +82,16 @@ func rendered() map[string]object {
 	return out
 }
 
+// Deployed is the Deployment that a default installation of Istio makes for a waypoint by a profile, as it is applied: named as in
+// base.yaml. Whether an API server takes it is for Check to say.
+func Deployed(spec *v1alpha1.WaypointProfileSpec) (map[string]any, error) {
+	data, err := Render(spec)
+	if err != nil {
+		return nil, err
+	}
+	return merge(rendered()[Deployment], data[Deployment], Deployment)
+}
+
 // merge does what istiod does (deploymentcontroller.go strategicMergePatchYAML).
 func merge(o object, overlay, key string) (object, error) {
 	schema, err := strategicpatch.NewPatchMetaFromStruct(kinds[key].new())

@@ -48,6 +48,8 @@ func (c *checker) deployment(d *appsv1.Deployment) {
 		}
 		c.resources(p)
 	}
+	c.rollout(d)
+	c.pod(pod)
 	c.spreads(pod.TopologySpreadConstraints)
 	c.tolerations(pod.Tolerations)
 	c.affinity(pod.Affinity)
@@ -58,7 +60,11 @@ func (c *checker) resources(p corev1.Container) {
 	if p.Name != container {
 		at = "spec.patch.spec.template.spec.containers"
 	}
+	for _, name := range slices.Sorted(maps.Keys(p.Resources.Limits)) {
+		c.resource(at+".limits", name)
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.Resources.Requests)) {
+		c.resource(at+".requests", name)
 		request := p.Resources.Requests[name]
 		if request.Sign() < 0 {
 			c.fail(at+".requests", "not negative", string(name)+": "+request.String())
@@ -121,8 +127,7 @@ func (c *checker) selector(at string, s *metav1.LabelSelector) {
 	}
 }
 
-// affinity looks at the topology of pod terms and at the weights; what else there is to get wrong in one is rare, and
-// istiod's log shows it.
+// affinity looks at the topology of pod terms, at the weights, and at how nodes are chosen.
 func (c *checker) affinity(a *corev1.Affinity) {
 	if a == nil {
 		return
@@ -145,9 +150,12 @@ func (c *checker) affinity(a *corev1.Affinity) {
 	if n := a.NodeAffinity; n != nil {
 		for _, w := range n.PreferredDuringSchedulingIgnoredDuringExecution {
 			weights = append(weights, w.Weight)
+			c.nodes(at+".nodeAffinity", []corev1.NodeSelectorTerm{w.Preference})
 		}
 		if r := n.RequiredDuringSchedulingIgnoredDuringExecution; r != nil && len(r.NodeSelectorTerms) == 0 {
 			c.fail(at+".nodeAffinity", "with at least one term", "without")
+		} else if r != nil {
+			c.nodes(at+".nodeAffinity", r.NodeSelectorTerms)
 		}
 	}
 	for _, t := range terms {

@@ -189,7 +189,7 @@ func (s *server) admission(cfg *rest.Config, log logr.Logger) error {
 	observers := []func(webhook.Record){counted.Observe, webhook.LogTo(s.log), webhook.EventTo(s.manager.GetEventRecorder("waywarden"))}
 	a := webhook.New(webhook.Options{
 		Source: webhook.Source{Snapshot: s.live.Known, Labels: s.live.NamespaceLabels, Rulebook: s.rules.Rulebook, Now: s.now, Get: asker.Get, MayBreakGlass: asker.MayBreakGlass,
-			Waypoints: s.foreseen()},
+			Waypoints: s.foreseen(), Managed: func() plan.Managed { return s.live.Managed() }},
 		CheckPack: s.gate().Check, Namespace: s.namespace, MaxExemption: s.maxExemption, Concurrency: s.concurrency, Log: log, Dropped: counted.Dropped,
 		Observe: func(r webhook.Record) {
 			for _, observe := range observers {

@@ -74,6 +74,7 @@ type indexEdit struct {
 	index
 	branches [fanOut]bool
 	buckets  [fanOut][fanOut]bool
+	lists    map[refersTo]bool
 }
 
 // set puts from under key; nothing where from is empty.
@@ -101,6 +102,19 @@ func (e *indexEdit) set(key refersTo, from []*Object) {
 	b[j][k] = kept
 }
 
+// own is what is under a key, to be written to and set. It is copied once: what all Gateways of a mesh refer to would be copied for
+// each of them.
+func (e *indexEdit) own(key refersTo) []*Object {
+	if e.lists == nil {
+		e.lists = map[refersTo]bool{}
+	}
+	list := e.get(key)
+	if !e.lists[key] {
+		e.lists[key], list = true, slices.Clone(list)
+	}
+	return list
+}
+
 // update puts now in place of old; either may be nil. A key that both refer to is written once.
 func (e *indexEdit) update(old, now *Object) {
 	var drop, add []refersTo
@@ -112,11 +126,11 @@ func (e *indexEdit) update(old, now *Object) {
 	}
 	for _, key := range drop {
 		if !slices.Contains(add, key) {
-			e.set(key, slices.DeleteFunc(slices.Clone(e.get(key)), func(o *Object) bool { return o == old }))
+			e.set(key, slices.DeleteFunc(e.own(key), func(o *Object) bool { return o == old }))
 		}
 	}
 	for _, key := range add {
-		list := slices.Clone(e.get(key))
+		list := e.own(key)
 		if i, found := slices.BinarySearchFunc(list, now, compareObjects); found {
 			list[i] = now
 		} else {

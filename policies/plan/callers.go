@@ -2,9 +2,9 @@ package plan
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -33,18 +33,24 @@ type kindOfCaller struct {
 }
 
 // labelsAsked are the values of labels that some selector asks for, by key. All other values are alike.
-type labelsAsked map[string]map[string]bool
+type labelsAsked struct {
+	values map[string]map[string]bool
+	keys   []string // sorted, once all is added
+}
 
-func (a labelsAsked) add(s *mesh.LabelSelector) {
+func (a *labelsAsked) add(s *mesh.LabelSelector) {
 	if s == nil {
 		return
 	}
 	note := func(key string, values ...string) {
-		if a[key] == nil {
-			a[key] = map[string]bool{}
+		if a.values == nil {
+			a.values = map[string]map[string]bool{}
+		}
+		if a.values[key] == nil {
+			a.values[key], a.keys = map[string]bool{}, nil
 		}
 		for _, v := range values {
-			a[key][v] = true
+			a.values[key][v] = true
 		}
 	}
 	for k, v := range s.MatchLabels {
@@ -56,15 +62,22 @@ func (a labelsAsked) add(s *mesh.LabelSelector) {
 }
 
 // of are the labels as selectors see them.
-func (a labelsAsked) of(labels map[string]string) string {
+func (a *labelsAsked) of(labels map[string]string) string {
+	if a.keys == nil {
+		a.keys = slices.Sorted(maps.Keys(a.values))
+	}
 	var out strings.Builder
-	for _, key := range slices.Sorted(maps.Keys(a)) {
-		switch v, is := labels[key]; {
-		case is && a[key][v]:
-			fmt.Fprintf(&out, "%s=%q ", key, v)
-		case is:
-			fmt.Fprintf(&out, "%s ", key)
+	for _, key := range a.keys {
+		v, is := labels[key]
+		if !is {
+			continue
 		}
+		out.WriteString(key)
+		if a.values[key][v] { // a label's value has no character that separates here
+			out.WriteString("=")
+			out.WriteString(v)
+		}
+		out.WriteString(" ")
 	}
 	return out.String()
 }
@@ -83,7 +96,7 @@ func (m *maker) callers() *callers {
 	if m.calling != nil {
 		return m.calling
 	}
-	c := &callers{snapshot: m.snapshot, pods: labelsAsked{}, spaces: labelsAsked{}, limited: map[string][]string{}, home: map[string][]kindOfCaller{}}
+	c := &callers{snapshot: m.snapshot, limited: map[string][]string{}, home: map[string][]kindOfCaller{}}
 	m.calling = c
 	for o := range m.snapshot.All(mesh.NetworkPolicy) {
 		spec := o.Spec.(*mesh.NetworkPolicySpec)
@@ -149,7 +162,7 @@ func (c *callers) of(ns string) []kindOfCaller {
 		if w.Mode != mesh.ModeAmbient || w.Source == nil || w.Source.Kind == mesh.WorkloadEntry || w.Source.Kind == mesh.ServiceEntry {
 			continue
 		}
-		key := fmt.Sprintf("%s|%s|%v", namespace, c.pods.of(w.Labels), w.HostNetwork)
+		key := namespace + "|" + c.pods.of(w.Labels) + "|" + strconv.FormatBool(w.HostNetwork)
 		i, known := at[key]
 		if !known {
 			i = len(out)

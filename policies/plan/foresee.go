@@ -11,9 +11,39 @@ import (
 // calls what is to be bound, by which way, and what keeps callers from a waypoint can be in any namespace, so no plan of an excerpt
 // would say what Make says. What policies elsewhere need is left out, and so is what there changes that has nothing to do with what is
 // bound. It costs what is looked at, not the mesh; admission has no more time than that.
-func Foresee(view *policies.View, settings Settings, namespaces []string) Plan {
+func Foresee(view *policies.View, settings Settings, managed Managed, namespaces []string) Plan {
 	about := sorted(append(slices.Clone(namespaces), view.RootNamespace()))
-	return makePlan(view, settings, nil, about)
+	return makePlan(view, settings, near(view.Snapshot, settings, managed, about), about)
+}
+
+// near is what is ours in some namespaces, and what is ours elsewhere for the waypoints that are there or that they share: only that is
+// planned anew.
+func near(s *mesh.Snapshot, settings Settings, managed Managed, namespaces []string) Managed {
+	spaces := slices.Clone(namespaces)
+	for _, ns := range namespaces {
+		spaces = append(spaces, settings.Of(ns).Profile.SharedNamespace)
+	}
+	for ref := range managed { // somebody may ask for one elsewhere by a label
+		if gw := find(s, ref); gw != nil && gw.Kind == mesh.Gateway && slices.ContainsFunc(s.AskingFor(gw), func(o *mesh.Object) bool { return slices.Contains(namespaces, o.Home()) }) {
+			spaces = append(spaces, gw.Namespace)
+		}
+	}
+	spaces = sorted(spaces)
+	out := Managed{}
+	for ref, labels := range managed {
+		is := slices.Contains(spaces, home(ref))
+		if o := find(s, ref); !is && o != nil {
+			if l, ok := storedLabel(managed, o); ok {
+				is = slices.Contains(spaces, l.Waypoint().Namespace)
+			} else if ns, _, ok := cutKey(o.Annotations[WaypointAnnotation]); ok {
+				is = slices.Contains(spaces, ns)
+			}
+		}
+		if is {
+			out[ref] = labels
+		}
+	}
+	return out
 }
 
 // plansFor is whether a namespace is one of those that are planned for.

@@ -12,26 +12,36 @@ import (
 	"github.com/waywarden/waywarden/policies/scenario"
 )
 
-// TestForesee: what is said of each policy by planning for its namespace is what the plan of the whole mesh says of it.
+// TestForesee: what is said of each policy by planning for its namespace is what the plan of the whole mesh says of it, before anything
+// is made and when all is.
 func TestForesee(t *testing.T) {
 	said := 0
-	scenarios(t, func(t *testing.T, cs scenario.Case) string {
-		view := policies.NewView(cs.Snapshot)
-		for _, settings := range []Settings{{}, {Default: Setting{Mode: Provision, Bypass: Guard}}, {Default: Setting{Profile: Profile{Granularity: PerService}}}} {
-			whole := Make(view, settings, nil)
-			for _, ns := range slices.Sorted(cs.Snapshot.Namespaces()) {
-				part := Foresee(view, settings, []string{ns})
-				for o := range policiesOf(cs.Snapshot, []string{ns}) {
-					want := saidOf(&whole, o.Ref())
-					if said += len(want); cmp.Diff(want, saidOf(&part, o.Ref())) != "" {
-						t.Errorf("%s (-whole +part):\n%s", o, cmp.Diff(want, saidOf(&part, o.Ref())))
-					}
+	compare := func(t *testing.T, s *mesh.Snapshot, settings Settings, managed Managed) Plan {
+		view := policies.NewView(s)
+		whole := Make(view, settings, managed)
+		for _, ns := range slices.Sorted(s.Namespaces()) {
+			part := Foresee(view, settings, managed, []string{ns})
+			for o := range policiesOf(s, []string{ns}) {
+				want := saidOf(&whole, o.Ref())
+				if said += len(want); cmp.Diff(want, saidOf(&part, o.Ref())) != "" {
+					t.Errorf("%s (-whole +part):\n%s", o, cmp.Diff(want, saidOf(&part, o.Ref())))
 				}
+			}
+		}
+		return whole
+	}
+	shared := Setting{Mode: Provision, Profile: Profile{Name: "default", Granularity: Shared, SharedNamespace: "istio-system"}}
+	scenarios(t, func(t *testing.T, cs scenario.Case) string {
+		for _, settings := range []Settings{{}, {Default: Setting{Mode: Provision, Bypass: Guard}}, {Default: Setting{Mode: Provision, Profile: Profile{Granularity: PerService}}}, {Default: shared}} {
+			p := compare(t, cs.Snapshot, settings, nil)
+			if settings.Default.Mode == Provision {
+				s, managed := carriedOut(cs.Snapshot, p)
+				compare(t, s, settings, managed)
 			}
 		}
 		return ""
 	})
-	if said < 100 {
+	if said < 200 {
 		t.Errorf("only %d things are said of policies", said)
 	}
 }

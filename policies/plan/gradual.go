@@ -81,7 +81,7 @@ func (c *course) stepsOf(l Label, on *mesh.Object) (from *mesh.Object, steps []s
 	return from, steps, ""
 }
 
-// refuseSteps stops a move by steps that cannot be taken before anything is made for it.
+// refuseSteps stops a move by steps that cannot be taken, or of which nothing could go on, before anything is made for it.
 func (c *course) refuseSteps() outcome {
 	if c.gateway != nil {
 		return settled
@@ -95,7 +95,18 @@ func (c *course) refuseSteps() outcome {
 			return c.stop(MakeCanary, refOf(on), nil, why)
 		}
 	}
-	return settled
+	return c.refuseMoves()
+}
+
+// refuseMoves stops where everything that is to be bound here would have to leave something behind.
+func (c *course) refuseMoves() outcome {
+	if len(c.labels) == 0 || slices.ContainsFunc(c.labels, func(l Label) bool { return c.left(l) == "" }) {
+		return settled
+	}
+	for _, l := range c.labels {
+		c.stop(MakeBinding, canonical(l.On), nil, c.left(l))
+	}
+	return stopped
 }
 
 // approach takes the steps before the label of an object is replaced. It is settled when that may be.

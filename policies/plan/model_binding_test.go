@@ -44,12 +44,12 @@ func labelledBy(s *mesh.Snapshot, svc *mesh.Object) *mesh.Object {
 }
 
 // gatewayNamed is the Gateway that a pair of labels on an object name, if it has an address and lets a namespace attach.
-func gatewayNamed(s *mesh.Snapshot, on *mesh.Object, name, namespace, from string) *mesh.Object {
+func gatewayNamed(gateways *mesh.Snapshot, on *mesh.Object, name, namespace, from string) *mesh.Object {
 	ns, ok := on.Labels[namespace]
 	if !ok {
 		ns = from
 	}
-	gw := s.Get(mesh.Gateway, ns, on.Labels[name])
+	gw := gateways.Get(mesh.Gateway, ns, on.Labels[name])
 	if on.Labels[name] == "none" || gw == nil || !mesh.Ready(gw) || !attaches(gw, from) {
 		return nil
 	}
@@ -68,8 +68,8 @@ func attaches(gw *mesh.Object, from string) bool {
 }
 
 // servedBy is the waypoint of a Service, as "namespace/name"; "" where it has none.
-func servedBy(s *mesh.Snapshot, svc *mesh.Object) string {
-	gw := gatewayNamed(s, labelledBy(s, svc), label.IoIstioUseWaypoint.Name, label.IoIstioUseWaypointNamespace.Name, svc.Namespace)
+func servedBy(s, gateways *mesh.Snapshot, svc *mesh.Object) string {
+	gw := gatewayNamed(gateways, labelledBy(s, svc), label.IoIstioUseWaypoint.Name, label.IoIstioUseWaypointNamespace.Name, svc.Namespace)
 	if gw == nil {
 		return ""
 	}
@@ -83,19 +83,55 @@ type canary struct {
 }
 
 // canaryOf is read beside the label by which a Service is bound, and only there.
-func canaryOf(s *mesh.Snapshot, svc *mesh.Object) (canary, bool) {
+func canaryOf(s, gateways *mesh.Snapshot, svc *mesh.Object) (canary, bool) {
 	on := labelledBy(s, svc)
 	weight, err := strconv.Atoi(on.Annotations[annotation.IoIstioUseWaypointCanaryWeight.Name])
-	primary := servedBy(s, svc)
-	gw := gatewayNamed(s, on, label.IoIstioUseWaypointCanary.Name, label.IoIstioUseWaypointCanaryNamespace.Name, svc.Namespace)
+	primary := servedBy(s, gateways, svc)
+	gw := gatewayNamed(gateways, on, label.IoIstioUseWaypointCanary.Name, label.IoIstioUseWaypointCanaryNamespace.Name, svc.Namespace)
 	if err != nil || primary == "" || gw == nil || gw.Key() == primary {
 		return canary{}, false
 	}
 	return canary{gw.Key(), weight}, true
 }
 
+// bindings are what serves which Service.
+type bindings struct {
+	bound    map[string]string // Services to Gateways, as "namespace/name"
+	canaries map[string]canary // Services to those that have a share of their connections
+}
+
+// bindingsOf are those of the labels in one mesh and of the Gateways in another.
+func (m *model) bindingsOf(s, gateways *mesh.Snapshot) bindings {
+	out := bindings{map[string]string{}, map[string]canary{}}
+	for _, name := range services {
+		svc := s.Get(mesh.Service, m.home(name), name)
+		out.bound[name] = servedBy(s, gateways, svc)
+		if c, ok := canaryOf(s, gateways, svc); ok {
+			out.canaries[name] = c
+		}
+	}
+	return out
+}
+
+// pair are the bindings by the rest as of one state and the Gateways as of another.
+func (m *model) pair(rest, gateways int) bindings {
+	if rest == gateways {
+		return m.states[rest].bindings
+	}
+	key := [2]int{rest, gateways}
+	out, ok := m.pairs[key]
+	if !ok {
+		out = m.bindingsOf(m.states[rest].snapshot, m.states[gateways].snapshot)
+		m.pairs[key] = out
+	}
+	return out
+}
+
+// knownBy are the bindings as a proxy knows them.
+func (m *model) knownBy(p *proxy) bindings { return m.pair(p.rest, p.gateways) }
+
 // waypointsOf are those that have any share of the connections of a Service.
-func (s state) waypointsOf(service string) []string {
+func (s bindings) waypointsOf(service string) []string {
 	out, c := []string{}, s.canaries[service]
 	if gw := s.bound[service]; gw != "" && c.weight < 100 {
 		out = append(out, gw)
@@ -107,14 +143,14 @@ func (s state) waypointsOf(service string) []string {
 }
 
 // serves is whether a waypoint is sent the configuration of a Service: whatever its share is.
-func (s state) serves(service, waypoint string) bool {
+func (s bindings) serves(service, waypoint string) bool {
 	return waypoint != "" && (s.bound[service] == waypoint || s.canaries[service].waypoint == waypoint)
 }
 
 // ways are all that a connection of a client may take, as its ztunnel knows them.
 func (m *model) ways(c client, service string) []way {
 	var out []way
-	for _, gw := range m.states[m.nodes[c.node].rest].waypointsOf(service) {
+	for _, gw := range m.knownBy(m.nodes[c.node]).waypointsOf(service) {
 		before := len(out)
 		for _, p := range m.pods[gw] {
 			if p.ready {

@@ -21,7 +21,7 @@ func (m *model) call(c client, service, method string, p pod, by way) string {
 	if by.waypoint == "" {
 		return verdict(atZtunnel(dst.all, p, c.principal()))
 	}
-	if by.pod == nil || !by.pod.ready || !m.states[by.pod.rest].serves(service, by.waypoint) {
+	if by.pod == nil || !by.pod.ready || !m.knownBy(&by.pod.proxy).serves(service, by.waypoint) {
 		return refused
 	}
 	if !atWaypoint(m.states[by.pod.policies].all, service, by.waypoint, c.principal(), method) {

@@ -154,6 +154,7 @@ func (m *model) relabel(s Step, stored *mesh.Object) {
 		}
 	}
 	m.serving()
+	m.shutsOut(s, &was)
 	delete(m.managed, s.Object)
 	if len(labels) > 0 {
 		m.managed[s.Object] = slices.Sorted(maps.Keys(labels))
@@ -204,7 +205,7 @@ func (m *model) everybodyKnows() bool { return m.acknowledged().Equal(m.now) }
 func (m *model) drift(all bool) {
 	if all {
 		for i := range m.istiods {
-			m.istiods[i] = versions{len(m.states) - 1, len(m.states) - 1}
+			m.istiods[i] = versions{len(m.states) - 1, len(m.states) - 1, len(m.states) - 1}
 		}
 		for _, p := range m.proxies() {
 			m.push(p)
@@ -220,6 +221,7 @@ func (m *model) drift(all bool) {
 		of := &m.istiods[m.rand.IntN(len(m.istiods))]
 		of.policies += m.rand.IntN(len(m.states) - of.policies)
 		of.rest += m.rand.IntN(len(m.states) - of.rest)
+		of.gateways += m.lag.IntN(len(m.states) - of.gateways)
 		return
 	}
 	ps := m.proxies()

@@ -32,13 +32,16 @@ func (m *model) excused(c client, p pod, answer string, by way) bool {
 // in which either knows of it before the other. Nobody can have both know at once; who changes it again before both do stops calls
 // for longer.
 func (m *model) onePush(c client, service string, by way) bool {
-	from, to := m.nodes[c.node].rest, by.pod.rest
-	if from > to {
-		from, to = to, from
-	}
+	a, b := m.nodes[c.node].versions, by.pod.versions
+	rest, gateways := max(a.rest, b.rest), min(a.gateways, b.gateways)
 	changes := 0
-	for i := from + 1; i <= to; i++ {
-		if m.states[i].serves(service, by.waypoint) != m.states[i-1].serves(service, by.waypoint) {
+	for i := min(a.rest, b.rest); i < rest; i++ {
+		if m.pair(i, gateways).serves(service, by.waypoint) != m.pair(i+1, gateways).serves(service, by.waypoint) {
+			changes++
+		}
+	}
+	for i := gateways; i < max(a.gateways, b.gateways); i++ {
+		if m.pair(rest, i).serves(service, by.waypoint) != m.pair(rest, i+1).serves(service, by.waypoint) {
 			changes++
 		}
 	}

@@ -109,6 +109,21 @@ func (m *model) letsIn(s Step, stored *mesh.Object) {
 	}
 }
 
+// shutsOut notes a step of ours that unbinds a Service while a policy of ours keeps clients from its pods whom people let in.
+func (m *model) shutsOut(s Step, was *state) {
+	is := &m.states[len(m.states)-1]
+	for _, p := range m.apps {
+		if was.bound[p.app] == "" || is.bound[p.app] != "" {
+			continue
+		}
+		for _, c := range clients {
+			if atZtunnel(is.people, p, c.principal()) && !atZtunnel(is.all, p, c.principal()) {
+				m.lets = fmt.Sprintf("%s %s shuts %s out of %s", s.Row, s.Object, c.name, p.app)
+			}
+		}
+	}
+}
+
 // closes notes a step of ours that closes a Service for the time being, and one that closes a Service that somebody serves.
 func (m *model) closes(s Step) {
 	if s.Row != Hold {

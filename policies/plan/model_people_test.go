@@ -207,7 +207,8 @@ func (m *model) open() {
 	for _, by := range m.ways(c, p.app) {
 		// A waypoint that denies requests keeps the connection.
 		if answer := m.call(c, p.app, "GET", p, by); answer == through || answer == denied && by.waypoint != "" {
-			m.live = append(m.live, connection{client: c, service: p.app, to: p, way: by})
+			m.live = append(m.live, connection{client: c, service: p.app, to: p, way: by,
+				parted: m.broke[p.app] && !m.states[len(m.states)-1].serves(p.app, by.waypoint)}) // its ztunnel has not heard of it yet
 			m.note("%s connects to %s by %q", c.name, p.app, by.waypoint)
 			return
 		}

@@ -16,8 +16,8 @@ import (
 // A model of a mesh with a data plane, because nothing without one can show a gap:
 //
 //   - an API server that keeps every state that it ever had;
-//   - two istiods, each of which has seen some of them, of AuthorizationPolicies others than of the rest, because between
-//     kinds there is no order;
+//   - two istiods, each of which has seen some of them, of AuthorizationPolicies and of Gateways others than of the rest, because
+//     between kinds there is no order;
 //   - a ztunnel on each node and the pods of each waypoint, each of which runs with what its istiod had seen when it took
 //     its last push;
 //   - connections, which keep the path on which they were opened;
@@ -31,14 +31,13 @@ type state struct {
 	at       time.Time
 
 	// What a proxy takes from it. That of people is the same slice as in the state before where they changed nothing.
-	all, people []*mesh.Object    // AuthorizationPolicies
-	bound       map[string]string // Services to Gateways, as "namespace/name"
-	canaries    map[string]canary // Services to those that have a share of their connections
+	all, people []*mesh.Object // AuthorizationPolicies
+	bindings
 }
 
 // follow is the state that follows one.
 func (m *model) follow(was state, s *mesh.Snapshot, at time.Time) state {
-	out := state{snapshot: s, at: at, bound: map[string]string{}, canaries: map[string]canary{}}
+	out := state{snapshot: s, at: at, bindings: m.bindingsOf(s, s)}
 	for o := range s.All(mesh.AuthorizationPolicy) {
 		out.all = append(out.all, o)
 		if o.Labels[ManagedByLabel] != ManagedBy {
@@ -48,18 +47,11 @@ func (m *model) follow(was state, s *mesh.Snapshot, at time.Time) state {
 	if slices.Equal(out.people, was.people) {
 		out.people = was.people
 	}
-	for _, name := range services {
-		svc := s.Get(mesh.Service, m.home(name), name)
-		out.bound[name] = servedBy(s, svc)
-		if c, ok := canaryOf(s, svc); ok {
-			out.canaries[name] = c
-		}
-	}
 	return out
 }
 
-// versions are of states: of AuthorizationPolicies, and of the rest.
-type versions struct{ policies, rest int }
+// versions are of states: of AuthorizationPolicies, of Gateways, and of the rest.
+type versions struct{ policies, gateways, rest int }
 
 // proxy is a ztunnel, or a pod of a waypoint.
 type proxy struct {
@@ -128,6 +120,7 @@ type model struct {
 	settings map[string]Setting // of single namespaces
 	log      []string
 	plans    map[*mesh.Snapshot]Plan
+	pairs    map[[2]int]bindings // by versions of the rest and of Gateways
 }
 
 var (
@@ -144,7 +137,7 @@ func newModel(seed uint64, order *tables) *model {
 		rand: rand.New(rand.NewPCG(seed, 1)), chance: rand.New(rand.NewPCG(seed, 2)), lag: rand.New(rand.NewPCG(seed, 3)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		rv: map[mesh.Ref]int{}, managed: Managed{}, istiods: make([]versions, 2), nodes: map[string]*proxy{"n1": {}, "n2": {istiod: 1}},
 		pods: map[string][]*waypointPod{}, changed: map[mesh.Ref]time.Time{}, broke: map[string]bool{}, told: map[string]bool{}, shut: map[string]bool{}, closed: map[string]bool{}, served: map[string]time.Time{}, labelled: map[string]time.Time{},
-		order: order, plans: map[*mesh.Snapshot]Plan{},
+		order: order, plans: map[*mesh.Snapshot]Plan{}, pairs: map[[2]int]bindings{},
 	}
 	m.setting = Setting{Mode: Provision, Profile: Profile{Name: "default", RetainFor: time.Minute, DrainFor: time.Minute}}
 	m.varied = seed < firstMove && seed%7 == 5 // the others stay as they are, and what tells mutants apart with them
@@ -216,7 +209,7 @@ func (m *model) store(ref mesh.Ref, o *mesh.Object) {
 func (m *model) acknowledged() time.Time {
 	slowest := len(m.states) - 1
 	for _, p := range m.proxies() {
-		slowest = min(slowest, p.policies, p.rest)
+		slowest = min(slowest, p.policies, p.gateways, p.rest)
 	}
 	if slowest == len(m.states)-1 {
 		return m.now
@@ -242,7 +235,7 @@ func (m *model) proxies() []*proxy {
 // push is a proxy that takes what its istiod has seen. It never goes back.
 func (m *model) push(p *proxy) {
 	of := m.istiods[p.istiod]
-	p.policies, p.rest = max(p.policies, of.policies), max(p.rest, of.rest)
+	p.policies, p.gateways, p.rest = max(p.policies, of.policies), max(p.gateways, of.gateways), max(p.rest, of.rest)
 }
 
 // readies makes pods of waypoints ready or not, as istiod and the kubelets would. A new one has taken its configuration
@@ -257,7 +250,7 @@ func (m *model) readies() {
 		p := pods[m.rand.IntN(len(pods))]
 		if p.ready = !p.ready; p.ready {
 			m.push(&p.proxy)
-			if !mesh.Ready(gw) && p.rest >= m.versionOf(gw) {
+			if !mesh.Ready(gw) && p.gateways >= m.versionOf(gw) {
 				m.address(gw)
 			}
 		} else {

@@ -129,6 +129,7 @@ var mutants = []mutant{
 		t.making, t.removing = without(t.making, "remove stale guards"), without(t.removing, "remove stale guards")
 	}},
 	{"moved before the new waypoint is ready", func(t *tables) { t.making = without(t.making, "await ready") }},
+	{"moved before every proxy knows the new waypoint", func(t *tables) { t.making = without(t.making, "await known") }},
 	{"moved before the new waypoint has what names the old one", func(t *tables) {
 		t.making = blind(t.making, Copy, "repeat for what is bound", "await repeated for what is bound", "make twins", "await twins")
 	}},

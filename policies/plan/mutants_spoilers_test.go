@@ -55,7 +55,7 @@ var spoilers = []struct {
 		eachGuard(p, func(guard Policy, in []any) []any {
 			svc := find(s, guard.For[0])
 			return slices.DeleteFunc(slices.Clone(in), func(v any) bool {
-				return v == any(identityOf("edge/waypoint")) && servedBy(s, svc) != "edge/waypoint" && guard.Waypoint.Namespace != "edge"
+				return v == any(identityOf("edge/waypoint")) && servedBy(s, s, svc) != "edge/waypoint" && guard.Waypoint.Namespace != "edge"
 			})
 		})
 	}},

@@ -106,9 +106,9 @@ type Policy struct {
 	Waypoint mesh.Ref   `json:"waypoint"`
 	Of       []mesh.Ref `json:"of"`  // the policies that a twin repeats, or beside which an admission stands
 	For      []mesh.Ref `json:"for"` // the Services
-	// Temporary is whether a guard goes when its Service is bound.
+	// Temporary is whether a guard goes when every ztunnel knows that its Service is bound.
 	Temporary bool `json:"temporary,omitempty"`
-	// Held is why a guard is there before its Service is bound, so that nobody gets in until then; "" where it is not.
+	// Held is why a guard was set before its Service is bound, so that nobody gets in until then; "" where it was not.
 	Held string `json:"held,omitempty"`
 	// Excepted are whom a guard lets in that are no waypoints.
 	Excepted []string       `json:"excepted,omitempty"`

@@ -121,7 +121,7 @@ func (m *model) tampered() string {
 			if of := o.Annotations[ForAnnotation]; Role(o.Annotations[RoleAnnotation]) == role && (role == Admission || closed[of]) {
 				m.note("a person deletes %s", o.Name)
 				m.store(refOf(o), nil)
-				closed[of] = closed[of] || m.shutsOut(o.Annotations[WaypointAnnotation], of)
+				closed[of] = closed[of] || m.keepsOut(o.Annotations[WaypointAnnotation], of)
 			}
 		}
 		m.drift(true)
@@ -129,8 +129,8 @@ func (m *model) tampered() string {
 	return m.random(40, (*model).proceed)
 }
 
-// shutsOut is whether a waypoint gets to no pod of a Service, both as "namespace/name".
-func (m *model) shutsOut(waypoint, service string) bool {
+// keepsOut is whether a waypoint gets to no pod of a Service, both as "namespace/name".
+func (m *model) keepsOut(waypoint, service string) bool {
 	return !slices.ContainsFunc(m.apps, func(p pod) bool {
 		return p.namespace+"/"+p.app == service && atZtunnel(m.states[len(m.states)-1].all, p, identityOf(waypoint))
 	})

@@ -116,7 +116,7 @@ func (c *course) retain() outcome {
 func (c *course) mayGo() outcome {
 	out := settled
 	for _, o := range c.own {
-		if Role(o.Annotations[RoleAnnotation]) == Admission && c.lastAllow(o) {
+		if Role(o.Annotations[RoleAnnotation]) == Admission && (c.lastAllow(o) || c.onlyOursBeside(o)) {
 			out = max(out, c.stop(RemoveAdmit, refOf(o), nil, c.lastAllowSays(o)))
 		}
 	}
@@ -280,6 +280,19 @@ func (c *course) lastAllow(o *mesh.Object) bool {
 	sel := o.Spec.(*mesh.AuthorizationPolicySpec).Selector
 	return slices.ContainsFunc(c.snapshot.Workloads(o.Namespace), func(w *mesh.Workload) bool {
 		return policies.Selects(sel, w) && len(policies.AllowsAt(c.snapshot, w)) == 1
+	})
+}
+
+// onlyOursBeside is whether the ALLOWs that would be left over some pod without an admission are none but ours for other waypoints: they
+// would shut this one out.
+func (c *course) onlyOursBeside(o *mesh.Object) bool {
+	sel := o.Spec.(*mesh.AuthorizationPolicySpec).Selector
+	return slices.ContainsFunc(c.snapshot.Workloads(o.Namespace), func(w *mesh.Workload) bool {
+		if !policies.Selects(sel, w) {
+			return false
+		}
+		beside := slices.DeleteFunc(slices.Clone(policies.AllowsAt(c.snapshot, w)), func(other *mesh.Object) bool { return other == o })
+		return len(beside) > 0 && !slices.ContainsFunc(beside, func(other *mesh.Object) bool { return !c.Evidence.Managed.Made(other) })
 	})
 }
 

@@ -25,6 +25,7 @@ func standard() tables {
 			{"make parameters", (*course).makeParameters},
 			{"make gateway", (*course).makeGateway},
 			{"await ready", (*course).awaitReady},
+			{"await known", (*course).awaitKnown},
 			{"make twins", (*course).makeTwins},
 			{"await twins", (*course).awaitTwins},
 			{"make admissions", (*course).makeAdmissions},

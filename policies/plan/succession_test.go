@@ -214,6 +214,9 @@ func TestDoesNotFollow(t *testing.T) {
 			if stays != (tc.says != "") || !strings.Contains(got, tc.says) {
 				t.Errorf("it stays: %v; it says %s", stays, got)
 			}
+			if gw := s.Get(mesh.Gateway, "shop", "b"); name == "by name" && gw != nil {
+				t.Error("a Gateway is made to which nothing can move")
+			}
 		})
 	}
 }

@@ -257,7 +257,7 @@ func (l *Loader) one(ctx context.Context, p *v1alpha1.RulePack, revisions []*app
 	}
 	k, err := holder(p, revisions)
 	if err != nil {
-		l.Observe(false)
+		l.missed(p, err)
 		return true, err // it is looked at again as soon as it is kept
 	}
 	f := failure{revision: p.Status.Revision}
@@ -284,6 +284,19 @@ func (l *Loader) one(ctx context.Context, p *v1alpha1.RulePack, revisions []*app
 	l.have[p.Name] = out.inForce
 	delete(l.failed, p.Name)
 	return true, nil
+}
+
+// missed tells of a revision that is not kept, once it has not been for a while: the cache may show a status a moment before what it names.
+func (l *Loader) missed(p *v1alpha1.RulePack, err error) {
+	const nothing = types.UID("nothing")
+	f := failure{p.Status.Revision, nothing, err, l.Clock.Now()}
+	if was := l.failed[p.Name]; was.revision == f.revision && was.of == nothing {
+		if f.at.Sub(was.at) < retry {
+			return
+		}
+		l.Observe(false)
+	}
+	l.failed[p.Name] = f
 }
 
 // listed are the packs, the oldest first, and all that is kept of them.

@@ -17,7 +17,8 @@ import (
 // What could not be loaded is tried again at once where it is kept anew, else after a while.
 func TestNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := NewLoader(LoaderOptions{})
+		heard := map[bool]int{}
+		l := NewLoader(LoaderOptions{Observe: func(loaded bool) { heard[loaded]++ }})
 		letGo := make(chan struct{})
 		l.beside.do(t.Context(), "slow", "its compiler", stuck(letGo)) // as a compiler that is still at it
 		var all []v1alpha1.RulePack
@@ -64,8 +65,14 @@ func TestNext(t *testing.T) {
 		ask("slow acme ", false, gone, forged)
 		l.current.Store(&set{})
 		ask("slow acme ", false, gone, forged)
+		if heard[true] != 2 || heard[false] != 1 {
+			t.Errorf("heard of %v: that one is not kept may be over in a moment", heard)
+		}
 		time.Sleep(retry)
 		ask("slow acme ", true, gone) // the forged one is tried again
+		if heard[false] != 2 {
+			t.Errorf("heard of %v: one is not kept", heard)
+		}
 		ask("slow acme ", false, gone, forged)
 		anew := *revisions[2]
 		anew.UID, anew.Data.Raw = "forged-2", revisions[1].Data.Raw

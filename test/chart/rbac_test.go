@@ -76,6 +76,7 @@ gateway.networking.k8s.io/gateways[]: create patch delete
 gateway.networking.k8s.io/gateways/status[]: patch
 /configmaps[]: create patch delete
 security.istio.io/authorizationpolicies[]: create patch delete
+security.istio.io/requestauthentications[]: create patch delete
 /namespaces[]: patch
 /services[]: patch
 networking.istio.io/serviceentries[]: patch

@@ -61,6 +61,9 @@ func TestMarks(t *testing.T) {
 		if m.Version != version || ok != (version != "") || m.Managed != managed || !slices.Equal(m.Labels, labels) {
 			t.Errorf("%s: %+v, want version %s, managed %v, labels %v", what, m, version, managed, labels)
 		}
+		if got, owns := live.Managed()[ref]; owns != managed || !slices.Equal(got, labels) {
+			t.Errorf("%s: managed %v, with labels %v", what, owns, got)
+		}
 		if stored := snapshot.Get(mesh.Service, "default", "marked"); (stored != nil) != ok {
 			t.Errorf("%s: marks and Snapshot are of different moments", what)
 		}

@@ -200,17 +200,7 @@ func TestSharedGranularity(t *testing.T) {
 	if text := admits(); !strings.Contains(text, "values:[edge south]") || !strings.Contains(text, "kubernetes.io/metadata.name") || strings.Contains(text, "All") {
 		t.Errorf("it lets in %s", text)
 	}
-	// A stranger who asks for it is not let in, by what istiod says and by what it sends.
-	w.label("stranger", "cart", map[string]any{label.IoIstioUseWaypoint.Name: "waypoint", label.IoIstioUseWaypointNamespace.Name: "edge"})
-	w.until("istiod refuses a stranger", 20*time.Second, func() bool {
-		return condition(w.get(services, "stranger", "cart"), "istio.io/WaypointBound") == "False"
-	})
-	t.Log(field(w.get(services, "stranger", "cart"), "status.conditions"))
-	if to := w.sentTo("stranger", "cart"); to != oracle.Nothing {
-		t.Errorf("what is for a stranger is sent to %s", to)
-	}
-	w.label("stranger", "cart", map[string]any{label.IoIstioUseWaypoint.Name: nil, label.IoIstioUseWaypointNamespace.Name: nil})
-
+	w.refuses("stranger") // who asks for it, and has no part in it
 	made := gateway()
 	accepted, bound := w.lapses(policies, "south", "deny-get", "WaypointAccepted"), w.lapses(services, "south", "cart", "istio.io/WaypointBound")
 	joined := time.Now()
@@ -241,11 +231,7 @@ func TestSharedGranularity(t *testing.T) {
 		return w.get(namespaces, "", "north") == nil && strings.Contains(admits(), "values:[edge south]")
 	})
 	w.apply(fmt.Sprintf(shop, "north"))
-	w.label("north", "cart", map[string]any{label.IoIstioUseWaypoint.Name: "waypoint", label.IoIstioUseWaypointNamespace.Name: "edge"})
-	w.until("istiod refuses what comes by its name", 20*time.Second, func() bool {
-		return condition(w.get(services, "north", "cart"), "istio.io/WaypointBound") == "False"
-	})
-	w.label("north", "cart", map[string]any{label.IoIstioUseWaypoint.Name: nil, label.IoIstioUseWaypointNamespace.Name: nil})
+	w.refuses("north") // what comes by the name of one that is gone
 	if !serves("south")() || gateway().GetUID() != made.GetUID() {
 		t.Error("the one that stayed is not served by the same waypoint")
 	}
@@ -256,6 +242,21 @@ func TestSharedGranularity(t *testing.T) {
 	w.delete(policies, "south", "deny-get")
 	w.leaves("south", south)
 	w.leaves("edge", edge)
+}
+
+// refuses has somebody label a Service for the shared waypoint, and fails unless istiod says that it is not let in, and sends nothing of it
+// there. The label is taken off again.
+func (w *world) refuses(ns string) {
+	w.t.Helper()
+	w.label(ns, "cart", map[string]any{label.IoIstioUseWaypoint.Name: "waypoint", label.IoIstioUseWaypointNamespace.Name: "edge"})
+	w.until("istiod refuses "+ns, 20*time.Second, func() bool {
+		o := w.get(services, ns, "cart")
+		return condition(o, "istio.io/WaypointBound") == "False" && strings.Contains(field(o, "status.conditions"), "AttachmentDenied")
+	})
+	if to := w.sentTo(ns, "cart"); to != oracle.Nothing {
+		w.t.Errorf("what is for %s is sent to %s", ns, to)
+	}
+	w.label(ns, "cart", map[string]any{label.IoIstioUseWaypoint.Name: nil, label.IoIstioUseWaypointNamespace.Name: nil})
 }
 
 // label is a person who labels a Service; nil takes a label off.

@@ -28,6 +28,7 @@ spec:
 // TestIdentity: what is said of clients at ztunnel is said at the waypoint, and the waypoint is let in, before anything is bound;
 // when the waypoint goes, so does that, and the user's policy stays as it was written.
 func TestIdentity(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	r := w.replica(hurry...)
 	w.apply(fmt.Sprintf(profile, "{retainFor: 0s}") + "---" + fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "shop") + "---" + fmt.Sprintf(allowFront, "shop"))
@@ -93,6 +94,7 @@ func rank(path string) int {
 // TestGuard: with bypass: Guard only the waypoint is let in at ztunnel, once the Service is bound; and the guard is gone before
 // the label.
 func TestGuard(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	w.replica(hurry...)
 	w.apply(fmt.Sprintf(profile, "{retainFor: 0s}") + "---" + fmt.Sprintf(guardrail, ", bypass: Guard") + "---" + fmt.Sprintf(shop, "shop") + "---" + fmt.Sprintf(denyGet, "shop"))

@@ -64,7 +64,7 @@ func TestKilledAfterEachWrite(t *testing.T) {
 	}
 	for ns, which := range due {
 		// What is only told may be told at once of two things that happened one after the other.
-		if _, ok := fell[ns]; !ok && !told(which) {
+		if !fell[ns] && !told(which) {
 			t.Errorf("nobody was killed after %s", which)
 		}
 	}
@@ -173,17 +173,17 @@ type succession struct {
 
 	mu      sync.Mutex
 	written tally
-	due     map[string]string    // by namespace: the write after which its leader is to be killed
-	fell    map[string]time.Time // by namespace: when one was
+	due     map[string]string // by namespace: the write after which its leader is to be killed
+	fell    map[string]bool   // by namespace: whether one was
 }
 
 // succeed has somebody lead from now on, and kills whoever does when what is due in a namespace was written.
 func (w *world) succeed(due map[string]string) *succession {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
-	s := &succession{w: w, stop: cancel, done: make(chan error, 1), written: tally{}, due: due, fell: map[string]time.Time{}}
+	s := &succession{w: w, stop: cancel, done: make(chan error, 1), written: tally{}, due: due, fell: map[string]bool{}}
 	ledgers := make([]*ledger, len(due)+1)
-	for i := range ledgers { // who may die leaves the test as well, so what can end it is made here
+	for i := range ledgers { // here, because nothing may end a test from a goroutine of its own
 		ledgers[i] = ledgerTo(w.t, w.Config)
 	}
 	dir := w.t.TempDir()
@@ -237,15 +237,15 @@ func (s *succession) deadly(c call) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ns, which := s.written.enter(c)
-	if _, already := s.fell[ns]; ns == "" || already || s.due[ns] != which {
+	if ns == "" || s.fell[ns] || s.due[ns] != which {
 		return false
 	}
-	s.fell[ns] = time.Now()
+	s.fell[ns] = true
 	return true
 }
 
 // end has nobody lead any more. It says in which namespaces somebody was killed.
-func (s *succession) end() (map[string]time.Time, error) {
+func (s *succession) end() (map[string]bool, error) {
 	s.stop()
 	err := <-s.done
 	s.done <- err

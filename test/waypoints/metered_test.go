@@ -54,10 +54,18 @@ func TestMetered(t *testing.T) {
 	took = w.until("there is a guard once the last has gone", time.Minute, func() bool { return guarded("busy") })
 	t.Logf("guarded %s after the last connection round the waypoint had ended", took)
 
+	w.drained(counts, port)
+	w.uncounted("lost", zt, drain)
+}
+
+// drained takes the policies of two namespaces away while connections pass their waypoints: the pods of the one count them, of the other only
+// the ztunnel does.
+func (w *world) drained(counts *ztunnel, port string) {
+	w.t.Helper()
 	passing := connection("calm", true)
 	counts.open(passing)
-	active, _ := count(t, "127.0.0.3", port, func() (string, error) { return envoy(2), nil })
-	inactive, _ := count(t, "127.0.0.4", port, func() (string, error) { return "", nil })
+	active, _ := count(w.t, "127.0.0.3", port, func() (string, error) { return envoy(2), nil })
+	inactive, _ := count(w.t, "127.0.0.4", port, func() (string, error) { return "", nil })
 	w.address("busy", w.waypointPod("busy").GetName(), active.ip)
 	w.address("calm", w.waypointPod("calm").GetName(), inactive.ip)
 	w.delete(policies, "busy", "deny-get")
@@ -68,25 +76,24 @@ func TestMetered(t *testing.T) {
 	for _, ns := range []string{"busy", "calm"} {
 		w.until("it is said whom to restart", time.Minute, func() bool { return w.says(ns, "Stopped", "are still open. Restart the clients that hold them.") })
 		if w.get(gateways, ns, "waypoint") == nil {
-			t.Errorf("the waypoint of %s is gone with its connections", ns)
+			w.t.Errorf("the waypoint of %s is gone with its connections", ns)
 		}
 		if l := w.get(namespaces, "", ns).GetLabels()[label.IoIstioUseWaypoint.Name]; l != "" {
-			t.Errorf("%s is drained, and bound to %s", ns, l)
+			w.t.Errorf("%s is drained, and bound to %s", ns, l)
 		}
 	}
 	active.says(envoy(0))
-	took = w.until("the waypoint goes when its pods have no connection", time.Minute, func() bool { return w.get(gateways, "busy", "waypoint") == nil })
-	t.Logf("gone %s after the last connection, by its pods", took)
+	took := w.until("the waypoint goes when its pods have no connection", time.Minute, func() bool { return w.get(gateways, "busy", "waypoint") == nil })
+	w.t.Logf("gone %s after the last connection, by its pods", took)
 	if w.get(gateways, "calm", "waypoint") == nil {
-		t.Error("the waypoint that a client still sends to is gone too")
+		w.t.Error("the waypoint that a client still sends to is gone too")
 	}
 	counts.end(passing, "-")
 	took = w.until("the waypoint goes when ztunnels have no connection to it", time.Minute, func() bool { return w.get(gateways, "calm", "waypoint") == nil })
-	t.Logf("gone %s after the last connection, by ztunnels", took)
+	w.t.Logf("gone %s after the last connection, by ztunnels", took)
 	for _, ns := range []string{"busy", "calm"} {
 		w.until("it is said why", 10*time.Second, func() bool { return w.says(ns, "RemoveGateway", "no connection is open through it") })
 	}
-	w.uncounted("lost", zt, drain)
 }
 
 // uncounted takes the policy of a namespace away when neither the waypoint's pod nor a ztunnel answers.
@@ -99,9 +106,12 @@ func (w *world) uncounted(ns string, zt *counter, drain time.Duration) {
 		text := w.state(ns)
 		return strings.Contains(text, "as they are not counted") && strings.Contains(text, "127.0.0.5") && strings.Contains(text, "the ztunnel at "+zt.ip+" was not read")
 	})
-	draining := time.Now()
+	since, err := time.Parse(time.RFC3339, w.get(gateways, ns, "waypoint").GetAnnotations()["waywarden.dev/draining-since"])
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	w.until("the waypoint goes by the clock", drain+30*time.Second, func() bool { return w.get(gateways, ns, "waypoint") == nil })
-	if took := time.Since(draining); took < drain-5*time.Second {
+	if took := time.Since(since); took < drain {
 		w.t.Errorf("it went after %s, and %s is what connections have to end", took, drain)
 	}
 	w.until("it is said that this is unverified", 10*time.Second, func() bool { return w.says(ns, "RemoveGateway", "unverified") })

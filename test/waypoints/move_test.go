@@ -11,6 +11,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"istio.io/api/annotation"
@@ -26,7 +27,16 @@ spec:
   action: DENY
   targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}]
   rules: [{to: [{operation: {methods: [PUT]}}]}]
+---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: tokens, namespace: shop}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}]
+  jwtRules: [{issuer: "https://tokens.example.com", jwks: '{"keys": []}'}]
 `
+
+var tokens = schema.GroupVersionResource{Group: "security.istio.io", Version: "v1", Resource: "requestauthentications"}
 
 // bindingOf is how a Namespace sends its calls: its waypoint, and what share of them goes to which other one.
 func bindingOf(o *unstructured.Unstructured) string {
@@ -80,6 +90,7 @@ func (w *world) annotate(name string, annotations map[string]any) {
 // TestMove: what is bound moves to a waypoint that an annotation names, by one write of the label, after what names the old one is
 // said at the new one; then the old one goes. By steps it moves with Istio's canary, which istiod attaches; one write takes that back.
 func TestMove(t *testing.T) {
+	t.Parallel()
 	w, r := served(t, "{}")
 	w.apply(atGateway)
 	w.until("the policy at the Gateway takes effect", 20*time.Second, func() bool { return condition(w.get(policies, "shop", "deny-put"), "WaypointAccepted") == "True" })
@@ -101,6 +112,9 @@ func TestMove(t *testing.T) {
 	copied := w.get(policies, "shop", "waywarden-copy-deny-put-second")
 	if condition(copied, "WaypointAccepted") != "True" || !strings.Contains(field(copied, "spec"), "PUT") {
 		t.Errorf("what names the old waypoint is not in force at the new one: %v", copied)
+	}
+	if o := w.get(tokens, "shop", "waywarden-copy-tokens-second"); !strings.Contains(field(o, "spec.targetRefs"), "name:second") || !strings.Contains(field(o, "spec"), "tokens.example.com") {
+		t.Errorf("which tokens the old waypoint takes is not said at the new one: %v", o)
 	}
 	w.until("nothing is left to do", 20*time.Second, func() bool { return condition(w.get(profiles, "", "default"), "Ready") == "True" })
 

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -44,14 +45,48 @@ func (w *warnings) take() string {
 	return out
 }
 
+// warned is a client, and the warnings that it gets.
+func (w *world) warned() (dynamic.Interface, *warnings) {
+	w.t.Helper()
+	said := &warnings{}
+	config := rest.CopyConfig(w.Config)
+	config.WarningHandler = said
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return client, said
+}
+
 // change is somebody who changes the policy of the shop, in a dry run or for good.
 type change struct {
 	what string
 	make func(policies dynamic.ResourceInterface, dry []string) error
 }
 
-// l7 has the policy of a shop need a waypoint, which it did not before.
-const l7 = `{"spec": {"rules": [{"to": [{"operation": {"methods": ["GET"]}}]}]}}`
+// later is in force at ztunnel, and needs no waypoint yet.
+const later = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: later, namespace: shop}, spec: {action: DENY, rules: [{to: [{operation: {ports: ["9999"]}}]}]}}`
+
+// l7 has it need one.
+const l7 = `{"spec": {"targetRefs": [{"group": "", "kind": "Service", "name": "cart"}], "rules": [{"to": [{"operation": {"methods": ["GET"]}}]}]}}`
+
+// making are the ways to have a policy that needs a waypoint.
+func making(t *testing.T, deny *unstructured.Unstructured) []change {
+	return []change{
+		{"create", func(p dynamic.ResourceInterface, dry []string) error {
+			_, err := p.Create(t.Context(), deny, metav1.CreateOptions{DryRun: dry})
+			return err
+		}},
+		{"apply", func(p dynamic.ResourceInterface, dry []string) error {
+			_, err := p.Apply(t.Context(), "deny-get", deny, metav1.ApplyOptions{FieldManager: "kubectl", DryRun: dry})
+			return err
+		}},
+		{"change", func(p dynamic.ResourceInterface, dry []string) error {
+			_, err := p.Patch(t.Context(), "later", types.MergePatchType, []byte(l7), metav1.PatchOptions{DryRun: dry})
+			return err
+		}},
+	}
+}
 
 // TestNothingStaysBehind: what was only tried, or what another webhook refuses after ours admitted it, makes no waypoint and takes none
 // away, though admission says what would be made: only what is stored counts.
@@ -60,7 +95,7 @@ func TestNothingStaysBehind(t *testing.T) {
 	w := start(t)
 	r := w.replica(hurry...)
 	w.apply(fmt.Sprintf(profile, "{retainFor: 0s}") + "---" + fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "shop") + "---" + fmt.Sprintf(shop, "served") + "---" + fmt.Sprintf(denyGet, "served"))
-	w.apply(`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: later, namespace: shop}, spec: {action: DENY, targetRefs: [{group: "", kind: Service, name: cart}], rules: [{to: [{operation: {ports: ["9999"]}}]}]}}`)
+	w.apply(later)
 	w.takesEffect("served")
 	w.until("there is nothing to tell any more", 20*time.Second, func() bool {
 		return condition(w.get(gateways, "served", "waypoint"), "waywarden.dev/AsPlanned") == "True"
@@ -69,32 +104,13 @@ func TestNothingStaysBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := &warnings{}
-	config := rest.CopyConfig(w.Config)
-	config.WarningHandler = said
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	made := []change{
-		{"create", func(p dynamic.ResourceInterface, dry []string) error {
-			_, err := p.Create(t.Context(), objects[0], metav1.CreateOptions{DryRun: dry})
-			return err
-		}},
-		{"apply", func(p dynamic.ResourceInterface, dry []string) error {
-			_, err := p.Apply(t.Context(), "deny-get", objects[0], metav1.ApplyOptions{FieldManager: "kubectl", DryRun: dry})
-			return err
-		}},
-		{"change", func(p dynamic.ResourceInterface, dry []string) error {
-			_, err := p.Patch(t.Context(), "later", types.MergePatchType, []byte(l7), metav1.PatchOptions{DryRun: dry})
-			return err
-		}},
-	}
+	client, said := w.warned()
+	made := making(t, objects[0])
 	unmade := change{"delete", func(p dynamic.ResourceInterface, dry []string) error {
 		return p.Delete(t.Context(), "deny-get", metav1.DeleteOptions{DryRun: dry})
 	}}
 
-	before, served, generation := w.inventory("shop"), w.inventory("served"), field(w.get(policies, "shop", "later"), "metadata.generation")
+	before, served, generation := w.settledInventory("shop"), w.settledInventory("served"), field(w.get(policies, "shop", "later"), "metadata.generation")
 	began := time.Now()
 	nothing := func(after string) {
 		t.Helper()

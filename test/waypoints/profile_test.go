@@ -60,6 +60,34 @@ metadata: {name: mesh-higher}
 value: 2000
 `
 
+// wholeSpec asks for something by each field of a profile, and otherSpec for something else by each.
+const (
+	wholeSpec = `
+  autoscaling: {minReplicas: 2, maxReplicas: 5, targetCPUUtilization: 60}
+  disruptionBudget: {minAvailable: 1}
+  resources: {requests: {cpu: 250m, memory: 200Mi}}
+  affinity: {podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 100, podAffinityTerm: {topologyKey: kubernetes.io/hostname}}]}}
+  topologySpreadConstraints: [{maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: ScheduleAnyway}]
+  tolerations: [{key: mesh, operator: Exists}]
+  nodeSelector: {pool: mesh}
+  priorityClassName: mesh-high
+  labels: {team: mesh}
+  annotations: {example.com/cost: "12"}
+  patch: {spec: {template: {spec: {terminationGracePeriodSeconds: 61, dnsPolicy: Default}}}}`
+	otherSpec = `
+  autoscaling: {minReplicas: 3, maxReplicas: 6, targetCPUUtilization: 70}
+  disruptionBudget: {maxUnavailable: 1}
+  resources: {requests: {cpu: 300m, memory: 300Mi}}
+  affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: pool, operator: In, values: [edge]}]}]}}}
+  topologySpreadConstraints: [{maxSkew: 2, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: ScheduleAnyway, labelSelector: {matchLabels: {team: edge}}}]
+  tolerations: [{key: edge, operator: Equal, value: "yes", effect: NoSchedule}]
+  nodeSelector: {pool: edge}
+  priorityClassName: mesh-higher
+  labels: {team: edge}
+  annotations: {example.com/cost: "13"}
+  patch: {spec: {template: {spec: {terminationGracePeriodSeconds: 62}}}}`
+)
+
 // rendered is what a profile decides about in what istiod has made of the Gateway of the shop. What there is not is "<nil>", and "<gone>"
 // where its object is not.
 func (w *world) rendered() map[string]string {
@@ -122,18 +150,7 @@ func TestProfileChanges(t *testing.T) {
 	})
 	plain := w.rendered()
 	w.apply(highPriority)
-	w.apply(fmt.Sprintf(profile, `
-  autoscaling: {minReplicas: 2, maxReplicas: 5, targetCPUUtilization: 60}
-  disruptionBudget: {minAvailable: 1}
-  resources: {requests: {cpu: 250m, memory: 200Mi}}
-  affinity: {podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 100, podAffinityTerm: {topologyKey: kubernetes.io/hostname}}]}}
-  topologySpreadConstraints: [{maxSkew: 1, topologyKey: topology.kubernetes.io/zone, whenUnsatisfiable: ScheduleAnyway}]
-  tolerations: [{key: mesh, operator: Exists}]
-  nodeSelector: {pool: mesh}
-  priorityClassName: mesh-high
-  labels: {team: mesh}
-  annotations: {example.com/cost: "12"}
-  patch: {spec: {template: {spec: {terminationGracePeriodSeconds: 61, dnsPolicy: Default}}}}`))
+	w.apply(fmt.Sprintf(profile, wholeSpec))
 	want := map[string]string{
 		"least": "2", "most": "5", "target": "[map[resource:map[name:cpu target:map[averageUtilization:60 type:Utilization]] type:Resource]]", "budget": "1 <nil>",
 		"requests": "map[cpu:250m memory:200Mi]",
@@ -146,18 +163,7 @@ func TestProfileChanges(t *testing.T) {
 	}
 	w.renders(want)
 	drifts(t, w)
-	w.apply(fmt.Sprintf(profile, `
-  autoscaling: {minReplicas: 3, maxReplicas: 6, targetCPUUtilization: 70}
-  disruptionBudget: {maxUnavailable: 1}
-  resources: {requests: {cpu: 300m, memory: 300Mi}}
-  affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: pool, operator: In, values: [edge]}]}]}}}
-  topologySpreadConstraints: [{maxSkew: 2, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: ScheduleAnyway, labelSelector: {matchLabels: {team: edge}}}]
-  tolerations: [{key: edge, operator: Equal, value: "yes", effect: NoSchedule}]
-  nodeSelector: {pool: edge}
-  priorityClassName: mesh-higher
-  labels: {team: edge}
-  annotations: {example.com/cost: "13"}
-  patch: {spec: {template: {spec: {terminationGracePeriodSeconds: 62}}}}`))
+	w.apply(fmt.Sprintf(profile, otherSpec))
 	maps.Copy(want, map[string]string{
 		"least": "3", "most": "6", "target": "[map[resource:map[name:cpu target:map[averageUtilization:70 type:Utilization]] type:Resource]]", "budget": "<nil> 1",
 		"requests":    "map[cpu:300m memory:300Mi]",

@@ -16,11 +16,11 @@ import (
 )
 
 // TestSteady: of 2,000 namespaces some need a waypoint and get one; then nothing happens, and the API server is asked for
-// nothing. WAYPOINTS is how many need one, 25 where it is not set: each costs the control plane a Deployment, and this machine
+// nothing. WAYPOINTS is how many need one, 100 where it is not set: each costs the control plane a Deployment, and this machine
 // as much as it would a cluster.
 func TestSteady(t *testing.T) {
 	const size = 2000
-	n := 25
+	n := 100
 	if text := os.Getenv("WAYPOINTS"); text != "" {
 		var err error
 		if n, err = strconv.Atoi(text); err != nil {
@@ -29,26 +29,9 @@ func TestSteady(t *testing.T) {
 	}
 	w := start(t)
 	w.apply(fmt.Sprintf(profile, "{}") + "---" + fmt.Sprintf(guardrail, ""))
-	began := time.Now()
-	group := errgroup.Group{}
-	group.SetLimit(8)
-	for i := range size {
-		group.Go(func() error {
-			ns := fmt.Sprintf("shop-%04d", i)
-			parts := strings.Split(fmt.Sprintf(shop, ns), "---")
-			stream := parts[0] + "---" + parts[1]
-			if i < n {
-				stream += "---" + fmt.Sprintf(denyGet, ns)
-			}
-			return w.Apply(t.Context(), []byte(stream))
-		})
-	}
-	if err := group.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%d namespaces were made in %s", size, time.Since(began))
+	w.crowd(size, n)
 	r := w.replica(hurry...)
-	began = time.Now()
+	began := time.Now()
 	count := func() int {
 		list, err := w.Dynamic.Resource(namespaces).List(t.Context(), all)
 		if err != nil {
@@ -69,7 +52,11 @@ func TestSteady(t *testing.T) {
 	}
 	t.Logf("%d waypoints serve after %s; %d writes", n, time.Since(began), len(writes(r.since(began))))
 	w.until("nothing waits any more", 2*time.Minute, func() bool { return metric(t, r, `waywarden_waypoints{state="Serving"}`) == fmt.Sprint(n) })
-	time.Sleep(15 * time.Second)
+	took := w.until("all is told of each of them", 3*time.Minute, func() bool {
+		time.Sleep(time.Second)
+		return len(r.since(time.Now().Add(-10*time.Second))) == 0
+	})
+	t.Logf("all is told %s later, some a second", took)
 	quiet := time.Now()
 	time.Sleep(30 * time.Second)
 	if calls := r.since(quiet); len(calls) > 0 {
@@ -82,6 +69,29 @@ func TestSteady(t *testing.T) {
 	if all, quick := metric(t, r, `waywarden_waypoints_seconds_count{phase="plan"}`), metric(t, r, `waywarden_waypoints_seconds_bucket{phase="plan",le="1"}`); all == "" || all != quick {
 		t.Errorf("of %s plans %s took less than a second", all, quick)
 	}
+}
+
+// crowd makes namespaces with a Service each, of which the first n need a waypoint.
+func (w *world) crowd(size, n int) {
+	w.t.Helper()
+	began := time.Now()
+	group := errgroup.Group{}
+	group.SetLimit(8)
+	for i := range size {
+		group.Go(func() error {
+			ns := fmt.Sprintf("shop-%04d", i)
+			parts := strings.Split(fmt.Sprintf(shop, ns), "---")
+			stream := parts[0] + "---" + parts[1]
+			if i < n {
+				stream += "---" + fmt.Sprintf(denyGet, ns)
+			}
+			return w.Apply(w.t.Context(), []byte(stream))
+		})
+	}
+	if err := group.Wait(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Logf("%d namespaces were made in %s", size, time.Since(began))
 }
 
 // metric is a sample of a replica, as text.
