@@ -12,7 +12,7 @@ import (
 var seeds = map[string]uint64{
 	"label before the waypoint is ready":                             9,
 	"label before the twins":                                         2,
-	"label before every proxy knows the twins":                       821,
+	"label before every proxy knows the twins":                       firstShared + 338,
 	"label before the waypoint is admitted":                          13,
 	"label before every proxy knows the admission":                   2969,
 	"admission before the twin, for what is bound":                   8,
