@@ -14,7 +14,7 @@ var seeds = map[string]uint64{
 	"label before the twins":                                         2,
 	"label before every proxy knows the twins":                       firstShared + 338,
 	"label before the waypoint is admitted":                          13,
-	"label before every proxy knows the admission":                   2969,
+	"label before every proxy knows the admission":                   3569,
 	"admission before the twin, for what is bound":                   8,
 	"admission before every proxy knows the twin, for what is bound": 43,
 	"nothing is repeated while a waypoint is retained":               50,
