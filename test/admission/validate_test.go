@@ -241,22 +241,6 @@ func TestWhatIsStoredStays(t *testing.T) {
 	}
 }
 
-// TestAnyOrder applies a directory in several orders: nothing is denied that only waits for the rest.
-func TestAnyOrder(t *testing.T) {
-	w := installed(t)
-	w.apply(production)
-	parts := strings.Split(shop+"\n---\n"+guard, "\n---\n")
-	for i, order := range [][]int{{0, 1, 2, 3, 4, 5}, {0, 5, 4, 3, 2, 1}, {0, 3, 5, 1, 2, 4}} {
-		for _, n := range order {
-			part := strings.ReplaceAll(strings.ReplaceAll(parts[n], "shop", fmt.Sprintf("shop%d", i)), "play", fmt.Sprintf("play%d", i))
-			part = strings.ReplaceAll(part, "10.96.100.1", fmt.Sprintf("10.96.101.%d", i+1))
-			if err := w.Apply(t.Context(), []byte(part)); err != nil {
-				t.Errorf("order %v, part %d: %v", order, n, err)
-			}
-		}
-	}
-}
-
 // TestOwnKinds: who grants an Exemption is entered, and cannot be forged; what would last too long is refused.
 func TestOwnKinds(t *testing.T) {
 	w := start(t, 1, "--max-exemption", "48h")
