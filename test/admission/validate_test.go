@@ -300,6 +300,26 @@ spec:
 	})
 }
 
+// TestGuardrailDeleted: nobody is kept from deleting a Guardrail, and whoever does hears what is protected no more.
+func TestGuardrailDeleted(t *testing.T) {
+	w := start(t, 1)
+	w.shop()
+	w.apply(production)
+	w.deniesNow()
+	w.warnings.take()
+	g := object(t, production)
+	if err := w.resource(g).Delete(t.Context(), "production", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.warned("in Namespace shop, and no other one does.")
+	w.eventually("the deletion is counted, and no Guardrail denies", func() error {
+		if text := w.metrics(w.replicas[0]); !strings.Contains(text, `waywarden_admission_requests_total{decision="warn",dry_run="false",kind="Guardrail",operation="DELETE"} 1`) {
+			return errors.New("it is not")
+		}
+		return w.create(object(t, in("shop", noOp)), true)
+	})
+}
+
 // TestMetrics: what was decided and what is stored can be read off a replica.
 func TestMetrics(t *testing.T) {
 	w := start(t, 1)
