@@ -10,8 +10,12 @@ import (
 // confirm asks the API server, before a denial, for what the Snapshot may not have seen yet: whether the namespace of
 // what is deleted terminates, and whether what the object refers to and is missing is there by now. It returns the
 // verdict on the mesh with what was found, nil where that is nothing. An API server that does not answer confirms
-// nothing: then the Snapshot counts.
+// nothing: then the Snapshot counts. A namespace that is known to terminate is asked about no more, because that is never
+// taken back.
 func (a *Admission) confirm(ctx context.Context, c *change, before *mesh.Snapshot, v *verdict) *verdict {
+	if home := before.Get(mesh.Namespace, "", c.object().Home()); deletes(c.Request) && home != nil && home.Terminating {
+		return &verdict{}
+	}
 	now := before
 	for _, ref := range a.doubts(c, before, v) {
 		found, err := a.Get(ctx, ref.kind, ref.namespace, ref.name)

@@ -47,7 +47,8 @@ func ValidatingEntries() []Entry {
 			Rules: slices.Concat(rules(written, policyKinds()), ownRules(written, v1alpha1.GuardrailResource, v1alpha1.ExemptionResource, v1alpha1.WaypointProfileResource))},
 		{Name: PacksEntry, Path: ValidatePath, TimeoutSeconds: packsTimeout, Conditions: conditions(), Rules: ownRules(written, v1alpha1.RulePackResource)},
 		{Name: MeshEntry, Path: ValidatePath, TimeoutSeconds: validateTimeout, Conditions: conditions(),
-			Rules: slices.Concat(rules(written, meshKinds), rules([]admissionregistrationv1.OperationType{admissionregistrationv1.Delete}, slices.Concat(meshKinds, policyKinds())))},
+			Rules: slices.Concat(rules(written, meshKinds), rules(deleted, slices.Concat(meshKinds, policyKinds())),
+				ownRules(deleted, v1alpha1.GuardrailResource, v1alpha1.ExemptionResource, v1alpha1.WaypointProfileResource, v1alpha1.RulePackResource))},
 	}
 }
 
@@ -61,7 +62,10 @@ func MutatingEntries() []Entry {
 	}
 }
 
-var written = []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update}
+var (
+	written = []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update}
+	deleted = []admissionregistrationv1.OperationType{admissionregistrationv1.Delete}
+)
 
 // meshKinds are no policies, or are what a mesh is made of besides, and decide what policies do. Pods, Nodes and Leases
 // are not among them, so that a cluster heals with every replica dead.

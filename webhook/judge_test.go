@@ -127,6 +127,7 @@ func TestLeftAlone(t *testing.T) {
 // TestConfirm: before a denial the API server is asked for what it rests on.
 func TestConfirm(t *testing.T) {
 	terminating := `{apiVersion: v1, kind: Namespace, metadata: {name: shop, deletionTimestamp: "2026-11-01T00:00:00Z", labels: {istio.io/dataplane-mode: ambient, istio.io/use-waypoint: waypoint, env: prod}}}`
+	leaving := snapshot(t, strings.Join([]string{strings.Replace(shop, "metadata: {name: shop,", `metadata: {name: shop, deletionTimestamp: "2026-11-01T00:00:00Z",`, 1), defaultDeny}, "\n---\n"))
 	deletion := request(t, admissionv1.Delete, nil, content(t, defaultDeny))
 	for name, c := range map[string]struct {
 		seen, stored *mesh.Snapshot
@@ -136,6 +137,8 @@ func TestConfirm(t *testing.T) {
 	}{
 		"a namespace that terminates": {seen: with(t, defaultDeny), stored: snapshot(t, terminating), request: deletion, allowed: true, asks: []string{"Namespace /shop"}},
 		"a namespace that stays":      {seen: with(t, defaultDeny), stored: with(t), request: deletion, asks: []string{"Namespace /shop"}},
+		"known to terminate":          {seen: leaving, request: deletion, allowed: true},
+		"made where all goes":         {seen: leaving, request: creates(t, noOp)},
 		"nobody answers":              {seen: with(t, defaultDeny), request: deletion, asks: []string{"Namespace /shop"}},
 		"nothing to ask about":        {seen: with(t), stored: with(t), request: creates(t, noOp)},
 	} {

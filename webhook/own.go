@@ -30,7 +30,7 @@ func isOwn(group, kind string) bool {
 func (a *Admission) validateOwn(ctx context.Context, r *ctrladmission.Request, record *Record) ctrladmission.Response {
 	record.Outcome = Admitted
 	if deletes(r) {
-		return admit()
+		return a.deleteOwn(r, record)
 	}
 	causes, warned := a.ownFaults(ctx, r)
 	if len(causes) > 0 {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
 )
 
 // FixAnnotation, with the value Admission, lets an object be repaired although a GitOps tool keeps it.
@@ -20,17 +21,36 @@ var trackers = []struct{ tool, label, annotation string }{
 	{tool: "Flux", label: "helm.toolkit.fluxcd.io/name"},
 }
 
+// Before 3.0 Argo CD tracks by a label that others set too, unless it is told otherwise, and charts set it to the name of their
+// release. Helm itself notes the release on what it installs, and Argo CD, which only renders charts, does not: that tells the
+// two apart, where app.kubernetes.io/managed-by says Helm of both.
+const (
+	instanceLabel     = "app.kubernetes.io/instance"
+	releaseAnnotation = "meta.helm.sh/release-name"
+)
+
+// keptInGit says who keeps an object as it is in Git, as a clause; "" where nothing tells of anybody.
+func keptInGit(o *mesh.Object) string {
+	for _, t := range trackers {
+		if _, ok := o.Labels[t.label]; ok && t.label != "" {
+			return t.tool + " keeps it as it is in Git"
+		}
+		if _, ok := o.Annotations[t.annotation]; ok && t.annotation != "" {
+			return t.tool + " keeps it as it is in Git"
+		}
+	}
+	if o.Labels[instanceLabel] != o.Annotations[releaseAnnotation] && o.Labels[instanceLabel] != "" {
+		return "label " + instanceLabel + " says that Argo CD may keep it as it is in Git"
+	}
+	return ""
+}
+
 // keptFrom is why a patch is not applied, as a clause; "" where it may be.
 func (m *repairer) keptFrom(ops []policies.Op) string {
 	o := m.new
 	if o.Annotations[FixAnnotation] != "Admission" {
-		for _, t := range trackers {
-			if _, ok := o.Labels[t.label]; ok && t.label != "" {
-				return t.tool + " keeps it as it is in Git"
-			}
-			if _, ok := o.Annotations[t.annotation]; ok && t.annotation != "" {
-				return t.tool + " keeps it as it is in Git"
-			}
+		if why := keptInGit(o); why != "" {
+			return why
 		}
 	}
 	for _, op := range ops {

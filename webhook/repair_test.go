@@ -137,6 +137,13 @@ func TestNoRepair(t *testing.T) {
 			"fieldsV1": map[string]any{"f:spec": map[string]any{"f:selector": map[string]any{}}}}})
 	}
 	annotated := func(a map[string]any) map[string]any { return set(content(t, noOp), "annotations", a) }
+	instance := func(label, release string) map[string]any {
+		o := set(content(t, noOp), "labels", map[string]any{"app.kubernetes.io/instance": label, "app.kubernetes.io/managed-by": "Helm"})
+		if release != "" {
+			o = set(o, "annotations", map[string]any{"meta.helm.sh/release-name": release})
+		}
+		return o
+	}
 	for name, c := range map[string]struct {
 		object  map[string]any
 		manager string
@@ -144,20 +151,24 @@ func TestNoRepair(t *testing.T) {
 		warns   string // "" where it is repaired, or nothing is said
 		repairs bool
 	}{
-		"nothing in the way":        {object: content(t, noOp), fix: v1alpha1.FixAdmission, repairs: true},
-		"never":                     {object: content(t, noOp), fix: v1alpha1.FixNever},
-		"Argo CD, by annotation":    {object: annotated(map[string]any{"argocd.argoproj.io/tracking-id": "x"}), fix: v1alpha1.FixAdmission, warns: "Argo CD keeps it"},
-		"Argo CD, by label":         {object: set(content(t, noOp), "labels", map[string]any{"argocd.argoproj.io/instance": "x"}), fix: v1alpha1.FixAdmission, warns: "Argo CD keeps it"},
-		"Flux Kustomization":        {object: set(content(t, noOp), "labels", map[string]any{"kustomize.toolkit.fluxcd.io/name": "x"}), fix: v1alpha1.FixAdmission, warns: "Flux keeps it"},
-		"Flux Helm release":         {object: set(content(t, noOp), "labels", map[string]any{"helm.toolkit.fluxcd.io/name": "x"}), fix: v1alpha1.FixAdmission, warns: "Flux keeps it"},
-		"Argo CD, opted in":         {object: annotated(map[string]any{"argocd.argoproj.io/tracking-id": "x", FixAnnotation: "Admission"}), fix: v1alpha1.FixAdmission, repairs: true},
-		"opted in by another word":  {object: annotated(map[string]any{"argocd.argoproj.io/tracking-id": "x", FixAnnotation: "true"}), fix: v1alpha1.FixAdmission, warns: "Argo CD keeps it"},
-		"another manager applies":   {object: managed("ci", "Apply"), manager: "kubectl", fix: v1alpha1.FixAdmission, warns: "ci applies spec.selector"},
-		"nobody says who writes":    {object: managed("ci", "Apply"), fix: v1alpha1.FixAdmission, warns: "ci applies spec.selector"},
-		"a manager without a name":  {object: managed("", "Apply"), fix: v1alpha1.FixAdmission, warns: "applies spec.selector"},
-		"the writer applies":        {object: managed("ci", "Apply"), manager: "ci", fix: v1alpha1.FixAdmission, repairs: true},
-		"another manager updated":   {object: managed("ci", "Update"), manager: "kubectl", fix: v1alpha1.FixAdmission, repairs: true},
-		"managedFields of no shape": {object: set(content(t, noOp), "managedFields", "x"), fix: v1alpha1.FixAdmission, repairs: true},
+		"nothing in the way":         {object: content(t, noOp), fix: v1alpha1.FixAdmission, repairs: true},
+		"never":                      {object: content(t, noOp), fix: v1alpha1.FixNever},
+		"Argo CD, by annotation":     {object: annotated(map[string]any{"argocd.argoproj.io/tracking-id": "x"}), fix: v1alpha1.FixAdmission, warns: "Argo CD keeps it"},
+		"Argo CD, by label":          {object: set(content(t, noOp), "labels", map[string]any{"argocd.argoproj.io/instance": "x"}), fix: v1alpha1.FixAdmission, warns: "Argo CD keeps it"},
+		"Argo CD, before 3.0":        {object: instance("x", ""), fix: v1alpha1.FixAdmission, warns: "label app.kubernetes.io/instance says that Argo CD may keep it as it is in Git"},
+		"a release of Helm":          {object: instance("x", "x"), fix: v1alpha1.FixAdmission, repairs: true},
+		"Argo CD, once of Helm":      {object: instance("x", "y"), fix: v1alpha1.FixAdmission, warns: "Argo CD may keep it"},
+		"an instance without a name": {object: instance("", ""), fix: v1alpha1.FixAdmission, repairs: true},
+		"Flux Kustomization":         {object: set(content(t, noOp), "labels", map[string]any{"kustomize.toolkit.fluxcd.io/name": "x"}), fix: v1alpha1.FixAdmission, warns: "Flux keeps it"},
+		"Flux Helm release":          {object: set(content(t, noOp), "labels", map[string]any{"helm.toolkit.fluxcd.io/name": "x"}), fix: v1alpha1.FixAdmission, warns: "Flux keeps it"},
+		"Argo CD, opted in":          {object: annotated(map[string]any{"argocd.argoproj.io/tracking-id": "x", FixAnnotation: "Admission"}), fix: v1alpha1.FixAdmission, repairs: true},
+		"opted in by another word":   {object: annotated(map[string]any{"argocd.argoproj.io/tracking-id": "x", FixAnnotation: "true"}), fix: v1alpha1.FixAdmission, warns: "Argo CD keeps it"},
+		"another manager applies":    {object: managed("ci", "Apply"), manager: "kubectl", fix: v1alpha1.FixAdmission, warns: "ci applies spec.selector"},
+		"nobody says who writes":     {object: managed("ci", "Apply"), fix: v1alpha1.FixAdmission, warns: "ci applies spec.selector"},
+		"a manager without a name":   {object: managed("", "Apply"), fix: v1alpha1.FixAdmission, warns: "applies spec.selector"},
+		"the writer applies":         {object: managed("ci", "Apply"), manager: "ci", fix: v1alpha1.FixAdmission, repairs: true},
+		"another manager updated":    {object: managed("ci", "Update"), manager: "kubectl", fix: v1alpha1.FixAdmission, repairs: true},
+		"managedFields of no shape":  {object: set(content(t, noOp), "managedFields", "x"), fix: v1alpha1.FixAdmission, repairs: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := New(options(snapshot(t, shop), rulebook(t, []*v1alpha1.Guardrail{guardrail(v1alpha1.Deny, c.fix)})))

@@ -241,22 +241,6 @@ func TestWhatIsStoredStays(t *testing.T) {
 	}
 }
 
-// TestAnyOrder applies a directory in several orders: nothing is denied that only waits for the rest.
-func TestAnyOrder(t *testing.T) {
-	w := installed(t)
-	w.apply(production)
-	parts := strings.Split(shop+"\n---\n"+guard, "\n---\n")
-	for i, order := range [][]int{{0, 1, 2, 3, 4, 5}, {0, 5, 4, 3, 2, 1}, {0, 3, 5, 1, 2, 4}} {
-		for _, n := range order {
-			part := strings.ReplaceAll(strings.ReplaceAll(parts[n], "shop", fmt.Sprintf("shop%d", i)), "play", fmt.Sprintf("play%d", i))
-			part = strings.ReplaceAll(part, "10.96.100.1", fmt.Sprintf("10.96.101.%d", i+1))
-			if err := w.Apply(t.Context(), []byte(part)); err != nil {
-				t.Errorf("order %v, part %d: %v", order, n, err)
-			}
-		}
-	}
-}
-
 // TestOwnKinds: who grants an Exemption is entered, and cannot be forged; what would last too long is refused.
 func TestOwnKinds(t *testing.T) {
 	w := start(t, 1, "--max-exemption", "48h")
@@ -313,6 +297,26 @@ spec:
 			return fmt.Errorf("status %v", status)
 		}
 		return nil
+	})
+}
+
+// TestGuardrailDeleted: nobody is kept from deleting a Guardrail, and whoever does hears what is protected no more.
+func TestGuardrailDeleted(t *testing.T) {
+	w := start(t, 1)
+	w.shop()
+	w.apply(production)
+	w.deniesNow()
+	w.warnings.take()
+	g := object(t, production)
+	if err := w.resource(g).Delete(t.Context(), "production", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.warned("in Namespace shop, and no other one does.")
+	w.eventually("the deletion is counted, and no Guardrail denies", func() error {
+		if text := w.metrics(w.replicas[0]); !strings.Contains(text, `waywarden_admission_requests_total{decision="warn",dry_run="false",kind="Guardrail",operation="DELETE"} 1`) {
+			return errors.New("it is not")
+		}
+		return w.create(object(t, in("shop", noOp)), true)
 	})
 }
 

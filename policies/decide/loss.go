@@ -1,0 +1,71 @@
+package decide
+
+import (
+	"slices"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/policies"
+)
+
+// Loss is what a Guardrail denies and no other one does: what is only warned about once it is gone.
+type Loss struct {
+	// Namespaces are those in which something is lost, and Checks those whose findings are denied no more in one of them at
+	// least. Both are sorted, and both empty where nothing is lost.
+	Namespaces, Checks []string
+}
+
+// Loss is what goes with a Guardrail, in the namespaces of the mesh of req. It is empty for one that is not in force. A check
+// counts with the severity that its findings have as a rule, and with the parameters that the Guardrail gives.
+func (r *Rulebook) Loss(name string, req Request) Loss {
+	var out Loss
+	i := slices.IndexFunc(r.guardrails, func(g guardrail) bool { return g.name == name })
+	if i < 0 || req.Mesh == nil {
+		return out
+	}
+	type denial struct {
+		check  string
+		others []*guardrail // that deny the same where they select
+		lost   bool
+	}
+	var denials []denial
+	for _, c := range r.catalog.Checks() {
+		f := policies.Finding{Check: c.ID, Severity: c.Severity}
+		if c.Takes != nil {
+			f.Params = []string{r.guardrails[i].paramsFor(c.ID)}
+		}
+		if r.guardrails[i].actionOn(&f) != v1alpha1.Deny {
+			continue
+		}
+		d := denial{check: c.ID}
+		for n := range r.guardrails {
+			if n != i && r.guardrails[n].actionOn(&f) == v1alpha1.Deny {
+				d.others = append(d.others, &r.guardrails[n])
+			}
+		}
+		denials = append(denials, d)
+	}
+	j := judging{Rulebook: r, request: &req}
+	for ns := range req.Mesh.Namespaces() {
+		labels, _ := j.labels(ns)
+		at := place{name: ns, labels: labels}
+		if !r.guardrails[i].selects(&at) {
+			continue
+		}
+		lost := false
+		for n := range denials {
+			if d := &denials[n]; !slices.ContainsFunc(d.others, func(g *guardrail) bool { return g.selects(&at) }) {
+				d.lost, lost = true, true
+			}
+		}
+		if lost {
+			out.Namespaces = append(out.Namespaces, ns)
+		}
+	}
+	for _, d := range denials {
+		if d.lost {
+			out.Checks = append(out.Checks, d.check)
+		}
+	}
+	slices.Sort(out.Checks)
+	return out
+}
