@@ -132,7 +132,7 @@ func (a *Admission) occasion(ctx context.Context, c *change) policies.Occasion {
 		user.Extra[k] = v
 	}
 	return policies.Occasion{Phase: policies.AtAdmission, Now: a.Now(), Parameters: c.book.Parameters(), Operation: string(c.Operation), DryRun: dryRun(c.Request), User: user, Old: c.old,
-		Over: func() bool { return ctx.Err() != nil }}
+		Over: func() bool { return ctx.Err() != nil }, Meter: a.Meter}
 }
 
 // asked are the checks that are asked of objects of a kind.
