@@ -125,7 +125,7 @@ func TestMeter(t *testing.T) {
 	rules.Rulebook, _ = decide.New(decide.Options{Checks: []*policies.Check{broken}}, nil, nil)
 	failed := map[string]int{}
 	clock := clocktesting.NewFakeClock(time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC))
-	c := NewContinuous(ContinuousOptions{Clock: clock, Authored: func() *Authored { return rules }, Meter: &policies.Meter{Failed: func(check string) { failed[check]++ }}})
+	c := NewContinuous(ContinuousOptions{Clock: clock, Authored: func() *Authored { return rules }, Meter: &policies.Meter{Failed: func(f policies.Failure) { failed[f.Check]++ }}})
 	c.audit(whole)
 	once := failed["acme/broken"]
 	c.verify()

@@ -70,16 +70,16 @@ type Meter struct {
 	// where several were asked at once.
 	Took func(check string, took time.Duration)
 	// Failed hears of each question that a check could not answer.
-	Failed func(check string)
+	Failed func(Failure)
 }
 
 // Together stands for the ID of a check where several were asked at once, and nobody can say which took how long. It is no ID: those have
 // a slash.
 const Together = "together"
 
-func (m *Meter) failed(check string) {
+func (m *Meter) failed(f Failure) {
 	if m != nil && m.Failed != nil {
-		m.Failed(check)
+		m.Failed(f)
 	}
 }
 
@@ -106,7 +106,7 @@ func (p *Pass) Fail(message string) {
 	f := failed(p.Check, p.Object, message)
 	p.rest(&f.Finding)
 	p.failures = append(p.failures, f)
-	p.Occasion.Meter.failed(f.Check)
+	p.Occasion.Meter.failed(f)
 }
 
 func failed(c *Check, o *mesh.Object, message string) Failure {
@@ -126,7 +126,7 @@ func (p *ChangePass) Fail(message string) {
 	f := failed(p.Check, p.Object(), message)
 	p.place(&f.Finding)
 	p.After.failures = append(p.After.failures, f)
-	p.After.Occasion.Meter.failed(f.Check)
+	p.After.Occasion.Meter.failed(f)
 }
 
 // Skip says that the check does not apply to the change.

@@ -46,7 +46,7 @@ func TestMeter(t *testing.T) {
 						t.Errorf("%s took %s", rule, d)
 					}
 				},
-				Failed: func(rule string) { failed[rule]++ },
+				Failed: func(f policies.Failure) { failed[f.Check]++ },
 			}}, denyPolicy)
 			if diff := cmp.Diff(c.took, took); diff != "" {
 				t.Errorf("took (-want +got):\n%s", diff)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"sync"
 	"time"
 
@@ -15,12 +16,19 @@ type ruleMetrics struct {
 	took   *prometheus.HistogramVec
 	errors *prometheus.CounterVec
 
+	now func() time.Time
+	log *slog.Logger
+
 	mu    sync.Mutex
-	known map[string]bool // the rules in force
+	known map[string]bool      // the rules in force
+	told  map[string]time.Time // when it was last said why a rule fails
 }
 
-func newRuleMetrics(r prometheus.Registerer) *ruleMetrics {
-	m := &ruleMetrics{
+// untold is how long it is not said again why a rule fails: it may fail about every object, and in every request.
+const untold = 10 * time.Minute
+
+func newRuleMetrics(r prometheus.Registerer, now func() time.Time, log *slog.Logger) *ruleMetrics {
+	m := &ruleMetrics{now: now, log: log, told: map[string]time.Time{},
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "waywarden_rule_duration_seconds",
 			Help:    "How long OPA took to answer a rule, or several that it was asked together. What is plain without OPA does not count.",
 			Buckets: []float64{.00005, .0002, .001, .005, .02, .1, .5, 2}}, []string{"rule"}),
@@ -35,7 +43,23 @@ func newRuleMetrics(r prometheus.Registerer) *ruleMetrics {
 func (m *ruleMetrics) meter() *policies.Meter {
 	return &policies.Meter{
 		Took:   func(rule string, took time.Duration) { m.took.WithLabelValues(rule).Observe(took.Seconds()) },
-		Failed: func(rule string) { m.errors.WithLabelValues(rule).Inc() },
+		Failed: m.failed,
+	}
+}
+
+// failed counts, and says now and then why: the audit's reports have the number only.
+func (m *ruleMetrics) failed(f policies.Failure) {
+	m.errors.WithLabelValues(f.Check).Inc()
+	now := m.now()
+	m.mu.Lock()
+	last, told := m.told[f.Check]
+	tell := !told || now.Sub(last) >= untold
+	if tell {
+		m.told[f.Check] = now
+	}
+	m.mu.Unlock()
+	if tell {
+		m.log.Error("a rule could not answer, and nobody knows what it would have found", "rule", f.Check, "object", f.Object.String(), "why", f.Message)
 	}
 }
 
@@ -56,6 +80,7 @@ func (m *ruleMetrics) inForce(checks []*policies.Check) {
 		if !now[id] {
 			m.errors.DeleteLabelValues(id)
 			m.took.DeleteLabelValues(id)
+			delete(m.told, id)
 		}
 	}
 	m.known = now

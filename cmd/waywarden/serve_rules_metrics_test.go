@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,8 +51,11 @@ func TestRuleMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	registry := prometheus.NewRegistry()
-	m := newRuleMetrics(registry)
+	clock := time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC)
+	var logged bytes.Buffer
+	m := newRuleMetrics(registry, func() time.Time { return clock }, slog.New(slog.NewJSONHandler(&logged, nil)))
 	asked := func() {
+		clock = clock.Add(6 * time.Minute)
 		view := policies.NewView(mesh.New(mesh.Options{}, o))
 		view.Occasion.Meter = m.meter()
 		policies.Evaluate(pack.Checks(), view, o)
@@ -58,16 +65,21 @@ func TestRuleMetrics(t *testing.T) {
 		name string
 		do   func()
 		want map[string]float64
+		logs int // how often it is said why
 	}{
-		{"in force", func() { m.inForce(both) }, map[string]float64{"waywarden_rule_errors_total acme/broken": 0}},
-		{"fails", asked, map[string]float64{"waywarden_rule_errors_total acme/broken": 1, "waywarden_rule_duration_seconds acme/broken": 1}},
-		{"fails again", asked, map[string]float64{"waywarden_rule_errors_total acme/broken": 2, "waywarden_rule_duration_seconds acme/broken": 2}},
-		{"still in force", func() { m.inForce(both) }, map[string]float64{"waywarden_rule_errors_total acme/broken": 2, "waywarden_rule_duration_seconds acme/broken": 2}},
-		{"gone", func() { m.inForce(policies.Checks()) }, map[string]float64{}},
+		{"in force", func() { m.inForce(both) }, map[string]float64{"waywarden_rule_errors_total acme/broken": 0}, 0},
+		{"fails", asked, map[string]float64{"waywarden_rule_errors_total acme/broken": 1, "waywarden_rule_duration_seconds acme/broken": 1}, 1},
+		{"fails again", asked, map[string]float64{"waywarden_rule_errors_total acme/broken": 2, "waywarden_rule_duration_seconds acme/broken": 2}, 1},
+		{"still fails", asked, map[string]float64{"waywarden_rule_errors_total acme/broken": 3, "waywarden_rule_duration_seconds acme/broken": 3}, 2},
+		{"still in force", func() { m.inForce(both) }, map[string]float64{"waywarden_rule_errors_total acme/broken": 3, "waywarden_rule_duration_seconds acme/broken": 3}, 2},
+		{"gone", func() { m.inForce(policies.Checks()) }, map[string]float64{}, 2},
 	} {
 		step.do()
 		if diff := cmp.Diff(step.want, counts(t, registry)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", step.name, diff)
+		}
+		if n := strings.Count(logged.String(), "AuthorizationPolicy shop/x\",\"why\":\"acme/broken.rego:9: div: divide by zero. Correct the rule."); n != step.logs {
+			t.Errorf("%s: it is said %d times why, want %d:\n%s", step.name, n, step.logs, &logged)
 		}
 	}
 }

@@ -95,7 +95,7 @@ func (s *serve) server(ctx context.Context, cfg *rest.Config, log *slog.Logger, 
 		return nil, fmt.Errorf("make a client: %w", err)
 	}
 	counted := newPackMetrics(metrics.Registry)
-	out.asking = newRuleMetrics(metrics.Registry)
+	out.asking = newRuleMetrics(metrics.Registry, now, log)
 	out.own = packs.FollowOwn(client, s.namespace)
 	out.packs = out.newLoader(counted, logger.WithName("packs"))
 	out.rules = audit.FollowRules(out.manager.GetCache(), audit.RuleOptions{MaxExemption: s.maxExemption, Checks: out.packs.Checks}, logger.WithName("rules"))
