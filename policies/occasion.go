@@ -28,7 +28,7 @@ type Occasion struct {
 	// Parameters are what Guardrails give to checks; nil where they give nothing.
 	Parameters *Parameters
 
-	// Only are the IDs of the checks that are asked, so that those which answer together with others leave these out; nil where any may be.
+	// Only are the IDs of the checks that are asked, so that those which answer together need not answer for others; nil where any may be.
 	Only []string
 
 	// Meter hears what it costs to ask, and what could not be answered. Nil for nobody.

@@ -167,32 +167,6 @@ func (a *Admission) rule(c *change, before, after *mesh.Snapshot, findings []pol
 	return c.book.Judge(r, findings, a.Now())
 }
 
-// newly leaves of the findings about one of meshKinds those that it did not have before: Services and
-// Namespaces are updated by many, and most of them cannot do anything about what was there.
-func newly(c *change, before *policies.View, findings []policies.Finding) []policies.Finding {
-	if len(findings) == 0 {
-		return nil
-	}
-	found := func(k *policies.Check) bool {
-		return slices.ContainsFunc(findings, func(f policies.Finding) bool { return f.Check == k.ID })
-	}
-	var checks []*policies.Check // the others can say nothing that is asked here
-	var only []string
-	for _, k := range c.asked(c.old.Kind) {
-		if found(k) {
-			checks, only = append(checks, k), append(only, k.ID)
-		}
-	}
-	occasion := before.Occasion
-	occasion.Only = only
-	was := ask(checks, on(occasion, before.Snapshot), c.old)
-	return slices.DeleteFunc(findings, func(f policies.Finding) bool {
-		return slices.ContainsFunc(was, func(o policies.Finding) bool {
-			return o.Check == f.Check && o.Field == f.Field && o.Verdict == f.Verdict && o.Severity == f.Severity
-		})
-	})
-}
-
 // without is the mesh without an object, and without all that a Namespace takes with it.
 func without(s *mesh.Snapshot, o *mesh.Object) *mesh.Snapshot {
 	if o.Kind == mesh.Namespace {

@@ -5,12 +5,13 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/rules/zerotrust"
 )
 
 // TestMovingOut: labels that take a Namespace out of a Guardrail are judged by that Guardrail, by what is stored in it.
@@ -73,6 +74,37 @@ func TestLabelsWhileNothingIsWhole(t *testing.T) {
 		o.Labels = func(string) map[string]string { return map[string]string{"env": env} }
 		if got := answer(t, New(o).Validating(), r); got.Allowed != allowed || strings.Contains(strings.Join(got.Warnings, "\n"), "may demand more") {
 			t.Errorf("%s: allowed %v: %q", env, got.Allowed, got.Warnings)
+		}
+	}
+}
+
+// TestMovingOutOfParameters: what a Guardrail denies by parameters of its own it denies to what leaves it too.
+func TestMovingOutOfParameters(t *testing.T) {
+	const anybody = `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: anybody, namespace: shop}
+spec:
+  selector: {matchLabels: {app: cart}}
+  rules: [{to: [{operation: {ports: ["8080"]}}]}]
+`
+	namespace := func(env string) map[string]any {
+		return content(t, "{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {istio.io/dataplane-mode: ambient, istio.io/use-waypoint: waypoint, env: "+env+"}}}")
+	}
+	for params, allowed := range map[string]bool{"": false, `{"ports": ["15020"]}`: false, `{"ports": ["8080"]}`: true} {
+		g := guardrail(v1alpha1.Deny, "")
+		g.Name, g.Spec.NamespaceSelector.MatchLabels = "prod", map[string]string{"env": "prod"}
+		g.Spec.Checks = []v1alpha1.CheckEntry{{IDs: []v1alpha1.CheckGlob{"zero-trust/authz/allow-names-caller"}, Action: v1alpha1.Deny}}
+		if params != "" {
+			g.Spec.Checks[0].Params = &runtime.RawExtension{Raw: []byte(params)}
+		}
+		a := New(options(with(t, anybody), rulebookOf(t, zerotrust.Pack().Checks(), []*v1alpha1.Guardrail{g}))).Validating()
+		if got := answer(t, a, creates(t, anybody)); got.Allowed != allowed {
+			t.Errorf("parameters %q: created: %v %v", params, got.Allowed, got.Result)
+		}
+		got := answer(t, a, request(t, admissionv1.Update, namespace("lab"), namespace("prod")))
+		if got.Allowed != allowed || !allowed && !strings.Contains(got.Result.Message, "AuthorizationPolicy shop/anybody would be out of reach of Guardrail prod") {
+			t.Errorf("parameters %q: moved out: %v %v", params, got.Allowed, got.Result)
 		}
 	}
 }

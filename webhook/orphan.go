@@ -3,6 +3,8 @@ package webhook
 import (
 	"fmt"
 
+	admissionv1 "k8s.io/api/admission/v1"
+
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -91,8 +93,10 @@ func orphaned(c *change, is *policies.View) []policies.Finding {
 			return nil
 		}
 	}
-	gone := policies.NewView(without(is.Snapshot, c.new))
-	found := policies.EvaluateChange(checks, &policies.Change{Old: c.new, Before: is, After: gone})
+	occasion := is.Occasion // who names the owner is who deletes it
+	occasion.Operation, occasion.Old = string(admissionv1.Delete), c.new
+	gone := on(occasion, without(is.Snapshot, c.new))
+	found := withFailures(policies.EvaluateChange(checks, &policies.Change{Old: c.new, Before: is, After: gone}), gone)
 	for i := range found {
 		f := &found[i]
 		f.Field = "metadata.ownerReferences"
