@@ -21,7 +21,7 @@ import (
 // that there would have it judged never; only a Namespace is different, as it has nothing to lose any more.
 func (a *Admission) leftAlone(c *change) bool {
 	if deletes(c.Request) {
-		return systemDeletes(c.UserInfo.Username) || a.keptByIstiod(c)
+		return slices.Contains(carriers, c.UserInfo.Username) || a.keptByIstiod(c)
 	}
 	if c.Operation == admissionv1.Update && (!decides(c) && len(gains(c)) == 0 || c.new.Terminating && c.new.Kind == mesh.Namespace) {
 		return true
@@ -42,15 +42,9 @@ func (a *Admission) keptByIstiod(c *change) bool {
 	return ok && (account == "istiod" || strings.HasPrefix(account, "istiod-"))
 }
 
-// systemDeletes is whether what deletes is a controller that only carries out what was decided before: a namespace that
-// terminates must empty, and what lost its owner must go.
-func systemDeletes(user string) bool {
-	switch user {
-	case "system:serviceaccount:kube-system:namespace-controller", "system:serviceaccount:kube-system:generic-garbage-collector", "system:kube-controller-manager":
-		return true
-	}
-	return false
-}
+// carriers only carry out deletions that were decided before: a namespace that terminates must empty, and what lost its owner must go.
+// The last one is all controllers, where they have no account each. Nobody else can have these names.
+var carriers = []string{"system:serviceaccount:kube-system:namespace-controller", "system:serviceaccount:kube-system:generic-garbage-collector", "system:kube-controller-manager"}
 
 // judge says what is found about a request and what is done about it.
 func (a *Admission) judge(ctx context.Context, c *change) *verdict {
@@ -132,7 +126,7 @@ func (a *Admission) occasion(ctx context.Context, c *change) policies.Occasion {
 		user.Extra[k] = v
 	}
 	return policies.Occasion{Phase: policies.AtAdmission, Now: a.Now(), Parameters: c.book.Parameters(), Operation: string(c.Operation), DryRun: dryRun(c.Request), User: user, Old: c.old,
-		Over: func() bool { return ctx.Err() != nil }}
+		Over: func() bool { return ctx.Err() != nil }, Meter: a.Meter}
 }
 
 // asked are the checks that are asked of objects of a kind.
