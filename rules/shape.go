@@ -28,6 +28,8 @@ type shape struct {
 	closed bool
 	// gone are fields that objects have where they are written, and that are not kept of them; each with what to do otherwise.
 	gone map[string]string
+	// hidden are fields that objects have only where nothing owns them.
+	hidden map[string]bool
 	// each is that of every value of a map, every item of an array, every member of a set.
 	each *shape
 	enum []string
@@ -140,6 +142,7 @@ func inputShape(r *Rule, of sight) *shape {
 	} else if len(r.Kinds) > 1 {
 		objects = of.merged(r.Kinds)
 	}
+	objects = objects.ofOwned(r, of)
 	f["object"], f["old"] = objects, objects
 	return record("input", f)
 }
@@ -189,6 +192,11 @@ func union(a, b *shape) *shape {
 	}
 	maps.Copy(out.gone, a.gone)
 	maps.DeleteFunc(out.gone, func(name, _ string) bool { _, has := out.fields[name]; return has })
+	if out.hidden = maps.Clone(a.hidden); out.hidden == nil {
+		out.hidden = b.hidden
+	} else {
+		maps.Copy(out.hidden, b.hidden)
+	}
 	if a.enum != nil && b.enum != nil {
 		out.enum = slices.Concat(a.enum, b.enum)
 		slices.Sort(out.enum)
