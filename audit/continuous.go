@@ -47,6 +47,8 @@ type ContinuousOptions struct {
 	// Held hears that the audit is held, because not everything can be read that answers depend on, and that it goes on. It may
 	// be nil.
 	Held func(bool)
+	// Meter hears what rules cost, and which could not be asked; nil for nobody.
+	Meter *policies.Meter
 
 	Clock clock.WithTicker // nil is the machine's
 	Log   logr.Logger
@@ -207,7 +209,7 @@ func (c *Continuous) audit(s *mesh.Snapshot) {
 	began := c.Clock.Now()
 	// What Guardrails say to rules is read by every rule: where they say something else, everything is asked anew.
 	if parameters := rules.Rulebook.Parameters(); c.incremental == nil || !slices.Equal(c.asked, checks) || !reflect.DeepEqual(c.parameters, parameters) {
-		occasion := policies.Occasion{Phase: policies.AtAudit, Now: began, Parameters: parameters}
+		occasion := policies.Occasion{Phase: policies.AtAudit, Now: began, Parameters: parameters, Meter: c.Meter}
 		c.asked, c.parameters, c.incremental, c.verified = checks, parameters, NewIncremental(checks, occasion), began
 	}
 	full := c.incremental.Snapshot() == nil

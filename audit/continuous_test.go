@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/audit/ledger"
@@ -114,4 +115,21 @@ func toldPlaces(j *judgedPlaces) map[string][]string {
 		out["exemptions"] = append(out["exemptions"], fmt.Sprintf("%s %s %d", s.Exemption.Name, s.State, s.Matched))
 	}
 	return out
+}
+
+// TestMeter: whoever counts hears of each check that fails while everything is judged, and again whenever everything is judged anew.
+func TestMeter(t *testing.T) {
+	whole, _, _ := shopMeshes(t)
+	broken := &policies.Check{ID: "acme/broken", Kinds: []mesh.Kind{mesh.Namespace}, Severity: policies.High, Run: func(p *policies.Pass) { p.Fail("it divides by zero.") }}
+	rules := &Authored{}
+	rules.Rulebook, _ = decide.New(decide.Options{Checks: []*policies.Check{broken}}, nil, nil)
+	failed := map[string]int{}
+	clock := clocktesting.NewFakeClock(time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC))
+	c := NewContinuous(ContinuousOptions{Clock: clock, Authored: func() *Authored { return rules }, Meter: &policies.Meter{Failed: func(f policies.Failure) { failed[f.Check]++ }}})
+	c.audit(whole)
+	once := failed["acme/broken"]
+	c.verify()
+	if once == 0 || failed["acme/broken"] != 2*once || len(failed) != 1 {
+		t.Errorf("heard of %v, of %d the first time", failed, once)
+	}
 }

@@ -25,7 +25,7 @@ func attachedAt(s *mesh.Snapshot, w *mesh.Workload, action string) []*mesh.Objec
 	return out
 }
 
-// apart are the workloads but for those that follow one of the same labels, as the pods of one owner do: no selector tells them apart.
+// apart are the workloads but for those that follow one of the same namespace and labels, as the pods of one owner do: no selector tells them apart.
 func apart(workloads []*mesh.Workload) iter.Seq[*mesh.Workload] {
 	return func(yield func(*mesh.Workload) bool) {
 		var last *mesh.Workload

@@ -28,8 +28,11 @@ type Occasion struct {
 	// Parameters are what Guardrails give to checks; nil where they give nothing.
 	Parameters *Parameters
 
-	// Only are the IDs of the checks that are asked, so that those which answer together with others leave these out; nil where any may be.
+	// Only are the IDs of the checks that are asked, so that those which answer together need not answer for others; nil where any may be.
 	Only []string
+
+	// Meter hears what it costs to ask, and what could not be answered. Nil for nobody.
+	Meter *Meter
 
 	// What follows is of one request, and empty but at admission.
 
@@ -60,6 +63,26 @@ func (o *Occasion) PhaseOr() Phase {
 	return o.Phase
 }
 
+// Meter is who counts what it costs to ask checks. Its functions may be nil; they are called from wherever a check is asked, so they must
+// be safe for concurrent use and must not block.
+type Meter struct {
+	// Took hears how long it took to ask a check that is asked of somebody else: of a rule in Rego, OPA. [Together] is the ID
+	// where several were asked at once.
+	Took func(check string, took time.Duration)
+	// Failed hears of each question that a check could not answer.
+	Failed func(Failure)
+}
+
+// Together stands for the ID of a check where several were asked at once, and nobody can say which took how long. It is no ID: those have
+// a slash.
+const Together = "together"
+
+func (m *Meter) failed(f Failure) {
+	if m != nil && m.Failed != nil {
+		m.Failed(f)
+	}
+}
+
 // Failure is a question that a check could not answer. It is never to be taken for "nothing found".
 type Failure struct {
 	Check  string
@@ -83,6 +106,7 @@ func (p *Pass) Fail(message string) {
 	f := failed(p.Check, p.Object, message)
 	p.rest(&f.Finding)
 	p.failures = append(p.failures, f)
+	p.Occasion.Meter.failed(f)
 }
 
 func failed(c *Check, o *mesh.Object, message string) Failure {
@@ -102,6 +126,7 @@ func (p *ChangePass) Fail(message string) {
 	f := failed(p.Check, p.Object(), message)
 	p.place(&f.Finding)
 	p.After.failures = append(p.After.failures, f)
+	p.After.Occasion.Meter.failed(f)
 }
 
 // Skip says that the check does not apply to the change.

@@ -43,10 +43,8 @@ func Regressions(was, is *View, changed *mesh.Object) []Regression {
 // the waypoint, where none does that sends to anything in it.
 func indifferent(was, is *mesh.Snapshot, ns string) bool {
 	old, now := was.Get(mesh.Namespace, "", ns), is.Get(mesh.Namespace, "", ns)
-	alike := func(besides ...string) bool {
-		return was.ForPeople(old, now, besides...) && is.ForPeople(old, now, besides...)
-	}
-	return alike() || alike(label.IoIstioIngressUseWaypoint.Name) && ingressUntold(was, is, ns)
+	// Only a Namespace differs between the two, and so all selectors are the same.
+	return was.ForPeople(old, now) || was.ForPeople(old, now, label.IoIstioIngressUseWaypoint.Name) && ingressUntold(was, is, ns)
 }
 
 // ingressUntold is whether nothing goes by what the Services and ServiceEntries of a namespace tell ingress gateways: they tell what they did, or

@@ -1,6 +1,7 @@
 package policies_test
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -193,5 +194,52 @@ spec: {hosts: [bank.example.com], resolution: DNS, location: MESH_EXTERNAL, port
 	}
 	if diff := cmp.Diff(want, told(policies.Regressions(policies.NewView(before), policies.NewView(after), changed))); diff != "" {
 		t.Errorf("(-every policy +found):\n%s", diff)
+	}
+}
+
+// TestRegressionsOfIngressLabel: whether ingress gateways send through a waypoint is all one where no route leads there, but not where a
+// selector over namespaces goes by the label.
+func TestRegressionsOfIngressLabel(t *testing.T) {
+	const key = "istio.io/ingress-use-waypoint"
+	elsewhere := objects(t, `
+apiVersion: v1
+kind: Namespace
+metadata: {name: infra, labels: {istio.io/dataplane-mode: ambient}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {istio.io/dataplane-mode: ambient, istio.io/use-waypoint: waypoint, istio.io/use-waypoint-namespace: infra, istio.io/ingress-use-waypoint: "true"}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: waypoint, namespace: infra}
+spec:
+  gatewayClassName: istio-waypoint
+  listeners: [{name: mesh, port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {istio.io/ingress-use-waypoint: "true"}}}}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: cart, namespace: shop}
+spec: {clusterIP: 10.96.0.10, selector: {app: cart}, ports: [{name: http, port: 80}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: guard, namespace: shop}
+spec:
+  action: DENY
+  targetRefs: [{group: "", kind: Service, name: cart}]
+  rules: [{to: [{operation: {methods: [DELETE]}}]}]
+`)
+	before := mesh.New(mesh.Options{}, elsewhere...)
+	now := *before.Get(mesh.Namespace, "", "shop")
+	now.Labels = maps.Clone(now.Labels)
+	delete(now.Labels, key)
+	after := before.With(&now)
+	want := everyRegression(before, after)
+	if len(want) == 0 {
+		t.Fatal("nothing is broken: the test says nothing")
+	}
+	if diff := cmp.Diff(want, told(policies.Regressions(policies.NewView(before), policies.NewView(after), &now))); diff != "" {
+		t.Errorf("-every policy +found:\n%s", diff)
 	}
 }

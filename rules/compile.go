@@ -177,9 +177,9 @@ func (p *Pack) probes() []*probe {
 			q.skip = ast.Var(fmt.Sprintf("skip%d", i))
 			own.Append(equals(q.skip, r.ref("skip")))
 		}
-		q.alone = compileQuery(p.compiler, own)
+		q.alone = compileQuery(p.compiler, r.ID, own)
 		if r.patches {
-			q.patch = compileQuery(p.compiler, ast.NewBody(equals(patchVar, r.ref("patch"))))
+			q.patch = compileQuery(p.compiler, r.ID, ast.NewBody(equals(patchVar, r.ref("patch"))))
 		}
 		q.needs.of(r.module)
 		if p.sieved {

@@ -206,14 +206,20 @@ func (p *Pack) run(s *session, asked query, o *mesh.Object, input *ast.Term) (re
 	return p.runFor(p.budget, s, asked, o, input)
 }
 
+// runFor evaluates a query for no longer than a budget. Only here somebody hears how long it took: what a sieve answers costs less than to
+// look at the clock.
 func (p *Pack) runFor(budget time.Duration, s *session, asked query, o *mesh.Object, input *ast.Term) (result topdown.QueryResult, errs []topdown.Error, err error) {
+	began := time.Now()
 	q := topdown.NewQuery(asked.body).WithCompiler(asked.compiler).WithStore(p.store).WithTransaction(p.txn).WithInput(input).
 		WithBuiltins(questions).WithBuiltinErrorList(&errs).WithMetrics(metrics.NoOp()).WithTime(s.view.Occasion.Now).
-		WithCancel(&stop{over: s.view.Occasion.Over, deadline: time.Now().Add(budget)})
+		WithCancel(&stop{over: s.view.Occasion.Over, deadline: began.Add(budget)})
 	err = p.watch.watched(q, o).Iter(asking{noContext, s}, func(r topdown.QueryResult) error {
 		result = r
 		return nil
 	})
+	if m := s.view.Occasion.Meter; m != nil && m.Took != nil {
+		m.Took(asked.of, time.Since(began))
+	}
 	return result, errs, err
 }
 

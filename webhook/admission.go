@@ -14,6 +14,7 @@ import (
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/decide"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/plan"
@@ -58,6 +59,8 @@ type Options struct {
 	Concurrency int
 	// Observe is told what was decided, once for every request that was answered. It must not block.
 	Observe func(Record)
+	// Meter hears what rules cost, and which could not be asked; nil for nobody.
+	Meter *policies.Meter
 	// Dropped is told of a request that was answered with an HTTP error, and why: "overload", "panic",
 	// "malformed", "unready" or "failed".
 	Dropped func(why string)

@@ -43,9 +43,14 @@ func TestFailures(t *testing.T) {
 			k.of(&o)
 			var dropped []string
 			o.Dropped = func(why string) { dropped = append(dropped, why) }
+			counted := 0
+			o.Meter = &policies.Meter{Failed: func(policies.Failure) { counted++ }}
 			w := post(New(o).Validating(), bodyOf(t, c.request))
 			if w.Code != c.status || !strings.Contains(w.Body.String(), c.says) || !slices.Equal(dropped, c.dropped) {
 				t.Errorf("%d %s, dropped %q", w.Code, w.Body, dropped)
+			}
+			if about := c.request.Kind.Kind == "AuthorizationPolicy"; (counted > 0) != about {
+				t.Errorf("%d failures are counted", counted)
 			}
 		})
 	}

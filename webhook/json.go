@@ -15,7 +15,7 @@ import (
 // lastWins reads JSON as the API server does: of two fields with one name the last one counts.
 var lastWins = json.JoinOptions(jsontext.AllowDuplicateNames(true))
 
-// decoders are at rest, each with room of its own. What one read last goes when it is used again, or with the next collection of garbage.
+// decoders are at rest. What one read last goes when it is used again, or with the next collection of garbage.
 var decoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
 
 // contentOf is an object as maps, lists, strings, bools and numbers, a whole one of which is an int64, as in what the API

@@ -21,7 +21,7 @@ import (
 // that there would have it judged never; only a Namespace is different, as it has nothing to lose any more.
 func (a *Admission) leftAlone(c *change) bool {
 	if deletes(c.Request) {
-		return systemDeletes(c.UserInfo.Username) || a.keptByIstiod(c)
+		return slices.Contains(carriers, c.UserInfo.Username) || a.keptByIstiod(c)
 	}
 	if c.Operation == admissionv1.Update && (!decides(c) && len(gains(c)) == 0 || c.new.Terminating && c.new.Kind == mesh.Namespace) {
 		return true
@@ -42,15 +42,9 @@ func (a *Admission) keptByIstiod(c *change) bool {
 	return ok && (account == "istiod" || strings.HasPrefix(account, "istiod-"))
 }
 
-// systemDeletes is whether what deletes is a controller that only carries out what was decided before: a namespace that
-// terminates must empty, and what lost its owner must go.
-func systemDeletes(user string) bool {
-	switch user {
-	case "system:serviceaccount:kube-system:namespace-controller", "system:serviceaccount:kube-system:generic-garbage-collector", "system:kube-controller-manager":
-		return true
-	}
-	return false
-}
+// carriers only carry out deletions that were decided before: a namespace that terminates must empty, and what lost its owner must go.
+// The last one is all controllers, where they have no account each. Nobody else can have these names.
+var carriers = []string{"system:serviceaccount:kube-system:namespace-controller", "system:serviceaccount:kube-system:generic-garbage-collector", "system:kube-controller-manager"}
 
 // judge says what is found about a request and what is done about it.
 func (a *Admission) judge(ctx context.Context, c *change) *verdict {
@@ -132,7 +126,7 @@ func (a *Admission) occasion(ctx context.Context, c *change) policies.Occasion {
 		user.Extra[k] = v
 	}
 	return policies.Occasion{Phase: policies.AtAdmission, Now: a.Now(), Parameters: c.book.Parameters(), Operation: string(c.Operation), DryRun: dryRun(c.Request), User: user, Old: c.old,
-		Over: func() bool { return ctx.Err() != nil }}
+		Over: func() bool { return ctx.Err() != nil }, Meter: a.Meter}
 }
 
 // asked are the checks that are asked of objects of a kind.
@@ -171,32 +165,6 @@ func (a *Admission) rule(c *change, before, after *mesh.Snapshot, findings []pol
 		}
 	}
 	return c.book.Judge(r, findings, a.Now())
-}
-
-// newly leaves of the findings about one of meshKinds those that it did not have before: Services and
-// Namespaces are updated by many, and most of them cannot do anything about what was there.
-func newly(c *change, before *policies.View, findings []policies.Finding) []policies.Finding {
-	if len(findings) == 0 {
-		return nil
-	}
-	found := func(k *policies.Check) bool {
-		return slices.ContainsFunc(findings, func(f policies.Finding) bool { return f.Check == k.ID })
-	}
-	var checks []*policies.Check // the others can say nothing that is asked here
-	var only []string
-	for _, k := range c.asked(c.old.Kind) {
-		if found(k) {
-			checks, only = append(checks, k), append(only, k.ID)
-		}
-	}
-	occasion := before.Occasion
-	occasion.Only = only
-	was := ask(checks, on(occasion, before.Snapshot), c.old)
-	return slices.DeleteFunc(findings, func(f policies.Finding) bool {
-		return slices.ContainsFunc(was, func(o policies.Finding) bool {
-			return o.Check == f.Check && o.Field == f.Field && o.Verdict == f.Verdict && o.Severity == f.Severity
-		})
-	})
 }
 
 // without is the mesh without an object, and without all that a Namespace takes with it.

@@ -22,7 +22,7 @@ func (a *Admission) movedOut(c *change, was, is *policies.View) []policies.Findi
 	if len(left) == 0 {
 		return nil
 	}
-	stored := on(policies.Occasion{Phase: policies.AtAudit, Now: a.Now(), Parameters: c.book.Parameters(), Over: is.Occasion.Over}, is.Snapshot) // nobody asks to change these
+	stored := on(policies.Occasion{Phase: policies.AtAudit, Now: a.Now(), Parameters: c.book.Parameters(), Over: is.Occasion.Over, Meter: a.Meter}, is.Snapshot) // nobody asks to change these
 	var found []policies.Finding
 	for _, kind := range mesh.Kinds() {
 		if checks := c.asked(kind); kind != mesh.Namespace && len(checks) > 0 {

@@ -3,7 +3,6 @@ package parameters
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -152,8 +151,6 @@ func (c *checker) requirement(at string, r corev1.NodeSelectorRequirement) {
 	case corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt:
 		if len(r.Values) != 1 {
 			c.fail(at, "with one value for Gt and Lt", got)
-		} else if _, err := strconv.ParseInt(r.Values[0], 10, 64); err != nil {
-			c.fail(at, "with a whole number for Gt and Lt", got)
 		}
 	default:
 		c.fail(at, "with operators In, NotIn, Exists, DoesNotExist, Gt and Lt", got)

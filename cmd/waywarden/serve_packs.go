@@ -16,7 +16,10 @@ import (
 // newLoader makes what loads the rules of RulePacks.
 func (s *server) newLoader(counted *packMetrics, log logr.Logger) *packs.Loader {
 	return packs.NewLoader(packs.LoaderOptions{Cache: s.manager.GetCache(), Own: s.own, Base: s.base, Observe: counted.loaded, Log: log,
-		Changed: func(ctx context.Context) { s.rules.Renew(ctx) }})
+		Changed: func(ctx context.Context) {
+			s.asking.inForce(s.packs.Checks())
+			s.rules.Renew(ctx)
+		}})
 }
 
 // keeper decides which revisions of RulePacks are in force.

@@ -62,6 +62,7 @@ type server struct {
 	base        []*policies.Check // all checks but those of RulePacks
 	own         *packs.Own
 	packs       *packs.Loader
+	asking      *ruleMetrics
 }
 
 func (s *serve) server(ctx context.Context, cfg *rest.Config, log *slog.Logger, now func() time.Time, spans *tracing) (*server, error) {
@@ -94,6 +95,7 @@ func (s *serve) server(ctx context.Context, cfg *rest.Config, log *slog.Logger, 
 		return nil, fmt.Errorf("make a client: %w", err)
 	}
 	counted := newPackMetrics(metrics.Registry)
+	out.asking = newRuleMetrics(metrics.Registry, now, log)
 	out.own = packs.FollowOwn(client, s.namespace)
 	out.packs = out.newLoader(counted, logger.WithName("packs"))
 	out.rules = audit.FollowRules(out.manager.GetCache(), audit.RuleOptions{MaxExemption: s.maxExemption, Checks: out.packs.Checks}, logger.WithName("rules"))
@@ -190,7 +192,7 @@ func (s *server) admission(cfg *rest.Config, log logr.Logger) error {
 	a := webhook.New(webhook.Options{
 		Source: webhook.Source{Snapshot: s.live.Known, Labels: s.live.NamespaceLabels, Rulebook: s.rules.Rulebook, Now: s.now, Get: asker.Get, MayBreakGlass: asker.MayBreakGlass,
 			Waypoints: s.foreseen(), Managed: func() plan.Managed { return s.live.Managed() }},
-		CheckPack: s.gate().Check, Namespace: s.namespace, MaxExemption: s.maxExemption, Concurrency: s.concurrency, Log: log, Dropped: counted.Dropped,
+		CheckPack: s.gate().Check, Namespace: s.namespace, MaxExemption: s.maxExemption, Concurrency: s.concurrency, Log: log, Dropped: counted.Dropped, Meter: s.asking.meter(),
 		Observe: func(r webhook.Record) {
 			for _, observe := range observers {
 				observe(r)

@@ -79,7 +79,7 @@ func changePage(pages []*page, name string, now *namespace) []*page {
 		if now == nil {
 			return nil
 		}
-		return []*page{{[]string{name}, []*namespace{now}}}
+		return []*page{{[]string{strings.Clone(name)}, []*namespace{now}}}
 	}
 	at, i, found := directory{pages}.place(name)
 	p := pages[at]
@@ -131,7 +131,7 @@ func (d directory) all() iter.Seq2[string, *namespace] {
 	}
 }
 
-// cursor goes through two directories side by side.
+// cursor goes through a directory at the pace of who asks.
 type cursor struct {
 	pages []*page
 	i     int

@@ -10,9 +10,11 @@ import (
 // selector over namespaces asks for by which calls are treated. All others are for people, and can change as they like; that
 // NetworkPolicies select by them changes no policy's effect.
 func (s *Snapshot) namespaceLabelDecides(key string) bool {
-	if strings.Contains(key, "istio") || key == namespaceName {
-		return true
-	}
+	return strings.Contains(key, "istio") || key == namespaceName || s.selectsNamespacesBy(key)
+}
+
+// selectsNamespacesBy is whether some selector over namespaces by which calls are treated asks for a label.
+func (s *Snapshot) selectsNamespacesBy(key string) bool {
 	s.remembered.labels.Do(func() { s.remembered.namespaceLabels = s.unrecorded().readNamespaceLabels() })
 	return s.remembered.namespaceLabels[key]
 }
@@ -54,7 +56,8 @@ func (s *Snapshot) readNamespaceLabels() map[string]bool {
 	return keys
 }
 
-// ForPeople is whether all that a change of a Namespace changes is labels by which nothing in the mesh goes, and the given ones.
+// ForPeople is whether all that a change of a Namespace changes is labels by which nothing in the mesh goes, and the given ones, by which
+// no selector goes.
 func (s *Snapshot) ForPeople(old, o *Object, besides ...string) bool {
 	if old == nil || o == nil || old.Terminating != o.Terminating || !maps.Equal(old.Annotations, o.Annotations) {
 		return false
@@ -63,7 +66,10 @@ func (s *Snapshot) ForPeople(old, o *Object, besides ...string) bool {
 		for k := range labels {
 			was, had := old.Labels[k]
 			is, has := o.Labels[k]
-			if (was != is || had != has) && !slices.Contains(besides, k) && s.namespaceLabelDecides(k) {
+			if was == is && had == has {
+				continue
+			}
+			if given := slices.Contains(besides, k); given && s.selectsNamespacesBy(k) || !given && s.namespaceLabelDecides(k) {
 				return false
 			}
 		}

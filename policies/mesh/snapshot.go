@@ -181,11 +181,15 @@ func (s *Snapshot) readsWorkloadsLike(t *Snapshot) bool {
 // forgetWorkloads drops what namespaces remember of their workloads: a GatewayClass, which lives in
 // no namespace, decides which pods are waypoints in all of them, and so does how Istio is installed.
 func forgetWorkloads(namespaces directory) directory {
-	forgetful := map[string]*namespace{}
-	for name, ns := range namespaces.all() {
-		forgetful[name] = &namespace{object: ns.object, objects: ns.objects, workloads: &atomic.Pointer[workloadSet]{}, selectors: ns.selectors}
+	var out directory
+	for _, p := range namespaces.pages {
+		states := make([]*namespace, len(p.states))
+		for i, ns := range p.states {
+			states[i] = &namespace{object: ns.object, objects: ns.objects, workloads: &atomic.Pointer[workloadSet]{}, selectors: ns.selectors}
+		}
+		out.pages = append(out.pages, &page{p.names, states})
 	}
-	return newDirectory(forgetful)
+	return out
 }
 
 func replaced(objects []*Object, name string, o *Object) []*Object {

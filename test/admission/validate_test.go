@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -320,9 +321,9 @@ func TestGuardrailDeleted(t *testing.T) {
 	})
 }
 
-// TestMetrics: what was decided and what is stored can be read off a replica.
+// TestMetrics: what was decided, what is stored, and which rules fail can be read off a replica.
 func TestMetrics(t *testing.T) {
-	w := start(t, 1)
+	w := start(t, 1, "--rules", filepath.Join("testdata", "failing"))
 	w.shop()
 	if err := w.create(object(t, in("shop", noOp)), false); err != nil {
 		t.Fatal(err)
@@ -333,6 +334,8 @@ func TestMetrics(t *testing.T) {
 			`waywarden_admission_requests_total{decision="warn",dry_run="false",kind="AuthorizationPolicy",operation="CREATE"} 1`,
 			`waywarden_findings{action="Warn",check="effect/l7-deny-no-op",severity="critical"} 1`,
 			`waywarden_snapshot_objects{kind="AuthorizationPolicy"} 1`, `waywarden_canary_success 1`, `waywarden_snapshot_unread 0`, `waywarden_certificate_expiry_seconds`, `waywarden_snapshot_age_seconds`,
+			`waywarden_rule_errors_total{rule="acme/at-admission"} 1`, `waywarden_rule_duration_seconds_count{rule="acme/at-admission"} 1`,
+			`waywarden_rule_errors_total{rule="acme/well"} 0`,
 		} {
 			if !strings.Contains(text, want) {
 				return errors.New("no " + want)

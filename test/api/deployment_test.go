@@ -59,7 +59,7 @@ func TestDeployments(t *testing.T) {
 			}
 		}
 	}
-	if asked < 30 {
+	if asked < 25 {
 		t.Errorf("it was asked about %d only", asked)
 	}
 }
