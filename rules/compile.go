@@ -73,6 +73,8 @@ func (l *loader) compile() *Pack {
 		bindParams(r, r.module)
 	}
 	for _, m := range l.shared {
+		l.onlyFields(m)
+		l.imported(m)
 		l.kindsWritten(m)
 	}
 	compiler := newCompiler()
