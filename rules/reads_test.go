@@ -102,6 +102,38 @@ func TestBlindAtRun(t *testing.T) {
 	}
 }
 
+// TestNamespacesHidden: where Namespaces are not shown, one can be asked about, and what is not known of it is Unknown; that there is none of
+// them is no answer.
+func TestNamespacesHidden(t *testing.T) {
+	for ask, want := range map[string]string{
+		`not mesh.enrolled("Namespace", "", "shop")`:                                            "found",
+		`mesh.waypoint("Namespace", "", "shop").known == false`:                                 "found",
+		`mesh.policies_for("Namespace", "", "shop")[0].metadata.name == "x"`:                    "found",
+		`mesh.workloads_of("Namespace", "", "shop")[0].mode == "unknown"`:                       "found",
+		`mesh.layers("Namespace", "", "shop")`:                                                  "",
+		`mesh.namespaces_selected({}) == []`:                                                    "skips",
+		`mesh.policies("Namespace", "") == []`:                                                  "skips",
+		`mesh.policies(input.object.kind, "") == [] with input.object as {"kind": "Namespace"}`: "fails",
+	} {
+		p := pack(t, map[string]string{"x": `deny contains {"msg": "m"} if ` + ask})
+		all := objectsOf(t, denyPolicy)
+		view := policies.NewView(mesh.New(mesh.Options{Unread: []mesh.Kind{mesh.Namespace}}, all...))
+		got := ""
+		if len(policies.Evaluate(p.Checks(), view, all[0])) > 0 {
+			got += "found"
+		}
+		if len(view.TakeSkips()) > 0 {
+			got += "skips"
+		}
+		if len(view.TakeFailures()) > 0 {
+			got += "fails"
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", ask, got, want)
+		}
+	}
+}
+
 // TestBlindToADeletion: of a deletion it is told as of an object.
 func TestBlindToADeletion(t *testing.T) {
 	meta := strings.Replace(head, "match: {", "match: {phases: [admission], operations: [DELETE], ", 1)
