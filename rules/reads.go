@@ -47,7 +47,7 @@ func reached(compiler *ast.Compiler, rules []*ast.Rule, visit func(*ast.Rule) bo
 			if !ref[0].Equal(ast.DefaultRootDocument) {
 				return false
 			}
-			for _, other := range compiler.GetRulesDynamic(ref) { // of a whole package, where that is what is read
+			for _, other := range compiler.GetRulesDynamicWithOpts(ref, ast.RulesOptions{}) { // of a whole package, where that is what is read
 				from(other)
 			}
 			return false
