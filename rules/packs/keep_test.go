@@ -176,7 +176,7 @@ func TestCannotKeep(t *testing.T) {
 	}
 	ready, accepted := apimeta.FindStatusCondition(p.Status.Conditions, v1alpha1.RulePackReady), apimeta.FindStatusCondition(p.Status.Conditions, v1alpha1.RulePackAccepted)
 	want := "Revision " + k.revision + " cannot be put in force, because it cannot be kept for every replica to load: " + rules.OneLine(forbidden.Error()) + ". " +
-		"See that Waywarden may get, list, watch, create and delete ControllerRevisions in namespace waywarden; it is tried again.\nNothing of it is in force yet."
+		"See that Waywarden may list, watch, create and delete ControllerRevisions in namespace waywarden; it is tried again.\nNothing of it is in force yet."
 	if ready == nil || ready.Status != metav1.ConditionFalse || ready.Reason != v1alpha1.ReasonKeepFailed || cmp.Diff(want, ready.Message) != "" {
 		t.Errorf("Ready: %+v", ready)
 	}

@@ -184,7 +184,7 @@ func (o *one) cannotKeep(k kept, err error) error {
 	}
 	o.unkept = fmt.Errorf("keep revision %s: %w", k.Revision, err)
 	return &pending{v1alpha1.ReasonKeepFailed, fmt.Sprintf("Revision %s cannot be put in force, because it cannot be kept for every replica to load: %s. "+
-		"See that Waywarden may get, list, watch, create and delete ControllerRevisions in namespace %s; it is tried again.", k.Revision, strings.TrimRight(rules.OneLine(err.Error()), "."), k.object.Namespace)}
+		"See that Waywarden may list, watch, create and delete ControllerRevisions in namespace %s; it is tried again.", k.Revision, strings.TrimRight(rules.OneLine(err.Error()), "."), k.object.Namespace)}
 }
 
 // instead keeps a revision where something of its name is already: the same, of when its status could not be written, or what somebody
