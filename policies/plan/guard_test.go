@@ -174,55 +174,6 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// TestHoldOutlasts: a Service that was closed without agreement, and whose pods are ready now, is said to be shut as long as its
-// waypoint is on its way; where that has stopped it is opened. One whose owner agreed is neither.
-func TestHoldOutlasts(t *testing.T) {
-	const (
-		pods   = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: a, image: a}]}}}}`
-		agreed = `{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop, annotations: {waywarden.dev/hold: "no orders before the rules"}}, spec: {clusterIP: 10.96.0.10, selector: {app: cart}, ports: [{name: http, port: 80}]}}`
-	)
-	settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Pending: Guard}}}
-	waits := func(e *Evidence) { e.Waypoints[RefOf(mesh.Gateway, "shop", "waypoint")] = Serving{Why: "no pod"} }
-	refused := func(e *Evidence) { e.Refused = map[mesh.Ref]string{RefOf(mesh.Gateway, "shop", "waypoint"): "quota"} }
-	for name, tc := range map[string]struct {
-		more     []string
-		ready    bool
-		waypoint bool // is made
-		evidence func(*Evidence)
-		shut     bool
-		says     []string
-	}{
-		"not ready":           {more: []string{pods, endpointSlice("shop", "cart", false)}, waypoint: true, evidence: waits, says: []string{"shop/waypoint: waits make-gateway: no pod"}},
-		"ready":               {more: []string{pods, endpointSlice("shop", "cart", false)}, ready: true, waypoint: true, evidence: waits, shut: true, says: []string{"shop/waypoint: waits make-gateway: no pod"}},
-		"ready, and agreed":   {more: []string{pods, agreed, endpointSlice("shop", "cart", false)}, ready: true, waypoint: true, evidence: waits, says: []string{"shop/waypoint: waits make-gateway: no pod"}},
-		"not ready, stopped":  {more: []string{pods, endpointSlice("shop", "cart", false)}, evidence: refused, says: []string{"shop/waypoint: stopped make-gateway: the API server refused it: quota"}},
-		"ready, stopped":      {more: []string{pods, endpointSlice("shop", "cart", false)}, ready: true, evidence: refused, shut: true, says: []string{"shop/waypoint: remove-guard Delete AuthorizationPolicy shop/waywarden-guard-cart", "shop/waypoint: stopped make-gateway: the API server refused it: quota"}},
-		"agreed, and stopped": {more: []string{pods, agreed, endpointSlice("shop", "cart", false)}, ready: true, evidence: refused, says: []string{"shop/waypoint: stopped make-gateway: the API server refused it: quota"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s, managed := two(tc.more...).Snapshot, Managed{}
-			for range map[bool]int{true: 2, false: 1}[tc.waypoint] { // the hold, the Gateway
-				s, managed = taken(s, managed, Next(worldOf(s, managed, settings, nil)).Steps()[0])
-			}
-			if tc.ready {
-				s = s.With(parse(endpointSlice("shop", "cart", true)))
-			}
-			p := Next(worldOf(s, managed, settings, tc.evidence))
-			compare(t, p, tc.says...)
-			if got := len(p[0].Shut) == 1; got != tc.shut {
-				t.Errorf("shut: %v", p[0].Shut)
-			}
-			if found := slices.ContainsFunc(p.Findings(), func(f policies.Finding) bool { return f.Check == ShutCheck && f.Object.Name == "cart" }); found != tc.shut {
-				t.Errorf("findings: %v", p.Findings())
-			}
-			if steps := p.Steps(); len(steps) == 1 { // opened, and not closed again
-				s, managed = taken(s, managed, steps[0])
-				compare(t, Next(worldOf(s, managed, settings, tc.evidence)), tc.says[1])
-			}
-		})
-	}
-}
-
 // TestGuardNamesAllWaypoints: during a move the guard lets in the waypoint that is left and the one that is to come.
 func TestGuardNamesAllWaypoints(t *testing.T) {
 	pods := `{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: a, image: a}]}}}}`

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -66,43 +65,6 @@ func (c *course) bindingOf(svc mesh.Ref) bool {
 func (c *course) boundAt(svc mesh.Ref) bool {
 	o := find(c.snapshot, svc)
 	return o != nil && c.snapshot.Binding(o).Bound
-}
-
-// hold closes what waits for its waypoint, where its owner agreed, or nobody is served yet. It is the guard itself, so that nothing
-// opens between the two.
-func (c *course) hold() outcome {
-	for _, p := range c.guardsOf() {
-		if p.Held != "" && !c.bindingOf(p.For[0]) {
-			if out := c.ensure(Hold, p.Manifest, holdSays[p.Held], c.needsFor(p.For)); out == busy {
-				return busy
-			}
-		}
-	}
-	return settled
-}
-
-var holdSays = map[string]string{
-	agreedHold:   "it waits for its waypoint, and its owner agreed that it is closed until then",
-	unservedHold: "it waits for its waypoint, and no endpoint of it is ready, so that nobody is cut off",
-}
-
-// endHolds says which Services are shut to whom nobody agreed to shut out: those of which no endpoint was ready when they were
-// closed, and some are now. They stay closed as long as their waypoint is on its way, which is what they were closed for. Where
-// that has stopped they are opened: for how long it would be is for somebody to decide.
-func (c *course) endHolds() {
-	for _, p := range c.guardsOf() {
-		svc := find(c.snapshot, p.For[0])
-		if p.Held != unservedHold || svc == nil || !c.stored(p) || c.bindingOf(p.For[0]) {
-			continue
-		}
-		if ready, known := c.snapshot.ReadyEndpoints(svc); !known || ready == 0 {
-			continue
-		}
-		c.out.Shut = append(c.out.Shut, Notice{svc.Ref(), ClassShut, fmt.Sprintf("nobody gets in to it until waypoint %s serves, and its pods are ready: it was closed when none of them was, without its owner's agreement. Agree to it with annotation %s, or have the Guardrail say pending: Open.", c.ref.Name, HoldAnnotation)})
-		if len(c.out.Stopped) > 0 && c.out.Step == nil {
-			c.delete(RemoveGuard, find(c.snapshot, p.Ref()), "its pods are ready, nobody agreed that it is closed, and what it waits for has stopped")
-		}
-	}
 }
 
 // widenGuards lets the waypoint in at guards that are there, before anything is bound to it.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -25,17 +26,23 @@ func (c *course) makeGateway() outcome {
 	if c.planned.Existing {
 		return settled
 	}
-	if on, ok := c.leaves(); ok {
-		c.wait(MakeBinding, on, time.Time{}, "it has left the waypoint, and its namespace is let attach until every proxy knows") // nothing else waits for that
-		return settled
-	}
 	row, why := MakeGateway, "it is needed, and nothing refers to it yet"
 	if _, idle := since(c.gateway, UnneededSinceAnnotation); idle {
 		row, why = Keep, "it is needed again"
 	} else if c.gateway != nil {
 		why = "it is not as its profile says"
 	}
-	return c.ensure(row, c.planned.Manifest, why, c.planned.Needs)
+	manifest, leaving := c.planned.Manifest, c.leaves()
+	if len(leaving) > 0 {
+		manifest = gatewayManifest(c.planned.letting(slices.Sorted(maps.Keys(leaving))))
+	}
+	out := c.ensure(row, manifest, why, c.planned.Needs)
+	for _, ns := range slices.Sorted(maps.Keys(leaving)) {
+		if out == settled { // nothing else waits for that
+			c.wait(MakeBinding, leaving[ns], time.Time{}, "it has left the waypoint, and its namespace is let attach until every proxy knows")
+		}
+	}
+	return out
 }
 
 // awaitReady waits for the waypoint before anything is bound to it. What is bound already was looked after before.
@@ -193,7 +200,7 @@ func (c *course) bindOne(l Label, on *mesh.Object) outcome {
 	if _, ours := storedLabel(c.Evidence.Managed, on); !ours && on.Labels[l.Key] != "" {
 		return c.stop(MakeBinding, refOf(on), labelsManifest(l.On, c.profileOf(on.Home()), labels), fmt.Sprintf("%s asks for waypoint %q by a label of somebody else's. Commit the label, or remove it.", on, on.Labels[l.Key]))
 	}
-	if why := c.left(l); why != "" {
+	if why := cmp.Or(c.keptOut(on), c.left(l)); why != "" {
 		return c.stop(MakeBinding, refOf(on), nil, why)
 	}
 	if out := c.approach(l, on); out != settled {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -15,6 +16,11 @@ func attached(s *mesh.Snapshot, gw *mesh.Object) []string {
 	if len(letIn(gw)) == 0 {
 		return nil
 	}
+	return slices.DeleteFunc(boundFrom(s, gw), func(ns string) bool { return ns == gw.Namespace })
+}
+
+// boundFrom are the namespaces of what is bound to a Gateway, sorted.
+func boundFrom(s *mesh.Snapshot, gw *mesh.Object) []string {
 	var out []string
 	for _, o := range s.BoundTo(gw) {
 		out = append(out, o.Namespace)
@@ -22,7 +28,7 @@ func attached(s *mesh.Snapshot, gw *mesh.Object) []string {
 	for _, w := range s.WorkloadsBoundTo(gw) {
 		out = append(out, w.Namespace)
 	}
-	return slices.DeleteFunc(sorted(out), func(ns string) bool { return ns == gw.Namespace })
+	return sorted(out)
 }
 
 // letIn are the namespaces that a Gateway of ours names in its listener.
@@ -41,26 +47,43 @@ func letIn(gw *mesh.Object) []string {
 	return out
 }
 
-// leaves is something in a namespace that the Gateway is to name no more, of which not every proxy knows that it has left.
-func (c *course) leaves() (mesh.Ref, bool) {
+// leaves are the namespaces that the Gateway is to name no more, each with something in it of which not every proxy knows that it has
+// left. Pods are not asked about: no label of ours is on them, and whoever takes theirs off has them called directly anyway.
+func (c *course) leaves() map[string]mesh.Ref {
+	out := map[string]mesh.Ref{}
 	if c.gateway == nil || !c.ours() {
-		return mesh.Ref{}, false
+		return out
 	}
 	for _, ns := range letIn(c.gateway) {
 		if ns == c.ref.Namespace || slices.Contains(c.planned.from, ns) {
 			continue
 		}
 		on := []mesh.Ref{RefOf(mesh.Namespace, "", ns)}
-		for _, kind := range []mesh.Kind{mesh.Service, mesh.ServiceEntry, mesh.Pod} {
+		for _, kind := range []mesh.Kind{mesh.Service, mesh.ServiceEntry, mesh.WorkloadEntry} {
 			for _, o := range c.snapshot.List(kind, ns) {
 				on = append(on, refOf(o))
 			}
 		}
-		for _, ref := range on {
-			if !c.Evidence.Converged(ref) {
-				return ref, true
-			}
+		if i := slices.IndexFunc(on, func(ref mesh.Ref) bool { return !c.Evidence.Converged(ref) }); i >= 0 {
+			out[ns] = on[i]
 		}
 	}
-	return mesh.Ref{}, false
+	return out
+}
+
+// letting is the waypoint with more namespaces that may attach.
+func (w *Waypoint) letting(namespaces []string) *Waypoint {
+	out := *w
+	out.from = slices.Concat(w.from, namespaces)
+	return &out
+}
+
+// keptOut says why an object would not be bound by a label that names the waypoint: its listener does not let the namespace attach. The
+// label would take it from the waypoint to which it is bound.
+func (c *course) keptOut(on *mesh.Object) string {
+	l := c.snapshot.AttachmentListener(c.gateway)
+	if l != nil && c.snapshot.ListenerAdmits(l, c.gateway.Namespace, on.Home()) {
+		return ""
+	}
+	return fmt.Sprintf("%s is not bound: no listener of %s lets namespace %s attach. Name the namespace in allowedRoutes of its listener for HBONE.", on, c.gateway, on.Home())
 }

@@ -95,3 +95,105 @@ func TestLeftAllowIsTold(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// rest takes the steps of a mesh until none is left, and calls after each; lag is what is not known of proxies.
+func rest(t *testing.T, s *mesh.Snapshot, managed Managed, settings Settings, lag func(*mesh.Snapshot, *Evidence), after func(*mesh.Snapshot, Step)) (*mesh.Snapshot, Managed, Progress) {
+	t.Helper()
+	for range 60 {
+		p := Next(worldOf(s, managed, settings, func(e *Evidence) { lag(s, e) }))
+		steps := p.Steps()
+		if len(steps) == 0 {
+			return s, managed, p
+		}
+		s, managed = taken(s, managed, steps[0])
+		after(s, steps[0])
+	}
+	t.Fatal("it does not come to rest")
+	return nil, nil, nil
+}
+
+// TestJoinsWhileAnotherLeaves: while a ztunnel does not know yet that a namespace has left a shared waypoint, another one joins, and the
+// profile changes: neither waits, nothing is unbound on the way, and who leaves is let attach until it is known.
+func TestJoinsWhileAnotherLeaves(t *testing.T) {
+	const pods = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: NS}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: a, image: a}]}}}}`
+	shared := Setting{Mode: Provision, Profile: Profile{Name: "default", Granularity: Shared, SharedNamespace: "edge"}}
+	own := Setting{Mode: Provision, Profile: Profile{Name: "own"}}
+	asking := func(shop, pay Setting) Settings {
+		return Settings{Namespaces: map[string]Setting{"shop": shop, "edge": shared, "pay": pay}}
+	}
+	bound := map[string]bool{}
+	watch := func(s *mesh.Snapshot, step Step) {
+		for _, ns := range []string{"shop", "pay"} {
+			is := s.Binding(s.Get(mesh.Service, ns, "cart")).Bound
+			if bound[ns] && !is {
+				t.Fatalf("%s %s unbinds %s/cart", step.Row, step.Object, ns)
+			}
+			bound[ns] = is
+		}
+	}
+	nobody := func(*mesh.Snapshot, *Evidence) {}
+	left := func(s *mesh.Snapshot, e *Evidence) {
+		if pay := RefOf(mesh.Namespace, "", "pay"); find(s, pay).Labels[label.IoIstioUseWaypointNamespace.Name] == "" {
+			e.Written = map[mesh.Ref]time.Time{pay: noon}
+		}
+	}
+	s, managed, _ := rest(t, two(strings.Replace(pods, "NS", "shop", 1), strings.Replace(pods, "NS", "pay", 1)).Snapshot, Managed{}, asking(own, shared), nobody, watch)
+	s, managed, _ = rest(t, s, managed, asking(own, own), left, watch)
+
+	shared.Profile.Labels = map[string]string{"team": "edge"}
+	s, managed, p := rest(t, s, managed, asking(shared, own), left, watch)
+	gw := s.Get(mesh.Gateway, "edge", "waypoint")
+	if got, want := letIn(gw), []string{"edge", "pay", "shop"}; !slices.Equal(got, want) {
+		t.Errorf("before it is known that namespace pay has left, these may attach: %v", got)
+	}
+	if s.Binding(s.Get(mesh.Service, "shop", "cart")).Gateway != gw {
+		t.Errorf("shop/cart does not share the waypoint: %q", says(p))
+	}
+	if infrastructure, _ := gw.Content()["spec"].(map[string]any)["infrastructure"].(map[string]any); infrastructure == nil {
+		t.Error("the Gateway is not as its profile says")
+	}
+	if got := says(p); !slices.Contains(got, "edge/waypoint: waits make-binding: it has left the waypoint, and its namespace is let attach until every proxy knows") {
+		t.Errorf("got %q", got)
+	}
+	s, _, p = rest(t, s, managed, asking(shared, own), nobody, watch)
+	if got, want := letIn(s.Get(mesh.Gateway, "edge", "waypoint")), []string{"edge", "shop"}; !slices.Equal(got, want) {
+		t.Errorf("when it is known, these may attach: %v (%q)", got, says(p))
+	}
+}
+
+// TestListenerKeepsOut: what is bound does not move to a waypoint that does not let its namespace attach, and nothing else is labelled
+// for one either.
+func TestListenerKeepsOut(t *testing.T) {
+	const b = `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: b, namespace: edge}, spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: FROM, selector: {matchLabels: {kubernetes.io/metadata.name: pay}}}}}]}, status: {addresses: [{type: Hostname, value: b}]}}`
+	for name, tc := range map[string]struct {
+		from  string
+		alone bool // pay is the only one there before
+		says  []string
+	}{
+		"those who are bound": {from: "Same", says: []string{
+			`edge/waypoint: stopped make-binding: waypoint edge/waypoint keeps its place: annotation waywarden.dev/migrate-to is "b", and its listener does not let namespace pay attach, of which something is bound here. Name the namespace in allowedRoutes there.`}},
+		"those who do not go there by themselves": {from: "Selector", says: []string{
+			`edge/waypoint: stopped make-binding: waypoint edge/waypoint keeps its place: annotation waywarden.dev/migrate-to is "b", and its listener does not let namespace shop attach, of which something is bound here. Name the namespace in allowedRoutes there.`}},
+		"one who comes later": {from: "Selector", alone: true, says: []string{
+			"edge/b: stopped make-binding: Namespace shop is not bound: no listener of Gateway edge/b lets namespace shop attach. Name the namespace in allowedRoutes of its listener for HBONE.",
+			"edge/waypoint: waits remove-drain: not every ztunnel has acknowledged that nothing is bound"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, managed, settings := sharing(t)
+			nobody := func(*mesh.Snapshot, *Evidence) {}
+			both := settings
+			if tc.alone {
+				settings = Settings{Namespaces: map[string]Setting{"edge": both.Namespaces["edge"], "pay": both.Namespaces["pay"]}}
+				s, managed, _ = rest(t, two().Snapshot, Managed{}, settings, nobody, func(*mesh.Snapshot, Step) {})
+			}
+			s = s.With(parse(strings.Replace(b, "FROM", tc.from, 1)))
+			s = s.With(annotated(s.Get(mesh.Gateway, "edge", "waypoint"), MigrateAnnotation, "b"))
+			s, managed, _ = rest(t, s, managed, settings, nobody, func(s *mesh.Snapshot, step Step) {
+				if !tc.alone && !s.Binding(s.Get(mesh.Service, "shop", "cart")).Bound || !s.Binding(s.Get(mesh.Service, "pay", "cart")).Bound {
+					t.Errorf("%s %s unbinds a Service", step.Row, step.Object)
+				}
+			})
+			compare(t, Next(worldOf(s, managed, both, nil)), tc.says...)
+		})
+	}
+}

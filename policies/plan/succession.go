@@ -89,8 +89,22 @@ func (m *maker) asked(gw *mesh.Object, h holder) (name, why string) {
 		return "", "that Gateway has a place of its own: policies that name either would be about both. Name one that is not there yet."
 	case !m.managed.Made(to) && (!usable(m.snapshot, to) || !mesh.ServesServices(m.stored.TrafficType(to))):
 		return "", "that is no waypoint of Istio's own for Services. Name one of class " + mesh.WaypointClassName + "."
+	case !m.managed.Made(to):
+		if ns := m.keptOut(gw, to); ns != "" {
+			return "", fmt.Sprintf("its listener does not let namespace %s attach, of which something is bound here. Name the namespace in allowedRoutes there.", ns)
+		}
 	}
 	return name, ""
+}
+
+// keptOut is a namespace of something that is bound to one Gateway, and that another one does not let attach; "" where there is none.
+func (m *maker) keptOut(gw, to *mesh.Object) string {
+	for _, ns := range boundFrom(m.stored, gw) {
+		if !m.admits(to, ns) {
+			return ns
+		}
+	}
+	return ""
 }
 
 // inLine is whether a Gateway of ours has taken the place of a holder, or of one before it.
