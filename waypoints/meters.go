@@ -17,21 +17,27 @@ type meters struct {
 
 	judged  *reading               // the last one of which it is in watched what it says
 	watched map[mesh.Ref]time.Time // Services: until when somebody may have come round the waypoint
+	missed  map[mesh.Ref]time.Time // waypoints: since when no reading has said all about them that one can
 }
 
 // open is how many connections pass a waypoint, or why that is not known.
 type open struct {
 	connections int
 	unknown     string
+	more        bool // the next reading may say more: a proxy was not read yet, or has not answered
 }
 
 const unmetered = "what proxies count is not read"
+
+// countWithin is how long a waypoint's proxies may stay unread before it is taken for one whose connections cannot be counted, or not by
+// its pods: two readings that take all their time, the rest between them, and as long again.
+const countWithin = 2 * (2*readTimeout + readEvery)
 
 // look brings the evidence up to date, and has read what it will be asked for next.
 func (m *meters) look(w *plan.World, pods func(ns, gateway string) []string) {
 	draining, guarded := drained(w), w.Guarding()
 	if len(draining)+len(guarded) == 0 {
-		m.judged, m.watched = nil, nil
+		m.judged, m.watched, m.missed = nil, nil, nil
 		if m.reader != nil {
 			m.reader.ask(nil)
 		}
@@ -56,17 +62,29 @@ func (m *meters) look(w *plan.World, pods func(ns, gateway string) []string) {
 			w.Evidence.Direct[svc] = at
 		}
 	}
+	missed := map[mesh.Ref]time.Time{}
 	for _, gw := range draining {
 		ref := plan.RefOf(mesh.Gateway, gw.Namespace, gw.Name)
-		s := w.Evidence.Waypoints[ref]
-		switch o := m.through(w, newest, gw, pods(gw.Namespace, gw.Name)); {
-		case o.unknown != "":
-			s.Counted, s.Uncounted = false, o.unknown
-		default:
-			s.Counted, s.Uncounted, s.Connections, s.Acknowledged = true, "", o.connections, newest.acknowledged
+		since, was := m.missed[ref]
+		if !was {
+			since = w.Now
+		}
+		s, late := w.Evidence.Waypoints[ref], w.Now.Sub(since) >= countWithin
+		o := m.through(w, newest, gw, pods(gw.Namespace, gw.Name), late)
+		if o.more {
+			missed[ref] = since
+		}
+		if o.more && late && o.unknown != "" {
+			o.unknown += fmt.Sprintf(", and that for %s", countWithin)
+		}
+		if o.unknown != "" {
+			s.Counted, s.Counting, s.Uncounted = false, o.more && !late, o.unknown
+		} else {
+			s.Counted, s.Counting, s.Uncounted, s.Connections, s.Acknowledged = true, false, "", o.connections, newest.acknowledged
 		}
 		w.Evidence.Waypoints[ref] = s
 	}
+	m.missed = missed
 }
 
 // wanted is what to read next.
@@ -121,24 +139,18 @@ func (m *meters) watch(w *plan.World, newest *reading, guarded []plan.Policy) {
 }
 
 // through is how many connections pass a waypoint, by what its pods say, who know of all of them; else by what ztunnels say, who
-// know of those of enrolled clients.
-func (m *meters) through(w *plan.World, newest *reading, gw *mesh.Object, pods []string) open {
+// know of those of enrolled clients. Connections that somebody has counted are there, whoever else was not read; that there is none is
+// said by all of its pods, or, where those cannot say it or when it is late, by all ztunnels.
+func (m *meters) through(w *plan.World, newest *reading, gw *mesh.Object, pods []string, late bool) open {
 	switch {
 	case m.reader == nil:
 		return open{unknown: unmetered}
 	case newest == nil:
-		return open{unknown: "what proxies count is being read"}
+		return open{unknown: "what proxies count is being read", more: true}
 	}
-	n, why := atPods(newest, pods)
-	switch {
-	case why == "":
-		return open{connections: n}
-	case newest.unread != "":
-		return open{unknown: why + ", and " + newest.unread}
-	case len(newest.flows) == 0:
-		return open{unknown: why + ", and no ztunnel is seen"}
-	case w.Settings.Of(gw.Namespace).Profile.Ingress:
-		return open{unknown: why + ", and no ztunnel knows what ingress gateways send through it"}
+	o := atPods(newest, pods)
+	if o.unknown == "" {
+		return o
 	}
 	identity, connections := w.View.Identity(gw), 0
 	for _, flows := range newest.flows {
@@ -148,22 +160,34 @@ func (m *meters) through(w *plan.World, newest *reading, gw *mesh.Object, pods [
 			}
 		}
 	}
-	return open{connections: connections}
+	switch connections = max(connections, o.connections); {
+	case connections > 0:
+		return open{connections: connections, more: o.more}
+	case o.more && !late:
+		return o
+	case newest.unread != "":
+		return open{unknown: o.unknown + ", and " + newest.unread, more: true}
+	case len(newest.flows) == 0:
+		return open{unknown: o.unknown + ", and no ztunnel is seen", more: true}
+	case w.Settings.Of(gw.Namespace).Profile.Ingress:
+		return open{unknown: o.unknown + ", and no ztunnel knows what ingress gateways send through it", more: o.more}
+	}
+	return open{more: o.more}
 }
 
-// atPods is how many connections the pods of a waypoint have open, or why that is not known. Without a pod there is none.
-func atPods(newest *reading, pods []string) (n int, why string) {
+// atPods is how many connections the pods of a waypoint have open, at least those that were read, and why that is not all. Without a pod
+// there is none.
+func atPods(newest *reading, pods []string) open {
+	var out open
 	for _, ip := range pods {
-		switch a, read := newest.active[ip]; {
-		case !read:
-			return 0, fmt.Sprintf("its pod at %s was not read yet", ip)
-		case a.unknown != "":
-			return 0, a.unknown
-		default:
-			n += a.connections
+		a, read := newest.active[ip]
+		if !read {
+			a = active{unknown: fmt.Sprintf("its pod at %s was not read yet", ip), silent: true}
 		}
+		out.connections += a.connections
+		out.unknown, out.more = cmp.Or(out.unknown, a.unknown), out.more || a.silent
 	}
-	return n, ""
+	return out
 }
 
 // direct is whether somebody who is not let in by a guard has an open connection to the pods of its Service, or has made one since

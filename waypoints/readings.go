@@ -68,6 +68,7 @@ type reading struct {
 type active struct {
 	connections int
 	unknown     string
+	silent      bool // it has not answered, which it may do the next time
 }
 
 func newReader(scrape Scrape, c clock.WithTicker, wake func()) *reader {
@@ -191,7 +192,7 @@ func (r *reader) read(ctx context.Context, what *asked) *reading {
 
 func activeIn(ip string, samples []sample, err error) active {
 	if err != nil {
-		return active{unknown: fmt.Sprintf("its pod at %s was not read: %v", ip, err)}
+		return active{unknown: fmt.Sprintf("its pod at %s was not read: %v", ip, err), silent: true}
 	}
 	n, ok := activeAt(samples)
 	if !ok {
