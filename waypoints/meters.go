@@ -15,9 +15,10 @@ import (
 type meters struct {
 	reader *reader // nil where nothing is read
 
-	judged  *reading               // the last one of which it is in watched what it says
-	watched map[mesh.Ref]time.Time // Services: until when somebody may have come round the waypoint
-	missed  map[mesh.Ref]time.Time // waypoints: since when no reading has said all about them that one can
+	judged  *reading                  // the last one of which it is in watched what it says
+	counted map[string]map[flow]tally // by the address of a ztunnel: what it counted when it was read last
+	watched map[mesh.Ref]time.Time    // Services: until when somebody may have come round the waypoint
+	missed  map[mesh.Ref]time.Time    // waypoints: since when no reading has said all about them that one can
 }
 
 // open is how many connections pass a waypoint, or why that is not known.
@@ -37,7 +38,7 @@ const countWithin = 2 * (2*readTimeout + readEvery)
 func (m *meters) look(w *plan.World, pods func(ns, gateway string) []string) {
 	draining, guarded := drained(w), w.Guarding()
 	if len(draining)+len(guarded) == 0 {
-		m.judged, m.watched, m.missed = nil, nil, nil
+		m.judged, m.counted, m.watched, m.missed = nil, nil, nil, nil
 		if m.reader != nil {
 			m.reader.ask(nil)
 		}
@@ -89,12 +90,7 @@ func (m *meters) look(w *plan.World, pods func(ns, gateway string) []string) {
 
 // wanted is what to read next.
 func wanted(w *plan.World, draining []*mesh.Object, pods func(ns, gateway string) []string) *asked {
-	out := &asked{acknowledged: w.Evidence.Acknowledged}
-	for o := range w.View.All(mesh.Pod) {
-		if pod, ok := o.Spec.(*mesh.PodBody); ok && isZtunnel(o) {
-			out.ztunnels = append(out.ztunnels, cmp.Or(pod.Status.PodIP, noAddress))
-		}
-	}
+	out := &asked{acknowledged: w.Evidence.Acknowledged, ztunnels: ztunnelAddresses(w.View.Snapshot)}
 	for _, gw := range draining {
 		out.pods = append(out.pods, pods(gw.Namespace, gw.Name)...)
 		if at, err := time.Parse(time.RFC3339Nano, gw.Annotations[plan.DrainingSinceAnnotation]); err == nil {
@@ -120,22 +116,38 @@ func (m *meters) watch(w *plan.World, newest *reading, guarded []plan.Policy) {
 	if newest == m.judged {
 		return
 	}
-	before := map[string]map[flow]tally{}
-	if m.judged != nil {
-		before = m.judged.flows
-	}
 	watched := map[mesh.Ref]time.Time{}
 	for i := range guarded {
 		svc := guarded[i].For[0]
 		at, was := m.watched[svc]
 		// Of what was before the first reading nothing is known, so that it counts as if somebody had just come.
 		// What one ztunnel has seen is so, whether or not another one could be read.
-		if !was || direct(w.View.Snapshot, &guarded[i], newest.flows, before) {
+		if !was || direct(w.View.Snapshot, &guarded[i], newest.flows, m.counted) {
 			at = w.Now
 		}
 		watched[svc] = at
 	}
-	m.judged, m.watched = newest, watched
+	// One that was not read this time has what it counted before: what it lets in meanwhile it counts on from there, and what it let in
+	// until then is no news. Whoever takes over an address counts from nothing.
+	counted := map[string]map[flow]tally{}
+	for _, ip := range ztunnelAddresses(w.View.Snapshot) {
+		if flows, read := newest.flows[ip]; read {
+			counted[ip] = flows
+		} else if flows, was := m.counted[ip]; was {
+			counted[ip] = flows
+		}
+	}
+	m.judged, m.counted, m.watched = newest, counted, watched
+}
+
+func ztunnelAddresses(s *mesh.Snapshot) []string {
+	var out []string
+	for o := range s.All(mesh.Pod) {
+		if pod, ok := o.Spec.(*mesh.PodBody); ok && isZtunnel(o) {
+			out = append(out, cmp.Or(pod.Status.PodIP, noAddress))
+		}
+	}
+	return out
 }
 
 // through is how many connections pass a waypoint, by what its pods say, who know of all of them; else by what ztunnels say, who
@@ -167,8 +179,6 @@ func (m *meters) through(w *plan.World, newest *reading, gw *mesh.Object, pods [
 		return o
 	case newest.unread != "":
 		return open{unknown: o.unknown + ", and " + newest.unread, more: true}
-	case len(newest.flows) == 0:
-		return open{unknown: o.unknown + ", and no ztunnel is seen", more: true}
 	case w.Settings.Of(gw.Namespace).Profile.Ingress:
 		return open{unknown: o.unknown + ", and no ztunnel knows what ingress gateways send through it", more: o.more}
 	}

@@ -180,6 +180,9 @@ func (r *reader) read(ctx context.Context, what *asked) *reading {
 		out.flows[ip] = flowsOf(samples)
 	})
 	group.Wait()
+	if len(what.ztunnels) == 0 { // what nobody counts is not nothing
+		out.unread = "no ztunnel is seen"
+	}
 	if len(errs) > 0 {
 		slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 		out.unread = errs[0].Error()
