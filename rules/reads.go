@@ -47,13 +47,8 @@ func reached(compiler *ast.Compiler, rules []*ast.Rule, visit func(*ast.Rule) bo
 			if !ref[0].Equal(ast.DefaultRootDocument) {
 				return false
 			}
-			for n := len(ref); n > 1; n-- {
-				if !ref[:n].IsGround() {
-					continue
-				}
-				for _, other := range compiler.GetRulesExact(ref[:n]) {
-					from(other)
-				}
+			for _, other := range compiler.GetRulesDynamic(ref) { // of a whole package, where that is what is read
+				from(other)
 			}
 			return false
 		})

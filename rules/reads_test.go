@@ -23,6 +23,8 @@ secrets(ns) := mesh.policies("Secret", ns)
 
 inner(ns) := {s.metadata.name | some s in secrets(ns)}
 
+any if secrets("shop")
+
 routes(ns) := mesh.effects("HTTPRoute.gateway.networking.k8s.io", ns, "x")
 `)},
 	}
@@ -43,6 +45,7 @@ routes(ns) := mesh.effects("HTTPRoute.gateway.networking.k8s.io", ns, "x")
 		"rights":        {`deny contains {"msg": "m"} if mesh.granted("RoleBinding", "shop", "x", ["get"], ["secrets"]) == []`, []mesh.Kind{mesh.ClusterRole, mesh.Role}},
 		"shared":        {"import data.acme.lib.all\n\ndeny contains {\"msg\": \"m\"} if all.inner(\"shop\")", []mesh.Kind{mesh.Secret}},
 		"shared_other":  {"import data.acme.lib.all\n\ndeny contains {\"msg\": \"m\"} if all.routes(\"shop\")", []mesh.Kind{mesh.HTTPRoute}},
+		"shared_whole":  {"import data.acme.lib.all\n\ndeny contains {\"msg\": \"m\"} if {\n\tother := all\n\tother.any\n}", []mesh.Kind{mesh.HTTPRoute, mesh.Secret}},
 		"in_skip":       {"deny contains {\"msg\": \"m\"} if input.object.spec\n\nskip contains \"s\" if mesh.policies(\"Telemetry\", \"shop\")", []mesh.Kind{mesh.Telemetry}},
 		"kind_computed": {`deny contains {"msg": "m"} if mesh.policies(input.object.kind, "shop")`, []mesh.Kind{mesh.AuthorizationPolicy}},
 	} {

@@ -210,19 +210,22 @@ func either(a, b *shape) *shape {
 
 // unknownField says what is wrong with a field that a shape does not have; "" where nothing is.
 func (s *shape) unknownField(field string) string {
-	if s == nil || !s.closed {
+	if s == nil {
 		return ""
 	}
 	if _, ok := s.fields[field]; ok {
 		return ""
 	}
-	if s.each != nil {
-		return ""
-	}
 	names := slices.Sorted(maps.Keys(s.fields))
 	if otherwise, gone := s.gone[field]; gone {
-		return fmt.Sprintf("the rule would never find anything there in a cluster: of %s no %s is kept. Use one of %s, %s.", strings.TrimSuffix(s.name, " "), field,
-			strings.Join(names, ", "), otherwise)
+		use := "another one"
+		if len(names) > 0 {
+			use = "one of " + strings.Join(names, ", ")
+		}
+		return fmt.Sprintf("the rule would never find anything there in a cluster: of %s no %s is kept. Use %s, %s.", strings.TrimSuffix(s.name, " "), field, use, otherwise)
+	}
+	if !s.closed || s.each != nil {
+		return ""
 	}
 	hint := "It has none at all."
 	if near := nearest(field, names); near != "" {
