@@ -102,19 +102,22 @@ func (w *world) uncounted(ns string, zt *counter, drain time.Duration) {
 	zt.lose()
 	w.address(ns, w.waypointPod(ns).GetName(), "127.0.0.5") // where nobody listens
 	w.delete(policies, ns, "deny-get")
-	w.until("it is said that nobody counts", time.Minute, func() bool {
+	w.until("it is said that nobody counts yet", time.Minute, func() bool {
 		text := w.state(ns)
-		return strings.Contains(text, "as they are not counted") && strings.Contains(text, "127.0.0.5") && strings.Contains(text, "the ztunnel at "+zt.ip+" was not read")
+		return strings.Contains(text, "connections through it are counted first: its pod at 127.0.0.5 was not read")
 	})
 	since, err := time.Parse(time.RFC3339, w.get(gateways, ns, "waypoint").GetAnnotations()["waywarden.dev/draining-since"])
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.until("the waypoint goes by the clock", drain+30*time.Second, func() bool { return w.get(gateways, ns, "waypoint") == nil })
-	if took := time.Since(since); took < drain {
-		w.t.Errorf("it went after %s, and %s is what connections have to end", took, drain)
+	const answers = 140 * time.Second // how long a proxy has to answer
+	w.until("the waypoint goes by the clock", answers+90*time.Second, func() bool { return w.get(gateways, ns, "waypoint") == nil })
+	if took := time.Since(since); took < max(drain, answers-5*time.Second) {
+		w.t.Errorf("it went after %s, and connections have %s to end, and proxies %s to answer", took, drain, answers)
 	}
-	w.until("it is said that this is unverified", 10*time.Second, func() bool { return w.says(ns, "RemoveGateway", "unverified") })
+	w.until("it is said that this is unverified", 10*time.Second, func() bool {
+		return w.says(ns, "RemoveGateway", "unverified") && w.says(ns, "RemoveGateway", "the ztunnel at "+zt.ip+" was not read")
+	})
 }
 
 // state is what the profile says of the waypoint of a namespace.
