@@ -197,3 +197,40 @@ func TestListenerKeepsOut(t *testing.T) {
 		})
 	}
 }
+
+// TestTwinOutlasts: a twin stays for a waypoint that its Service has left and that others go on using, when the one that came after is
+// removed: connections that are open through it rest on it. It goes with that waypoint.
+func TestTwinOutlasts(t *testing.T) {
+	s, managed, settings := sharing(t)
+	twin := RefOf(mesh.AuthorizationPolicy, "pay", "waywarden-twin-who-cart")
+	counted := func(s *mesh.Snapshot, e *Evidence) {
+		e.Acknowledged = noon.Add(time.Second)
+		for gw := range s.All(mesh.Gateway) {
+			e.Waypoints[refOf(gw)] = Serving{Ready: true, Counted: true}
+		}
+	}
+	nothing := func(*mesh.Snapshot, Step) {}
+	with := func(s *mesh.Snapshot, step Step) {
+		if step.Row == RemoveGateway && find(s, twin) == nil {
+			t.Errorf("%s goes before %s", twin, step.Object)
+		}
+	}
+	settings.Namespaces["pay"] = Setting{Mode: Provision, Profile: Profile{Name: "own"}}
+	s, managed, _ = rest(t, s, managed, settings, counted, nothing)
+	if got := find(s, twin).Annotations; got[WaypointAnnotation] != "pay/waypoint" || got[LeftAnnotation] != "edge/waypoint" {
+		t.Errorf("the twin is for %s, and was for %q", got[WaypointAnnotation], got[LeftAnnotation])
+	}
+	s = s.Without(s.Get(mesh.AuthorizationPolicy, "pay", "l7"))
+	s, managed, _ = rest(t, s, managed, settings, counted, with)
+	if s.Get(mesh.Gateway, "pay", "waypoint") != nil {
+		t.Error("waypoint pay/waypoint is not removed")
+	}
+	if o := find(s, twin); o == nil || o.Annotations[WaypointAnnotation] != "edge/waypoint" || o.Annotations[LeftAnnotation] != "" || o.Annotations[DrainingSinceAnnotation] != "" {
+		t.Fatalf("the twin: %v", o)
+	}
+	s = s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7"))
+	s, _, p := rest(t, s, managed, settings, counted, nothing)
+	if find(s, twin) != nil || s.Get(mesh.Gateway, "edge", "waypoint") != nil {
+		t.Errorf("the twin or waypoint edge/waypoint stays: %q", says(p))
+	}
+}
