@@ -49,6 +49,9 @@ type ContinuousOptions struct {
 	Held func(bool)
 	// Meter hears what rules cost, and which could not be asked; nil for nobody.
 	Meter *policies.Meter
+	// Panicked hears, each time that it is met, of a question that could not be answered because the program is wrong, and of
+	// which object: reports have the number only. It may be nil.
+	Panicked func(Panic, mesh.Ref)
 
 	Clock clock.WithTicker // nil is the machine's
 	Log   logr.Logger
@@ -216,6 +219,7 @@ func (c *Continuous) audit(s *mesh.Snapshot) {
 	var replaced []Replaced
 	if c.incremental.Snapshot() != s {
 		replaced = c.incremental.Step(s)
+		c.panicked(replaced)
 		c.observe(Observation{Full: full, Objects: len(replaced), Took: c.Clock.Since(began)})
 	}
 	c.take(c.places.judge(c.incremental, replaced, c.basis(rules, began)), began)
@@ -278,6 +282,7 @@ func (c *Continuous) verify() {
 	began := c.Clock.Now()
 	c.verified = began
 	wrong := c.incremental.Verify()
+	c.panicked(wrong)
 	c.observe(Observation{Full: true, Objects: len(c.incremental.kept), Took: c.Clock.Since(began), Differences: len(wrong)})
 	for _, r := range wrong {
 		a := r.Is
@@ -291,7 +296,9 @@ func (c *Continuous) verify() {
 		return
 	}
 	if slices.ContainsFunc(c.asked, func(k *policies.Check) bool { return k.Revision != "" }) {
-		wrong = append(wrong, c.incremental.At(began)...)
+		later := c.incremental.At(began)
+		c.panicked(later)
+		wrong = append(wrong, later...)
 	}
 	c.take(c.places.judge(c.incremental, wrong, c.basis(rules, began)), began)
 }

@@ -48,13 +48,17 @@ type Unread struct {
 	Leaves   string `json:"leaves"` // what that leaves unknown, as a sentence
 }
 
-// Hidden are the kinds of which there may be objects that are not shown, in order: those that could not be read, and the evidence that
-// nobody asked for. It is mesh.Options.Unread of the Snapshot of these Objects.
-func (i *Inventory) Hidden() []mesh.Kind { return hidden(i.Unread, i.passed) }
+// Hidden are the kinds of which there may be objects that are not shown, in order: those that could not be read, Namespace where [List] left
+// it out for one of them, and the evidence that nobody asked for. It is mesh.Options.Unread of the Snapshot of these Objects.
+func (i *Inventory) Hidden() []mesh.Kind { return hidden(i.Unread, nil, i.passed) }
 
-func hidden(unread []Unread, passed []mesh.Kind) []mesh.Kind {
+// hidden takes apart what could not be read and what has not been listed yet: Namespaces are shown beside the latter.
+func hidden(unread, unheard []Unread, passed []mesh.Kind) []mesh.Kind {
 	out := slices.Clone(passed)
-	for _, u := range unread {
+	if !whole(unread) {
+		out = append(out, mesh.Namespace)
+	}
+	for _, u := range slices.Concat(unread, unheard) {
 		if !isAuthoredResource(u.Resource) {
 			out = append(out, kindOfResource(u.Resource))
 		}

@@ -137,7 +137,10 @@ func TestListSaysWhatItMayNotRead(t *testing.T) {
 	if diff := cmp.Diff(want, inv.Unread); diff != "" {
 		t.Errorf("unread (-want +got):\n%s", diff)
 	}
-	s := mesh.New(mesh.Options{}, inv.Objects...)
+	s := mesh.New(mesh.Options{Unread: inv.Hidden()}, inv.Objects...)
+	if s.Reads(mesh.Gateway) || s.Reads(mesh.Namespace) || !s.Reads(mesh.Service) {
+		t.Errorf("Gateways may not be listed, and Namespaces are left out for it; hidden is %v", inv.Hidden())
+	}
 	if s.Known("shop") {
 		t.Error("namespace shop counts as whole, though its waypoints could not be listed: every binding would look broken")
 	}
@@ -171,7 +174,7 @@ func TestListWithoutWhatIsDispensableIsWhole(t *testing.T) {
 	if len(inv.Unread) != 1 || inv.Unread[0].Leaves != "Deployments without pods are not known." {
 		t.Errorf("unread: %+v", inv.Unread)
 	}
-	if !mesh.New(mesh.Options{}, inv.Objects...).Known("shop") {
+	if whole := mesh.New(mesh.Options{Unread: inv.Hidden()}, inv.Objects...); !whole.Known("shop") || !whole.Reads(mesh.Namespace) {
 		t.Error("namespace shop is not whole, though its pods were read")
 	}
 }

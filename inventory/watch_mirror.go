@@ -174,7 +174,7 @@ func (m *mirror) settle(kind mesh.Kind, changed ...name) {
 		return
 	}
 	unread := m.unread()
-	m.options.Unread = hidden(slices.Concat(unread, m.unheard()), m.passed)
+	m.options.Unread = hidden(unread, m.unheard(), m.passed)
 	if now := whole(unread); !m.built || now != m.whole {
 		m.whole = now
 		m.rebuild()

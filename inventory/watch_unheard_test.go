@@ -27,13 +27,23 @@ func TestUnheard(t *testing.T) {
 		t.Fatalf("%d sources are followed, want 1", len(follow))
 	}
 	_, _, gaps := w.mirror.Marked()
-	if !now().Known("shop") || now().Reads(mesh.AuthorizationPolicy) || !strings.Contains(gaps.Unseen[""], "has not been listed yet") {
+	if !now().Known("shop") || !now().Reads(mesh.Namespace) || now().Reads(mesh.AuthorizationPolicy) || !strings.Contains(gaps.Unseen[""], "has not been listed yet") {
 		t.Errorf("not listed yet: shop is known: %v, AuthorizationPolicies are read: %v, gaps: %+v", now().Known("shop"), now().Reads(mesh.AuthorizationPolicy), gaps)
 	}
 	w.relist(late)
 	_, _, gaps = w.mirror.Marked()
 	if !now().Reads(mesh.AuthorizationPolicy) || now().Get(mesh.AuthorizationPolicy, "shop", "a") == nil || len(gaps.Unseen) > 0 {
 		t.Errorf("listed: read: %v, gaps: %+v", now().Reads(mesh.AuthorizationPolicy), gaps)
+	}
+	for _, forbidden := range []bool{true, false} { // Namespaces are left out for it
+		if forbidden {
+			w.failKind(mesh.AuthorizationPolicy, apierrors.NewForbidden(late.GroupResource(), "", nil))
+		} else {
+			w.relist(late)
+		}
+		if now().Reads(mesh.Namespace) == forbidden || now().Known("shop") == forbidden {
+			t.Errorf("AuthorizationPolicies may not be listed: %v; Namespaces are read: %v, shop is known: %v", forbidden, now().Reads(mesh.Namespace), now().Known("shop"))
+		}
 	}
 	w.failKind(mesh.AuthorizationPolicy, apierrors.NewNotFound(late.GroupResource(), ""))
 	read := []bool{now().Reads(mesh.AuthorizationPolicy)}

@@ -48,7 +48,7 @@ type slot struct {
 	operation string
 }
 
-// plan is which rules are asked in a slot.
+// plan is which rules are asked in a slot, those that see the whole object last.
 type plan struct{ asked []*probe }
 
 // probe is how one rule is asked.
@@ -63,8 +63,8 @@ type probe struct {
 	defaults   sieve.Value  // of its parameters
 }
 
-// needs are the parts of the input that cost something and that a rule looks at.
-type needs struct{ effects, namespace, mesh, now, user, old bool }
+// needs are the parts of the input that cost something and that a rule looks at. Those that see the whole object are asked by themselves.
+type needs struct{ effects, namespace, mesh, now, user, old, whole bool }
 
 // compile compiles what was read. It returns nil, and refuses, where that does not work.
 func (l *loader) compile() *Pack {
@@ -73,6 +73,8 @@ func (l *loader) compile() *Pack {
 		bindParams(r, r.module)
 	}
 	for _, m := range l.shared {
+		l.onlyFields(m)
+		l.imported(m)
 		l.kindsWritten(m)
 	}
 	compiler := newCompiler()
@@ -182,12 +184,25 @@ func (p *Pack) probes() []*probe {
 			q.patch = compileQuery(p.compiler, r.ID, ast.NewBody(equals(patchVar, r.ref("patch"))))
 		}
 		q.needs.of(r.module)
+		q.needs.whole = r.seesWhole()
 		if p.sieved {
 			q.sieve, q.defaults = sieves.Sieve(r.ref("deny"), r.ref("skip")), sieve.Of(plain(r.withDefaults(nil)))
 		}
 		out = append(out, q)
 	}
+	slices.SortStableFunc(out, func(a, b *probe) int { return order(a.needs.whole, b.needs.whole) })
 	return out
+}
+
+// order has what is not come before what is.
+func order(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 func hasWith(m *ast.Module) (has bool) {
@@ -229,5 +244,5 @@ func (n *needs) of(m *ast.Module) {
 
 // and is what either of two looks at.
 func (n needs) and(o needs) needs {
-	return needs{n.effects || o.effects, n.namespace || o.namespace, n.mesh || o.mesh, n.now || o.now, n.user || o.user, n.old || o.old}
+	return needs{n.effects || o.effects, n.namespace || o.namespace, n.mesh || o.mesh, n.now || o.now, n.user || o.user, n.old || o.old, n.whole || o.whole}
 }

@@ -108,7 +108,8 @@
 // is asked of them, or asks for them, and only as far as it is allowed (package inventory, Evidence).
 // Of a Secret there is no data: certificates has those that stand in it, by key. A rule that asks for a kind that is not
 // read is not asked itself, and counts as skipped with that as its reason; so does one that asks for any other kind that could not be
-// read.
+// read, or has not been listed yet, and one whose question rests on such a kind, as mesh.workloads does on Pods. A kind that a cluster does
+// not serve is read: there is none of it.
 //
 // A rule is a function of these: what calls the network, reads the clock or is random is refused when it is loaded.
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,17 +65,27 @@ func (p *Pack) answers(s *session, o *mesh.Object) []answer {
 		return nil
 	}
 	out := p.sift(s, plan, o)
+	n := slices.IndexFunc(out, func(a answer) bool { return a.probe.needs.whole })
+	if n < 0 {
+		n = len(out)
+	}
+	p.askOpen(s, out[:n], o)
+	p.askOpen(s, out[n:], o)
+	return out
+}
+
+// askOpen answers what is open of some that see as much of the object.
+func (p *Pack) askOpen(s *session, of []answer, o *mesh.Object) {
 	var all needs
 	open := false
-	for _, a := range out {
+	for _, a := range of {
 		if a.open {
 			all, open = all.and(a.probe.needs), true
 		}
 	}
 	if open {
-		p.askAll(s, out, p.input(s, o, all), o)
+		p.askAll(s, of, p.input(s, o, all), o)
 	}
-	return out
 }
 
 // askAll answers what is open: with defaults together, and with other parameters each by itself.
@@ -247,7 +258,7 @@ func (s *stop) Cancelled() bool {
 // input is what the rules are asked about. Of the objects only that becomes terms which a rule looks at.
 func (p *Pack) input(s *session, o *mesh.Object, needs needs) map[string]any {
 	occasion := &s.view.Occasion
-	in := map[string]any{"phase": string(occasion.PhaseOr()), "object": s.contentOf(o), "params": p.params}
+	in := map[string]any{"phase": string(occasion.PhaseOr()), "object": s.contentFor(o, needs.whole), "params": p.params}
 	if needs.mesh {
 		in["mesh"] = meshTerm(s.view.Snapshot).Value
 	}
@@ -278,7 +289,9 @@ func admissionInput(in map[string]any, o *policies.Occasion, needs needs) {
 		in["user"] = map[string]any{"username": o.User.Username, "uid": o.User.UID, "groups": o.User.Groups, "extra": extra}
 	}
 	if needs.old && o.Old != nil {
-		in["old"] = contentSeen(o.Old)
+		if in["old"] = contentSeen(o.Old); needs.whole {
+			in["old"] = contentWhole(o.Old)
+		}
 	}
 	if o.Operation == "DELETE" {
 		in["object"] = nil

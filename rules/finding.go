@@ -82,7 +82,7 @@ func (p *Pack) answer(r *Rule, view *policies.View, o *mesh.Object, to reporter)
 	if !slices.ContainsFunc(all, func(a answer) bool { return a.probe.rule == r }) {
 		return nil // as of most rules about most objects
 	}
-	c := collected{rule: r, content: func() map[string]any { return s.contentOf(o) }}
+	c := collected{rule: r, content: func() map[string]any { return s.contentFor(o, r.seesWhole()) }}
 	for _, a := range all {
 		if a.probe.rule != r {
 			continue

@@ -21,11 +21,23 @@ type flow struct {
 	changed bool
 	closing bool                                   // what is not known by now will not be
 	say     func(at *ast.Location, message string) // nil while shapes are still found out
+
+	// What is found out of owned objects, in rules that the one in question reaches.
+	file        string // of that rule
+	reached     map[*ast.Rule]bool
+	rule        *ast.Rule // that is looked at
+	silentAt    *ast.Location
+	knowsOwners bool
 }
 
 // mistakes calls the function for each mistake that is found in a rule.
 func mistakes(compiler *ast.Compiler, r *Rule, o Options, shared []string, say func(at *ast.Location, message string)) {
-	f := &flow{compiler: compiler, input: inputShape(r, o.sightOf(r)), sight: o.sight(), vars: map[ast.Var]*shape{}, open: map[ast.Var]bool{}}
+	f := &flow{compiler: compiler, input: inputShape(r, o.sightOf(r)), sight: o.sight(), vars: map[ast.Var]*shape{}, open: map[ast.Var]bool{},
+		file: r.File, reached: map[*ast.Rule]bool{}}
+	reached(compiler, compiler.Modules[r.File].Rules, func(rule *ast.Rule) bool {
+		f.reached[rule] = true
+		return true
+	})
 	for _, file := range append(shared, r.File) {
 		f.all = append(f.all, compiler.Modules[file].Rules...)
 	}
@@ -34,6 +46,7 @@ func mistakes(compiler *ast.Compiler, r *Rule, o Options, shared []string, say f
 	f.settle()
 	f.say = say
 	f.rules()
+	f.owned(r)
 }
 
 // settle goes over the rules until nothing more is found out. A round hands shapes on over one assignment or call at least.
@@ -50,6 +63,7 @@ func (f *flow) settle() {
 
 func (f *flow) rules() {
 	for _, r := range f.all {
+		f.rule = r
 		ast.WalkExprs(r, func(e *ast.Expr) bool {
 			f.expr(e)
 			return false
@@ -82,15 +96,15 @@ func (f *flow) call(e *ast.Expr, operator ast.Ref, args []*ast.Term) {
 	case "internal.member_2":
 		f.member(e, args[0], args[1])
 	case "object.get":
-		if len(args) == 4 {
-			f.bind(args[3], f.get(e, args[0], args[1]))
+		if of := f.get(e, args[0], args[1]); len(args) == 4 {
+			f.bind(args[3], of)
 		}
 	default:
 		if b := questions[name]; b != nil {
 			f.asked(e, name, args)
 			return
 		}
-		f.function(operator, args)
+		f.function(e, operator, args)
 	}
 }
 
@@ -132,10 +146,10 @@ func (f *flow) get(e *ast.Expr, of, key *ast.Term) *shape {
 	s := f.shape(of)
 	switch k := key.Value.(type) {
 	case ast.String:
-		return f.step(s, key, location(key, e))
+		return f.got(s, key, location(key, e))
 	case *ast.Array:
 		for i := range k.Len() {
-			s = f.step(s, k.Elem(i), location(k.Elem(i), e))
+			s = f.got(s, k.Elem(i), location(k.Elem(i), e))
 		}
 		return s
 	}
@@ -195,9 +209,15 @@ func answerShape(name string, kind *shape) *shape {
 	return nil
 }
 
-// function hands the arguments of a call on to the function, and its answer back.
-func (f *flow) function(operator ast.Ref, args []*ast.Term) {
-	for _, r := range f.compiler.GetRulesExact(operator) {
+// function hands the arguments of a call on to the function, and its answer back. One of OPA's own looks at all of what it is given.
+func (f *flow) function(e *ast.Expr, operator ast.Ref, args []*ast.Term) {
+	found := f.compiler.GetRulesExact(operator)
+	for _, a := range args {
+		if len(found) == 0 && f.shape(a).hides() {
+			f.silent(location(a, e))
+		}
+	}
+	for _, r := range found {
 		if len(r.Head.Args) == 0 || len(args) < len(r.Head.Args) {
 			continue
 		}
@@ -247,7 +267,7 @@ func sameShape(a, b *shape) bool {
 	if a == b {
 		return true
 	}
-	if a == nil || b == nil || a.closed != b.closed && b.fields != nil || len(b.enum) > len(a.enum) {
+	if a == nil || b == nil || a.closed != b.closed && b.fields != nil || len(b.enum) > len(a.enum) || len(b.hidden) > len(a.hidden) {
 		return false
 	}
 	for name, s := range b.fields {
@@ -300,6 +320,7 @@ func (f *flow) refShape(ref ast.Ref, tell bool) *shape {
 		var at *ast.Location
 		if tell {
 			at = key.Location
+			f.shown(s, key, at)
 		}
 		s = f.step(s, key, at)
 	}

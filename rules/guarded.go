@@ -15,12 +15,27 @@ var atAdmission = []string{"operation", "user", "old", "dryRun"}
 // guarded refuses a rule that is asked in an audit or a scan too and reads there what does not exist: its condition would be
 // undefined, and it would find nothing. A body that says input.phase == "admission" is only for admission.
 func (l *loader) guarded(r *Rule) {
+	l.imported(r.module)
 	for _, one := range r.module.Rules {
 		for rule := one; rule != nil; rule = rule.Else {
 			if onlyAtAdmission(rule.Body) {
 				continue
 			}
 			l.unguarded(r.File, rule)
+		}
+	}
+}
+
+// imported refuses to import what there is at admission only: what asks for it under another name is not seen. Of what rules share it is not
+// known here who calls it.
+func (l *loader) imported(m *ast.Module) {
+	for _, i := range m.Imports {
+		ref, ok := i.Path.Value.(ast.Ref)
+		if !ok || !ref[0].Equal(ast.InputRootDocument) {
+			continue
+		}
+		if name, text := fieldOf(ref); text && slices.Contains(atAdmission, name) {
+			l.refusals.add(locate(m.Package.Location.File, i.Path.Location), "nobody can tell what the rule asks for at admission only: it imports input.%s. Write it out where it is asked for, as in input.%[1]s.", name)
 		}
 	}
 }

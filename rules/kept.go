@@ -22,11 +22,14 @@ const (
 
 // sightOf is what a rule sees of the object that it is asked about.
 func (o Options) sightOf(r *Rule) sight {
-	if len(r.Phases) == 1 && r.Phases[0] == policies.AtAdmission {
+	if r.seesWhole() {
 		return ofWritten
 	}
 	return o.sight()
 }
+
+// seesWhole is whether the rule is asked where the whole object is there, and nowhere else.
+func (r *Rule) seesWhole() bool { return len(r.Phases) == 1 && r.Phases[0] == policies.AtAdmission }
 
 // sight is what rules see of what they ask the mesh for.
 func (o Options) sight() sight {
@@ -52,15 +55,24 @@ func (s sight) kindShapes() map[mesh.Kind]*shape {
 		schema := schemaOf(k)
 		one := shapeOf(schema, k.String()+" ")
 		one.fields["kind"] = &shape{name: "kind", enum: []string{k.String()}}
-		switch {
-		case k.MadeByControllers():
-			one = one.keeping(s.sample(k, schema), "or ask at admission of what makes it, as of a Deployment: match.phases: [admission]")
-		case s != ofWritten:
-			one = one.keeping(s.sample(k, schema), "or ask at admission alone, where the whole object is there: match.phases: [admission]")
+		otherwise := "or ask at admission alone, where the whole object is there: match.phases: [admission]"
+		if k.MadeByControllers() {
+			otherwise = "or ask at admission of what makes it, as of a Deployment: match.phases: [admission]"
+		}
+		if k.MadeByControllers() || s != ofWritten {
+			one = one.keeping(s.sample(k, schema), otherwise)
+			one.withoutLastApplied(otherwise)
 		}
 		out[k] = one
 	}
 	return out
+}
+
+// withoutLastApplied takes out the one annotation that is not kept.
+func (s *shape) withoutLastApplied(otherwise string) {
+	if metadata := s.fields["metadata"]; metadata != nil && metadata.fields["annotations"] != nil {
+		metadata.fields["annotations"].gone = map[string]string{mesh.LastApplied: otherwise}
+	}
 }
 
 // sample is what is kept of an object that has every field that its kind can have.

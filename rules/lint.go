@@ -9,7 +9,7 @@ import (
 
 // lint refuses what compiles and is a mistake all the same. It looks at a module as it was parsed.
 func (l *loader) lint(r *Rule) {
-	l.onlyFields(r)
+	l.onlyFields(r.module)
 	l.onlyShared(r)
 	l.kindsWritten(r.module)
 	if r.withoutRequest() {
@@ -17,15 +17,15 @@ func (l *loader) lint(r *Rule) {
 	}
 }
 
-// onlyFields refuses input as a whole: what a rule looks at could not be told.
-func (l *loader) onlyFields(r *Rule) {
-	ast.WalkTerms(r.module, func(t *ast.Term) bool {
+// onlyFields refuses input as a whole: what a rule looks at could not be told, and what has another name is not seen by what looks for input.
+func (l *loader) onlyFields(m *ast.Module) {
+	ast.WalkTerms(m, func(t *ast.Term) bool {
 		ref, ok := t.Value.(ast.Ref)
 		if !ok || !ref[0].Equal(ast.InputRootDocument) {
 			return false
 		}
 		if _, text := fieldOf(ref); !text {
-			l.refusals.add(locate(r.File, t.Location), "nobody can tell what the rule looks at: it takes input as a whole. Write the field, as in input.object.")
+			l.refusals.add(locate(m.Package.Location.File, t.Location), "nobody can tell what the rule looks at: it takes input as a whole. Write the field, as in input.object.")
 		}
 		return false
 	})

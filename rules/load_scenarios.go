@@ -22,7 +22,9 @@ func (l *loader) scenarios() {
 		}
 		f, err := scenario.Parse(shown, data)
 		if err != nil {
-			l.refusals.add(position{file: shown}, "the scenarios cannot be read: %s. Correct the section.", strings.TrimPrefix(err.Error(), shown+": "))
+			why := strings.TrimPrefix(err.Error(), shown+": ")
+			section, _, _ := strings.Cut(why, ": ")
+			l.refusals.add(sectionAt(shown, data, section), "the scenarios cannot be read: %s. Correct the section.", why)
 			continue
 		}
 		good, bad := 0, 0
@@ -33,7 +35,8 @@ func (l *loader) scenarios() {
 				good++
 			}
 			for _, wrong := range r.wrongCase(c) {
-				l.refusals.add(position{file: shown}, "scenario %s says nothing of the rule: %s. Correct its asked.yaml.", c.Name, wrong)
+				at := sectionAt(shown, data, c.Name+".asked.yaml", "asked.yaml")
+				l.refusals.add(at, "scenario %s says nothing of the rule: %s. Correct its asked.yaml.", c.Name, wrong)
 			}
 		}
 		if good == 0 || bad == 0 {
@@ -50,6 +53,18 @@ func (l *loader) scenarios() {
 			l.refusals.add(position{file: l.Show(name)}, "the scenarios show nothing: there is no rule beside them. Call the file as the rule, or remove it.")
 		}
 	}
+}
+
+// sectionAt is where the first of some sections begins that a file of scenarios has; the file as a whole where it has none of them.
+func sectionAt(file string, data []byte, sections ...string) position {
+	lines := strings.Split(string(data), "\n")
+	for _, section := range sections {
+		header := "-- " + section + " --"
+		if i := slices.IndexFunc(lines, func(line string) bool { return strings.TrimSpace(line) == header }); i >= 0 {
+			return position{file, i + 1, 1}
+		}
+	}
+	return position{file: file}
 }
 
 // firstBad is the first case in which something is to be found.

@@ -35,7 +35,7 @@ var asks = table(
 		return listOfSeen(s.view.List(mesh.Service, a[0]), s.seen)
 	}),
 	answered("mesh.policies", "the stored objects of a kind in a namespace", []string{"kind", "namespace"}, objects, func(s *session, a arguments) sieve.Value {
-		return listOfSeen(s.view.List(s.kind(a[0]), a[1]), s.seen)
+		return listOfSeen(s.view.List(s.shown(s.kind(a[0])), a[1]), s.seen)
 	}),
 	answered("mesh.policies_for", "the policies that hold for a Service, a Gateway, a workload or a Namespace", ofObject, objects, (*session).policiesFor),
 	answered("mesh.effects", "what a stored policy really does, target by target, as in input.effects", ofObject, objects, func(s *session, a arguments) sieve.Value {
@@ -86,13 +86,21 @@ func table(all ...*inquiry) map[string]*inquiry {
 // arguments are those of a question, all texts.
 type arguments []string
 
-// kind is that which an argument names. What is no kind is a mistake in the rule and no answer, and so is that there is nothing of a kind
-// that the input does not show.
+// kind is that which an argument names. What is no kind is a mistake in the rule and no answer, and so is to ask about an object of a kind
+// that the input does not show. A Namespace may be asked about all the same: what is not known of one is Unknown in every answer.
 func (s *session) kind(name string) mesh.Kind {
 	k, ok := KindNamed(name)
 	if !ok {
 		panic(wrongArgument(fmt.Sprintf("there is no kind %q", name)))
 	}
+	if k == mesh.Namespace {
+		return k
+	}
+	return s.shown(k)
+}
+
+// shown is a kind of which the input shows what there is; that there is nothing of another is no answer.
+func (s *session) shown(k mesh.Kind) mesh.Kind {
 	if !s.view.Reads(k) {
 		panic(wrongArgument(notRead(k)))
 	}

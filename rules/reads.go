@@ -47,13 +47,8 @@ func reached(compiler *ast.Compiler, rules []*ast.Rule, visit func(*ast.Rule) bo
 			if !ref[0].Equal(ast.DefaultRootDocument) {
 				return false
 			}
-			for n := len(ref); n > 1; n-- {
-				if !ref[:n].IsGround() {
-					continue
-				}
-				for _, other := range compiler.GetRulesExact(ref[:n]) {
-					from(other)
-				}
+			for _, other := range compiler.GetRulesDynamicWithOpts(ref, ast.RulesOptions{}) { // of a whole package, where that is what is read
+				from(other)
 			}
 			return false
 		})
@@ -63,28 +58,43 @@ func reached(compiler *ast.Compiler, rules []*ast.Rule, visit func(*ast.Rule) bo
 	}
 }
 
-// asksFor are the kinds that a call asks for. A kind that is not written out is the object's own: loader.kindsWritten refuses any other.
+// asksFor are the kinds that a call asks for. A kind that is not written out is the object's own: loader.kindsWritten refuses any other
+// where objects are asked for.
 func (r *Rule) asksFor(e *ast.Expr) []mesh.Kind {
 	if !e.IsCall() {
 		return nil
 	}
-	switch name := e.Operator().String(); name {
-	case "mesh.service", "mesh.services":
-		return []mesh.Kind{mesh.Service}
-	case "mesh.namespaces", "mesh.namespaces_selected":
-		return []mesh.Kind{mesh.Namespace}
-	case "mesh.granted":
-		return []mesh.Kind{mesh.ClusterRole, mesh.Role}
+	name := e.Operator().String()
+	switch name {
 	case "mesh.policies", "mesh.effects":
-		if text, ok := e.Operand(0).Value.(ast.String); ok {
-			if k, known := KindNamed(string(text)); known {
-				return []mesh.Kind{k}
-			}
-			return nil
+		if about, written := kindWritten(e); written {
+			return about
 		}
 		return r.Kinds
 	}
-	return nil
+	on, asked := restsOn[name]
+	if !asked {
+		return nil
+	}
+	if !on.ofObject {
+		return on.kinds
+	}
+	about, written := kindWritten(e)
+	if !written && e.Operand(0).String() == "input.object.kind" && slices.Equal(r.Kinds, ofNamespace) || slices.Equal(about, ofNamespace) {
+		return on.namespace
+	}
+	return slices.Concat(about, on.kinds)
+}
+
+var ofNamespace = []mesh.Kind{mesh.Namespace}
+
+// kindWritten is the kind that a call names in its first argument, if that is written out.
+func kindWritten(e *ast.Expr) (kinds []mesh.Kind, written bool) {
+	text, written := e.Operand(0).Value.(ast.String)
+	if k, known := KindNamed(string(text)); written && known {
+		kinds = []mesh.Kind{k}
+	}
+	return kinds, written
 }
 
 // blind is why a rule cannot tell: a kind that it asks for may have objects that the input does not show. "" where there is none.

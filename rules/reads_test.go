@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -23,6 +24,8 @@ secrets(ns) := mesh.policies("Secret", ns)
 
 inner(ns) := {s.metadata.name | some s in secrets(ns)}
 
+any if secrets("shop")
+
 routes(ns) := mesh.effects("HTTPRoute.gateway.networking.k8s.io", ns, "x")
 `)},
 	}
@@ -40,9 +43,10 @@ routes(ns) := mesh.effects("HTTPRoute.gateway.networking.k8s.io", ns, "x")
 }`, []mesh.Kind{mesh.Service}},
 		"namespaces":    {`deny contains {"msg": "m"} if count(mesh.namespaces()) == 0`, []mesh.Kind{mesh.Namespace}},
 		"selected":      {`deny contains {"msg": "m"} if mesh.namespaces_selected({}) == []`, []mesh.Kind{mesh.Namespace}},
-		"rights":        {`deny contains {"msg": "m"} if mesh.granted("RoleBinding", "shop", "x", ["get"], ["secrets"]) == []`, []mesh.Kind{mesh.ClusterRole, mesh.Role}},
+		"rights":        {`deny contains {"msg": "m"} if mesh.granted("RoleBinding", "shop", "x", ["get"], ["secrets"]) == []`, []mesh.Kind{mesh.ClusterRole, mesh.Role, mesh.RoleBinding}},
 		"shared":        {"import data.acme.lib.all\n\ndeny contains {\"msg\": \"m\"} if all.inner(\"shop\")", []mesh.Kind{mesh.Secret}},
 		"shared_other":  {"import data.acme.lib.all\n\ndeny contains {\"msg\": \"m\"} if all.routes(\"shop\")", []mesh.Kind{mesh.HTTPRoute}},
+		"shared_whole":  {"import data.acme.lib.all\n\ndeny contains {\"msg\": \"m\"} if {\n\tother := all\n\tother.any\n}", []mesh.Kind{mesh.HTTPRoute, mesh.Secret}},
 		"in_skip":       {"deny contains {\"msg\": \"m\"} if input.object.spec\n\nskip contains \"s\" if mesh.policies(\"Telemetry\", \"shop\")", []mesh.Kind{mesh.Telemetry}},
 		"kind_computed": {`deny contains {"msg": "m"} if mesh.policies(input.object.kind, "shop")`, []mesh.Kind{mesh.AuthorizationPolicy}},
 	} {
@@ -84,17 +88,95 @@ func TestBlind(t *testing.T) {
 // TestBlindAtRun: what only an evaluation shows, that the kind which is asked for is not read, is an error and no answer.
 func TestBlindAtRun(t *testing.T) {
 	for name, ask := range map[string]string{
-		"policies_for": `mesh.policies_for(concat("", ["Pod"]), "shop", "x") == []`,
-		"waypoint":     `not mesh.waypoint("Service", "shop", "cart").bound`,
+		"policies_for": `mesh.policies_for(concat("", ["Service"]), "shop", "x") == []`,
+		"waypoint":     `not mesh.waypoint(concat("", ["Service"]), "shop", "cart").bound`,
 		"enrolled":     `not mesh.enrolled(["Service", "Pod"][0], "shop", "cart")`,
 		"with":         `count(mesh.policies(input.object.kind, "shop")) == 0 with input.object as {"kind": "Service"}`,
 	} {
 		p := pack(t, map[string]string{"x": `deny contains {"msg": "m"} if ` + ask})
 		all := objectsOf(t, denyPolicy)
-		view := policies.NewView(mesh.New(mesh.Options{Unread: []mesh.Kind{mesh.Pod, mesh.Service}}, all...))
+		view := policies.NewView(mesh.New(mesh.Options{Unread: []mesh.Kind{mesh.Service}}, all...))
 		found, failures := policies.Evaluate(p.Checks(), view, all[0]), view.TakeFailures()
 		if len(found) > 0 || len(failures) != 1 || !strings.Contains(failures[0].Message, "is not read") {
 			t.Errorf("%s: found %v, failures %v", name, found, failures)
+		}
+	}
+}
+
+// TestNamespacesHidden: where Namespaces are not shown, one can be asked about, and what is not known of it is Unknown; that there is none of
+// them is no answer.
+func TestNamespacesHidden(t *testing.T) {
+	for ask, want := range map[string]string{
+		`not mesh.enrolled("Namespace", "", "shop")`:                                            "found",
+		`mesh.waypoint("Namespace", "", "shop").known == false`:                                 "found",
+		`mesh.policies_for("Namespace", "", "shop")[0].metadata.name == "x"`:                    "found",
+		`mesh.workloads_of("Namespace", "", "shop")[0].mode == "unknown"`:                       "found",
+		`mesh.layers("Namespace", "", "shop")`:                                                  "",
+		`mesh.namespaces_selected({}) == []`:                                                    "skips",
+		`mesh.policies("Namespace", "") == []`:                                                  "skips",
+		`mesh.policies(input.object.kind, "") == [] with input.object as {"kind": "Namespace"}`: "fails",
+	} {
+		p := pack(t, map[string]string{"x": `deny contains {"msg": "m"} if ` + ask})
+		all := objectsOf(t, denyPolicy)
+		view := policies.NewView(mesh.New(mesh.Options{Unread: []mesh.Kind{mesh.Namespace}}, all...))
+		got := ""
+		if len(policies.Evaluate(p.Checks(), view, all[0])) > 0 {
+			got += "found"
+		}
+		if len(view.TakeSkips()) > 0 {
+			got += "skips"
+		}
+		if len(view.TakeFailures()) > 0 {
+			got += "fails"
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", ask, got, want)
+		}
+	}
+}
+
+// TestBlindToWhatAnswersRestOn: a question about workloads, policies and waypoints is not asked while a kind on which its answer rests is not
+// read, and is while only others are not. What a cluster does not serve is read: there is none of it.
+func TestBlindToWhatAnswersRestOn(t *testing.T) {
+	workloads := []mesh.Kind{mesh.Pod, mesh.Deployment, mesh.StatefulSet, mesh.DaemonSet, mesh.ReplicaSet, mesh.Job, mesh.CronJob, mesh.Gateway,
+		mesh.ServiceEntry, mesh.WorkloadEntry, mesh.IstioGateway}
+	and := func(more ...mesh.Kind) []mesh.Kind {
+		return slices.Sorted(slices.Values(slices.Concat(workloads, more)))
+	}
+	attached := []mesh.Kind{mesh.GatewayClass, mesh.BackendTLSPolicy, mesh.XBackendTrafficPolicy, mesh.AuthorizationPolicy, mesh.PeerAuthentication,
+		mesh.RequestAuthentication, mesh.EnvoyFilter, mesh.WasmPlugin, mesh.TrafficExtension, mesh.Telemetry}
+	for ask, want := range map[string][]mesh.Kind{
+		`count(mesh.workloads("shop", {})) == 0`:                     workloads,
+		`mesh.workloads_as("shop", "web") == []`:                     workloads,
+		`not mesh.workloads_of("Service", "shop", "cart")`:           and(mesh.Service),
+		`not mesh.workloads_of("Namespace", "", "shop")[0]`:          nil,
+		`not mesh.enrolled("Service", "shop", "cart")`:               and(mesh.Service),
+		`not mesh.enrolled("Namespace", "", "shop")`:                 nil,
+		`not mesh.effective_mtls("shop", "web", 80).strict`:          and(mesh.PeerAuthentication),
+		`mesh.admits("Service", "shop", "cart", "a/ns/b/sa/c")`:      and(mesh.Service, mesh.AuthorizationPolicy, mesh.PeerAuthentication),
+		`not mesh.layers("Service", "shop", "cart")[0].closed`:       and(mesh.Service, mesh.GatewayClass, mesh.AuthorizationPolicy, mesh.PeerAuthentication),
+		`not mesh.layers("Namespace", "", "shop")[0].closed`:         {mesh.AuthorizationPolicy, mesh.PeerAuthentication},
+		`not mesh.waypoint("Service", "shop", "cart").bound`:         {mesh.Service, mesh.GatewayClass, mesh.Gateway},
+		`not mesh.waypoint("Namespace", "", "shop").bound`:           {mesh.GatewayClass, mesh.Gateway},
+		`mesh.policies_for("Service", "shop", "cart") == []`:         and(append(attached, mesh.Service)...),
+		`not mesh.policies_for("Namespace", "", "shop")[0]`:          {mesh.AuthorizationPolicy, mesh.PeerAuthentication, mesh.RequestAuthentication},
+		`mesh.policies_for(input.object.kind, "shop", "cart") == []`: and(attached...),
+	} {
+		p := pack(t, map[string]string{"x": `deny contains {"msg": "m"} if ` + ask})
+		all := objectsOf(t, denyPolicy)
+		var got []mesh.Kind
+		for _, k := range mesh.Kinds() {
+			view := policies.NewView(mesh.New(mesh.Options{Unread: []mesh.Kind{k}}, all...))
+			found, skips, failures := policies.Evaluate(p.Checks(), view, all[0]), view.TakeSkips(), view.TakeFailures()
+			if len(failures) > 0 || len(found)*len(skips) > 0 {
+				t.Errorf("%s, without %s: found %v, skips %v, failures %v", ask, k, found, skips, failures)
+			}
+			if len(skips) > 0 && strings.Contains(skips[0].Reason, "is not read") {
+				got = append(got, k)
+			}
+		}
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", ask, diff)
 		}
 	}
 }

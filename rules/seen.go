@@ -71,11 +71,18 @@ func (l *items[T]) Term() *ast.Term {
 	return array(l.of, func(of T) *ast.Term { return l.seen(of).Term() })
 }
 
-// contentSeen is an object as rules see it, which is the same whether it comes from a file, a list, a watch or a request: a watch keeps no
-// more than mesh.Lean of what controllers make.
+// contentSeen is an object as rules see it, wherever it comes from. One that is not at hand was packed by a watch, which keeps no more.
 func contentSeen(o *mesh.Object) map[string]any {
-	if o.AtHand() != nil && o.Kind.MadeByControllers() {
-		return mesh.Lean(o.Kind, o.AtHand())
+	if o.AtHand() == nil {
+		return o.Content()
+	}
+	return mesh.Kept(o.Kind, o.AtHand())
+}
+
+// contentWhole is an object as a rule sees it that is asked at admission alone: all of it, but for what controllers make.
+func contentWhole(o *mesh.Object) map[string]any {
+	if o.Kind.MadeByControllers() {
+		return contentSeen(o)
 	}
 	return o.Content()
 }

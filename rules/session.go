@@ -61,6 +61,14 @@ func (s *session) about(o *mesh.Object) {
 	}
 }
 
+// contentFor is what a rule sees of the object that it is asked about.
+func (s *session) contentFor(o *mesh.Object, whole bool) map[string]any {
+	if whole {
+		return contentWhole(o)
+	}
+	return s.contentOf(o)
+}
+
 // contentOf is that of an object, of the one that is asked about read once.
 func (s *session) contentOf(o *mesh.Object) map[string]any {
 	if o != s.own {

@@ -28,6 +28,8 @@ type shape struct {
 	closed bool
 	// gone are fields that objects have where they are written, and that are not kept of them; each with what to do otherwise.
 	gone map[string]string
+	// hidden are fields that objects have only where nothing owns them.
+	hidden map[string]bool
 	// each is that of every value of a map, every item of an array, every member of a set.
 	each *shape
 	enum []string
@@ -140,6 +142,7 @@ func inputShape(r *Rule, of sight) *shape {
 	} else if len(r.Kinds) > 1 {
 		objects = of.merged(r.Kinds)
 	}
+	objects = objects.ofOwned(r, of)
 	f["object"], f["old"] = objects, objects
 	return record("input", f)
 }
@@ -189,6 +192,11 @@ func union(a, b *shape) *shape {
 	}
 	maps.Copy(out.gone, a.gone)
 	maps.DeleteFunc(out.gone, func(name, _ string) bool { _, has := out.fields[name]; return has })
+	if out.hidden = maps.Clone(a.hidden); out.hidden == nil {
+		out.hidden = b.hidden
+	} else {
+		maps.Copy(out.hidden, b.hidden)
+	}
 	if a.enum != nil && b.enum != nil {
 		out.enum = slices.Concat(a.enum, b.enum)
 		slices.Sort(out.enum)
@@ -210,19 +218,22 @@ func either(a, b *shape) *shape {
 
 // unknownField says what is wrong with a field that a shape does not have; "" where nothing is.
 func (s *shape) unknownField(field string) string {
-	if s == nil || !s.closed {
+	if s == nil {
 		return ""
 	}
 	if _, ok := s.fields[field]; ok {
 		return ""
 	}
-	if s.each != nil {
-		return ""
-	}
 	names := slices.Sorted(maps.Keys(s.fields))
 	if otherwise, gone := s.gone[field]; gone {
-		return fmt.Sprintf("the rule would never find anything there in a cluster: of %s no %s is kept. Use one of %s, %s.", strings.TrimSuffix(s.name, " "), field,
-			strings.Join(names, ", "), otherwise)
+		use := "another one"
+		if len(names) > 0 {
+			use = "one of " + strings.Join(names, ", ")
+		}
+		return fmt.Sprintf("the rule would never find anything there in a cluster: of %s no %s is kept. Use %s, %s.", strings.TrimSuffix(s.name, " "), field, use, otherwise)
+	}
+	if !s.closed || s.each != nil {
+		return ""
 	}
 	hint := "It has none at all."
 	if near := nearest(field, names); near != "" {

@@ -13,11 +13,19 @@ import (
 func (p *Pack) sift(s *session, plan *plan, o *mesh.Object) []answer {
 	m := p.machines.Get().(*sieve.Machine)
 	defer p.machines.Put(m)
-	m.Start(sieve.Occasion{Input: func(part string) sieve.Value { return s.input(o, part) }, Ask: s.asked, Remembered: s})
+	start := func(whole bool) {
+		m.Start(sieve.Occasion{Input: func(part string) sieve.Value { return s.input(o, part, whole) }, Ask: s.asked, Remembered: s})
+	}
+	start(false)
 	defer m.Start(sieve.Occasion{}) // the next one must not keep alive what this one has seen
 	var out []answer
 	given, only := s.view.Occasion.Parameters, s.view.Occasion.Only
+	whole := false
 	for _, q := range plan.asked {
+		if q.needs.whole && !whole {
+			whole = true
+			start(whole)
+		}
 		if only != nil && !slices.Contains(only, q.rule.ID) {
 			continue
 		}
@@ -59,8 +67,8 @@ func (q *probe) sift(m *sieve.Machine, params sieve.Value, set string) answer {
 
 func (a *answer) says() bool { return a.open || len(a.deny) > 0 || len(a.skip) > 0 }
 
-// input is a part of what a rule is asked about.
-func (s *session) input(o *mesh.Object, part string) sieve.Value {
+// input is a part of what a rule is asked about, which sees the whole object or what is kept of it.
+func (s *session) input(o *mesh.Object, part string, whole bool) sieve.Value {
 	occasion := &s.view.Occasion
 	admission := occasion.PhaseOr() == policies.AtAdmission
 	switch part {
@@ -68,7 +76,7 @@ func (s *session) input(o *mesh.Object, part string) sieve.Value {
 		if admission && occasion.Operation == "DELETE" {
 			return sieve.Of(nil)
 		}
-		return sieve.Of(s.contentOf(o))
+		return sieve.Of(s.contentFor(o, whole))
 	case "effects":
 		return sieve.Of(effects(s.view.Effects(o)))
 	case "namespace":

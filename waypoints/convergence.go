@@ -3,7 +3,9 @@ package waypoints
 import (
 	"context"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -39,10 +41,52 @@ func (j *journal) enter(s *mesh.Snapshot, now time.Time) {
 		if o == nil {
 			o = was
 		}
-		if !slices.Contains(restless, o.Kind) {
+		if !slices.Contains(restless, o.Kind) && !(o.Kind == mesh.Gateway && sentAlike(was, is)) {
 			j.written[plan.RefOf(o.Kind, o.Namespace, o.Name)] = now
 		}
 	}
+}
+
+// sentAlike is whether proxies are sent the same for two states of a Gateway. What we write down on it is for people and for
+// ourselves: entered, it would have those wait anew who are told about by it, and that they wait would be written down in turn, without
+// end. A status of istiod's counts, since addresses are sent from it; so does what others write, of which it is not known.
+func sentAlike(was, is *mesh.Object) bool {
+	return was != nil && is != nil && was.UID == is.UID && was.Terminating == is.Terminating && maps.Equal(was.Labels, is.Labels) &&
+		maps.Equal(foreignAnnotations(was), foreignAnnotations(is)) && reflect.DeepEqual(sentOf(was), sentOf(is))
+}
+
+// ownPrefix begins the annotations and conditions that are ours.
+const ownPrefix = "waywarden.dev/"
+
+func foreignAnnotations(gw *mesh.Object) map[string]string {
+	out := maps.Clone(gw.Annotations)
+	maps.DeleteFunc(out, func(key, _ string) bool { return strings.HasPrefix(key, ownPrefix) })
+	return out
+}
+
+// sentOf are the spec of a Gateway, and its status and the conditions in it without ours.
+func sentOf(gw *mesh.Object) [3]any {
+	content := gw.Content()
+	status, _ := content["status"].(map[string]any)
+	all, _ := status["conditions"].([]any)
+	var conditions []any
+	for _, c := range all {
+		fields, _ := c.(map[string]any)
+		if name, _ := fields["type"].(string); !strings.HasPrefix(name, ownPrefix) {
+			conditions = append(conditions, c)
+		}
+	}
+	var rest map[string]any // nil where there was nothing but conditions
+	for key, value := range status {
+		if key == "conditions" {
+			continue
+		}
+		if rest == nil {
+			rest = map[string]any{}
+		}
+		rest[key] = value
+	}
+	return [3]any{content["spec"], rest, conditions}
 }
 
 // restless are kinds that change all the time, and that no step waits for.

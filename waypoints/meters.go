@@ -15,23 +15,30 @@ import (
 type meters struct {
 	reader *reader // nil where nothing is read
 
-	judged  *reading               // the last one of which it is in watched what it says
-	watched map[mesh.Ref]time.Time // Services: until when somebody may have come round the waypoint
+	judged  *reading                  // the last one of which it is in watched what it says
+	counted map[string]map[flow]tally // by the address of a ztunnel: what it counted when it was read last
+	watched map[mesh.Ref]time.Time    // Services: until when somebody may have come round the waypoint
+	missed  map[mesh.Ref]time.Time    // waypoints: since when no reading has said all about them that one can
 }
 
 // open is how many connections pass a waypoint, or why that is not known.
 type open struct {
 	connections int
 	unknown     string
+	more        bool // the next reading may say more: a proxy was not read yet, or has not answered
 }
 
 const unmetered = "what proxies count is not read"
+
+// countWithin is how long a waypoint's proxies may stay unread before it is taken for one whose connections cannot be counted, or not by
+// its pods: two readings that take all their time, the rest between them, and as long again.
+const countWithin = 2 * (2*readTimeout + readEvery)
 
 // look brings the evidence up to date, and has read what it will be asked for next.
 func (m *meters) look(w *plan.World, pods func(ns, gateway string) []string) {
 	draining, guarded := drained(w), w.Guarding()
 	if len(draining)+len(guarded) == 0 {
-		m.judged, m.watched = nil, nil
+		m.judged, m.counted, m.watched, m.missed = nil, nil, nil, nil
 		if m.reader != nil {
 			m.reader.ask(nil)
 		}
@@ -56,27 +63,34 @@ func (m *meters) look(w *plan.World, pods func(ns, gateway string) []string) {
 			w.Evidence.Direct[svc] = at
 		}
 	}
+	missed := map[mesh.Ref]time.Time{}
 	for _, gw := range draining {
 		ref := plan.RefOf(mesh.Gateway, gw.Namespace, gw.Name)
-		s := w.Evidence.Waypoints[ref]
-		switch o := m.through(w, newest, gw, pods(gw.Namespace, gw.Name)); {
-		case o.unknown != "":
-			s.Counted, s.Uncounted = false, o.unknown
-		default:
-			s.Counted, s.Uncounted, s.Connections, s.Acknowledged = true, "", o.connections, newest.acknowledged
+		since, was := m.missed[ref]
+		if !was {
+			since = w.Now
+		}
+		s, late := w.Evidence.Waypoints[ref], w.Now.Sub(since) >= countWithin
+		o := m.through(w, newest, gw, pods(gw.Namespace, gw.Name), late)
+		if o.more {
+			missed[ref] = since
+		}
+		if o.more && late && o.unknown != "" {
+			o.unknown += fmt.Sprintf(", and that for %s", countWithin)
+		}
+		if o.unknown != "" {
+			s.Counted, s.Counting, s.Uncounted = false, o.more && !late, o.unknown
+		} else {
+			s.Counted, s.Counting, s.Uncounted, s.Connections, s.Acknowledged = true, false, "", o.connections, newest.acknowledged
 		}
 		w.Evidence.Waypoints[ref] = s
 	}
+	m.missed = missed
 }
 
 // wanted is what to read next.
 func wanted(w *plan.World, draining []*mesh.Object, pods func(ns, gateway string) []string) *asked {
-	out := &asked{acknowledged: w.Evidence.Acknowledged}
-	for o := range w.View.All(mesh.Pod) {
-		if pod, ok := o.Spec.(*mesh.PodBody); ok && isZtunnel(o) {
-			out.ztunnels = append(out.ztunnels, cmp.Or(pod.Status.PodIP, noAddress))
-		}
-	}
+	out := &asked{acknowledged: w.Evidence.Acknowledged, ztunnels: ztunnelAddresses(w.View.Snapshot)}
 	for _, gw := range draining {
 		out.pods = append(out.pods, pods(gw.Namespace, gw.Name)...)
 		if at, err := time.Parse(time.RFC3339Nano, gw.Annotations[plan.DrainingSinceAnnotation]); err == nil {
@@ -102,43 +116,53 @@ func (m *meters) watch(w *plan.World, newest *reading, guarded []plan.Policy) {
 	if newest == m.judged {
 		return
 	}
-	before := map[string]map[flow]tally{}
-	if m.judged != nil {
-		before = m.judged.flows
-	}
 	watched := map[mesh.Ref]time.Time{}
 	for i := range guarded {
 		svc := guarded[i].For[0]
 		at, was := m.watched[svc]
 		// Of what was before the first reading nothing is known, so that it counts as if somebody had just come.
 		// What one ztunnel has seen is so, whether or not another one could be read.
-		if !was || direct(w.View.Snapshot, &guarded[i], newest.flows, before) {
+		if !was || direct(w.View.Snapshot, &guarded[i], newest.flows, m.counted) {
 			at = w.Now
 		}
 		watched[svc] = at
 	}
-	m.judged, m.watched = newest, watched
+	// One that was not read this time has what it counted before: what it lets in meanwhile it counts on from there, and what it let in
+	// until then is no news. Whoever takes over an address counts from nothing.
+	counted := map[string]map[flow]tally{}
+	for _, ip := range ztunnelAddresses(w.View.Snapshot) {
+		if flows, read := newest.flows[ip]; read {
+			counted[ip] = flows
+		} else if flows, was := m.counted[ip]; was {
+			counted[ip] = flows
+		}
+	}
+	m.judged, m.counted, m.watched = newest, counted, watched
+}
+
+func ztunnelAddresses(s *mesh.Snapshot) []string {
+	var out []string
+	for o := range s.All(mesh.Pod) {
+		if pod, ok := o.Spec.(*mesh.PodBody); ok && isZtunnel(o) {
+			out = append(out, cmp.Or(pod.Status.PodIP, noAddress))
+		}
+	}
+	return out
 }
 
 // through is how many connections pass a waypoint, by what its pods say, who know of all of them; else by what ztunnels say, who
-// know of those of enrolled clients.
-func (m *meters) through(w *plan.World, newest *reading, gw *mesh.Object, pods []string) open {
+// know of those of enrolled clients. Connections that somebody has counted are there, whoever else was not read; that there is none is
+// said by all of its pods, or, where those cannot say it or when it is late, by all ztunnels.
+func (m *meters) through(w *plan.World, newest *reading, gw *mesh.Object, pods []string, late bool) open {
 	switch {
 	case m.reader == nil:
 		return open{unknown: unmetered}
 	case newest == nil:
-		return open{unknown: "what proxies count is being read"}
+		return open{unknown: "what proxies count is being read", more: true}
 	}
-	n, why := atPods(newest, pods)
-	switch {
-	case why == "":
-		return open{connections: n}
-	case newest.unread != "":
-		return open{unknown: why + ", and " + newest.unread}
-	case len(newest.flows) == 0:
-		return open{unknown: why + ", and no ztunnel is seen"}
-	case w.Settings.Of(gw.Namespace).Profile.Ingress:
-		return open{unknown: why + ", and no ztunnel knows what ingress gateways send through it"}
+	o := atPods(newest, pods)
+	if o.unknown == "" {
+		return o
 	}
 	identity, connections := w.View.Identity(gw), 0
 	for _, flows := range newest.flows {
@@ -148,22 +172,32 @@ func (m *meters) through(w *plan.World, newest *reading, gw *mesh.Object, pods [
 			}
 		}
 	}
-	return open{connections: connections}
+	switch connections = max(connections, o.connections); {
+	case connections > 0:
+		return open{connections: connections, more: o.more}
+	case o.more && !late:
+		return o
+	case newest.unread != "":
+		return open{unknown: o.unknown + ", and " + newest.unread, more: true}
+	case w.Settings.Of(gw.Namespace).Profile.Ingress:
+		return open{unknown: o.unknown + ", and no ztunnel knows what ingress gateways send through it", more: o.more}
+	}
+	return open{more: o.more}
 }
 
-// atPods is how many connections the pods of a waypoint have open, or why that is not known. Without a pod there is none.
-func atPods(newest *reading, pods []string) (n int, why string) {
+// atPods is how many connections the pods of a waypoint have open, at least those that were read, and why that is not all. Without a pod
+// there is none.
+func atPods(newest *reading, pods []string) open {
+	var out open
 	for _, ip := range pods {
-		switch a, read := newest.active[ip]; {
-		case !read:
-			return 0, fmt.Sprintf("its pod at %s was not read yet", ip)
-		case a.unknown != "":
-			return 0, a.unknown
-		default:
-			n += a.connections
+		a, read := newest.active[ip]
+		if !read {
+			a = active{unknown: fmt.Sprintf("its pod at %s was not read yet", ip), silent: true}
 		}
+		out.connections += a.connections
+		out.unknown, out.more = cmp.Or(out.unknown, a.unknown), out.more || a.silent
 	}
-	return n, ""
+	return out
 }
 
 // direct is whether somebody who is not let in by a guard has an open connection to the pods of its Service, or has made one since

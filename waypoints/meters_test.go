@@ -172,6 +172,62 @@ func TestDirect(t *testing.T) {
 	}
 }
 
+// TestDirectOfMissed: a ztunnel that was not read once is held against what it counted before, not against nothing: what it let in at
+// any time would begin the quiet anew.
+func TestDirectOfMissed(t *testing.T) {
+	past := connection{"destination", web, "shop/cart", "cart", cartPods, "-"}
+	quiet, again := newCounting().take(past), newCounting().take(past, past)
+	svc := plan.RefOf(mesh.Service, "shop", "cart")
+	for name, tc := range map[string]struct {
+		then   *counting
+		direct bool
+	}{"nobody since": {quiet, false}, "somebody while it was not read": {again, true}} {
+		t.Run(name, func(t *testing.T) {
+			px := proxies{"10.0.0.1": quiet, "10.0.0.2": newCounting()}
+			m, clock := newMeters(px.scrape(t), noon)
+			look := func() time.Time {
+				w := metered(t, "", guarded, clock.Now())
+				m.look(&w, nil)
+				return w.Evidence.Direct[svc]
+			}
+			look()
+			for _, pod := range []*counting{quiet, nil, nil} {
+				px["10.0.0.1"] = pod
+				m.readNow(t)
+				if at := look(); !at.Equal(noon) {
+					t.Fatalf("somebody came round at %s", at)
+				}
+				clock.Step(time.Minute)
+			}
+			px["10.0.0.1"] = tc.then
+			m.readNow(t)
+			if at := look(); at.Equal(clock.Now()) != tc.direct {
+				t.Errorf("somebody came round at %s", at)
+			}
+		})
+	}
+}
+
+// TestNoZtunnel: where no ztunnel is seen it is not known whether somebody comes round a waypoint, and not that nobody does.
+func TestNoZtunnel(t *testing.T) {
+	m, _ := newMeters(proxies{}.scrape(t), noon)
+	for range 2 {
+		w := metered(t, "", guarded, noon)
+		s := w.View.Snapshot
+		for o := range s.All(mesh.Pod) {
+			s = s.Without(o)
+		}
+		w.View = policies.NewView(s)
+		if m.look(&w, nil); m.judged != nil && w.Evidence.Unmetered != "no ztunnel is seen" {
+			t.Errorf("not known: %q", w.Evidence.Unmetered)
+		}
+		m.readNow(t)
+	}
+	if m.judged == nil {
+		t.Error("nothing was read")
+	}
+}
+
 // TestDrained: a waypoint is drained when nothing passes it any more, by its pods or else by the ztunnels; where neither can be
 // read, after a time.
 func TestDrained(t *testing.T) {
@@ -191,16 +247,19 @@ func TestDrained(t *testing.T) {
 		n       int
 		unknown string
 	}{
-		"by its pods":                   {proxies: at(some, envoy(0)), pods: []string{"10.0.1.1"}},
-		"by its pods, open":             {proxies: at(none, envoy(2)), pods: []string{"10.0.1.1"}, n: 2},
-		"by ztunnels":                   {proxies: at(none, newCounting()), pods: []string{"10.0.1.1"}},
-		"by ztunnels, open":             {proxies: at(some, newCounting()), pods: []string{"10.0.1.1"}, n: 2},
-		"a pod that does not answer":    {proxies: at(some, nil), pods: []string{"10.0.1.1"}, n: 2},
-		"no pod":                        {proxies: some},
-		"a ztunnel does not answer":     {proxies: proxies{"10.0.0.1": newCounting(), "10.0.1.1": newCounting()}, pods: []string{"10.0.1.1"}, unknown: "its pods do not write downstream_cx_active, and the ztunnel at 10.0.0.2 was not read"},
-		"ingress gateways come too":     {proxies: at(none, newCounting()), pods: []string{"10.0.1.1"}, ingress: true, unknown: "its pods do not write downstream_cx_active, and no ztunnel knows what ingress gateways"},
-		"ingress gateways, by its pods": {proxies: at(none, envoy(0)), pods: []string{"10.0.1.1"}, ingress: true},
-		"nobody reads":                  {unknown: unmetered},
+		"by its pods":                      {proxies: at(some, envoy(0)), pods: []string{"10.0.1.1"}},
+		"by its pods, open":                {proxies: at(none, envoy(2)), pods: []string{"10.0.1.1"}, n: 2},
+		"by ztunnels":                      {proxies: at(none, newCounting()), pods: []string{"10.0.1.1"}},
+		"by ztunnels, open":                {proxies: at(some, newCounting()), pods: []string{"10.0.1.1"}, n: 2},
+		"a pod that does not answer":       {proxies: at(some, nil), pods: []string{"10.0.1.1"}, n: 2},
+		"a pod that does not answer, none": {proxies: at(none, nil), pods: []string{"10.0.1.1"}, unknown: "its pod at 10.0.1.1 was not read: it answers 503"},
+		"one pod of two":                   {proxies: at(none, envoy(2)), pods: []string{"10.0.1.1", "10.0.1.2"}, n: 2},
+		"a ztunnel of two":                 {proxies: proxies{"10.0.0.1": some["10.0.0.1"], "10.0.1.1": newCounting()}, pods: []string{"10.0.1.1"}, n: 1},
+		"no pod":                           {proxies: some},
+		"a ztunnel does not answer":        {proxies: proxies{"10.0.0.1": newCounting(), "10.0.1.1": newCounting()}, pods: []string{"10.0.1.1"}, unknown: "its pods do not write downstream_cx_active, and the ztunnel at 10.0.0.2 was not read"},
+		"ingress gateways come too":        {proxies: at(none, newCounting()), pods: []string{"10.0.1.1"}, ingress: true, unknown: "its pods do not write downstream_cx_active, and no ztunnel knows what ingress gateways"},
+		"ingress gateways, by its pods":    {proxies: at(none, envoy(0)), pods: []string{"10.0.1.1"}, ingress: true},
+		"nobody reads":                     {unknown: unmetered},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var m meters

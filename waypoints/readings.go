@@ -68,6 +68,7 @@ type reading struct {
 type active struct {
 	connections int
 	unknown     string
+	silent      bool // it has not answered, which it may do the next time
 }
 
 func newReader(scrape Scrape, c clock.WithTicker, wake func()) *reader {
@@ -179,6 +180,9 @@ func (r *reader) read(ctx context.Context, what *asked) *reading {
 		out.flows[ip] = flowsOf(samples)
 	})
 	group.Wait()
+	if len(what.ztunnels) == 0 { // what nobody counts is not nothing
+		out.unread = "no ztunnel is seen"
+	}
 	if len(errs) > 0 {
 		slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 		out.unread = errs[0].Error()
@@ -191,7 +195,7 @@ func (r *reader) read(ctx context.Context, what *asked) *reading {
 
 func activeIn(ip string, samples []sample, err error) active {
 	if err != nil {
-		return active{unknown: fmt.Sprintf("its pod at %s was not read: %v", ip, err)}
+		return active{unknown: fmt.Sprintf("its pod at %s was not read: %v", ip, err), silent: true}
 	}
 	n, ok := activeAt(samples)
 	if !ok {

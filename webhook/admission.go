@@ -68,7 +68,10 @@ type Options struct {
 }
 
 // Admission judges and repairs what is about to be stored. It is safe for concurrent use.
-type Admission struct{ Options }
+type Admission struct {
+	Options
+	foretelling chan struct{} // who looks ahead; those with them who have taken too long, and are not waited for any more
+}
 
 const defaultConcurrency = 64
 
@@ -86,7 +89,7 @@ func New(o Options) *Admission {
 	if o.Dropped == nil {
 		o.Dropped = func(string) {}
 	}
-	return &Admission{o}
+	return &Admission{o, make(chan struct{}, o.Concurrency)}
 }
 
 // The paths that the webhook configurations name.
@@ -163,7 +166,7 @@ func (a *Admission) validate(ctx context.Context, r *ctrladmission.Request, reco
 	if err := v.undecided(); err != nil {
 		return ctrladmission.Response{}, err
 	}
-	v.notes = append(v.notes, a.foretell(c, v)...)
+	v.notes = append(v.notes, a.foretell(ctx, c, v)...)
 	record.take(c, v)
 	return v.response(r), nil
 }

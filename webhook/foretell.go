@@ -1,7 +1,9 @@
 package webhook
 
 import (
+	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -16,17 +18,52 @@ const maxForetold = 3
 // foretell says which waypoint will be made for a policy once it is stored, where a Guardrail has waypoints made: a webhook
 // makes nothing itself, so that a dry run, or another webhook that refuses, leaves nothing behind.
 //
-// Only a policy that waits for something is looked at, and planned for are no more than the namespaces that it is about: to plan
-// for all of them takes longer than an API server should wait.
-func (a *Admission) foretell(c *change, v *verdict) []string {
+// Only a policy that waits for something is looked at. That is advice, and the request is decided: it is not waited for when ctx ends,
+// and no mistake in it refuses anything. A plan cannot be broken off, so who has taken too long goes on beside, and there are no more of
+// those than requests are judged at a time.
+func (a *Admission) foretell(ctx context.Context, c *change, v *verdict) []string {
 	if a.Waypoints == nil || c.new == nil || !c.new.Kind.IsPolicy() || v.decision.Denied ||
 		!slices.ContainsFunc(v.findings, func(f policies.Finding) bool { return len(f.WaitsFor) > 0 }) {
 		return nil
 	}
+	const late = "it is not known in time which waypoint this will have. waywarden plan says that when it is stored."
+	select {
+	case a.foretelling <- struct{}{}:
+	default:
+		return []string{late}
+	}
+	said := make(chan []string, 1)
 	about := []string{c.new.Namespace}
 	for _, f := range v.findings {
 		about = append(about, f.Namespaces...)
 	}
+	go func() { // it sees nothing that whoever waits goes on to write to
+		out := a.advice(c.new, about)
+		<-a.foretelling // before that is said: whoever asks next finds room
+		said <- out
+	}()
+	select {
+	case out := <-said:
+		return out
+	case <-ctx.Done():
+		return []string{late}
+	}
+}
+
+// advice is what is foreseen, or that a mistake of ours keeps that from being said.
+func (a *Admission) advice(policy *mesh.Object, about []string) (out []string) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.Log.Error(fmt.Errorf("panic: %v", p), "which waypoint a policy will have could not be said, which is a mistake in waywarden", "policy", policy.String(), "stack", string(debug.Stack()))
+			out = []string{fmt.Sprintf("which waypoint this will have could not be said, which is a mistake in waywarden: %v. Report it, with the policy.", p)}
+		}
+	}()
+	return a.foreseen(policy, about)
+}
+
+// foreseen is what a plan does for a policy. Planned for are no more than the namespaces that it is about: to plan for all of them takes
+// longer than an API server should wait.
+func (a *Admission) foreseen(policy *mesh.Object, about []string) []string {
 	stored := a.Snapshot()
 	settings := a.Waypoints(stored.Excerpt(about...))
 	provides := func(ns string) bool { return settings.Of(ns).Mode == plan.Provision }
@@ -40,8 +77,8 @@ func (a *Admission) foretell(c *change, v *verdict) []string {
 	if a.Managed != nil {
 		managed = a.Managed()
 	}
-	p := plan.Foresee(policies.NewView(stored.With(c.new)), settings, managed, about)
-	return foretold(&p, stored, c.new.Ref(), provides)
+	p := plan.Foresee(policies.NewView(stored.With(policy)), settings, managed, about)
+	return foretold(&p, stored, policy.Ref(), provides)
 }
 
 // foretold is what a plan does for a policy, as sentences, and what it cannot do. provides is whether waypoints are made for a namespace.

@@ -1,9 +1,13 @@
 package webhook
 
 import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -112,6 +116,57 @@ func TestForetellOfTheWholeMesh(t *testing.T) {
 				t.Errorf("allowed %v: %q", got.Allowed, got.Warnings)
 			}
 		})
+	}
+}
+
+// TestForetellIsAdvice: what is said of a waypoint neither refuses a request by a mistake of ours nor keeps it past its time, and what
+// goes on beside is not more than so much.
+func TestForetellIsAdvice(t *testing.T) {
+	provision := plan.Settings{Default: plan.Setting{Mode: plan.Provision, Profile: plan.Profile{Name: "default"}}}
+	o := options(snapshot(t, bare()), rulebook(t, []*v1alpha1.Guardrail{guardrail(v1alpha1.Warn, "")}))
+	o.Concurrency = 1
+	slow, broken := make(chan struct{}), false
+	o.Waypoints = func(*mesh.Snapshot) plan.Settings {
+		if broken {
+			panic("out of its depth")
+		}
+		<-slow
+		return provision
+	}
+	a := New(o)
+	h := a.Validating()
+	ask := func(within time.Duration) (took time.Duration, warnings []string) {
+		t.Helper()
+		r := httptest.NewRequest(http.MethodPost, "/?timeout="+within.String(), bytes.NewReader(bodyOf(t, creates(t, bound))))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		began := time.Now()
+		h.ServeHTTP(w, r)
+		got := answered(t, w)
+		if got == nil || !got.Allowed {
+			t.Fatalf("HTTP %d: %s", w.Code, w.Body)
+		}
+		return time.Since(began), got.Warnings
+	}
+	says := func(warnings []string, part string) bool {
+		return slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(w, part) })
+	}
+	const late = "it is not known in time which waypoint this will have"
+	if took, warnings := ask(800 * time.Millisecond); took > 800*time.Millisecond || !says(warnings, late) {
+		t.Errorf("a plan that takes long kept the request for %s: %q", took, warnings)
+	}
+	if took, warnings := ask(20 * time.Second); took > 10*time.Second || !says(warnings, late) {
+		t.Errorf("beside one that takes long another one was begun, for %s: %q", took, warnings)
+	}
+	close(slow)
+	a.foretelling <- struct{}{} // when that one has ended
+	<-a.foretelling
+	if _, warnings := ask(20 * time.Second); !says(warnings, "Gateway shop/waypoint will be made for it") {
+		t.Errorf("nothing is said any more: %q", warnings)
+	}
+	broken = true
+	if _, warnings := ask(20 * time.Second); !says(warnings, "which is a mistake in waywarden: out of its depth") {
+		t.Errorf("%q", warnings)
 	}
 }
 

@@ -107,12 +107,7 @@ func asStored(s *mesh.Snapshot, old *mesh.Object) *mesh.Snapshot {
 
 // isKnown is whether the Snapshot's form of an object, of which a watch keeps what decides, is the stored one.
 func isKnown(known, stored *mesh.Object) bool {
-	annotations := stored.Annotations
-	if _, applied := annotations[mesh.LastApplied]; applied {
-		annotations = maps.Clone(annotations)
-		delete(annotations, mesh.LastApplied)
-	}
-	return known.Terminating == stored.Terminating && maps.Equal(known.Labels, stored.Labels) && maps.Equal(known.Annotations, annotations) &&
+	return known.Terminating == stored.Terminating && maps.Equal(known.Labels, stored.Labels) && maps.Equal(known.Annotations, stored.Annotations) &&
 		reflect.DeepEqual(known.Spec, stored.Spec)
 }
 

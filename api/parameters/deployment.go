@@ -122,7 +122,7 @@ func (c *checker) selector(at string, s *metav1.LabelSelector) {
 	if s == nil {
 		return
 	}
-	for _, e := range metavalidation.ValidateLabelSelector(s, metavalidation.LabelSelectorValidationOptions{}, field.NewPath(at)) {
+	for _, e := range inOrder(metavalidation.ValidateLabelSelector(s, metavalidation.LabelSelectorValidationOptions{}, field.NewPath(at))) {
 		c.fail(e.Field, "as in any label selector", fmt.Sprintf("%v (%s)", e.BadValue, e.Detail))
 	}
 }

@@ -68,6 +68,30 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestOrder: of a profile with many mistakes the same is said each time, in the same order.
+func TestOrder(t *testing.T) {
+	p := profile(t, `
+topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {-a: x, -b: x, -c: x}}}]
+patch:
+  metadata: {labels: {-a: x, -b: x, -c: x}}
+  spec:
+    template:
+      metadata: {labels: {-a: x, -b: x}}
+      spec:
+        containers: [{name: one, image: x, ports: [{containerPort: 0}]}]
+        initContainers: [{name: two, image: x, ports: [{containerPort: 0}]}]
+`)
+	want := parameters.Check(p)
+	if len(want) < 7 {
+		t.Fatalf("too few mistakes are found: %v", want)
+	}
+	for range 50 {
+		if diff := cmp.Diff(want, parameters.Check(p)); diff != "" {
+			t.Fatalf("(-first +then):\n%s", diff)
+		}
+	}
+}
+
 func TestMinAvailable(t *testing.T) {
 	for spec, want := range map[string]int{
 		"{}":          1,

@@ -34,11 +34,21 @@ func (c *checker) rollout(d *appsv1.Deployment) {
 	default:
 		c.fail(at+".type", "RollingUpdate or Recreate", fmt.Sprintf("%q", s.Type))
 	}
-	for name, labels := range map[string]map[string]string{"metadata.labels": d.Labels, "spec.template.metadata.labels": d.Spec.Template.Labels} {
-		for _, e := range metavalidation.ValidateLabels(labels, field.NewPath("spec.patch."+name)) {
-			c.fail(e.Field, "as in any labels", fmt.Sprintf("%v (%s)", e.BadValue, e.Detail))
-		}
+	c.labels("metadata.labels", d.Labels)
+	c.labels("spec.template.metadata.labels", d.Spec.Template.Labels)
+}
+
+// labels are those at a place of the patch.
+func (c *checker) labels(at string, labels map[string]string) {
+	for _, e := range inOrder(metavalidation.ValidateLabels(labels, field.NewPath("spec.patch."+at))) {
+		c.fail(e.Field, "as in any labels", fmt.Sprintf("%v (%s)", e.BadValue, e.Detail))
 	}
+}
+
+// inOrder are errors in an order of their own: that of labels is the one in which a map happens to be gone through.
+func inOrder(errs field.ErrorList) field.ErrorList {
+	slices.SortFunc(errs, func(a, b *field.Error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errs
 }
 
 // none is whether a number or percentage is set, and 0.
@@ -61,11 +71,13 @@ func (c *checker) pod(pod *corev1.PodSpec) {
 		volumes = append(volumes, v.Name)
 	}
 	c.names(inPod+".volumes", volumes)
-	for at, all := range map[string][]corev1.Container{".containers": pod.Containers, ".initContainers": pod.InitContainers} {
-		for i := range all {
-			containers = append(containers, all[i].Name)
-			c.container(inPod+at, &all[i], volumes)
-		}
+	for i := range pod.Containers {
+		containers = append(containers, pod.Containers[i].Name)
+		c.container(inPod+".containers", &pod.Containers[i], volumes)
+	}
+	for i := range pod.InitContainers {
+		containers = append(containers, pod.InitContainers[i].Name)
+		c.container(inPod+".initContainers", &pod.InitContainers[i], volumes)
 	}
 	c.names(inPod+".containers", containers)
 }

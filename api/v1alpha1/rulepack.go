@@ -121,6 +121,7 @@ const (
 	ReasonJudging           = "Judging"           // it is being compiled and tested
 	ReasonPreviewing        = "Previewing"        // what is stored is being judged by it
 	ReasonActivating        = "Activating"        // it is previewed, and comes into force in a moment
+	ReasonKeepFailed        = "KeepFailed"        // it would come into force, and the API server does not keep it
 	ReasonVerified          = "Verified"          // each revision that is kept is what was kept
 	ReasonNotVerified       = "NotVerified"       // one that is kept was exchanged, or put there by somebody else
 )

@@ -56,10 +56,7 @@ func (f *folder) add(cmd *cobra.Command) {
 	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
-	cmd.Flags().BoolVar(&f.library, "library", false, "the folder holds the library that comes with waywarden, whose names are reserved")
-	if err := cmd.Flags().MarkHidden("library"); err != nil {
-		panic(err) // the flag has just been added
-	}
+	cmd.Flags().BoolVar(&f.library, "library", false, "the folder holds the library that comes with waywarden, whose names, zero-trust/…, are reserved")
 }
 
 // load loads the rules of a folder, or is the library. The error is one of usage, with every refusal.

@@ -4,14 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/mod/modfile"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/rules"
 	"github.com/waywarden/waywarden/rules/trial"
+	"github.com/waywarden/waywarden/rules/zerotrust"
 )
 
 // ruleNew is the rules new command's flags.
@@ -28,20 +32,33 @@ func newRulesNew(e *env) *cobra.Command {
 		Use:   "new ID --kind KIND",
 		Short: "Begin a rule: write one that works, and its scenarios",
 		Long: `Write GROUP/NAME.rego and GROUP/NAME.txtar for a rule called GROUP/NAME, below --dir, and nothing else. The rule works, and passes
-rules check and rules test: it finds objects without a label. Make of it what it is to be. No file is overwritten.`,
+rules check and rules test: it finds objects without a label. Make of it what it is to be. No file is overwritten.
+
+zero-trust/… are the names of the library that comes with waywarden. In a clone of its repository such a rule is written into
+rules/zerotrust, unless --dir and --library say otherwise. Elsewhere, choose a group of your own.`,
 		Example: examples(e, `
 waywarden rules new acme/no-latest --kind Deployment --dir policies/
 
 # of several kinds
-waywarden rules new acme/has-owner --kind Namespace --kind Service`),
+waywarden rules new acme/has-owner --kind Namespace --kind Service
+
+# of the library, in a clone of waywarden's repository
+waywarden rules new zero-trust/authz/x --kind AuthorizationPolicy`),
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return n.run(e, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if strings.HasPrefix(args[0], zerotrust.Prefix) && !n.library {
+				if err := n.reserved(args[0], cmd.Flags().Changed("dir")); err != nil {
+					return err
+				}
+			}
+			return n.run(e, args[0])
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&n.kinds, "kind", nil, "the kind that it is asked of, as in AuthorizationPolicy; can be repeated")
 	flags.StringVar(&n.dir, "dir", ".", "the folder that holds the rules")
 	flags.Var(&n.severity, "severity", "how bad it is: critical, high, medium, low, info")
-	flags.BoolVar(&n.library, "library", false, "the rule is one of those that come with waywarden")
+	flags.BoolVar(&n.library, "library", false, "the rule is one of the library that comes with waywarden, and --dir is its folder")
 	mustComplete(cmd, "severity", n.severity.complete)
 	mustComplete(cmd, "kind", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		var out []string
@@ -50,7 +67,7 @@ waywarden rules new acme/has-owner --kind Namespace --kind Service`),
 		}
 		return out, cobra.ShellCompDirectiveNoFileComp
 	})
-	if err := errors.Join(cmd.MarkFlagRequired("kind"), cmd.MarkFlagDirname("dir"), flags.MarkHidden("library")); err != nil {
+	if err := errors.Join(cmd.MarkFlagRequired("kind"), cmd.MarkFlagDirname("dir")); err != nil {
 		panic(err) // the flags have just been added
 	}
 	return cmd
@@ -94,6 +111,40 @@ func (n *ruleNew) run(e *env, id string) error {
 		}
 		fmt.Fprintf(e.stdout, "wrote %s\n", files[i])
 	}
-	fmt.Fprintf(e.stdout, "\nMake of it what it is to be, then:\n  %[1]s rules check %[2]s\n  %[1]s rules test %[2]s --update\n", e.program, n.dir)
+	where := n.dir
+	if n.library {
+		where += " --library"
+	}
+	fmt.Fprintf(e.stdout, "\nMake of it what it is to be, then:\n  %[1]s rules check %[2]s\n  %[1]s rules test %[2]s --update\n", e.program, where)
 	return nil
+}
+
+// reserved finds the folder for a rule that is called as those of the library are. The error is that there is none here, or that
+// another folder is asked for.
+func (n *ruleNew) reserved(id string, elsewhere bool) error {
+	here, err := os.Getwd()
+	if err != nil {
+		return failed(err)
+	}
+	if folder, ok := libraryFrom(here); ok && !elsewhere {
+		n.library = true
+		n.dir, err = filepath.Rel(here, folder)
+		return err
+	}
+	return fmt.Errorf("%s is not begun: zero-trust/… are the library's own names, and of a folder of yours such a rule would not be loaded. "+
+		"Choose a group of yours, as in acme/%s; or, for a rule of the library in a clone of waywarden, add --library --dir rules/zerotrust", id, path.Base(id))
+}
+
+// libraryFrom is the folder of the library in the clone of this program's repository in which a folder lies; false where it lies in none.
+func libraryFrom(dir string) (string, bool) {
+	for {
+		if mod, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && modfile.ModulePath(mod) == "github.com/waywarden/waywarden" {
+			return filepath.Join(dir, "rules", zerotrust.Root), true
+		}
+		above := filepath.Dir(dir)
+		if above == dir {
+			return "", false
+		}
+		dir = above
+	}
 }

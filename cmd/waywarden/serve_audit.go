@@ -56,7 +56,7 @@ func (s *server) auditor(cfg *rest.Config, gauges *gauges, beside audit.Beside) 
 	counted := newAuditMetrics()
 	metrics.Registry.MustRegister(counted.took, counted.judged, counted.differences, counted.reports, counted.dropped, counted.held)
 	o := audit.ContinuousOptions{Subscribe: s.live.Subscribe, Authored: s.rules.Current, Labels: s.live.NamespaceLabels, Interval: s.audit.interval, Report: gauges.audited, Observe: counted.observe, Log: log,
-		Beside: beside, Held: counted.hold, Meter: s.asking.meter()}
+		Beside: beside, Held: counted.hold, Meter: s.asking.meter(), Panicked: s.asking.panicked}
 	var tell []func(audit.News)
 	if s.audit.events {
 		tell = append(tell, audit.EventsTo(s.manager.GetEventRecorder("waywarden"), s.uid, func(n int) { counted.dropped.Add(float64(n)) }))

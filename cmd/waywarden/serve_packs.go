@@ -54,7 +54,7 @@ func (s *server) stored() packs.Stored {
 // packReasons are those of the condition Ready of RulePacks, and so the values of a label.
 var packReasons = []string{v1alpha1.ReasonInForce, v1alpha1.ReasonRolledBack, v1alpha1.ReasonInvalid, v1alpha1.ReasonCompileError, v1alpha1.ReasonTestFailed,
 	v1alpha1.ReasonTooSlow, v1alpha1.ReasonTooLarge, v1alpha1.ReasonConflict, v1alpha1.ReasonParametersInUse, v1alpha1.ReasonSourceUnavailable, v1alpha1.ReasonSignatureInvalid, v1alpha1.ReasonBundleInvalid, v1alpha1.ReasonRevisionUnknown,
-	v1alpha1.ReasonNotVerified, v1alpha1.ReasonFetching, v1alpha1.ReasonJudging, v1alpha1.ReasonPreviewing, v1alpha1.ReasonActivating, "Error"}
+	v1alpha1.ReasonNotVerified, v1alpha1.ReasonFetching, v1alpha1.ReasonJudging, v1alpha1.ReasonPreviewing, v1alpha1.ReasonActivating, v1alpha1.ReasonKeepFailed, "Error"}
 
 // packMetrics count what becomes of RulePacks.
 type packMetrics struct {

@@ -7,7 +7,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
 )
 
 // ruleMetrics count what it costs to ask rules in Rego, at admission and in audits, and which of them fail. A label is the ID of a rule
@@ -21,7 +23,7 @@ type ruleMetrics struct {
 
 	mu    sync.Mutex
 	known map[string]bool      // the rules in force
-	told  map[string]time.Time // when it was last said why a rule fails
+	told  map[string]time.Time // when it was last said why a rule fails, or a check panics
 }
 
 // untold is how long it is not said again why a rule fails: it may fail about every object, and in every request.
@@ -50,17 +52,35 @@ func (m *ruleMetrics) meter() *policies.Meter {
 // failed counts, and says now and then why: the audit's reports have the number only.
 func (m *ruleMetrics) failed(f policies.Failure) {
 	m.errors.WithLabelValues(f.Check).Inc()
-	now := m.now()
-	m.mu.Lock()
-	last, told := m.told[f.Check]
-	tell := !told || now.Sub(last) >= untold
-	if tell {
-		m.told[f.Check] = now
-	}
-	m.mu.Unlock()
-	if tell {
+	if m.due(f.Check) {
 		m.log.Error("a rule could not answer, and nobody knows what it would have found", "rule", f.Check, "object", f.Object.String(), "why", f.Message)
 	}
+}
+
+// panicked says now and then which check met an impossible state.
+func (m *ruleMetrics) panicked(p audit.Panic, o mesh.Ref) {
+	check := p.Check
+	if check == "" {
+		check = "effects"
+	}
+	if m.due(panics + check) {
+		m.log.Error("a check could not answer, and nobody knows what it would have found: this is a mistake in waywarden. Report it, with the object", "check", check, "object", o.String(), "why", p.Value)
+	}
+}
+
+// panics is before the IDs of checks of which it was told that they panic.
+const panics = "panic "
+
+// due is whether something is to be said, and takes down that it is.
+func (m *ruleMetrics) due(what string) bool {
+	now := m.now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if last, told := m.told[what]; told && now.Sub(last) < untold {
+		return false
+	}
+	m.told[what] = now
+	return true
 }
 
 // inForce takes in which checks there are now. The errors of a rule are 0 before the first, because Prometheus sees no increase in a
@@ -81,6 +101,7 @@ func (m *ruleMetrics) inForce(checks []*policies.Check) {
 			m.errors.DeleteLabelValues(id)
 			m.took.DeleteLabelValues(id)
 			delete(m.told, id)
+			delete(m.told, panics+id)
 		}
 	}
 	m.known = now

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/waywarden/waywarden/audit"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/rules"
@@ -80,6 +81,33 @@ func TestRuleMetrics(t *testing.T) {
 		}
 		if n := strings.Count(logged.String(), "AuthorizationPolicy shop/x\",\"why\":\"acme/broken.rego:9: div: divide by zero. Correct the rule."); n != step.logs {
 			t.Errorf("%s: it is said %d times why, want %d:\n%s", step.name, n, step.logs, &logged)
+		}
+	}
+}
+
+// TestPanicked: which check panics, and about what, is said at once and then now and then, however many objects it panics about; and the
+// one does not keep another from being told of.
+func TestPanicked(t *testing.T) {
+	clock := time.Date(2026, 12, 1, 8, 0, 0, 0, time.UTC)
+	var logged bytes.Buffer
+	m := newRuleMetrics(prometheus.NewRegistry(), func() time.Time { return clock }, slog.New(slog.NewJSONHandler(&logged, nil)))
+	object := mesh.Ref{APIVersion: "v1", Kind: "Service", Namespace: "shop", Name: "cart"}
+	for _, step := range []struct {
+		after time.Duration
+		check string
+		want  string // "" where nothing is said
+	}{
+		{0, "acme/one", `"check":"acme/one","object":"Service shop/cart","why":"nil map"`},
+		{time.Second, "acme/one", ""},
+		{time.Second, "acme/two", `"check":"acme/two"`},
+		{time.Second, "", `"check":"effects"`},
+		{untold, "acme/one", `"check":"acme/one"`},
+	} {
+		clock = clock.Add(step.after)
+		logged.Reset()
+		m.panicked(audit.Panic{Check: step.check, Value: "nil map"}, object)
+		if got := logged.String(); !strings.Contains(got, step.want) || step.want == "" && got != "" {
+			t.Errorf("%s: logged %q, want %q", step.check, got, step.want)
 		}
 	}
 }

@@ -47,6 +47,11 @@ func TestTutorial(t *testing.T) {
 	if r.commands < 10 {
 		t.Errorf("only %d commands were run", r.commands)
 	}
+	for i := 0; i < len(parts); i += 2 {
+		if command := inSentence.FindString(parts[i]); command != "" {
+			t.Errorf("%s stands in a sentence, where it is not run. Give it a console block", command)
+		}
+	}
 	now := strings.Join(parts, "```")
 	if *update {
 		if err := os.WriteFile(page, []byte(now), 0o644); err != nil {
@@ -94,6 +99,9 @@ func (r *reader) place(block string) error {
 	}
 	return os.WriteFile(file, append(before, rest...), 0o644)
 }
+
+// inSentence is a command with what it is given, other than a flag, in a sentence: `rules docs policies`, and not `rules docs`.
+var inSentence = regexp.MustCompile("`(waywarden |(rules [a-z]+|scan|report|explain|fix) [^-`])[^`]*`")
 
 // keeps is a line that keeps what a command prints.
 var keeps = regexp.MustCompile(`^([A-Z]+)=\$\((.+)\)$`)

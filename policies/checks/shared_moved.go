@@ -8,7 +8,8 @@ import (
 )
 
 // saidWhereTheyWent is whether what an AuthorizationPolicy no longer does at a Gateway is done by another one that says the same, at
-// every Gateway to which what was bound there has moved. Then nothing is lost, whoever wrote the other one.
+// every Gateway to which what was bound there has moved. Then nothing is lost, whoever wrote the other one. What stays bound to the
+// Gateway has not moved, and what is no longer done for it is lost.
 func saidWhereTheyWent(c *policies.Change, r policies.Regression) bool {
 	t := r.After.Target
 	if t.Kind != mesh.Gateway.String() || r.After.Object.Kind != mesh.AuthorizationPolicy.String() {
@@ -26,6 +27,6 @@ func saidWhereTheyWent(c *policies.Change, r policies.Regression) bool {
 			return false // nothing is left to guard
 		}
 		b := c.After.Binding(svc)
-		return !b.Bound || b.Gateway.Key() != gw.Key() && !policies.SaidAt(c.After.Snapshot, b.Gateway, policy)
+		return !b.Bound || b.Gateway.Key() == gw.Key() || !policies.SaidAt(c.After.Snapshot, b.Gateway, policy)
 	})
 }

@@ -24,7 +24,7 @@ func (r *Rulebook) Loss(name string, req Request) Loss {
 	}
 	type denial struct {
 		check  string
-		others []*guardrail // that deny the same where they select
+		others []int // the Guardrails that deny the same where they select
 		lost   bool
 	}
 	var denials []denial
@@ -39,21 +39,25 @@ func (r *Rulebook) Loss(name string, req Request) Loss {
 		d := denial{check: c.ID}
 		for n := range r.guardrails {
 			if n != i && r.guardrails[n].actionOn(&f) == v1alpha1.Deny {
-				d.others = append(d.others, &r.guardrails[n])
+				d.others = append(d.others, n)
 			}
 		}
 		denials = append(denials, d)
 	}
 	j := judging{Rulebook: r, request: &req}
+	selects := make([]bool, len(r.guardrails))
 	for ns := range req.Mesh.Namespaces() {
 		labels, _ := j.labels(ns)
 		at := place{name: ns, labels: labels}
-		if !r.guardrails[i].selects(&at) {
+		for n := range selects {
+			selects[n] = r.guardrails[n].selects(&at)
+		}
+		if !selects[i] {
 			continue
 		}
 		lost := false
 		for n := range denials {
-			if d := &denials[n]; !slices.ContainsFunc(d.others, func(g *guardrail) bool { return g.selects(&at) }) {
+			if d := &denials[n]; !slices.ContainsFunc(d.others, func(other int) bool { return selects[other] }) {
 				d.lost, lost = true, true
 			}
 		}

@@ -19,6 +19,9 @@ func Lean(kind Kind, content map[string]any) map[string]any {
 			kept[field] = v
 		}
 	}
+	if annotations, ok := kept["annotations"].(map[string]any); ok && annotations[LastApplied] != nil {
+		delete(own(kept, "annotations"), LastApplied)
+	}
 	out := map[string]any{"apiVersion": content["apiVersion"], "kind": content["kind"], "metadata": kept}
 	if owned(metadata) {
 		return out
@@ -69,7 +72,7 @@ func mayDo(spec map[string]any) map[string]any {
 			out[field] = v
 		}
 	}
-	for _, list := range []string{"containers", "initContainers"} {
+	for _, list := range containerLists {
 		items, _ := spec[list].([]any)
 		var kept []any
 		for _, item := range items {

@@ -142,6 +142,7 @@ func Decode(content map[string]any) (*Object, error) {
 	} else {
 		d.object(root, content[root], spec)
 	}
+	delete(meta.Annotations, LastApplied) // says nothing that the object does not, and a watch does not keep it
 	o := &Object{
 		Kind: kind, APIVersion: apiVersion, Namespace: meta.Namespace, Name: meta.Name, UID: meta.UID,
 		Labels: meta.Labels, Annotations: meta.Annotations, Generation: meta.Generation,

@@ -221,7 +221,7 @@ func (s *Snapshot) PoliciesOver(w *Workload) []*Object {
 // change; one of the two may be nil.
 func (n *namespace) keep(was *namespace, changed Kind, old, now *Object) {
 	n.workloads, n.selectors = was.workloads, was.selectors
-	if !workloadsUnchangedBy(changed) && !(changed == Gateway && was.runsNone(old, now)) {
+	if DecidesWorkloads(changed) && !(changed == Gateway && was.runsNone(old, now)) {
 		n.workloads = &atomic.Pointer[workloadSet]{}
 	}
 	if i := slices.Index(selectorKinds[:], changed); i >= 0 && !selectAlike(old, now) {

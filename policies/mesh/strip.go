@@ -17,7 +17,7 @@ func Strip(kind Kind, content map[string]any) {
 	}
 	if kind.Evidence() != "" {
 		if metadata, ok := content["metadata"].(map[string]any); ok {
-			keepKeys(metadata, "name", "namespace", "labels", "uid", "creationTimestamp", "deletionTimestamp")
+			keepKeys(metadata, evidenceMetadata...)
 		}
 		return
 	}
@@ -38,6 +38,12 @@ func Strip(kind Kind, content map[string]any) {
 		delete(content, "status")
 	}
 }
+
+// evidenceMetadata is what is kept of the metadata of what gives evidence.
+var evidenceMetadata = []string{"name", "namespace", "labels", "uid", "creationTimestamp", "deletionTimestamp"}
+
+// containerLists are where a pod's spec has containers.
+var containerLists = []string{"containers", "initContainers"}
 
 // podFields are what is kept of a pod's spec.
 var podFields = []string{"serviceAccountName", "automountServiceAccountToken", "hostNetwork", "hostPID", "hostIPC", "priorityClassName", "securityContext", "containers", "initContainers"}
@@ -69,7 +75,7 @@ func inForce(content map[string]any) bool {
 
 func stripContainers(pod map[string]any) {
 	spec, _ := pod["spec"].(map[string]any)
-	for _, list := range []string{"containers", "initContainers"} {
+	for _, list := range containerLists {
 		items, _ := spec[list].([]any)
 		for _, item := range items {
 			if c, ok := item.(map[string]any); ok {

@@ -70,15 +70,15 @@ func (s *Snapshot) workloadsOf(ns string) *workloadSet {
 	return w
 }
 
-// workloadsUnchangedBy is whether an object of that kind leaves the workloads of its namespace as
-// they are, so that an update need not read them again.
-func workloadsUnchangedBy(k Kind) bool {
+// DecidesWorkloads is whether objects of that kind say which workloads there are in their namespace, or what captures
+// them. Where none of them changes, the workloads need not be read again.
+func DecidesWorkloads(k Kind) bool {
 	switch k {
 	case Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob,
 		WorkloadEntry, ServiceEntry, Gateway, IstioGateway:
-		return false
+		return true
 	}
-	return true
+	return false
 }
 
 func (s *Snapshot) readWorkloads(n *namespace) []*Workload {

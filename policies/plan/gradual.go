@@ -109,16 +109,45 @@ func (c *course) refuseMoves() outcome {
 	return stopped
 }
 
+// awaitKnown waits until every proxy knows the waypoint as it is, where something that is bound is to move to it. Between kinds there is
+// no order: whoever sees the label first, and the address later, sends straight to the pods meanwhile. Of what has a share here already
+// approach asks that, when its hold is over: as long as it is held, nothing is to be written that the Gateway could be too new for.
+func (c *course) awaitKnown() outcome {
+	for _, l := range c.labels {
+		on := find(c.snapshot, l.On)
+		if on == nil || c.has(l) || c.standingOf(on).weight > 0 || !slices.ContainsFunc(l.Binds, c.boundAt) {
+			continue
+		}
+		if out := c.known(on); out != settled {
+			return out
+		}
+	}
+	return settled
+}
+
+// known waits until every proxy knows the waypoint, before a label on an object is changed for it. It does not where the API server
+// refuses the label: then that is said, and not by turns that and this.
+func (c *course) known(on *mesh.Object) outcome {
+	_, refused := c.Evidence.Refused[refOf(on)]
+	if c.Evidence.Converged(c.ref) || refused && !c.Evidence.Again[refOf(on)] {
+		return settled
+	}
+	return c.wait(MakeBinding, c.ref, time.Time{}, "not every ztunnel has acknowledged its address, and what is bound elsewhere would be called round both")
+}
+
 // approach takes the steps before the label of an object is replaced. It is settled when that may be.
 func (c *course) approach(l Label, on *mesh.Object) outcome {
 	from, steps, why := c.stepsOf(l, on)
 	if why != "" {
 		return c.stop(MakeCanary, refOf(on), nil, why)
 	}
-	if len(steps) == 0 {
-		return settled
-	}
 	at := c.standingOf(on)
+	switch {
+	case len(steps) == 0 && at.weight == 0:
+		return settled
+	case len(steps) == 0:
+		return c.known(on)
+	}
 	i := slices.IndexFunc(steps, func(s share) bool { return s.weight > at.weight })
 	if i < 0 {
 		i = len(steps)
@@ -129,6 +158,9 @@ func (c *course) approach(l Label, on *mesh.Object) outcome {
 			held = share{weight: at.weight} // the steps were lowered since: nothing of theirs says that all may move
 		}
 		if out := c.holdStep(l, on, from, held); out != settled {
+			return out
+		}
+		if out := c.known(on); out != settled {
 			return out
 		}
 	}

@@ -61,18 +61,6 @@ func (c *course) awaitWaypoint() outcome {
 	return c.wait(MakeGateway, c.ref, time.Time{}, why)
 }
 
-// awaitKnown waits until every proxy knows the waypoint as it is, where something that is bound is to move to it. Between kinds there is
-// no order: whoever sees the label first, and the address later, sends straight to the pods meanwhile.
-func (c *course) awaitKnown() outcome {
-	moves := slices.ContainsFunc(c.labels, func(l Label) bool {
-		return !c.has(l) && slices.ContainsFunc(l.Binds, c.boundAt)
-	})
-	if !moves || c.Evidence.Converged(c.ref) {
-		return settled
-	}
-	return c.wait(MakeBinding, c.ref, time.Time{}, "not every ztunnel has acknowledged its address, and what is bound elsewhere would be called round both")
-}
-
 func (c *course) ready() bool { return c.gateway != nil && c.Evidence.Waypoints[c.ref].Ready }
 
 // has is whether an object has the label that is planned for it.

@@ -209,17 +209,24 @@ func TestRemoved(t *testing.T) {
 	}
 }
 
-// TestCountedTooEarly: that nothing is open says nothing where counting began before every ztunnel had acknowledged that nothing is
-// bound: one that was behind may have opened a connection since.
-func TestCountedTooEarly(t *testing.T) {
-	s, managed := done(t)
+// draining is a mesh with a waypoint that is drained, long after its time was up.
+func draining(t *testing.T) (s *mesh.Snapshot, managed Managed, now time.Time) {
+	t.Helper()
+	s, managed = done(t)
 	s = s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7"))
-	now := noon
+	now = noon
 	for range 3 { // it is written down that nothing needs it, it is released, and that is written down
 		step := Next(later(worldOf(s, managed, onlyShop, func(e *Evidence) { e.Acknowledged = now }), now)).Steps()[0]
 		s, managed = taken(s, managed, step)
 		now = now.Add(2 * time.Hour)
 	}
+	return s, managed, now
+}
+
+// TestCountedTooEarly: that nothing is open says nothing where counting began before every ztunnel had acknowledged that nothing is
+// bound: one that was behind may have opened a connection since.
+func TestCountedTooEarly(t *testing.T) {
+	s, managed, now := draining(t)
 	released := s.Get(mesh.Gateway, "shop", "waypoint").Annotations[DrainingSinceAnnotation]
 	at, err := time.Parse(time.RFC3339Nano, released)
 	if err != nil {
@@ -233,6 +240,24 @@ func TestCountedTooEarly(t *testing.T) {
 			e.Acknowledged = now
 			e.Waypoints[RefOf(mesh.Gateway, "shop", "waypoint")] = Serving{Ready: true, Counted: true, Acknowledged: counted}
 		}), now)), want)
+	}
+}
+
+// TestCountedFirst: what nobody has counted yet, and somebody is at, is not taken for what nobody can count, however long ago its time
+// was up.
+func TestCountedFirst(t *testing.T) {
+	s, managed, now := draining(t)
+	for _, tc := range []struct {
+		serving Serving
+		want    string
+	}{
+		{Serving{Counting: true, Uncounted: "its pods are being read"}, "shop/waypoint: waits remove-drain: connections through it are counted first: its pods are being read"},
+		{Serving{Uncounted: "its pods are not read"}, "shop/waypoint: remove-gateway Delete Gateway shop/waypoint"},
+	} {
+		compare(t, Next(later(worldOf(s, managed, onlyShop, func(e *Evidence) {
+			e.Acknowledged = now
+			e.Waypoints[RefOf(mesh.Gateway, "shop", "waypoint")] = tc.serving
+		}), now)), tc.want)
 	}
 }
 

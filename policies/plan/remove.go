@@ -191,8 +191,9 @@ func (c *course) awaitReleased() outcome {
 	return settled
 }
 
-// drained is whether no connection goes through the waypoint any more, or none can be counted and their time is up. A count says so
-// that began when every ztunnel had acknowledged that nothing is bound: none opens another one after that.
+// drained is whether no connection goes through the waypoint any more, or none can be counted and their time is up: not as long as
+// somebody is at counting them, as after a change of leader, when their time may be up long since. A count says so that began when
+// every ztunnel had acknowledged that nothing is bound: none opens another one after that.
 func (c *course) drained() (ok bool, until time.Time) {
 	at, _ := c.noted(DrainingSinceAnnotation)
 	until = at.Add(c.setting().Profile.limit())
@@ -200,7 +201,7 @@ func (c *course) drained() (ok bool, until time.Time) {
 	if serving.Counted {
 		return serving.Connections == 0 && serving.Acknowledged.After(at) || c.gateway == nil, until
 	}
-	return c.gateway == nil || !c.Now.Before(until), until
+	return c.gateway == nil || !c.Now.Before(until) && !serving.Counting, until
 }
 
 // drain waits for the connections that go through the waypoint: without our ALLOW ztunnel cuts them.
@@ -212,6 +213,8 @@ func (c *course) drain() outcome {
 		return settled
 	case serving.Counted && serving.Connections == 0:
 		return c.wait(Drain, c.ref, c.Now.Add(blindness), "connections through it were last counted before every ztunnel had acknowledged that nothing is bound")
+	case serving.Counting:
+		return c.wait(Drain, c.ref, c.Now.Add(blindness), "connections through it are counted first: "+cmp.Or(serving.Uncounted, "they are not yet"))
 	case c.Now.Before(until) && serving.Counted:
 		return c.wait(Drain, c.ref, until, fmt.Sprintf("connections through it are open: %d", serving.Connections))
 	case c.Now.Before(until):

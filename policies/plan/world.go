@@ -63,6 +63,9 @@ type Serving struct {
 	Connections int
 	Counted     bool
 	Uncounted   string // why they are not counted, as a clause
+	// Counting is whether that is so for now only: they are not counted yet, and whoever counts gives up by himself when it takes too
+	// long. Nobody takes that for connections that cannot be counted.
+	Counting bool
 	// Acknowledged is Convergence.Acknowledged as it was known when that count began. A count is older than what stands beside
 	// it: a ztunnel that was behind may have opened another connection since, and then have acknowledged that nothing is bound.
 	Acknowledged time.Time

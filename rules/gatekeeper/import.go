@@ -11,6 +11,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/rules"
 )
 
@@ -72,41 +73,49 @@ func (i *importer) rule(t *template, c *constraint, open func(string) ([]byte, e
 		refused = true
 		i.refuse(c.file, what, format, args...)
 	}
-	inRego := func(line int, format string, args ...any) {
+	inRego := func(place, format string, args ...any) {
 		refused = true
-		i.refuse(t.file, fmt.Sprintf("ConstraintTemplate %s, line %d of its Rego as v1", t.name, line), format, args...)
+		i.refuse(t.file, fmt.Sprintf("ConstraintTemplate %s, %s", t.name, place), format, args...)
 	}
 	name := i.group + "/" + word(c.Metadata.Name)
 	if _, twice := i.files[name+".rego"]; twice {
 		refuse("another Constraint becomes %s too. Rename one of them.", name)
 		return
 	}
-	kinds := c.Spec.Match.kinds(refuse)
-	libs := i.group + ".lib"
-	code, admission := translate(t.rego, name, libs, t.v1, inRego)
-	shared := map[string][]byte{}
+	d := draft{template: t, constraint: c, kinds: c.Spec.Match.kinds(refuse), shared: map[string][]byte{}}
+	pods := slices.Equal(d.kinds, []string{rules.KindName(mesh.Pod)})
+	d.code = translate(t.rego, aim{pkg: name, libs: i.group + ".lib", v1: t.v1, pods: pods}, inRego)
 	for _, source := range t.libs {
-		file, text, atAdmission := i.lib(source, t.v1, inRego)
-		shared[file], admission = []byte(text), admission || atAdmission
+		file, lib := i.lib(source, aim{v1: t.v1, pods: d.code.pods}, inRego)
+		d.shared[file], d.code.admission = []byte(lib.text), d.code.admission || lib.admission
 	}
-	action, ok := map[string]string{"": "Deny", "deny": "Deny", "warn": "Warn", "dryrun": "Audit"}[c.Spec.EnforcementAction]
-	if !ok {
+	if d.code.pods && c.Spec.Match.Name != "" {
+		refuse("its match.name is that of a pod, and a rule about pods is asked of what makes them, which are called otherwise. Match labels or namespaces.")
+	}
+	var ok bool
+	if d.action, ok = map[string]string{"": "Deny", "deny": "Deny", "warn": "Warn", "dryrun": "Audit"}[c.Spec.EnforcementAction]; !ok {
 		refuse("its enforcementAction is %q. Say in a Guardrail what is to be done, and use deny, warn or dryrun here.", c.Spec.EnforcementAction)
 	}
 	if refused {
 		return
 	}
-	for file, text := range shared {
+	for file, text := range d.shared {
 		if before, there := i.files[file]; there && string(before) != string(text) {
 			refuse("two templates have different libs that become %s. Rename one of them.", file)
 			return
 		}
 	}
-	maps.Copy(i.files, shared)
-	text := metadata(t, c, kinds, action, admission) + code + c.Spec.Match.skips()
-	i.files[name+".rego"] = rules.Format([]byte(text))
+	text, wrong := d.written(name + ".rego")
+	if len(wrong) > 0 {
+		for _, why := range wrong {
+			inRego("as a rule", "%s", why)
+		}
+		return
+	}
+	maps.Copy(i.files, d.shared)
+	i.files[name+".rego"] = text
 	id := strings.ReplaceAll(name, "_", "-")
-	i.actions = append(i.actions, actionOf{id, action})
+	i.actions = append(i.actions, actionOf{id, d.action})
 	if scenarios := i.scenarios(c, open); scenarios != "" {
 		i.files[name+".txtar"] = []byte(scenarios)
 	}
@@ -114,22 +123,26 @@ func (i *importer) rule(t *template, c *constraint, open func(string) ([]byte, e
 
 var libPackage = regexp.MustCompile(`(?m)^package\s+lib\.([a-zA-Z0-9_.]+)`)
 
-func (i *importer) lib(source string, v1 bool, refuse func(int, string, ...any)) (file, text string, admission bool) {
+func (i *importer) lib(source string, to aim, refuse func(place, format string, args ...any)) (file string, lib translated) {
 	found := libPackage.FindStringSubmatch(source)
 	if found == nil {
-		refuse(1, "a lib has no package below lib. Correct it.")
-		return "", "", false
+		refuse("line 1 of a lib", "it has no package below lib. Correct it.")
+		return "", translated{}
 	}
-	name := i.group + "/lib/" + strings.ReplaceAll(found[1], ".", "/")
-	text, admission = translate(source, name, i.group+".lib", v1, refuse)
-	return name + ".rego", text, admission
+	to.pkg, to.libs, to.lib = i.group+"/lib/"+strings.ReplaceAll(found[1], ".", "/"), i.group+".lib", true
+	return to.pkg + ".rego", translate(source, to, refuse)
 }
 
 // severities go by what was to be done.
 var severities = map[string]string{"Deny": "high", "Warn": "medium", "Audit": "low"}
 
-func metadata(t *template, c *constraint, kinds []string, action string, admission bool) string {
-	custom := map[string]any{"severity": severities[action], "remediation": "Correct the field that the finding is about.",
+func (d *draft) metadata(admission bool) string {
+	t, c := d.template, d.constraint
+	kinds := d.kinds
+	if d.code.pods {
+		kinds = makers()
+	}
+	custom := map[string]any{"severity": severities[d.action], "remediation": "Correct the field that the finding is about.",
 		"match": map[string]any{"kinds": kinds}}
 	if admission {
 		custom["match"].(map[string]any)["phases"] = []string{"admission"}

@@ -57,13 +57,13 @@ func (m *match) kinds(refuse func(format string, args ...any)) (out []string) {
 	return out
 }
 
-// skips are the rules skip that say of what a Constraint does not hold.
-func (m *match) skips() string {
+// skips are the rules skip that say of what a Constraint does not hold; labels is where those of the object are.
+func (m *match) skips(labels string) string {
 	var b strings.Builder
 	skip := func(reason, body string) { fmt.Fprintf(&b, "\nskip contains %q if {\n%s}\n", reason, body) }
 	const name = `object.get(input.object.metadata, "name", "")`
 	// A Namespace is in itself.
-	const namespace = "\tnamespace := object.get(input.object.metadata, \"namespace\", input.object.metadata.name)\n"
+	const namespace = "\tnamespace := object.get(input.object.metadata, \"namespace\", " + name + ")\n"
 	if m.Name != "" {
 		skip("its name is another one", fmt.Sprintf("\tnot %s\n", glob(m.Name, name)))
 	}
@@ -76,7 +76,7 @@ func (m *match) skips() string {
 	for _, s := range []struct {
 		of, labels string
 		selector   *metav1.LabelSelector
-	}{{"it", `object.get(input.object.metadata, "labels", {})`, m.LabelSelector}, {"its namespace", "input.namespace.labels", m.NamespaceSelector}} {
+	}{{"it", labels, m.LabelSelector}, {"its namespace", "input.namespace.labels", m.NamespaceSelector}} {
 		for _, body := range misses(s.selector, s.labels) {
 			skip(s.of+" does not have the labels that are looked for", body)
 		}

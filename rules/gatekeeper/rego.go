@@ -8,6 +8,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/format"
+
+	"github.com/waywarden/waywarden/rules"
 )
 
 // places are where Rego of Gatekeeper looks, and where ours does.
@@ -27,14 +29,31 @@ var places = []struct {
 	{[]string{"review", "namespace"}, "input.object.metadata.namespace", false},
 }
 
-// translation is a module on its way from Gatekeeper's words to ours.
-type translation struct {
-	source string
-	edits  []edit
+// aim is what a module becomes.
+type aim struct {
+	pkg  string // as a path
+	libs string // the package that data.lib becomes
+	v1   bool   // it is Rego v1 already
+	lib  bool   // it is a lib, which several rules may share
+	pods bool   // it judges pods, and is asked of what makes them
+}
+
+// translated is Rego v1 in our words.
+type translated struct {
+	text string // "" where something is refused
 	// admission is whether it looks at what is there at admission only.
 	admission bool
+	// pods is whether it is asked of what makes pods.
+	pods bool
+}
+
+// translation is a module on its way from Gatekeeper's words to ours.
+type translation struct {
+	aim
+	source    string
+	edits     []edit
+	admission bool
 	refuse    func(line int, format string, args ...any)
-	libs      string // the package that data.lib becomes
 }
 
 type edit struct {
@@ -42,51 +61,104 @@ type edit struct {
 	text     string
 }
 
-// translate makes Rego v1 in our words of a module, with another package. It is "" where something is refused. Lines that are
-// refused are those of what is written.
-func translate(source, pkg, libs string, v1 bool, refuse func(line int, format string, args ...any)) (out string, admission bool) {
+// translate makes Rego v1 in our words of a module, with another package. A place that is refused is a line of the module, or of what it is as
+// v1, which then is said.
+func translate(source string, to aim, refuse func(place, format string, args ...any)) translated {
+	module, text, ok := asV1(source, to.v1, refuse)
+	if !ok {
+		return translated{}
+	}
+	refused := false
+	t := &translation{aim: to, source: text, refuse: func(line int, format string, args ...any) {
+		refused = true
+		refuse(fmt.Sprintf("line %d of its Rego as v1", line), format, args...)
+	}}
+	t.pods = to.pods && !looksAtOwners(module)
+	t.header(module, to.pkg)
+	ast.WalkTerms(module, func(term *ast.Term) bool { return t.term(term) })
+	if t.pods && !to.lib {
+		t.ownNames(module)
+	}
+	for _, r := range module.Rules {
+		t.unusedArguments(r)
+		if r.Head.Name == "violation" && !t.pods {
+			t.edits = append(t.edits, edit{r.Location.Offset, r.Location.Offset + len("violation"), "deny"})
+		}
+	}
+	if refused {
+		return translated{}
+	}
+	return translated{t.apply(), t.admission, t.pods}
+}
+
+// unusedArguments writes _ for arguments that a function does not look at, which a rule may not name. Where there is an else, one of its
+// bodies may.
+func (t *translation) unusedArguments(r *ast.Rule) {
+	if r.Else != nil {
+		return
+	}
+	seen := map[ast.Var]int{}
+	ast.WalkVars(r, func(v ast.Var) bool {
+		seen[v]++
+		return false
+	})
+	for _, a := range r.Head.Args {
+		if v, ok := a.Value.(ast.Var); ok && !v.IsWildcard() && seen[v] == 1 {
+			t.edits = append(t.edits, edit{a.Location.Offset, a.Location.Offset + len(a.Location.Text), "_"})
+		}
+	}
+}
+
+// asV1 is a module as v1 reads it, and as it is written then; ok is false where something is refused.
+func asV1(source string, v1 bool, refuse func(place, format string, args ...any)) (module *ast.Module, text string, ok bool) {
 	version := ast.RegoV0
 	if v1 {
 		version = ast.RegoV1
 	}
 	parsed, err := ast.ParseModuleWithOpts("", source, ast.ParserOptions{RegoVersion: version})
 	if err != nil || parsed == nil {
-		refuse(0, "its Rego cannot be read: %v. Correct it.", err)
-		return "", false
+		unreadable(err, "its Rego cannot be read: %v. Correct it.", refuse)
+		return nil, "", false
 	}
+	ok = true
 	if errs := ast.CheckRegoV1(parsed); len(errs) > 0 && !v1 {
 		for _, e := range errs {
 			if !strings.Contains(e.Message, "keyword") { // `if` and `contains` are written in below
-				refuse(e.Location.Row, "Rego v1 reads it otherwise: %s. Correct it.", e.Message)
+				refuse(fmt.Sprintf("line %d of its Rego", e.Location.Row), "Rego v1 reads it otherwise: %s. Correct it.", e.Message)
+				ok = false
 			}
 		}
 	}
+	if !ok {
+		return nil, "", false // which to lay it out would say again
+	}
 	formatted, err := format.SourceWithOpts("", []byte(source), format.Opts{RegoVersion: ast.RegoV1, ParserOptions: &ast.ParserOptions{RegoVersion: version}})
 	if err != nil {
-		refuse(0, "its Rego cannot be made v1: %v. Correct it.", err)
-		return "", false
+		unreadable(err, "its Rego cannot be made v1: %v. Correct it.", refuse)
+		return nil, "", false
 	}
-	module, err := ast.ParseModuleWithOpts("", string(formatted), ast.ParserOptions{RegoVersion: ast.RegoV1})
+	module, err = ast.ParseModuleWithOpts("", string(formatted), ast.ParserOptions{RegoVersion: ast.RegoV1})
 	if err != nil {
-		refuse(0, "its Rego is not v1 once it is laid out: %v. Correct it.", err)
-		return "", false
+		unreadable(err, "its Rego is not v1 once it is laid out: %v. Correct it.", refuse)
+		return nil, "", false
 	}
-	refused := false
-	t := &translation{source: string(formatted), libs: libs, refuse: func(line int, format string, args ...any) {
-		refused = true
-		refuse(line, format, args...)
-	}}
-	t.header(module, pkg)
-	ast.WalkTerms(module, func(term *ast.Term) bool { return t.term(term) })
-	for _, r := range module.Rules {
-		if r.Head.Name == "violation" {
-			t.edits = append(t.edits, edit{r.Location.Offset, r.Location.Offset + len("violation"), "deny"})
+	return module, string(formatted), true
+}
+
+// unreadable refuses each mistake that OPA tells, at its line where it has one.
+func unreadable(err error, format string, refuse func(place, format string, args ...any)) {
+	errs, ok := err.(ast.Errors)
+	if !ok {
+		refuse("its Rego", format, err)
+		return
+	}
+	for _, e := range errs {
+		place := "its Rego"
+		if e.Location != nil && e.Location.Row > 0 {
+			place = fmt.Sprintf("line %d of its Rego", e.Location.Row)
 		}
+		refuse(place, format, rules.OneLine(e.Message))
 	}
-	if refused {
-		return "", false
-	}
-	return t.apply(), t.admission
 }
 
 // header gives the module its package, and takes out what v1 does not need.
@@ -120,8 +192,11 @@ func (t *translation) term(term *ast.Term) bool {
 }
 
 func (t *translation) input(ref ast.Ref, row int) {
+	if t.pods && t.ofPod(ref, row) {
+		return
+	}
 	for _, p := range places {
-		if len(ref) <= len(p.from) || !slices.EqualFunc(p.from, []*ast.Term(ref[1:len(p.from)+1]), func(s string, term *ast.Term) bool { return term.Equal(ast.StringTerm(s)) }) {
+		if !begins(ref, p.from...) {
 			continue
 		}
 		t.admission = t.admission || p.onlyAdmission

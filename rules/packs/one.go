@@ -27,6 +27,9 @@ type one struct {
 	others []kept // what claims to be kept, and of which the status says nothing
 	owners map[string]string
 	reason string // of the condition Ready
+	// announced is what was named in the status before it was kept, and unkept is why it could not be.
+	announced *v1alpha1.RulePackRevision
+	unkept    error
 }
 
 // bring finds out what is asked for, puts it in force or refuses it, and writes the status.
@@ -41,6 +44,10 @@ func (o *one) bring(ctx context.Context) error {
 	if err == nil {
 		err = o.putInForce(ctx, want)
 	}
+	if errors.Is(err, errChanged) {
+		o.reason = v1alpha1.ReasonActivating
+		return nil // the next round sees it
+	}
 	if err != nil && !errors.As(err, &refusal) && !errors.As(err, &waits) {
 		o.reason = "Error"
 		return err
@@ -52,12 +59,12 @@ func (o *one) bring(ctx context.Context) error {
 		tell = o.conclude(want, refusal)
 	}
 	o.sayKept()
-	o.pack.Status.History = history(o.kept[:min(len(o.kept), mostHistory)])
+	o.pack.Status.History = o.withAnnounced(history(o.kept[:min(len(o.kept), mostHistory)]))
 	if written, err := o.write(ctx); err != nil || !written {
-		return err
+		return errors.Join(o.unkept, err)
 	}
 	tell()
-	return o.prune(ctx)
+	return errors.Join(o.unkept, o.prune(ctx))
 }
 
 // putInForce makes what is asked for the revision in force. The error is *Refused where it is not taken, and *pending where that is not
@@ -145,27 +152,39 @@ func (o *one) toKeep(w *wanted) (*appsv1.ControllerRevision, error) {
 	return c, nil
 }
 
-// keep stores a revision, so that every replica can load it.
+// keep stores a revision, so that every replica can load it. The error is *Refused where it is too large, *pending where the API server
+// does not take it, and errChanged.
 func (o *one) keep(ctx context.Context, w *wanted, c *appsv1.ControllerRevision) error {
+	is := kept{keptData: keptData{Pack: o.pack.Name, Revision: w.revision}, object: c}
+	if w.signed != nil {
+		is.signedBy = w.signed.By.Name()
+	}
+	if err := o.announce(ctx, is); err != nil {
+		return err
+	}
 	err := o.Client.Create(ctx, c)
 	if apierrors.IsAlreadyExists(err) {
 		c, err = o.instead(ctx, c)
 	}
 	if err != nil {
-		if apierrors.IsRequestEntityTooLargeError(err) || strings.Contains(err.Error(), "too large") { // an etcd that takes less
-			return tooLarge("kept in gzip,", len(c.Data.Raw))
-		}
-		return fmt.Errorf("keep revision %s: %w", w.revision, err)
+		return o.cannotKeep(is, err)
 	}
 	o.made = append(o.made, made{c, o.Clock.Now()})
-	is := kept{keptData: keptData{Pack: o.pack.Name, Revision: w.revision}, object: c}
-	if w.signed != nil {
-		is.signedBy = w.signed.By.Name()
-	}
+	is.object = c
 	name := is.name()
 	same := func(k kept) bool { return k.name() == name }
 	o.kept, o.others = slices.Insert(slices.DeleteFunc(o.kept, same), 0, is), slices.DeleteFunc(o.others, same)
 	return nil
+}
+
+// cannotKeep is what becomes of a revision that the API server does not take.
+func (o *one) cannotKeep(k kept, err error) error {
+	if apierrors.IsRequestEntityTooLargeError(err) || strings.Contains(err.Error(), "too large") { // an etcd that takes less
+		return tooLarge("kept in gzip,", len(k.object.Data.Raw))
+	}
+	o.unkept = fmt.Errorf("keep revision %s: %w", k.Revision, err)
+	return &pending{v1alpha1.ReasonKeepFailed, fmt.Sprintf("Revision %s cannot be put in force, because it cannot be kept for every replica to load: %s. "+
+		"See that Waywarden may list, watch, create and delete ControllerRevisions in namespace %s; it is tried again.", k.Revision, strings.TrimRight(rules.OneLine(err.Error()), "."), k.object.Namespace)}
 }
 
 // instead keeps a revision where something of its name is already: the same, of when its status could not be written, or what somebody

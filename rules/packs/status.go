@@ -2,7 +2,9 @@ package packs
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,14 +32,18 @@ func (o *one) await(p *pending) (tell func()) {
 	}
 	ready := accepted
 	ready.Type, ready.Message = v1alpha1.RulePackReady, p.Message+"\n"+rest
-	if p.Reason == v1alpha1.ReasonActivating || p.Reason == v1alpha1.ReasonPreviewing {
+	if p.Reason == v1alpha1.ReasonActivating || p.Reason == v1alpha1.ReasonPreviewing || p.Reason == v1alpha1.ReasonKeepFailed {
 		accepted.Status, accepted.Message = metav1.ConditionTrue, taken
 		ready.Status = metav1.ConditionFalse
 	}
 	o.reason = p.Reason
+	old := apimeta.FindStatusCondition(o.was.Conditions, v1alpha1.RulePackReady)
 	o.set(accepted)
 	o.set(ready)
 	return func() {
+		if p.Reason == v1alpha1.ReasonKeepFailed && (old == nil || old.Reason != p.Reason) {
+			o.Recorder.Eventf(o.pack, nil, corev1.EventTypeWarning, p.Reason, "Keep", "%s", noted(p.Message))
+		}
 		if now := status.Preview; p.Reason == v1alpha1.ReasonActivating && (o.was.Preview == nil || o.was.Preview.Revision != now.Revision) {
 			o.Recorder.Eventf(o.pack, nil, corev1.EventTypeNormal, p.Reason, "Preview", "%s", noted(p.Message))
 		}
@@ -118,16 +124,66 @@ func (o *one) conclude(w *wanted, refusal *Refused) (tell func()) {
 	}
 }
 
+// errChanged is that a RulePack is another one than was looked at.
+var errChanged = errors.New("the RulePack changed meanwhile")
+
+// announce names in the status what is about to be kept, before it is: what is there and is not named counts as somebody else's, and
+// whether anything can be written afterwards is not known. That it is named and is not there does no harm. The error may be errChanged.
+func (o *one) announce(ctx context.Context, k kept) error {
+	i := slices.IndexFunc(o.was.History, func(h v1alpha1.RulePackRevision) bool {
+		return h.Revision == k.Revision && h.Kept == k.name() && h.SignedBy == k.signedBy
+	})
+	if i >= 0 {
+		o.announced = &o.was.History[i]
+		return nil
+	}
+	o.announced = &v1alpha1.RulePackRevision{Revision: k.Revision, Since: metav1.NewTime(o.Clock.Now()), Kept: k.name(), SignedBy: k.signedBy}
+	to := o.pack.DeepCopy()
+	to.Status = *o.was.DeepCopy()
+	to.Status.History = o.withAnnounced(to.Status.History)
+	history := slices.Clone(to.Status.History)
+	written, err := o.patch(ctx, to)
+	switch {
+	case err != nil:
+		return err
+	case !written:
+		return errChanged
+	}
+	o.was.History, o.pack.ResourceVersion = history, to.ResourceVersion
+	return nil
+}
+
+// withAnnounced is a history that names what was announced, also where it could not be kept: it may be there all the same, and were it taken
+// out, each attempt would write the status twice and so bring about the next.
+func (o *one) withAnnounced(history []v1alpha1.RulePackRevision) []v1alpha1.RulePackRevision {
+	if o.announced == nil {
+		return history
+	}
+	if slices.ContainsFunc(o.kept, func(k kept) bool {
+		return k.name() == o.announced.Kept && k.Revision == o.announced.Revision && k.signedBy == o.announced.SignedBy
+	}) {
+		return history
+	}
+	history = slices.DeleteFunc(history, func(h v1alpha1.RulePackRevision) bool { return h.Kept == o.announced.Kept })
+	history = slices.Insert(history, 0, *o.announced)
+	return history[:min(len(history), mostHistory)]
+}
+
 // write patches the status where it is another one than is stored.
 func (o *one) write(ctx context.Context) (written bool, err error) {
 	if equality.Semantic.DeepEqual(o.was, &o.pack.Status) {
 		return false, nil
 	}
-	before := o.pack.DeepCopy()
+	return o.patch(ctx, o.pack.DeepCopy())
+}
+
+// patch writes a status, unless the RulePack changed since it was read.
+func (o *one) patch(ctx context.Context, to *v1alpha1.RulePack) (written bool, err error) {
+	before := to.DeepCopy()
 	before.Status = *o.was
-	err = o.Client.Status().Patch(ctx, o.pack.DeepCopy(), client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	err = o.Client.Status().Patch(ctx, to, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return false, nil // it changed meanwhile; the next round sees it
+		return false, nil // the next round sees it
 	}
 	if err != nil {
 		return false, fmt.Errorf("write the status: %w", err)

@@ -65,8 +65,12 @@ func (r *Result) problems() []string {
 
 func (b Beginning) rego(pkg string) string {
 	var kinds []string
+	name := "input.object.metadata.name"
 	for _, k := range b.Kinds {
 		kinds = append(kinds, rules.KindName(k))
+		if k.MadeByControllers() { // of which those that something owns show no name
+			name = `object.get(input.object.metadata, "name", "of an owner")`
+		}
 	}
 	return fmt.Sprintf(`# METADATA
 # title: Nobody answers for it
@@ -87,11 +91,11 @@ package %s
 deny contains v if {
 	not input.object.metadata.labels[input.params.label]
 	v := {
-		"msg": sprintf("nobody answers for %%s %%s: it has no label %%q.", [input.object.kind, input.object.metadata.name, input.params.label]),
+		"msg": sprintf("nobody answers for %%s %%s: it has no label %%q.", [input.object.kind, %s, input.params.label]),
 		"path": "metadata.labels",
 	}
 }
-`, b.Severity, strings.Join(kinds, ", "), strings.ReplaceAll(pkg, "/", "."))
+`, b.Severity, strings.Join(kinds, ", "), strings.ReplaceAll(pkg, "/", "."), name)
 }
 
 func (b Beginning) scenarios() string {

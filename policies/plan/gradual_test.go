@@ -1,0 +1,64 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// TestHeldMoveSaysOneThing: a move that is held, or whose label is refused, says the same however often its Gateway changes, and goes on
+// only when every proxy knows the Gateway.
+func TestHeldMoveSaysOneThing(t *testing.T) {
+	shop, b := RefOf(mesh.Namespace, "", "shop"), RefOf(mesh.Gateway, "shop", "b")
+	const unknown = "shop/b: waits make-binding: not every ztunnel has acknowledged its address, and what is bound elsewhere would be called round both"
+	changed := func(e *Evidence) { e.Written = map[mesh.Ref]time.Time{b: noon.Add(time.Second)} }
+	refused := func(e *Evidence) { e.Refused = map[mesh.Ref]string{shop: "argocd owns metadata.labels"} }
+	again := func(e *Evidence) { e.Again = map[mesh.Ref]bool{shop: true} }
+	for _, tc := range []struct {
+		name, steps string
+		taken       int // how many steps
+		people      func(*mesh.Snapshot) *mesh.Snapshot
+		evidence    []func(*Evidence)
+		want        string
+	}{
+		{"a first label waits", "", 2, nil, []func(*Evidence){changed}, unknown},
+		{"a first share waits", "10,50", 2, nil, []func(*Evidence){changed}, unknown},
+		{"a refused label", "", 2, nil, []func(*Evidence){changed, refused}, "shop/b: stopped make-binding: the API server refused it: argocd owns metadata.labels"},
+		{"a refused share", "10,50", 2, nil, []func(*Evidence){changed, refused}, "shop/b: stopped make-canary: the API server refused it: argocd owns metadata.labels"},
+		{"a refused label, when it is tried again", "", 2, nil, []func(*Evidence){changed, refused, again}, unknown},
+		{"a share that is held", "10,50", 3, nil, []func(*Evidence){changed}, "shop/b: waits make-canary: 10% of its connections take waypoint b until annotation waywarden.dev/migrate-go of Gateway shop/waypoint, or of its profile, is 10"},
+		{"a share after which it may go on", "10,50", 3, write("waypoint", GoAnnotation, "10"), []func(*Evidence){changed}, unknown},
+		{"a share after which it may go on, refused", "10,50", 3, write("waypoint", GoAnnotation, "10"), []func(*Evidence){changed, refused}, "shop/b: stopped make-canary: the API server refused it: argocd owns metadata.labels"},
+		{"the last share", "10", 3, write("waypoint", GoAnnotation, "10"), []func(*Evidence){changed}, unknown},
+		{"a share of which the steps are gone", "10,50", 3, write("waypoint", StepsAnnotation, ""), []func(*Evidence){changed}, unknown},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s, managed := done(t)
+			s = both(write("waypoint", MigrateAnnotation, "b"), write("waypoint", StepsAnnotation, tc.steps))(s)
+			for range tc.taken {
+				steps := Next(worldOf(s, managed, onlyShop, nil)).Steps()
+				if len(steps) != 1 {
+					t.Fatalf("no step: %+v", steps)
+				}
+				s, managed = taken(s, managed, steps[0])
+			}
+			if tc.people != nil {
+				s = tc.people(s)
+			}
+			p := Next(worldOf(s, managed, onlyShop, func(e *Evidence) {
+				for _, change := range tc.evidence {
+					change(e)
+				}
+			}))
+			said := slices.DeleteFunc(says(p), func(line string) bool { return !strings.HasPrefix(line, "shop/b: ") })
+			if diff := cmp.Diff([]string{tc.want}, said); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
