@@ -92,6 +92,9 @@ func (m *model) underWay(ns string) string {
 	n := 1 + m.rand.IntN(120)
 	labels := func() map[string]string { return m.latest().Get(mesh.Namespace, "", ns).Labels }
 	for was := labels(); n > 0 && maps.Equal(was, labels()); n-- {
+		if m.rand.IntN(8) == 0 && slices.ContainsFunc(m.gateways(), func(gw *mesh.Object) bool { return !m.serves(gw.Key()) || !mesh.Ready(gw) }) {
+			m.readies()
+		}
 		if why := m.random(1, (*model).passing); why != "" {
 			return why
 		}
