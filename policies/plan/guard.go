@@ -151,7 +151,7 @@ func (m *maker) letInStill(svc *mesh.Object) []string {
 	if m.identities == nil {
 		m.identities = map[string]bool{}
 		for gw := range m.stored.All(mesh.Gateway) {
-			if usable(m.stored, gw) {
+			if usable(m.stored, gw) && m.managed.Made(gw) {
 				m.identities[m.stored.Identity(gw)] = true
 			}
 		}

@@ -75,7 +75,7 @@ func (c *course) makePolicies(role Role, row Row, for_ func(mesh.Ref) bool) outc
 		if !p.plays(role) || !slices.ContainsFunc(p.For, for_) {
 			continue
 		}
-		switch c.ensure(row, c.withTimes(p), p.Why, c.needsFor(p.For)) {
+		switch c.ensure(row, c.withLeft(p, c.withTimes(p)), p.Why, c.needsFor(p.For)) {
 		case busy:
 			return busy
 		case stopped:

@@ -190,7 +190,9 @@ func (m *model) settle() bool {
 		default:
 			idle++
 			m.tick(20 * time.Second)
-			m.close() // nobody keeps one for ever
+			for range 1 + len(m.live)/10 {
+				m.close() // nobody keeps one for ever
+			}
 		}
 		if m.complain() != "" {
 			return true

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -8,7 +9,7 @@ import (
 )
 
 // Sequences in which the Services of two namespaces share a waypoint in a third. One of them leaves it while it is in use elsewhere,
-// and may come back.
+// and may come back, and the other one does so too meanwhile.
 
 // firstShared is the seed of the first of them.
 const firstShared = 1 << 33
@@ -21,7 +22,7 @@ func runShared(seed uint64, mu mutation) (*model, string) {
 	for range 1 + m.rand.IntN(3) {
 		m.writePolicy()
 	}
-	parts := []func() string{m.rest, m.made, m.rest, m.made, m.changes, m.rest, m.parts, m.rest, m.tampered, m.rest, m.parts, m.changes, m.rest, m.leaves}
+	parts := []func() string{m.rest, m.made, m.rest, m.made, m.changes, m.rest, m.parts, m.rest, m.tampered, m.rest, m.exchanged, m.changes, m.rest, m.leaves}
 	for _, part := range parts {
 		if why := part(); why != "" {
 			return m, why
@@ -30,9 +31,78 @@ func runShared(seed uint64, mu mutation) (*model, string) {
 	return m, m.end()
 }
 
-// parts is one namespace that leaves the waypoint which it shares, or comes back.
+// parts is namespaces that leave the waypoint which they share, or come back, by turns: one, or the next before every proxy knows of the
+// last.
 func (m *model) parts() string {
-	ns := []string{"shop", "pay"}[m.rand.IntN(2)]
+	namespaces := []string{"shop", "pay"}
+	if m.rand.IntN(2) == 0 {
+		slices.Reverse(namespaces)
+	}
+	turns := 1 + m.rand.IntN(3)
+	for i := range turns {
+		m.part(namespaces[i%2])
+		if i+1 == turns {
+			break
+		}
+		if why := m.underWay(namespaces[i%2]); why != "" {
+			return why
+		}
+	}
+	return m.random(40+m.rand.IntN(80), (*model).passing)
+}
+
+// exchanged is one namespace that comes back to the waypoint which they share as soon as the other one has left it.
+func (m *model) exchanged() string {
+	if m.rand.IntN(2) == 0 {
+		return m.parts()
+	}
+	back, away := "shop", "pay"
+	if m.rand.IntN(2) == 0 {
+		back, away = away, back
+	}
+	m.leave(back)
+	m.ask(away, nil)
+	for _, name := range []string{"l7-deny.cart", "l7-deny.ord"} {
+		need := m.written(name, 0)
+		m.note("a person writes %s", name)
+		m.store(refOf(need), need)
+	}
+	if why := m.rest(); why != "" {
+		return why
+	}
+	m.leave(away)
+	if why := m.underWay(away); why != "" {
+		return why
+	}
+	m.note("namespace %s is to share a waypoint again", back)
+	m.ask(back, nil)
+	return m.random(40+m.rand.IntN(80), (*model).passing)
+}
+
+// leave is a profile by which a namespace has a waypoint of its own.
+func (m *model) leave(ns string) {
+	own := m.setting
+	own.Profile.Name, own.Profile.Granularity, own.Profile.SharedNamespace = "own", PerNamespace, ""
+	m.note("namespace %s is to have a waypoint of its own", ns)
+	m.ask(ns, &own)
+}
+
+// underWay lets things happen for a while, or until the labels of a namespace have changed, which not every proxy knows then.
+func (m *model) underWay(ns string) string {
+	n := 1 + m.rand.IntN(120)
+	labels := func() map[string]string { return m.latest().Get(mesh.Namespace, "", ns).Labels }
+	for was := labels(); n > 0 && maps.Equal(was, labels()); n-- {
+		if m.rand.IntN(8) == 0 && slices.ContainsFunc(m.gateways(), func(gw *mesh.Object) bool { return !m.serves(gw.Key()) || !mesh.Ready(gw) }) {
+			m.readies()
+		}
+		if why := m.random(1, (*model).passing); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+func (m *model) part(ns string) {
 	for range m.rand.IntN(4) {
 		m.open()
 	}
@@ -45,12 +115,8 @@ func (m *model) parts() string {
 		m.note("namespace %s is to share a waypoint again", ns)
 		m.ask(ns, nil)
 	default:
-		own := m.setting
-		own.Profile.Name, own.Profile.Granularity, own.Profile.SharedNamespace = "own", PerNamespace, ""
-		m.note("namespace %s is to have a waypoint of its own", ns)
-		m.ask(ns, &own)
+		m.leave(ns)
 	}
-	return m.random(40+m.rand.IntN(80), (*model).passing)
 }
 
 // unneeded deletes what asks for a waypoint in a namespace.

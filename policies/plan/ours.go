@@ -24,6 +24,9 @@ const (
 	OfAnnotation = "waywarden.dev/of"
 	// ForAnnotation is the Service, as "namespace/name", that a policy of ours is for.
 	ForAnnotation = "waywarden.dev/for"
+	// LeftAnnotation, on a twin, are the waypoints, as "namespace/name" and separated by commas, that its Service has left: connections
+	// through them rest on it as long as they are there.
+	LeftAnnotation = "waywarden.dev/left"
 	// HeldAnnotation, on a guard of ours, is why it closes a Service that waits for its waypoint.
 	HeldAnnotation = "waywarden.dev/held"
 	// UnneededSinceAnnotation, on a Gateway of ours, is since when nothing needs it, and DrainingSinceAnnotation since when

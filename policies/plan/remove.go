@@ -230,7 +230,12 @@ func (c *course) removeAdmissions() outcome {
 }
 
 func (c *course) removeTwins() outcome {
-	return c.removeOwn(Twin, func(o *mesh.Object) outcome { return c.removeTwin(o, "nothing passes the waypoint any more") })
+	return c.removeOwn(Twin, func(o *mesh.Object) outcome {
+		if at, ok := c.leftInUse(o); ok {
+			return c.ensure(RemoveTwin, handedTo(o, at), fmt.Sprintf("connections through waypoint %s/%s, which others use, may rest on it", at.Namespace, at.Name), nil)
+		}
+		return c.removeTwin(o, "nothing passes the waypoint any more")
+	})
 }
 
 // removeTwin removes a twin when no other waypoint that its Service has left still has connections: they pass it too.
@@ -275,7 +280,11 @@ func (c *course) removeAdmission(o *mesh.Object) outcome {
 	return c.delete(RemoveAdmit, o, "the waypoint sends nothing to the pods any more, or another ALLOW lets it in")
 }
 
+// lastAllowSays says why an admission stays: it is the last ALLOW over some pods, or all that would be left are ours for other waypoints.
 func (c *course) lastAllowSays(o *mesh.Object) string {
+	if !c.lastAllow(o) {
+		return fmt.Sprintf("%s stays: over some of its pods there are no other ALLOWs but ours for other waypoints, which let in nobody else. Write an ALLOW of your own, or delete all of ours there if everybody may.", o)
+	}
 	return fmt.Sprintf("%s stays: it is the last ALLOW over some of its pods, so that without it everybody gets in. Write an ALLOW of your own, or delete it if everybody may.", o)
 }
 

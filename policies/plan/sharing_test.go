@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -195,5 +196,74 @@ func TestListenerKeepsOut(t *testing.T) {
 			})
 			compare(t, Next(worldOf(s, managed, both, nil)), tc.says...)
 		})
+	}
+}
+
+// TestTwinOutlasts: a twin stays for a waypoint that its Service has left and that others go on using, when the one that came after is
+// removed: connections that are open through it rest on it. It goes with that waypoint.
+func TestTwinOutlasts(t *testing.T) {
+	s, managed, settings := sharing(t)
+	twin := RefOf(mesh.AuthorizationPolicy, "pay", "waywarden-twin-who-cart")
+	counted := func(s *mesh.Snapshot, e *Evidence) {
+		e.Acknowledged = noon.Add(time.Second)
+		for gw := range s.All(mesh.Gateway) {
+			e.Waypoints[refOf(gw)] = Serving{Ready: true, Counted: true}
+		}
+	}
+	nothing := func(*mesh.Snapshot, Step) {}
+	with := func(s *mesh.Snapshot, step Step) {
+		if step.Row == RemoveGateway && find(s, twin) == nil {
+			t.Errorf("%s goes before %s", twin, step.Object)
+		}
+	}
+	settings.Namespaces["pay"] = Setting{Mode: Provision, Profile: Profile{Name: "own"}}
+	s, managed, _ = rest(t, s, managed, settings, counted, nothing)
+	if got := find(s, twin).Annotations; got[WaypointAnnotation] != "pay/waypoint" || got[LeftAnnotation] != "edge/waypoint" {
+		t.Errorf("the twin is for %s, and was for %q", got[WaypointAnnotation], got[LeftAnnotation])
+	}
+	s = s.Without(s.Get(mesh.AuthorizationPolicy, "pay", "l7"))
+	s, managed, _ = rest(t, s, managed, settings, counted, with)
+	if s.Get(mesh.Gateway, "pay", "waypoint") != nil {
+		t.Error("waypoint pay/waypoint is not removed")
+	}
+	if o := find(s, twin); o == nil || o.Annotations[WaypointAnnotation] != "edge/waypoint" || o.Annotations[LeftAnnotation] != "" || o.Annotations[DrainingSinceAnnotation] != "" {
+		t.Fatalf("the twin: %v", o)
+	}
+	s = s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7"))
+	s, _, p := rest(t, s, managed, settings, counted, nothing)
+	if find(s, twin) != nil || s.Get(mesh.Gateway, "edge", "waypoint") != nil {
+		t.Errorf("the twin or waypoint edge/waypoint stays: %q", says(p))
+	}
+}
+
+// TestOnlyOursIsTold: of two ALLOWs of ours that are left alone over pods neither is said to be the last.
+func TestOnlyOursIsTold(t *testing.T) {
+	s, managed, settings := sharing(t)
+	nobody, nothing := func(*mesh.Snapshot, *Evidence) {}, func(*mesh.Snapshot, Step) {}
+	settings.Namespaces["pay"] = Setting{Mode: Provision, Profile: Profile{Name: "own"}}
+	s, managed, _ = rest(t, s, managed, settings, nobody, nothing)
+	s = s.Without(s.Get(mesh.AuthorizationPolicy, "pay", "who"))
+	_, _, p := rest(t, s, managed, settings, nobody, nothing)
+	if got, want := says(p), "edge/waypoint: stopped remove-admission: AuthorizationPolicy pay/waywarden-admit-edge.waypoint-cart stays: over some of its pods there are no other ALLOWs but ours for other waypoints, which let in nobody else. Write an ALLOW of your own, or delete all of ours there if everybody may."; !slices.Contains(got, want) {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestGuardKeepsOnlyOurs: a waypoint of somebody else's that a person has written into a guard of ours is not let in for good.
+func TestGuardKeepsOnlyOurs(t *testing.T) {
+	s, managed, settings := sharing(t)
+	settings.Namespaces["pay"] = Setting{Mode: Provision, Bypass: Guard, Profile: Profile{Name: "own"}}
+	nobody, nothing := func(*mesh.Snapshot, *Evidence) {}, func(*mesh.Snapshot, Step) {}
+	s, managed, _ = rest(t, s, managed, settings, nobody, nothing)
+	s = s.With(parse(`{apiVersion: v1, kind: Namespace, metadata: {name: dev}}`))
+	s = s.With(parse(`{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: theirs, namespace: dev}, spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}}`))
+	guard := s.Get(mesh.AuthorizationPolicy, "pay", guardName("cart"))
+	content := maps.Clone(guard.Content())
+	content["spec"] = map[string]any{"selector": map[string]any{"matchLabels": map[string]any{"app": "cart"}}, "action": "DENY", "rules": []any{map[string]any{"from": []any{map[string]any{"source": map[string]any{
+		"notPrincipals": []any{"cluster.local/ns/dev/sa/theirs", "cluster.local/ns/edge/sa/waypoint", "cluster.local/ns/pay/sa/waypoint"}}}}}}}
+	s, _, _ = rest(t, s.With(decode(content)), managed, settings, nobody, nothing)
+	got := s.Get(mesh.AuthorizationPolicy, "pay", guardName("cart")).Spec.(*mesh.AuthorizationPolicySpec).Rules[0].From[0].Source.NotPrincipals
+	if want := []string{"cluster.local/ns/edge/sa/waypoint", "cluster.local/ns/pay/sa/waypoint"}; !slices.Equal(got, want) {
+		t.Errorf("the guard lets in %v", got)
 	}
 }

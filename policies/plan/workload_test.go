@@ -1,0 +1,47 @@
+package plan
+
+import (
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/waywarden/waywarden/policies"
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// TestWaypointFor: a waypoint is for workloads only where a policy names it, pods ask for it, and it has no Service to serve.
+func TestWaypointFor(t *testing.T) {
+	const (
+		labelled = `{apiVersion: v1, kind: Namespace, metadata: {name: jobs, labels: {istio.io/dataplane-mode: ambient, istio.io/use-waypoint: batch}}}`
+		plain    = `{apiVersion: v1, kind: Namespace, metadata: {name: jobs, labels: {istio.io/dataplane-mode: ambient}}}`
+		pods     = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: batch, namespace: jobs}, spec: {selector: {matchLabels: {app: batch}}, template: {metadata: {labels: {app: batch}}, spec: {containers: [{name: a, image: a}]}}}}`
+		asking   = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: batch, namespace: jobs}, spec: {selector: {matchLabels: {app: batch}}, template: {metadata: {labels: {app: batch, istio.io/use-waypoint: batch}}, spec: {containers: [{name: a, image: a}]}}}}`
+		service  = `{apiVersion: v1, kind: Service, metadata: {name: batch, namespace: jobs}, spec: {clusterIP: 10.96.0.40, selector: {app: batch}, ports: [{name: http, port: 80}]}}`
+		named    = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: named, namespace: jobs}, spec: {action: DENY, targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: batch}], rules: [{to: [{operation: {methods: [PUT]}}]}]}}`
+	)
+	settings := Settings{Default: Setting{Mode: Provision}}
+	for name, tc := range map[string]struct {
+		objects []string
+		want    map[string]string
+	}{
+		"pods ask by their Namespace":      {[]string{labelled, pods, named}, map[string]string{"batch": forWorkloads}},
+		"pods ask by themselves":           {[]string{plain, asking, named}, map[string]string{"batch": forWorkloads}},
+		"a Service is there":               {[]string{labelled, pods, service, named}, map[string]string{"batch": forServices}},
+		"nothing asks":                     {[]string{plain, pods, named}, map[string]string{}},
+		"pods ask, and no policy names it": {[]string{labelled, pods}, map[string]string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var all []*mesh.Object
+			for _, text := range tc.objects {
+				all = append(all, parse(text))
+			}
+			got := map[string]string{}
+			for _, w := range Make(policies.NewView(mesh.New(mesh.Options{}, all...)), settings, nil).Waypoints {
+				got[w.Name] = w.For
+			}
+			if diff := gocmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
