@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/waywarden/waywarden/test/cluster"
 	"github.com/waywarden/waywarden/test/serving"
 )
 
@@ -192,10 +193,53 @@ func TestRollingRestart(t *testing.T) {
 	l.end(t)
 }
 
+// replaces has a Deployment make a pod, puts it on a node as a scheduler does, and takes it away: another one comes.
+func (w *world) replaces(namespace, node string) {
+	w.t.Helper()
+	w.apply(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: replaced, namespace: ` + namespace + `}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: replaced}}
+  template:
+    metadata: {labels: {app: replaced}}
+    spec: {containers: [{name: app, image: app}]}
+`)
+	pods := w.resource(object(w.t, "{apiVersion: v1, kind: Pod, metadata: {name: x, namespace: "+namespace+"}}"))
+	gone := map[string]bool{}
+	for range 2 {
+		var made string
+		w.eventually("a pod of the Deployment", func() error {
+			list, err := pods.List(w.t.Context(), metav1.ListOptions{LabelSelector: "app=replaced"})
+			if err != nil {
+				return err
+			}
+			for _, o := range list.Items {
+				if !gone[o.GetName()] {
+					made = o.GetName()
+					return nil
+				}
+			}
+			return errors.New("there is none, or none but those that went")
+		})
+		binding := object(w.t, "{apiVersion: v1, kind: Binding, metadata: {name: "+made+", namespace: "+namespace+"}, target: {apiVersion: v1, kind: Node, name: "+node+"}}")
+		if _, err := pods.Create(w.t.Context(), binding, metav1.CreateOptions{}, "binding"); err != nil {
+			w.t.Errorf("a pod cannot be put on a node: %v", err)
+		}
+		if err := pods.Delete(w.t.Context(), made, metav1.DeleteOptions{}); err != nil {
+			w.t.Errorf("a pod cannot be deleted: %v", err)
+		}
+		gone[made] = true
+	}
+}
+
 // TestClusterHeals kills every replica while policies fail closed: everything that a cluster needs to heal still goes, and
 // after a restart it is as before.
 func TestClusterHeals(t *testing.T) {
-	w := start(t, 2)
+	t.Setenv(cluster.KubeconfigEnv, "")
+	w := startIn(t, cluster.Start(t, cluster.WithControllers()), 2)
 	w.shop()
 	w.apply(production)
 	w.raised()
@@ -241,6 +285,7 @@ spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, p
 			t.Errorf("%s cannot be deleted: %v", kind, err)
 		}
 	}
+	w.replaces("healing", "another")
 	policy := object(t, guard)
 	if err := w.resource(policy).Delete(t.Context(), "guard", metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 		t.Errorf("a policy cannot be deleted: %v", err)
