@@ -4,6 +4,7 @@ package waypoints
 
 import (
 	"fmt"
+	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"istio.io/api/label"
 
 	"github.com/waywarden/waywarden/test/cluster"
+	"github.com/waywarden/waywarden/test/serving"
 )
 
 // TestNeverReady: a waypoint whose pods find no node. Nothing is labelled, so that nobody is sent to it; the policy stays
@@ -47,7 +49,21 @@ func TestNeverReady(t *testing.T) {
 	if condition(w.get(policies, "shop", "deny-get"), "WaypointAccepted") == "True" {
 		t.Error("the policy is accepted at a waypoint that does not run")
 	}
+	w.waitsForIt()
 	held.Store(false)
 	w.run("shop", ofWaypoint)
 	w.takesEffect("shop")
+}
+
+// waitsForIt: whoever asks what the policy does hears that it does nothing yet, and what it waits for.
+func (w *world) waitsForIt() {
+	w.t.Helper()
+	file, err := serving.Built()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	out, err := exec.CommandContext(w.t.Context(), file, "explain", "authorizationpolicy/deny-get", "-n", "shop", "--kubeconfig", w.Kubeconfig).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "is not bound to a waypoint") || !strings.Contains(string(out), "waits for label istio.io/use-waypoint on Service shop/cart") {
+		w.t.Errorf("%v: %s", err, out)
+	}
 }
