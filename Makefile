@@ -99,6 +99,7 @@ bench: build ## benchmarks, and scans of meshes that are large or hard
 	$(GO) build -o bin/load ./test/bench/load
 	bin/load -services 500
 	bin/load -services 5000
+	bin/load -services 5000 -library
 
 SEEDS ?= $(shell date +%s)
 conformance: ## hold our effects to a real istiod, with SEEDS="…"; a new seed each run
