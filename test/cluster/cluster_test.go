@@ -142,8 +142,8 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	logs := ""
-	for lines := bufio.NewScanner(out); lines.Scan(); {
+	logs, said := "", ""
+	for lines := bufio.NewScanner(out); lines.Scan(); said += lines.Text() + "\n" {
 		if dir, ok := strings.CutPrefix(lines.Text(), "ready "); ok {
 			logs = dir
 			break
@@ -151,7 +151,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 	defer os.RemoveAll(logs)
 	if logs == "" {
-		t.Fatal("the child did not start a cluster")
+		t.Fatalf("the child did not start a cluster: %s", said)
 	}
 	if n := len(running(t, logs)); n < 4 {
 		t.Fatalf("%d processes of the child run, too few for this test to mean anything", n)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -81,12 +82,16 @@ func (p *process) ready(ctx context.Context, url string) error {
 	}
 }
 
-// freePort is a port of loopback that nobody listens on.
+// freePort is a port of loopback that nobody listens on, and none of those that a system gives to who connects (on Linux from 32768): on a busy
+// machine such a one would be taken before the server that it is for has begun.
 func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	var err error
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000))
+		var l net.Listener
+		if l, err = net.Listen("tcp", addr); err == nil {
+			return addr, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return "", fmt.Errorf("no free port: %w", err)
 }
