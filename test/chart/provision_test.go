@@ -113,7 +113,8 @@ func TestProvisionsWithItsRights(t *testing.T) {
 	}
 	may()
 	h.eventually(t, "VirtualServices are read", func() bool { return !unread() })
-	h.eventually(t, "the waypoint and its parameters are gone", func() bool {
+	// No proxy answers here how many connections there are, for which is waited a good two minutes (docs/provisioning.md).
+	h.within(t, 5*time.Minute, "the waypoint and its parameters are gone", func() bool {
 		return get(gatewayResource, "shop", "waypoint") == nil && get(configMapResource, "shop", "waypoint-parameters") == nil &&
 			get(namespaceResource, "", "shop").GetLabels()["istio.io/use-waypoint"] == ""
 	})

@@ -127,9 +127,14 @@ func (h *helm) account(t *testing.T) string {
 
 func (h *helm) eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(200 * time.Millisecond) {
+	h.within(t, time.Minute, what, done)
+}
+
+func (h *helm) within(t *testing.T, limit time.Duration, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); !done(); time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not in a minute: %s", what)
+			t.Fatalf("not in %s: %s", limit, what)
 		}
 	}
 }
