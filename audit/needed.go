@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -16,6 +17,7 @@ func (sub *subject) needed(s *mesh.Snapshot) {
 	if profile := gw.Annotations[plan.ProfileAnnotation]; gw.Labels[plan.ManagedByLabel] == plan.ManagedBy && profile != "" {
 		sub.facts = append(sub.facts, fmt.Sprintf("It says that Waywarden made it, by WaypointProfile %s.", profile))
 	}
+	sub.told(gw)
 	if since := gw.Annotations[plan.UnneededSinceAnnotation]; since != "" {
 		sub.facts = append(sub.facts, fmt.Sprintf("Nothing needs it since %s, so it is about to go.", since))
 	}
@@ -39,6 +41,19 @@ func (sub *subject) needed(s *mesh.Snapshot) {
 	}
 	sub.facts = append(sub.facts, knownBy(s, gw)...)
 }
+
+// told is what the controller says of a waypoint that is not as it is to be: what it waits for or what stops it, since when, and what is to
+// be bound to it.
+func (sub *subject) told(gw *mesh.Object) {
+	if c := mesh.ConditionOf(gw, mesh.AsPlannedCondition); c != nil && c.Status == "False" && c.Message != "" {
+		sub.facts = append(sub.facts, fmt.Sprintf("It is not as planned since %s (%s): %s", c.Since, c.Reason, sentence(c.Message)))
+	}
+	if c := mesh.ConditionOf(gw, mesh.AwaitedCondition); c != nil && c.Status == "True" && mesh.Awaits(gw) {
+		sub.facts = append(sub.facts, "Nothing is sent to it yet from what Waywarden labels when it is ready: "+sentence(c.Message))
+	}
+}
+
+func sentence(text string) string { return strings.TrimSuffix(text, ".") + "." }
 
 // keptFor are people's reasons for a waypoint, on what it serves.
 func keptFor(s *mesh.Snapshot, gw *mesh.Object) []string {
