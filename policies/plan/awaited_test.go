@@ -102,3 +102,14 @@ func TestPendingStaysNeeded(t *testing.T) {
 		t.Errorf("(-known to be ours +not known):\n%s", diff)
 	}
 }
+
+// TestAwayIsSaid: whoever waits for a proxy that is not there says which one.
+func TestAwayIsSaid(t *testing.T) {
+	settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision}}}
+	s, managed := two().Snapshot, Managed{}
+	for range 2 { // the Gateway, the label
+		s, managed = taken(s, managed, Next(worldOf(s, managed, settings, nil)).Steps()[0])
+	}
+	p := Next(worldOf(s, managed, settings, func(e *Evidence) { e.Acknowledged, e.Away = e.Since, "ztunnel-a is away" }))
+	compare(t, p, "shop/waypoint: waits make-binding: not every ztunnel and waypoint has acknowledged it: ztunnel-a is away")
+}

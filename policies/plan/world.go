@@ -85,6 +85,9 @@ type Convergence struct {
 	// Acknowledged is a time: every ztunnel and every ready pod of a waypoint runs with all that was stored up to then.
 	// Where that cannot be read, it is the present less PILOT_DEBOUNCE_MAX and five seconds.
 	Acknowledged time.Time
+	// Away is which proxy keeps that from being later because it does not run with anything at all, and what to do about it, as a clause;
+	// "" where each is connected to an istiod.
+	Away string
 	// Written is when an object took its present state, deletion counted in, as far as the observer has seen it change.
 	Written map[mesh.Ref]time.Time
 	// Since is when the observer began; what is not in Written has been as it is at least since then.
