@@ -246,6 +246,7 @@ func (c *Controller) once(ctx context.Context) time.Time {
 	evidence := plan.Evidence{Managed: managed, Versions: versions, Waypoints: c.deployed.serving(ctx, snapshot, managed, demands(*rules)),
 		Unseen: gaps.Unseen}
 	evidence.Refused, evidence.Again = c.attempts.refusals(versions, now)
+	evidence.RefusedSince = c.attempts.refusedSince()
 	evidence.Written, evidence.Since, evidence.Acknowledged, evidence.Away = c.journal.written, c.journal.since, c.at, c.away
 	world := plan.World{View: c.planned.view, Settings: settings, Plan: c.planned.plan, Evidence: evidence, Now: now}
 	c.meters.look(&world, func(ns, gateway string) []string { return c.deployed.addresses(ctx, ns, gateway) })

@@ -37,6 +37,9 @@ type Evidence struct {
 	// Refused are writes of ours that the API server did not take, and why: a conflict with another field manager, a
 	// webhook, a quota. Leave an entry out once one was taken, or nobody wants to write it any more.
 	Refused map[mesh.Ref]string
+	// RefusedSince is since when each of them is refused, each time that it is tried, as far as whoever leads knows: a new leader begins
+	// anew. One that is not there may be taken at the next try.
+	RefusedSince map[mesh.Ref]time.Time
 	// Again are those of them that are to be tried again now, as after a while, or because the object has changed. What stopped is
 	// said until such a write is taken.
 	Again map[mesh.Ref]bool
