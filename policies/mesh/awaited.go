@@ -73,9 +73,9 @@ func marked(gw *Object) bool {
 	return gw.Labels[ManagedByLabel] == ManagedBy && gw.Annotations[ProfileAnnotation] != ""
 }
 
-// Awaited is the waypoint of Waywarden's to which a Service or ServiceEntry is to be bound, and to which of the two its own label or
-// that of its Namespace does it; nil where nothing is to be bound, where the object has said which waypoint it wants, or where a waypoint
-// would do nothing for it.
+// Awaited is the waypoint of Waywarden's to which a Service or ServiceEntry is to be bound, and what is labelled for that: the object, or
+// its Namespace. It is nil where none is made for it, where a label says already which waypoint it wants, and where a waypoint would do
+// nothing for it.
 func (s *Snapshot) Awaited(o *Object) (gw *Object, on Ref) {
 	if s.LabelledBinding(o).Opt != AsksNothing || instanceOfMesh(o) || ExternalName(o) || Headless(o) || o.Kind == ServiceEntry && (s.OtherRevision(o) || s.Taken(o)) {
 		return nil, Ref{}
@@ -117,7 +117,7 @@ func ConditionOf(gw *Object, conditionType string) *StatusCondition {
 }
 
 // Unready is what a waypoint waits for, as a clause: by the condition in which Waywarden says so, else by those of istiod, of the
-// Gateway and then of its listeners; "" where nothing says more than that it has no address, and it has one.
+// Gateway and then of its listeners, else that it has no address; "" where it has one and nobody says anything.
 func Unready(gw *Object) string {
 	if c := ConditionOf(gw, AsPlannedCondition); c != nil && c.Status == "False" && c.Message != "" && marked(gw) {
 		return clause(c.Message)
