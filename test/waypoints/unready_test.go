@@ -75,7 +75,7 @@ func (w *world) waitsForIt() {
 		args []string
 		says []string
 	}{
-		{[]string{"explain", "authorizationpolicy/deny-get", "-n", "shop"}, []string{"Pending AncestorNotBound", "waypoint shop/waypoint yet, which Waywarden makes for it", "has no node",
+		{[]string{"explain", "authorizationpolicy/deny-get", "-n", "shop"}, []string{"Pending by nobody (AncestorNotBound)", "waypoint shop/waypoint yet, which Waywarden makes for it", "has no node",
 			"Waywarden labels Namespace shop", "waits for Gateway shop/waypoint"}},
 		{[]string{"explain", "gateway/waypoint", "-n", "shop"}, []string{"It is not as planned since 20", "(Waiting): ", "has no node", "labels when it is ready: Namespace shop.", "AuthorizationPolicy shop/deny-get needs it"}},
 		{[]string{"explain", "service/cart", "-n", "shop"}, []string{"Waywarden makes waypoint shop/waypoint for Service shop/cart", "has no node"}},
