@@ -49,9 +49,8 @@ type maker struct {
 	wanted     map[group][]Need     // needs whose target asks for no waypoint yet
 	scraping   []*mesh.Workload     // once looked
 	looked     bool
-	calling    *callers        // once looked
-	left       []*mesh.Object  // waypoints that still send to what they served
-	identities map[string]bool // of waypoints that are stored, once looked
+	calling    *callers       // once looked
+	left       []*mesh.Object // waypoints that still send to what they served
 	supposed   supposed
 }
 

@@ -312,7 +312,7 @@ func taken(s *mesh.Snapshot, managed Managed, step Step) (*mesh.Snapshot, Manage
 	o := labelled(stored, stringMap(labels), managed[step.Object]...)
 	annotations, _ := step.Manifest["metadata"].(map[string]any)["annotations"].(map[string]any)
 	o.Annotations = stringMap(annotations)
-	if delete(managed, step.Object); len(labels) > 0 {
+	if delete(managed, step.Object); len(labels)+len(annotations) > 0 {
 		managed[step.Object] = slices.Sorted(maps.Keys(labels))
 	}
 	return s.With(o), managed
