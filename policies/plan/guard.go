@@ -110,7 +110,7 @@ func guardOf(svc mesh.Ref) mesh.Ref {
 }
 
 // senders are the identities of the waypoints that may send to the pods of a Service: those of all Services over them, of
-// their canaries, of routes that lead there, and those that are being left.
+// their canaries, of routes that lead there, and those that it has left.
 func (m *maker) senders(after *mesh.Snapshot, svc *mesh.Object) []string {
 	var out []string
 	take := func(s *mesh.Snapshot, gw *mesh.Object) {
@@ -137,25 +137,23 @@ func (m *maker) senders(after *mesh.Snapshot, svc *mesh.Object) []string {
 		ns, name, _ := cutKey(key)
 		take(m.stored, m.stored.Get(mesh.Gateway, ns, name))
 	}
-	for _, gw := range m.left {
-		if gw.Namespace == svc.Namespace || m.admits(gw, svc.Namespace) {
-			take(m.stored, gw)
-		}
+	for _, gw := range m.left[svc.Namespace] {
+		take(m.stored, gw)
 	}
 	return sorted(out)
 }
 
-// leftWaypoints are those of ours that are drained, or that the plan has no more, in all namespaces: one that several share is in
-// none of theirs.
-func (m *maker) leftWaypoints() []*mesh.Object {
+// leftWaypoints are those of ours that are drained, or that the plan has no more, by namespace. A Service in another one says itself
+// which it has left: whoever owns a namespace with a Gateway that looks like ours is not let in elsewhere by it.
+func (m *maker) leftWaypoints() map[string][]*mesh.Object {
 	planned := map[mesh.Ref]bool{}
 	for i := range m.plan.Waypoints {
 		planned[m.plan.Waypoints[i].Ref()] = true
 	}
-	var out []*mesh.Object
+	out := map[string][]*mesh.Object{}
 	for gw := range m.stored.All(mesh.Gateway) {
 		if m.managed.Made(gw) && (gw.Annotations[DrainingSinceAnnotation] != "" || !planned[refOf(gw)]) {
-			out = append(out, gw)
+			out[gw.Namespace] = append(out[gw.Namespace], gw)
 		}
 	}
 	return out

@@ -49,8 +49,8 @@ type maker struct {
 	wanted     map[group][]Need     // needs whose target asks for no waypoint yet
 	scraping   []*mesh.Workload     // once looked
 	looked     bool
-	calling    *callers       // once looked
-	left       []*mesh.Object // waypoints that still send to what they served
+	calling    *callers                  // once looked
+	left       map[string][]*mesh.Object // waypoints that still send to what they served, by namespace
 	supposed   supposed
 }
 

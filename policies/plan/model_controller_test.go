@@ -176,7 +176,7 @@ func (m *model) settle() bool {
 	m.unseen = ""
 	for range 300 {
 		m.drift(true)
-		if m.lets = m.complain(); m.lets != "" { // before it is at rest: what was told up to now is no excuse after that
+		if m.cut() != "" { // before it is at rest: what was told up to now is an excuse no more after that
 			return true
 		}
 		m.seen = len(m.states) - 1
@@ -197,7 +197,7 @@ func (m *model) settle() bool {
 				m.close() // nobody keeps one for ever
 			}
 		}
-		if m.lets = m.complain(); m.lets != "" {
+		if m.complain() != "" {
 			return true
 		}
 	}

@@ -55,6 +55,7 @@ var seeds = map[string]uint64{
 	"a namespace is let attach no more before it has left":             firstShared + 2,
 	"two waypoints of one name have one admission":                     firstShared + 1,
 	"a guard forgets the waypoint that is left, and that others share": firstShared + 19,
+	"a guard that comes anew lets in only who was let in before":       firstShared + 1627,
 }
 
 // TestMutants: the property finds each of these orders, and each of these mistakes.

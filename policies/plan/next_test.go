@@ -189,9 +189,9 @@ func TestRemoved(t *testing.T) {
 		settings Settings
 		want     []string
 	}{
-		{"ours", nil, onlyShop, []string{"remove-retain", "remove-binding", "remove-drain", "remove-gateway", "remove-parameters"}},
+		{"ours", nil, onlyShop, []string{"remove-retain", "remove-binding", "remove-drain", "remove-gateway", "remove-parameters", "remove-binding"}},
 		{"ours, with policies beside it", []string{clients, pods}, onlyShop,
-			[]string{"remove-retain", "remove-binding", "remove-drain", "remove-admission", "remove-twin", "remove-gateway", "remove-parameters"}},
+			[]string{"remove-retain", "remove-binding", "remove-drain", "remove-admission", "remove-twin", "remove-gateway", "remove-parameters", "remove-binding"}},
 		{"somebody else's", []string{front}, onlyShop, []string{"remove-binding"}},
 		{"somebody else's, with policies beside it", []string{clients, pods, front}, onlyShop,
 			[]string{"remove-retain", "remove-binding", "remove-drain", "remove-admission", "remove-drain", "remove-twin"}},
