@@ -132,6 +132,11 @@ func TestGuardAnew(t *testing.T) {
 			}
 			l.is("pay", each)
 		}, []string{edge, "cluster.local/ns/pay/sa/cart-waypoint", pay}},
+		"its owner knows that nothing is open": {func(l *leavers) {
+			l.is("pay", own)
+			l.s = l.s.With(annotated(l.s.Get(mesh.Namespace, "", "pay"), LeftAnnotation, ""))
+			l.rest()
+		}, []string{pay}},
 		"it comes back": {func(l *leavers) {
 			shared := l.settings.Namespaces["pay"]
 			l.is("pay", open)
