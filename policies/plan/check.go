@@ -190,8 +190,8 @@ func (m *maker) blocked(n Need) bool {
 	if m.blocks == nil {
 		m.blocks = map[needKey]bool{}
 	}
-	for ; m.blocksKnown < len(m.plan.Blocked); m.blocksKnown++ {
-		m.blocks[m.plan.Blocked[m.blocksKnown].key()] = true
+	for ; m.entered < len(m.plan.Blocked); m.entered++ {
+		m.blocks[m.plan.Blocked[m.entered].key()] = true
 	}
 	return m.blocks[n.key()]
 }

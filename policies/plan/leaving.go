@@ -56,8 +56,10 @@ func asked(on *mesh.Object, labels map[string]string) []string {
 // relabel is an object with these labels of ours and no others, and with the waypoints that it has left then.
 func (o *order) relabel(on *mesh.Object, labels map[string]string) map[string]any {
 	left := slices.Concat(leftBy(o.snapshot, o.Evidence.Managed, on), asked(on, on.Labels))
-	if gw := o.snapshot.Binding(on).Gateway; on.Kind != mesh.Namespace && gw != nil {
-		left = append(left, gw.Key()) // by the label of its Namespace
+	if on.Kind != mesh.Namespace {
+		if gw := o.snapshot.Binding(on).Gateway; gw != nil {
+			left = append(left, gw.Key()) // by the label of its Namespace
+		}
 	}
 	next := asked(on, labels)
 	return o.marked(on, labels, slices.DeleteFunc(oursAmong(o.snapshot, o.Evidence.Managed, left), func(key string) bool { return slices.Contains(next, key) }))
@@ -99,15 +101,18 @@ func handedTo(twin *mesh.Object, at mesh.Ref) map[string]any {
 // has left none, and where somebody has taken our label off, and there is not to be another, nothing of ours stays.
 func (o *order) letGo() []Course {
 	var out []Course
+	planned := map[mesh.Ref]bool{}
+	for _, l := range o.Plan.Labels {
+		planned[l.On] = true
+	}
 	for _, on := range o.marks {
 		left := leftBy(o.snapshot, o.Evidence.Managed, on)
 		l, bound := storedLabel(o.Evidence.Managed, on)
 		_, moves := storedCanary(o.Evidence.Managed, on)
-		planned := slices.ContainsFunc(o.Plan.Labels, func(l Label) bool { return l.On == on.Ref() })
 		switch {
 		case on.Annotations[LeftAnnotation] == strings.Join(left, ",") && (bound || len(left) > 0):
 			continue // it is as it should be
-		case bound && (moves || o.at(l.Waypoint()).out.Step != nil || o.Settings.Of(on.Home()).Mode != Provision), !bound && planned:
+		case bound && (moves || o.at(l.Waypoint()).out.Step != nil || o.Settings.Of(on.Home()).Mode != Provision), !bound && planned[on.Ref()]:
 			continue // it is written again anyway, or is not to be
 		}
 		s := Step{Action: Release, Row: RemoveBinding, Object: refOf(on), Preconditions: o.preconditions(on), Why: "its label is gone, and only our note of it is left"}
@@ -119,7 +124,7 @@ func (o *order) letGo() []Course {
 			}
 		}
 		s.Manifest = o.marked(on, labels, left)
-		c := &course{order: o, ref: s.Object, out: Course{Waypoint: s.Object, Removing: true}}
+		c := &course{order: o, ref: s.Object, out: Course{Waypoint: s.Object, Removing: !bound}}
 		c.step(s)
 		out = append(out, c.out)
 	}

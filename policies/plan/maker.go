@@ -37,23 +37,23 @@ func makePlan(view *policies.View, settings Settings, managed Managed, about []s
 
 // maker makes a Plan.
 type maker struct {
-	snapshot    *mesh.Snapshot // without what is ours
-	view        *policies.View // of snapshot
-	stored      *mesh.Snapshot // with it
-	settings    Settings
-	managed     Managed
-	about       []string // namespaces; nil is all
-	hypotheses  *hypotheses
-	plan        Plan
-	waypoints   map[string]*Waypoint // by namespace/name
-	wanted      map[group][]Need     // needs whose target asks for no waypoint yet
-	scraping    []*mesh.Workload     // once looked
-	looked      bool
-	calling     *callers                  // once looked
-	left        map[string][]*mesh.Object // waypoints that still send to what they served, by namespace
-	supposed    supposed
-	blocks      map[needKey]bool // of those of plan.Blocked that are known
-	blocksKnown int
+	snapshot   *mesh.Snapshot // without what is ours
+	view       *policies.View // of snapshot
+	stored     *mesh.Snapshot // with it
+	settings   Settings
+	managed    Managed
+	about      []string // namespaces; nil is all
+	hypotheses *hypotheses
+	plan       Plan
+	waypoints  map[string]*Waypoint // by namespace/name
+	wanted     map[group][]Need     // needs whose target asks for no waypoint yet
+	scraping   []*mesh.Workload     // once looked
+	looked     bool
+	calling    *callers                  // once looked
+	left       map[string][]*mesh.Object // waypoints that still send to what they served, by namespace
+	supposed   supposed
+	blocks     map[needKey]bool // of those of plan.Blocked that are entered
+	entered    int
 }
 
 // group is what gets one waypoint, where it asks for none yet: a namespace, or in it one Service.
