@@ -72,7 +72,11 @@ func (c *course) has(l Label) bool {
 // being bound, and nothing else.
 func (c *course) makePolicies(role Role, row Row, for_ func(mesh.Ref) bool) outcome {
 	for _, p := range c.policies {
-		if !p.plays(role) || !slices.ContainsFunc(p.For, for_) {
+		if !p.plays(role) || !slices.ContainsFunc(p.For, for_) || slices.Contains(c.cannot, p.Ref()) {
+			continue
+		}
+		if role == Admission && !c.stored(p) && c.unrepeated(p) {
+			c.cannot = append(c.cannot, p.Ref()) // it would let in whom the twin is to keep out
 			continue
 		}
 		switch c.ensure(row, c.withLeft(p, c.withTimes(p)), p.Why, c.needsFor(p.For)) {
@@ -137,16 +141,20 @@ func (c *course) asks(svc mesh.Ref) bool {
 }
 
 // A twin is at whatever waypoint its Service is bound to, and so comes first also where that is another one still.
-func (c *course) makeTwinsOfBound() outcome  { return c.makePolicies(Twin, MakeTwin, c.bindingOf) }
-func (c *course) awaitTwinsOfBound() outcome { return c.awaitPolicies(Twin, MakeTwin, c.bindingOf) }
+func (c *course) makeTwinsOfBound() outcome { return c.makePolicies(Twin, MakeTwin, c.bindingOf) }
+func (c *course) awaitTwinsOfBound() outcome {
+	return max(c.awaitPolicies(Twin, MakeTwin, c.bindingOf), c.awaitTwinsElsewhere(c.asks))
+}
 func (c *course) makeAdmissionsOfBound() outcome {
 	return c.makePolicies(Admission, MakeAdmission, c.asks)
 }
 func (c *course) awaitAdmissionsOfBound() outcome {
 	return c.awaitPolicies(Admission, MakeAdmission, c.asks)
 }
-func (c *course) makeTwins() outcome      { return c.makePolicies(Twin, MakeTwin, anything) }
-func (c *course) awaitTwins() outcome     { return c.awaitPolicies(Twin, MakeTwin, anything) }
+func (c *course) makeTwins() outcome { return c.makePolicies(Twin, MakeTwin, anything) }
+func (c *course) awaitTwins() outcome {
+	return max(c.awaitPolicies(Twin, MakeTwin, anything), c.awaitTwinsElsewhere(anything))
+}
 func (c *course) makeAdmissions() outcome { return c.makePolicies(Admission, MakeAdmission, anything) }
 func (c *course) awaitAdmissions() outcome {
 	return c.awaitPolicies(Admission, MakeAdmission, anything)

@@ -213,6 +213,7 @@ func (m *maker) finish() Plan {
 	sortLabels(p.Labels)
 	m.plan = p
 	m.check()
+	m.keepBlocked()
 	p = m.plan
 	slices.SortFunc(p.Blocked, func(a, b Blocked) int { return compareNeeds(a.Need, b.Need) })
 	return p

@@ -87,9 +87,9 @@ func (m *model) write(s Step) bool {
 		return false
 	}
 	m.note("%s %s: %s", s.Row, s.Object, s.Why)
-	m.letsIn(s, stored)
 	m.closes(s)
 	m.unseenGone(s)
+	was := m.states[len(m.states)-1]
 	switch s.Action {
 	case Delete:
 		m.deleted(s.Object)
@@ -99,6 +99,7 @@ func (m *model) write(s Step) bool {
 	case Bind, Release:
 		m.relabel(s, stored)
 	}
+	m.letsIn(s, &was, &m.states[len(m.states)-1])
 	return true
 }
 

@@ -92,21 +92,38 @@ func rulesAtPods(own []*mesh.Object, p pod) bool {
 	})
 }
 
-// letsIn notes a step of ours that lets clients in at the pods who were kept out, though no person has changed anything.
-// Removing a guard does; it is what a guard is for.
-func (m *model) letsIn(s Step, stored *mesh.Object) {
-	if stored == nil || s.Action != Delete || Role(stored.Annotations[RoleAnnotation]) == Guarding {
+// letsIn notes a step of ours that lets clients in who were kept out, and whom people keep out, once everybody knows of it: at the
+// pods, or by whatever way their calls take. Removing a guard lets people round a waypoint; it is what a guard is for.
+func (m *model) letsIn(s Step, was, is *state) {
+	if s.Row == RemoveGuard {
 		return
 	}
-	own := m.states[len(m.states)-1].all
-	without := slices.DeleteFunc(slices.Clone(own), func(o *mesh.Object) bool { return o == stored })
 	for _, p := range m.apps {
 		for _, c := range clients {
-			if !atZtunnel(own, p, c.principal()) && atZtunnel(without, p, c.principal()) {
-				m.lets = fmt.Sprintf("%s %s lets %s in to %s", s.Row, s.Object, c.name, p.app)
+			ownWay := s.Action == Delete && !atZtunnel(was.all, p, c.principal()) && atZtunnel(is.all, p, c.principal())
+			for _, method := range methods {
+				if ownWay || !was.lets(c, p, method) && is.lets(c, p, method) && !m.allowedBy(is, c, p, method) && !m.allowedBy(&m.states[m.seen], c, p, method) {
+					m.lets = fmt.Sprintf("%s %s lets %s in to %s, with %s", s.Row, s.Object, c.name, p.app, method)
+				}
 			}
 		}
 	}
+}
+
+// lets is whether a call gets in by any way that there is, where all proxies know what is stored.
+func (st *state) lets(c client, p pod, method string) bool {
+	ways := st.waypointsOf(p.app)
+	for _, gw := range ways {
+		if atWaypoint(st.all, p.app, gw, c.principal(), method) && atZtunnel(st.all, p, identityOf(gw)) {
+			return true
+		}
+	}
+	return len(ways) == 0 && atZtunnel(st.all, p, c.principal())
+}
+
+// allowedBy is whether what people say in a state allows a call.
+func (m *model) allowedBy(st *state, c client, p pod, method string) bool {
+	return atZtunnel(st.people, p, c.principal()) && atWaypoint(st.people, p.app, theirs, c.principal(), method) || m.opened(st, c, p, method)
 }
 
 // shutsOut notes a step of ours that unbinds a Service while a policy of ours keeps clients from its pods whom people let in.
