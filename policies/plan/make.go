@@ -328,6 +328,9 @@ func (c *course) removeOrphans() outcome {
 			}
 			continue
 		}
+		if role == Twin && c.unreplaced(svc) {
+			continue // that is told where the other one is to be written
+		}
 		if role == Admission && c.asks(svc) && c.onlyOursBeside(o) {
 			continue // it is the last one when those are gone, and that is told
 		}

@@ -34,9 +34,10 @@ func (m *model) complain() string {
 }
 
 // since are the states that somebody may still act on, from the last rest on; of those that are alike for people one.
-func (m *model) since() []*state {
-	out := []*state{&m.states[m.calm]}
-	for i := m.calm + 1; i < len(m.states); i++ {
+func (m *model) since(service string) []*state {
+	calm := m.calm[service]
+	out := []*state{&m.states[calm]}
+	for i := calm + 1; i < len(m.states); i++ {
 		if last := out[len(out)-1]; len(last.people) != len(m.states[i].people) || !slices.Equal(last.people, m.states[i].people) {
 			out = append(out, &m.states[i])
 		}
@@ -49,8 +50,8 @@ func (m *model) allowed(c client, p pod, method string) bool {
 	if m.byPerson(p.app) {
 		return true
 	}
-	served := m.states[m.calm].bound[p.app]
-	for _, st := range m.since() {
+	served := m.states[m.calm[p.app]].bound[p.app]
+	for _, st := range m.since(p.app) {
 		ok := atZtunnel(st.people, p, c.principal()) || m.opened(st, c, p, method)
 		// What was enforced at the waypoint stays so, unless a person has seen to that.
 		if served != "" && !m.broke[p.app] {
@@ -71,7 +72,7 @@ func (m *model) opened(st *state, c client, p pod, method string) bool {
 	if !has(st.people, name) || method != "GET" || deniedAtPods(st.people, p, c.principal()) {
 		return false
 	}
-	anew := slices.ContainsFunc(m.since(), func(st *state) bool { return !has(st.people, name) })
+	anew := slices.ContainsFunc(m.since(p.app), func(st *state) bool { return !has(st.people, name) })
 	return anew || !rulesAtPods(st.people, p)
 }
 
@@ -162,7 +163,7 @@ func (m *model) unseenGone(s Step) {
 
 // promised is whether all of those states allow a call, at the pods and at the waypoint.
 func (m *model) promised(c client, p pod, method string) bool {
-	for _, st := range m.since() {
+	for _, st := range m.since(p.app) {
 		if !atZtunnel(st.people, p, c.principal()) || !atWaypoint(st.people, p.app, theirs, c.principal(), method) {
 			return false
 		}
@@ -180,12 +181,12 @@ func (m *model) cut() string {
 		dst, known := m.states[m.nodes[c.to.node].policies].all, m.states[c.pod.policies].all
 		open := atZtunnel(dst, c.to, identityOf(c.waypoint))
 		for _, method := range methods {
-			if open && !c.parted && atWaypoint(known, c.service, c.waypoint, c.client.principal(), method) && !m.allowed(c.client, c.to, method) {
+			if open && !c.parted && !m.timed[c.waypoint] && atWaypoint(known, c.service, c.waypoint, c.client.principal(), method) && !m.allowed(c.client, c.to, method) {
 				complaint = fmt.Sprintf("%s may %s %s by a connection that is open, and nothing allowed it", c.client.name, method, c.service)
 			}
 		}
 		gone := len(m.pods[c.waypoint]) == 0 || !open
-		if gone && complaint == "" && m.promised(c.client, c.to, "GET") && !m.excused(c.client, c.to, denied, c.way) {
+		if gone && complaint == "" && !m.timed[c.waypoint] && m.promised(c.client, c.to, "GET") && !m.excused(c.client, c.to, denied, c.way) {
 			complaint = fmt.Sprintf("the connection of %s to %s by waypoint %s is cut, and everything allowed it", c.client.name, c.service, c.waypoint)
 		}
 		return gone
@@ -198,7 +199,7 @@ func (m *model) roundGuards() string {
 	st := &m.states[len(m.states)-1]
 	unguarded := slices.DeleteFunc(slices.Clone(st.all), func(o *mesh.Object) bool { return Role(o.Annotations[RoleAnnotation]) == Guarding })
 	for _, p := range m.apps {
-		if !slices.ContainsFunc(st.all, func(o *mesh.Object) bool { return o.Name == guardName(p.app) }) {
+		if m.unsaid(p.app) || !slices.ContainsFunc(st.all, func(o *mesh.Object) bool { return o.Name == guardName(p.app) }) {
 			continue
 		}
 		for _, c := range clients {

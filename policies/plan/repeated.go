@@ -53,3 +53,12 @@ func (c *course) unrepeated(admission Policy) bool {
 func overlap(a, b []mesh.Ref) bool {
 	return slices.ContainsFunc(a, func(svc mesh.Ref) bool { return slices.Contains(b, svc) })
 }
+
+// unreplaced is whether a twin that is planned for a Service is not written, as where the API server refuses it: it may say what another
+// one says until then.
+func (c *course) unreplaced(svc mesh.Ref) bool {
+	return slices.ContainsFunc(c.Plan.Policies, func(twin Policy) bool {
+		_, refused := c.Evidence.Refused[twin.Ref()]
+		return twin.Role == Twin && slices.Contains(twin.For, svc) && (refused || !c.stored(twin))
+	})
+}

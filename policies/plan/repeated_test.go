@@ -118,3 +118,76 @@ func TestCopyKeepsItsWaypoint(t *testing.T) {
 		t.Errorf("what names the waypoint is in force nowhere: %q", rows)
 	}
 }
+
+// TestRefusedTwinKeepsTheOther: what a twin says stays said where the one that is to take its place is refused.
+func TestRefusedTwinKeepsTheOther(t *testing.T) {
+	const nobody = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: nobody, namespace: shop}, spec: {action: ALLOW, selector: {matchLabels: {app: cart}}}}`
+	s, managed := done(t, podsOf("cart"), nobody)
+	s = s.With(parse(letsInDev)).Without(s.Get(mesh.AuthorizationPolicy, "shop", "nobody"))
+	before := len(s.List(mesh.AuthorizationPolicy, "shop"))
+	for range 5 {
+		p := Next(worldOf(s, managed, onlyShop, func(e *Evidence) {
+			e.Refused = map[mesh.Ref]string{RefOf(mesh.AuthorizationPolicy, "shop", twinOfAllow): "quota"}
+		}))
+		for _, step := range p.Steps() {
+			s, managed = taken(s, managed, step)
+		}
+	}
+	if got := len(s.List(mesh.AuthorizationPolicy, "shop")); got < before {
+		t.Errorf("of %d policies %d are left", before, got)
+	}
+}
+
+// guarded is the mesh of two() with a guard over cart, and its settings.
+func guarded(t *testing.T) (*mesh.Snapshot, Managed, Settings) {
+	t.Helper()
+	settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Bypass: Guard}}}
+	s, managed := two(podsOf("cart")).Snapshot, Managed{}
+	for range 10 {
+		for _, step := range Next(worldOf(s, managed, settings, nil)).Steps() {
+			s, managed = taken(s, managed, step)
+		}
+	}
+	if find(s, guardOf(RefOf(mesh.Service, "shop", "cart"))) == nil {
+		t.Fatal("no guard was set")
+	}
+	return s, managed, settings
+}
+
+// TestRefusedGuard: what is guarded neither moves to a waypoint that its guard does not let in, nor is it released from under it, while the
+// API server refuses to change the guard.
+func TestRefusedGuard(t *testing.T) {
+	guard := guardOf(RefOf(mesh.Service, "shop", "cart"))
+	refused := func(e *Evidence) { e.Refused = map[mesh.Ref]string{guard: "a webhook"} }
+	s, managed, settings := guarded(t)
+	s = s.With(annotated(s.Get(mesh.Gateway, "shop", "waypoint"), MigrateAnnotation, "waypoint-b"))
+	widened, owned := s, managed
+	for range 10 {
+		p := Next(worldOf(s, managed, settings, refused))
+		for _, step := range p.Steps() {
+			if step.Row == MakeBinding {
+				t.Fatalf("it moves: %q", says(p))
+			}
+			s, managed = taken(s, managed, step)
+		}
+	}
+	for range 10 {
+		for _, step := range Next(worldOf(widened, owned, settings, nil)).Steps() {
+			if step.Row != MakeBinding {
+				widened, owned = taken(widened, owned, step)
+			}
+		}
+	}
+	widened = widened.Without(widened.Get(mesh.AuthorizationPolicy, "shop", "l7"))
+	now := noon
+	for range 10 {
+		p := Next(later(worldOf(widened, owned, settings, func(e *Evidence) { refused(e); e.Acknowledged = now }), now))
+		for _, step := range p.Steps() {
+			if step.Row == RemoveBinding {
+				t.Fatalf("it is released: %q", says(p))
+			}
+			widened, owned = taken(widened, owned, step)
+		}
+		now = now.Add(2 * time.Hour)
+	}
+}
