@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"fmt"
 	"slices"
 
 	"istio.io/api/label"
@@ -21,17 +22,22 @@ func Regressions(was, is *View, changed *mesh.Object) []Regression {
 	if changed.Kind == mesh.Namespace && indifferent(was.Snapshot, is.Snapshot, changed.Name) {
 		return nil
 	}
+	turned := changed.Kind == mesh.Gateway && turnsToIngress(was.Snapshot, is.Snapshot, changed)
 	var out []Regression
 	for _, o := range dependants(was.Snapshot, is.Snapshot, changed) {
 		if is.Get(o.Kind, o.Namespace, o.Name) != o {
 			continue // it goes, or changes, together with the object
 		}
 		now := is.Effects(o)
-		if !slices.ContainsFunc(now, canBeWorse) {
+		if !turned && !slices.ContainsFunc(now, canBeWorse) {
 			continue // most are as good as can be, and what they were before is half of the work
 		}
 		for _, old := range was.Effects(o) {
-			if e, ok := counterpart(now, old); ok && canBeWorse(e) && e.Verdict.Worse(old.Verdict) {
+			e, ok := counterpart(now, old)
+			if ok && turned && old.EnforcedBy == Waypoint && e.EnforcedBy == Gateway {
+				e = withinTheMesh(e)
+			}
+			if ok && canBeWorse(e) && e.Verdict.Worse(old.Verdict) {
 				out = append(out, Regression{old, e})
 			}
 		}
@@ -60,12 +66,27 @@ func ingressUntold(was, is *mesh.Snapshot, ns string) bool {
 	return true
 }
 
+// turnsToIngress is whether a waypoint becomes an ingress or egress gateway: policies that name it stay in force there, and the calls
+// that it was there for pass it no more.
+func turnsToIngress(was, is *mesh.Snapshot, gw *mesh.Object) bool {
+	old, now := was.Get(gw.Kind, gw.Namespace, gw.Name), is.Get(gw.Kind, gw.Namespace, gw.Name)
+	return ownWaypoint(was, old) && now != nil && is.ClassOf(now) == mesh.ClassGateway
+}
+
+// withinTheMesh is what an effect at a gateway that was a waypoint does for the calls within the mesh.
+func withinTheMesh(e Effect) Effect {
+	text := fmt.Sprintf("%s is no waypoint any more, so that calls within the mesh do not pass it", e.Target)
+	e.EnforcedBy, e.By, e.Verdict, e.Reason = Nobody, nil, NotEnforced, ServesNothing
+	e.Causes, e.Message = []Cause{{Reason: ServesNothing, Verdict: NotEnforced, Text: text}}, text+"."
+	return e
+}
+
 // canBeWorse is whether an effect is known, and less than the best that there is.
 func canBeWorse(e Effect) bool { return e.Verdict != Unknown && e.Verdict.Worse(Enforced) }
 
 // counterpart is the effect at the same target by the same enforcer, else what has become of it.
 func counterpart(effects []Effect, old Effect) (Effect, bool) {
-	for _, by := range []EnforcedBy{old.EnforcedBy, Nobody, Waypoint, Ztunnel} {
+	for _, by := range []EnforcedBy{old.EnforcedBy, Nobody, Waypoint, Ztunnel, Gateway} {
 		for _, e := range effects {
 			if e.EnforcedBy == by && e.Target.compare(old.Target) == 0 {
 				return e, true

@@ -67,6 +67,8 @@ func TestRegressions(t *testing.T) {
 			[]string{"all NotEnforced TargetNotFound", "guard NotEnforced WaypointIsNotReady"}},
 		{"lose its address", "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: waypoint, namespace: shop}\nspec: {gatewayClassName: istio-waypoint}\nstatus: {conditions: []}\n", false,
 			[]string{"all Pending WaypointIsNotReady", "guard Pending WaypointIsNotReady"}},
+		{"become an ingress gateway", "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: waypoint, namespace: shop}\nspec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTTP}]}\n", false,
+			[]string{"all NotEnforced ServesNothing", "guard NotEnforced ForeignGateway"}},
 		{"unlabel the Namespace", "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {istio.io/dataplane-mode: ambient}}\n", false,
 			[]string{"all NotEnforced ServesNothing", "guard NotEnforced AncestorNotBound"}},
 		{"opt out", service(", labels: {istio.io/use-waypoint: none}", ", ports: [{name: http, port: 80}]"), false,

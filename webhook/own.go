@@ -38,11 +38,12 @@ func (a *Admission) validateOwn(ctx context.Context, r *ctrladmission.Request, r
 		return ctrladmission.Response{AdmissionResponse: admissionv1.AdmissionResponse{
 			AuditAnnotations: map[string]string{"decision": Denied}, Result: denial(r, causes)}}
 	}
-	response := admit()
-	if response.Warnings = warned; len(warned) > 0 {
-		record.Outcome = Warned
+	f := farewell{}
+	f.add(warned...)
+	if r.Operation == admissionv1.Update && r.Kind.Kind == v1alpha1.GuardrailKind {
+		a.guardrailChanges(r, &f)
 	}
-	return response
+	return f.admit(record)
 }
 
 // ownFaults are what keeps one of them from being stored, and what its author is told although it is.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/json"
 	ctrladmission "sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -13,7 +14,7 @@ import (
 	"github.com/waywarden/waywarden/policies/plan"
 )
 
-// farewell is what goes with an object of ours that is deleted.
+// farewell is what goes with an object of ours that is deleted, or changed.
 type farewell struct {
 	warnings
 	lost []string // namespaces that are protected no more, or rules that are asked no more
@@ -22,11 +23,16 @@ type farewell struct {
 // deleteOwn admits the deletion of an object of ours and says what goes with it. It is never denied: who may delete it is a
 // matter of RBAC, and an installation that nobody could take apart would hold its cluster captive.
 func (a *Admission) deleteOwn(r *ctrladmission.Request, record *Record) ctrladmission.Response {
-	response := admit()
 	if slices.Contains(carriers, r.UserInfo.Username) {
-		return response // the namespace of an Exemption terminates
+		return admit() // the namespace of an Exemption terminates
 	}
 	f := a.farewell(r)
+	return f.admit(record)
+}
+
+// admit is the answer that tells it.
+func (f *farewell) admit(record *Record) ctrladmission.Response {
+	response := admit()
 	if response.Warnings = f.list(); len(response.Warnings) > 0 {
 		record.Outcome = Warned
 	}
@@ -69,13 +75,35 @@ func (a *Admission) farewell(r *ctrladmission.Request) (out farewell) {
 
 func (a *Admission) guardrailGoes(g *v1alpha1.Guardrail, out *farewell) {
 	loss := a.Rulebook().Loss(g.Name, decide.Request{Mesh: a.Snapshot(), Labels: a.Labels})
+	loses(g.Name, loss, out)
+	a.makesNone(g, nil, out)
+}
+
+// makesNone tells of a Guardrail that had waypoints made; is is nil for one that goes.
+func (a *Admission) makesNone(was, is *v1alpha1.Guardrail, out *farewell) {
+	provisions := func(g *v1alpha1.Guardrail) bool {
+		return g != nil && g.Spec.Waypoints != nil && g.Spec.Waypoints.Mode == v1alpha1.ProvisionWaypoints
+	}
+	if a.Waypoints != nil && provisions(was) && !provisions(is) {
+		out.add(fmt.Sprintf("Guardrail %s no longer has waypoints made: where no other one does, none is made, and those that were stay as they are.", was.Name))
+	}
+}
+
+// guardrailChanges tells what a Guardrail denies and will not once it is as it is to be stored.
+func (a *Admission) guardrailChanges(r *ctrladmission.Request, out *farewell) {
+	is, was, err := stored[v1alpha1.Guardrail](r)
+	if err != nil || was == nil || equality.Semantic.DeepEqual(is.Spec, was.Spec) {
+		return
+	}
+	loses(is.Name, a.Rulebook().Loosened(is, decide.Request{Mesh: a.Snapshot(), Labels: a.Labels}), out)
+	a.makesNone(was, is, out)
+}
+
+func loses(guardrail string, loss decide.Loss, out *farewell) {
 	if out.lost = loss.Namespaces; len(loss.Namespaces) > 0 {
 		out.add(fmt.Sprintf("Guardrail %s no longer denies what %s in %s, and no other one does.",
-			g.Name, finding(loss.Checks), named("Namespace", loss.Namespaces)),
-			fmt.Sprintf("Denied no more: %s. Have another Guardrail deny it, or apply this one again.", listed(loss.Checks, maxListed)))
-	}
-	if w := g.Spec.Waypoints; w != nil && w.Mode == v1alpha1.ProvisionWaypoints && a.Waypoints != nil {
-		out.add(fmt.Sprintf("Guardrail %s no longer has waypoints made: where no other one does, none is made, and those that were stay as they are.", g.Name))
+			guardrail, finding(loss.Checks), named("Namespace", loss.Namespaces)),
+			fmt.Sprintf("Denied no more: %s. Have another Guardrail deny it, or apply this one as it was.", listed(loss.Checks, maxListed)))
 	}
 }
 

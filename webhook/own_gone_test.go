@@ -38,7 +38,7 @@ func TestOwnDeleted(t *testing.T) {
 	}{
 		"a Guardrail that denies alone": {old: stored("Guardrail", "prod", spec), lost: "bank, shop", warnings: []string{
 			"Guardrail prod no longer denies what 2 checks find in Namespaces bank, shop, and no other one does.",
-			"Denied no more: acme/one, acme/two. Have another Guardrail deny it, or apply this one again."}},
+			"Denied no more: acme/one, acme/two. Have another Guardrail deny it, or apply this one as it was."}},
 		"one beside another":       {old: stored("Guardrail", "test", spec)},
 		"one that only warns":      {old: stored("Guardrail", "everywhere", spec)},
 		"one that is not in force": {old: stored("Guardrail", "other", spec)},
@@ -85,6 +85,42 @@ func TestOwnDeleted(t *testing.T) {
 			}
 			if len(records) != 1 || records[0].Outcome != outcome || records[0].Operation() != "DELETE" || !records[0].Allowed {
 				t.Errorf("recorded as %+v", records)
+			}
+		})
+	}
+}
+
+// TestGuardrailLoosened: what a Guardrail no longer denies once it is changed is told and recorded.
+func TestGuardrailLoosened(t *testing.T) {
+	g := guardrail(v1alpha1.Deny, "")
+	checks := []*policies.Check{{ID: "acme/one", Severity: policies.High, Kinds: []mesh.Kind{mesh.AuthorizationPolicy}}, {ID: "acme/two", Severity: policies.High, Kinds: []mesh.Kind{mesh.AuthorizationPolicy}}}
+	stored := func(spec string) map[string]any {
+		return content(t, fmt.Sprintf("{apiVersion: waywarden.dev/v1alpha1, kind: Guardrail, metadata: {name: %s}, spec: %s}", g.Name, spec))
+	}
+	was := `{checks: [{ids: ["*"], action: Deny}], waypoints: {mode: Provision}}`
+	for name, c := range map[string]struct {
+		is       string
+		warnings []string
+		lost     string
+	}{
+		"as it was": {is: was},
+		"stricter":  {is: `{checks: [{ids: ["*"], action: Deny}, {ids: [acme/one], action: Deny}], waypoints: {mode: Provision}}`},
+		"one check fewer": {is: `{checks: [{ids: ["*"], action: Deny}, {ids: [acme/one], action: Warn}], waypoints: {mode: Provision}}`, lost: "istio-system, shop", warnings: []string{
+			"Guardrail " + g.Name + " no longer denies what 1 check finds in Namespaces istio-system, shop, and no other one does.",
+			"Denied no more: acme/one. Have another Guardrail deny it, or apply this one as it was."}},
+		"waypoints no more": {is: `{checks: [{ids: ["*"], action: Deny}], waypoints: {mode: Observe}}`, warnings: []string{
+			"Guardrail " + g.Name + " no longer has waypoints made: where no other one does, none is made, and those that were stay as they are."}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(with(t), rulebookOf(t, checks, []*v1alpha1.Guardrail{g}))
+			o.Waypoints = func(*mesh.Snapshot) plan.Settings { return plan.Settings{} }
+			got := answer(t, New(o).Validating(), request(t, admissionv1.Update, stored(c.is), stored(was)))
+			if diff := cmp.Diff(c.warnings, got.Warnings); diff != "" || !got.Allowed {
+				t.Errorf("allowed %v, warnings (-want +got):\n%s", got.Allowed, diff)
+			}
+			fits(t, got.Warnings)
+			if got.AuditAnnotations["lost"] != c.lost {
+				t.Errorf("audited as %v", got.AuditAnnotations)
 			}
 		})
 	}

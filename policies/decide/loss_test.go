@@ -53,3 +53,37 @@ func TestLoss(t *testing.T) {
 		})
 	}
 }
+
+// TestLoosened: what a Guardrail no longer denies once it is changed.
+func TestLoosened(t *testing.T) {
+	kinds := []mesh.Kind{mesh.AuthorizationPolicy}
+	takes := func(map[string]any) []string { return nil }
+	checks := []*policies.Check{{ID: "acme/ports", Severity: policies.High, Kinds: kinds, Takes: takes}, {ID: "acme/low", Severity: policies.Low, Kinds: kinds}}
+	deny := rule(v1alpha1.Deny, "*")
+	ports := func(params string) v1alpha1.CheckEntry { return with(rule(v1alpha1.Deny, "acme/ports"), params) }
+	all, prod := []string{"lab", "other", "shop", "web"}, []string{"shop", "web"}
+	for name, c := range map[string]struct {
+		was, is *v1alpha1.Guardrail
+		beside  []*v1alpha1.Guardrail
+		want    Loss
+	}{
+		"as it was":               {was: rail("a", "", deny), is: rail("a", "", deny)},
+		"stricter":                {was: rail("a", "", from(deny, "high")), is: rail("a", "", deny)},
+		"new":                     {was: rail("b", "", rule(v1alpha1.Warn, "*")), is: rail("a", "", deny)},
+		"warns":                   {was: rail("a", "", deny), is: rail("a", "", rule(v1alpha1.Warn, "*")), want: Loss{all, []string{"acme/low", "acme/ports"}}},
+		"one check fewer":         {was: rail("a", "prod", deny), is: rail("a", "prod", deny, rule(v1alpha1.Off, "acme/low")), want: Loss{prod, []string{"acme/low"}}},
+		"namespaces fewer":        {was: rail("a", "", rule(v1alpha1.Deny, "acme/low")), is: rail("a", "prod", deny), want: Loss{[]string{"lab", "other"}, []string{"acme/low"}}},
+		"another denies it still": {was: rail("a", "prod", deny), is: rail("a", "dev", deny), beside: []*v1alpha1.Guardrail{rail("b", "", deny)}},
+		"other parameters":        {was: rail("a", "prod", ports(`{"n":1}`)), is: rail("a", "prod", ports(`{"n":2}`)), want: Loss{prod, []string{"acme/ports"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, problems := New(Options{Checks: checks}, append(c.beside, c.was), nil)
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			if diff := cmp.Diff(c.want, r.Loosened(c.is, Request{Mesh: town(t)})); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
