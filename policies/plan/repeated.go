@@ -33,7 +33,7 @@ func (c *course) awaitTwin(twin, admission Policy) outcome {
 	with := c.courses[twin.Waypoint]
 	stored := find(c.snapshot, twin.Ref())
 	switch _, refused := c.Evidence.Refused[twin.Ref()]; {
-	case with != nil && c.Evidence.Managed.Made(stored) && applied(stored, sealed(with.withLeft(twin, with.withTimes(twin)))):
+	case with != nil && c.Evidence.Managed.Made(stored) && applied(stored, sealed(with.withTimes(twin))):
 		return c.converged(MakeTwin, twin.Ref())
 	case refused || with == nil || stored != nil && !c.Evidence.Managed.Made(stored):
 		c.cannot = append(c.cannot, admission.Ref()) // said where the twin was to be written
@@ -54,10 +54,10 @@ func overlap(a, b []mesh.Ref) bool {
 	return slices.ContainsFunc(a, func(svc mesh.Ref) bool { return slices.Contains(b, svc) })
 }
 
-// unreplaced is whether a twin that is planned for a Service is not written, as where the API server refuses it: it may say what another
-// one says until then.
+// unreplaced is whether a twin that is planned for a Service which is bound is not written, as where the API server refuses it: it may
+// say what another one says until then.
 func (c *course) unreplaced(svc mesh.Ref) bool {
-	return slices.ContainsFunc(c.Plan.Policies, func(twin Policy) bool {
+	return c.boundAt(svc) && slices.ContainsFunc(c.Plan.Policies, func(twin Policy) bool {
 		_, refused := c.Evidence.Refused[twin.Ref()]
 		return twin.Role == Twin && slices.Contains(twin.For, svc) && (refused || !c.stored(twin))
 	})
