@@ -52,17 +52,18 @@ func (m *model) allowed(c client, p pod, method string) bool {
 		return true
 	}
 	served := m.states[m.calm[p.app]].bound[p.app]
+	atPods, behind := false, false
 	for _, st := range m.since(p.app) {
-		ok := atZtunnel(st.people, p, c.principal()) || m.opened(st, c, p, method)
+		in := atZtunnel(st.people, p, c.principal()) || m.opened(st, c, p, method)
 		// What was enforced at the waypoint stays so, unless a person has seen to that.
-		if served != "" && !m.broke[p.app] {
-			ok = ok && atWaypoint(st.people, p.app, placeOf(served), c.principal(), method)
-		}
-		if ok {
+		by := served == "" || m.broke[p.app] || atWaypoint(st.people, p.app, placeOf(served), c.principal(), method)
+		if in && by {
 			return true
 		}
+		atPods, behind = atPods || in, behind || by
 	}
-	return false
+	// What is said of clients is said later than the rest where the API server refuses that.
+	return (m.unsaid(p.app) || m.late[p.app]) && atPods && behind
 }
 
 // opened is whether an ALLOW at the Service lets a call in though no ALLOW at the pods does: where those let in nobody, and so

@@ -117,7 +117,7 @@ func (m *model) startOrStop() {
 // atRest is the state from which changes are judged.
 func (m *model) atRest() {
 	for _, p := range m.apps {
-		if m.unsaid(p.app) {
+		if m.late[p.app] = m.unsaid(p.app); m.late[p.app] {
 			continue // what people have said since the last rest is not in force yet, and that is told
 		}
 		m.calm[p.app] = len(m.states) - 1

@@ -116,8 +116,9 @@ type model struct {
 	contrary bool       // whether it is one
 	refusing *refusal   // what it refuses now
 	tries    map[mesh.Ref]try
-	fickle   *rand.Rand // of waypoints of which it is not always known how they are
-	unsteady bool       // whether they are such
+	late     map[string]bool // Services of which what is said of clients was not said when all came to rest
+	fickle   *rand.Rand      // of waypoints of which it is not always known how they are
+	unsteady bool            // whether they are such
 	meters   map[string]metering
 	timed    map[string]bool // waypoints of which something was taken away when the time was over that connections are given
 
@@ -153,7 +154,7 @@ func newModel(seed uint64, order *tables) *model {
 		rand: rand.New(rand.NewPCG(seed, 1)), chance: rand.New(rand.NewPCG(seed, 2)), lag: rand.New(rand.NewPCG(seed, 3)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		rv: map[mesh.Ref]int{}, managed: Managed{}, istiods: make([]versions, 2), nodes: map[string]*proxy{"n1": {}, "n2": {istiod: 1}},
 		pods: map[string][]*waypointPod{}, changed: map[mesh.Ref]time.Time{}, broke: map[string]bool{}, told: map[string]bool{}, shut: map[string]bool{}, closed: map[string]bool{}, served: map[string]time.Time{}, labelled: map[string]time.Time{},
-		whim: rand.New(rand.NewPCG(seed, 4)), contrary: seed%4 == 3, tries: map[mesh.Ref]try{}, calm: map[string]int{},
+		whim: rand.New(rand.NewPCG(seed, 4)), contrary: seed%4 == 3, tries: map[mesh.Ref]try{}, late: map[string]bool{}, calm: map[string]int{},
 		fickle: rand.New(rand.NewPCG(seed, 5)), unsteady: seed%5 == 2, meters: map[string]metering{}, timed: map[string]bool{},
 		order: order, plans: map[*mesh.Snapshot]Plan{}, pairs: map[[2]int]bindings{},
 	}

@@ -16,7 +16,7 @@ var seeds = map[string]uint64{
 	"one that does not answer has no connections":                    38,
 	"labelled after readiness was lost":                              9,
 	"an admission that was refused is there":                         43,
-	"admission before the twin that is written elsewhere":            1998,
+	"admission before the twin that is written elsewhere":            firstMove + 114,
 	"a twin that was refused is there":                               43,
 	"a label that was not taken off is gone":                         55,
 	"label before the waypoint is ready":                             9,
@@ -56,7 +56,7 @@ var seeds = map[string]uint64{
 	"the old waypoint goes before it is drained":                     firstShared,
 	"the old waypoint goes before every ztunnel knows":               firstShared + 1,
 	"the old waypoint is shut out before it is drained":              firstMove + 73,
-	"a canary stays though nobody moves":                             firstMove + 967,
+	"a canary stays though nobody moves":                             firstMove + 1796,
 	"what is said at a waypoint that is left goes first":             firstMove + 18,
 
 	"a count is believed whenever it began":                            494,

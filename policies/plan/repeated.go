@@ -62,3 +62,21 @@ func (c *course) unreplaced(svc mesh.Ref) bool {
 		return twin.Role == Twin && slices.Contains(twin.For, svc) && (refused || !c.stored(twin))
 	})
 }
+
+// clearTwins removes twins that nothing asks for any more of what is not bound yet, before it is: an ALLOW among them would let somebody in.
+// What is bound is looked after when what takes their place is in force.
+func (c *course) clearTwins() outcome {
+	out := settled
+	for _, o := range c.own {
+		ns, name, _ := cutKey(o.Annotations[ForAnnotation])
+		svc := RefOf(mesh.Service, ns, name)
+		if Role(o.Annotations[RoleAnnotation]) != Twin || c.order.planned[refOf(o)] || c.bindingOf(svc) || c.unseen() != "" ||
+			!slices.ContainsFunc(c.labels, func(l Label) bool { return slices.Contains(l.Binds, svc) }) {
+			continue
+		}
+		if out = max(out, c.removeTwin(o, "what it repeats is gone, or said otherwise")); out == busy {
+			return busy
+		}
+	}
+	return out
+}
