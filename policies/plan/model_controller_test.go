@@ -197,7 +197,7 @@ func (m *model) settle() bool {
 		m.seen = len(m.states) - 1
 		w := m.world(m.seen)
 		p := Next(w)
-		m.decided, m.known = decision{w, p}, evidence{acknowledged: m.known.acknowledged}
+		m.decided, m.known.ready, m.known.looked = decision{w, p}, nil, time.Time{}
 		m.forget(p)
 		switch {
 		case len(p.Steps()) > 0:
