@@ -74,7 +74,7 @@ func ruleOf(r *mesh.Rule, ns string) rule {
 		for i := range r.From {
 			s := &r.From[i].Source
 			all := conditions{}
-			for _, f := range []conditions{of("principals", s.Principals, s.NotPrincipals), of("namespaces", s.Namespaces, s.NotNamespaces),
+			for _, f := range []conditions{of("principals", plain(s.Principals), plain(s.NotPrincipals)), of("namespaces", s.Namespaces, s.NotNamespaces),
 				of("serviceAccounts", inNamespace(s.ServiceAccounts, ns), inNamespace(s.NotServiceAccounts, ns)), of("ipBlocks", s.IPBlocks, s.NotIPBlocks)} {
 				for k, v := range f {
 					all[k] = v
@@ -85,8 +85,22 @@ func ruleOf(r *mesh.Rule, ns string) rule {
 		out = append(out, c)
 	}
 	for i := range r.When {
-		w := &r.When[i]
-		out = append(out, clause{w.Key, []conditions{of(whenFields[w.Key], w.Values, w.NotValues)}})
+		w, field := &r.When[i], whenFields[r.When[i].Key]
+		values, not := w.Values, w.NotValues
+		if field == "principals" {
+			values, not = plain(values), plain(not)
+		}
+		out = append(out, clause{w.Key, []conditions{of(field, values, not)}})
+	}
+	return out
+}
+
+// plain are principals without "spiffe://", which ztunnel strips (rbac.rs) and a waypoint puts before each
+// (authz/matcher/string.go StringMatcherWithPrefix).
+func plain(principals []string) []string {
+	out := slices.Clone(principals)
+	for i := range out {
+		out[i] = strings.TrimPrefix(out[i], "spiffe://")
 	}
 	return out
 }
@@ -140,7 +154,7 @@ func (r rule) names(id identity) bool {
 	return r.has(func(field string, values []string) bool {
 		switch field {
 		case "principals", "notPrincipals":
-			return slices.Contains(values, id.principal) || slices.Contains(values, "spiffe://"+id.principal)
+			return slices.Contains(values, id.principal)
 		case "serviceAccounts", "notServiceAccounts":
 			return slices.Contains(values, id.account())
 		}

@@ -15,11 +15,25 @@ import (
 // is bound, from ztunnel, and after it, from the waypoint and from ztunnel that sees the waypoint. Answers come from an evaluator
 // of policies as they are written, which knows nothing of how twins are made.
 
-// hop is a call as one enforcement point sees it.
+// hop is a call as one enforcement point sees it: a waypoint, or ztunnel.
 type hop struct {
 	principal string
 	ip        string
 	port      string
+	envoy     bool
+}
+
+// called are principals as the enforcement point reads them. ztunnel strips spiffe:// (rbac.rs); Envoy is sent each pattern with
+// it in front, and compares with the whole URI (authz/matcher/string.go StringMatcherWithPrefix).
+func (h hop) called(patterns []string) []string {
+	var out []string
+	for _, p := range patterns {
+		if rest, ok := strings.CutPrefix(p, "spiffe://"); ok && !h.envoy {
+			p = rest
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // holds is whether a rule of people's writing holds of a call.
@@ -34,13 +48,17 @@ func holds(r *mesh.Rule, h hop, ns string) bool {
 	for i := range r.From {
 		s := &r.From[i].Source
 		id := identity{h.principal}
-		from = from || is(s.Principals, h.principal) && not(s.NotPrincipals, h.principal) && is(s.Namespaces, id.namespace()) && not(s.NotNamespaces, id.namespace()) &&
+		from = from || is(h.called(s.Principals), h.principal) && not(h.called(s.NotPrincipals), h.principal) && is(s.Namespaces, id.namespace()) && not(s.NotNamespaces, id.namespace()) &&
 			isAccount(s.ServiceAccounts, id.account(), ns) && !(len(s.NotServiceAccounts) > 0 && isAccount(s.NotServiceAccounts, id.account(), ns)) &&
 			isPrefix(s.IPBlocks, h.ip) && !(len(s.NotIPBlocks) > 0 && isPrefix(s.NotIPBlocks, h.ip))
 	}
 	when := !slices.ContainsFunc(r.When, func(w mesh.Condition) bool {
 		subject := map[string]string{"source.principal": h.principal, "source.namespace": identity{h.principal}.namespace(), "destination.port": h.port}[w.Key]
-		return !is(w.Values, subject) || !not(w.NotValues, subject)
+		values, notValues := w.Values, w.NotValues
+		if w.Key == "source.principal" {
+			values, notValues = h.called(values), h.called(notValues)
+		}
+		return !is(values, subject) || !not(notValues, subject)
 	})
 	return to && from && when
 }
@@ -109,7 +127,10 @@ func randomRules(r *rand.Rand) string {
 		if r.IntN(3) == 0 {
 			parts = append(parts, fmt.Sprintf(`to: [{operation: {%s: ["%s"]}}]`, pick(r, "ports", "notPorts"), pick(r, "8080", "9090", "7070")))
 		}
-		if r.IntN(5) == 0 {
+		switch r.IntN(8) {
+		case 0:
+			parts = append(parts, fmt.Sprintf(`when: [{key: source.principal, %s: [%s]}]`, pick(r, "values", "notValues"), pick(r, `"spiffe://cluster.local/ns/a/sa/x"`, "cluster.local/ns/b/*")))
+		case 1:
 			parts = append(parts, fmt.Sprintf(`when: [{key: source.namespace, %s: [%s]}]`, pick(r, "values", "notValues"), pick(r, "a", "b")))
 		}
 		if len(parts) > 0 {
@@ -121,8 +142,8 @@ func randomRules(r *rand.Rand) string {
 
 func randomFields(r *rand.Rand) []string {
 	all := []string{
-		"principals: [" + pick(r, "cluster.local/ns/a/sa/x", "cluster.local/ns/b/sa/x, cluster.local/ns/a/sa/y", "cluster.local/ns/a/*", `"*/sa/x"`) + "]",
-		"notPrincipals: [" + pick(r, "cluster.local/ns/a/sa/x", "cluster.local/ns/shop/sa/waypoint, cluster.local/ns/a/sa/y") + "]",
+		"principals: [" + pick(r, "cluster.local/ns/a/sa/x", "cluster.local/ns/b/sa/x, cluster.local/ns/a/sa/y", "cluster.local/ns/a/*", `"*/sa/x"`, `"spiffe://cluster.local/ns/a/sa/x"`, `"spiffe://cluster.local/ns/b/*"`) + "]",
+		"notPrincipals: [" + pick(r, "cluster.local/ns/a/sa/x", "cluster.local/ns/shop/sa/waypoint, cluster.local/ns/a/sa/y", `"spiffe://cluster.local/ns/b/sa/x"`) + "]",
 		"namespaces: [" + pick(r, "a", "b", "a, b") + "]",
 		"notNamespaces: [" + pick(r, "b", "shop, b") + "]",
 		"serviceAccounts: [" + pick(r, "a/x", "b/x, a/y") + "]",
@@ -187,8 +208,8 @@ func TestTwins(t *testing.T) {
 		for _, principal := range []string{"cluster.local/ns/a/sa/x", "cluster.local/ns/a/sa/y", "cluster.local/ns/b/sa/x", "cluster.local/ns/c/sa/z"} {
 			for _, ip := range []string{"203.0.113.7", "198.51.100.7"} {
 				for port, target := range map[string]string{"80": "8080", "81": "9090"} {
-					was := judge(own, hop{principal, ip, target})
-					is := judge(atWaypoint, hop{principal, ip, port}) && judge(atPods, hop{"cluster.local/ns/shop/sa/waypoint", "198.51.100.99", target})
+					was := judge(own, hop{principal, ip, target, false})
+					is := judge(atWaypoint, hop{principal, ip, port, true}) && judge(atPods, hop{"cluster.local/ns/shop/sa/waypoint", "198.51.100.99", target, false})
 					compared++
 					if was != is {
 						t.Fatalf("seed %d: %s from %s to port %s: %v before, %v after\n%s", seed, principal, ip, port, was, is, specsOf(own, atWaypoint, atPods))
