@@ -52,7 +52,7 @@ func (m *maker) restateAll(after *mesh.Snapshot) bool {
 			if m.snapshot.Binding(m.snapshot.Get(svc.Kind, svc.Namespace, svc.Name)).Bound {
 				continue
 			}
-			r := restate(after, svc, m.signer(svc.Namespace))
+			r := restate(m.snapshot, after, svc, m.signer(svc.Namespace))
 			// What is bound here already stays so. A move is asked for, though: its Service is bound to the waypoint that it leaves.
 			if was := m.stored.Binding(find(m.stored, refOf(svc))); r.why == "" && !(was.Bound && was.Waypoint() == w.Ref()) {
 				r.of, r.why = m.cut(gw, svc, after)

@@ -149,16 +149,20 @@ func (r rule) asksWhere() bool {
 	return r.has(func(field string, _ []string) bool { return strings.Contains(strings.ToLower(field), "destination") })
 }
 
+// asksPort is whether any condition is on the port.
+func (r rule) asksPort() bool {
+	return slices.ContainsFunc(r, func(c clause) bool { return c.about(portsField) })
+}
+
 // names is whether the rule has the identity, letter by letter, among its principals or service accounts.
 func (r rule) names(id identity) bool {
-	return r.has(func(field string, values []string) bool {
-		switch field {
-		case "principals", "notPrincipals":
-			return slices.Contains(values, id.principal)
-		case "serviceAccounts", "notServiceAccounts":
-			return slices.Contains(values, id.account())
-		}
-		return false
+	return r.has(func(field string, values []string) bool { return slices.Contains(values, id.as(field)) })
+}
+
+// onlyTells is whether the rule says of who calls nothing but whether it is that identity.
+func (r rule) onlyTells(id identity) bool {
+	return r.names(id) && !r.has(func(field string, values []string) bool {
+		return field != portsField && field != negated(portsField) && slices.ContainsFunc(values, func(v string) bool { return v != id.as(field) && v != "*" })
 	})
 }
 
@@ -187,6 +191,17 @@ func (id identity) namespace() string {
 func (id identity) account() string {
 	_, sa, _ := strings.Cut(id.principal, "/sa/")
 	return id.namespace() + "/" + sa
+}
+
+// as is how a field names the identity by itself; "" where it does not.
+func (id identity) as(field string) string {
+	switch field {
+	case "principals", "notPrincipals":
+		return id.principal
+	case "serviceAccounts", "notServiceAccounts":
+		return id.account()
+	}
+	return ""
 }
 
 // chance is whether something holds.

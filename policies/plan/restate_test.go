@@ -142,11 +142,11 @@ func randomRules(r *rand.Rand) string {
 
 func randomFields(r *rand.Rand) []string {
 	all := []string{
-		"principals: [" + pick(r, "cluster.local/ns/a/sa/x", "cluster.local/ns/b/sa/x, cluster.local/ns/a/sa/y", "cluster.local/ns/a/*", `"*/sa/x"`, `"spiffe://cluster.local/ns/a/sa/x"`, `"spiffe://cluster.local/ns/b/*"`) + "]",
-		"notPrincipals: [" + pick(r, "cluster.local/ns/a/sa/x", "cluster.local/ns/shop/sa/waypoint, cluster.local/ns/a/sa/y", `"spiffe://cluster.local/ns/b/sa/x"`) + "]",
+		"principals: [" + pick(r, "cluster.local/ns/a/sa/x", "cluster.local/ns/shop/sa/waypoint, cluster.local/ns/b/sa/x", "cluster.local/ns/b/sa/x, cluster.local/ns/a/sa/y", "cluster.local/ns/a/*", `"*/sa/x"`, `"spiffe://cluster.local/ns/a/sa/x"`, `"spiffe://cluster.local/ns/b/*"`) + "]",
+		"notPrincipals: [" + pick(r, "cluster.local/ns/a/sa/x", "cluster.local/ns/shop/sa/waypoint", "cluster.local/ns/shop/sa/waypoint, cluster.local/ns/a/sa/y", `"spiffe://cluster.local/ns/b/sa/x"`) + "]",
 		"namespaces: [" + pick(r, "a", "b", "a, b") + "]",
 		"notNamespaces: [" + pick(r, "b", "shop, b") + "]",
-		"serviceAccounts: [" + pick(r, "a/x", "b/x, a/y") + "]",
+		"serviceAccounts: [" + pick(r, "a/x", "a/y, shop/waypoint", "b/x, a/y") + "]",
 		`ipBlocks: ["203.0.113.0/24"]`,
 		`notIpBlocks: ["203.0.113.0/24"]`,
 	}
@@ -181,23 +181,29 @@ func TestTwins(t *testing.T) {
 			own = append(own, parse(fmt.Sprintf(`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: p%d, namespace: shop}, spec: {action: %s, selector: {matchLabels: {app: cart}}, rules: %s}}`,
 				i, pick(r, "ALLOW", "DENY"), randomRules(r))))
 		}
-		if r.IntN(3) == 0 { // an ALLOW at the waypoint, of everybody, so that only a complement can say who is let in
-			atWaypoint = append(atWaypoint, parse(`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: others, namespace: shop}, spec: {action: ALLOW, targetRefs: [{group: "", kind: Service, name: cart}], rules: [{}]}}`))
+		told := false
+		if r.IntN(3) == 0 { // an ALLOW at the waypoint, so that only a complement can say who is let in
+			told = r.IntN(2) == 0
+			rules := "[{}]"
+			if told {
+				rules = "[{from: [{source: {namespaces: [a, b]}}]}]"
+			}
+			atWaypoint = append(atWaypoint, parse(`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: others, namespace: shop}, spec: {action: ALLOW, targetRefs: [{group: "", kind: Service, name: cart}], rules: `+rules+`}}`))
 		}
 		for _, text := range twinMesh {
 			objects = append(objects, parse(text))
 		}
 		s := mesh.New(mesh.Options{}, slices.Concat(objects, own, atWaypoint)...)
-		got := restate(s, s.Get(mesh.Service, "shop", "cart"), func(map[string]any, map[string]string) {})
+		got := restate(s, s, s.Get(mesh.Service, "shop", "cart"), func(map[string]any, map[string]string) {})
 		if got.why != "" {
 			stopped++
 			continue
 		}
 		exact++
-		if namesWaypoint(own) {
-			continue // whoever names it answers for it
+		if leftAlone(own, told) {
+			continue // whoever names the waypoint answers for it
 		}
-		atPods := slices.Clone(own)
+		atPods, people := slices.Clone(own), slices.Clone(atWaypoint)
 		for _, p := range got.policies {
 			if o := decode(p.Manifest); p.Role == Twin {
 				atWaypoint = append(atWaypoint, o)
@@ -208,7 +214,7 @@ func TestTwins(t *testing.T) {
 		for _, principal := range []string{"cluster.local/ns/a/sa/x", "cluster.local/ns/a/sa/y", "cluster.local/ns/b/sa/x", "cluster.local/ns/c/sa/z"} {
 			for _, ip := range []string{"203.0.113.7", "198.51.100.7"} {
 				for port, target := range map[string]string{"80": "8080", "81": "9090"} {
-					was := judge(own, hop{principal, ip, target, false})
+					was := judge(own, hop{principal, ip, target, false}) && judge(people, hop{principal, ip, port, true})
 					is := judge(atWaypoint, hop{principal, ip, port, true}) && judge(atPods, hop{"cluster.local/ns/shop/sa/waypoint", "198.51.100.99", target, false})
 					compared++
 					if was != is {
@@ -224,9 +230,12 @@ func TestTwins(t *testing.T) {
 	t.Logf("%d exact, %d stopped, %d calls compared", exact, stopped, compared)
 }
 
-func namesWaypoint(own []*mesh.Object) bool {
+// leftAlone is whether a rule names the waypoint and nobody else, or is one of several who names it where policies there say who gets
+// in.
+func leftAlone(own []*mesh.Object, told bool) bool {
+	waypoint := identity{"cluster.local/ns/shop/sa/waypoint"}
 	return slices.ContainsFunc(own, func(o *mesh.Object) bool {
-		return slices.ContainsFunc(rulesOf(o), func(r rule) bool { return r.names(identity{"cluster.local/ns/shop/sa/waypoint"}) })
+		return slices.ContainsFunc(rulesOf(o), func(r rule) bool { return r.onlyTells(waypoint) || told && r.names(waypoint) })
 	})
 }
 
