@@ -64,6 +64,9 @@ func (m *maker) restateAll(after *mesh.Snapshot) bool {
 			m.plan.Policies = append(m.plan.Policies, r.policies...)
 			m.plan.Notices = append(m.plan.Notices, r.notices...)
 		}
+		if pod, r := m.direct(gw, after); pod != nil && !changed {
+			changed = m.obstructPods(&w, pod, r)
+		}
 	}
 	if changed {
 		return true
@@ -191,7 +194,7 @@ func (m *maker) unexplained(after *mesh.Snapshot) bool {
 		if !c.unexplained() {
 			continue
 		}
-		why := fmt.Sprintf("%s at %s would be %s, and nothing here makes up for that: %s", c.Object, c.Target, statesOf(c.After), c.Message)
+		why := c.stops()
 		for _, i := range m.behind(after, c) {
 			l := m.plan.Labels[i]
 			if m.isStored(l) {
@@ -205,8 +208,38 @@ func (m *maker) unexplained(after *mesh.Snapshot) bool {
 			m.drop(l.Waypoint())
 			return true
 		}
+		for _, w := range m.bindAt(after, c) {
+			if m.withdraw(&w, why) {
+				return true
+			}
+		}
 	}
 	return false
+}
+
+// stops says why a change stops the plan. Who cannot judge says what is missing; else the message's own remedy is what the plan would
+// have done, if it could.
+func (c Change) stops() string {
+	would := fmt.Sprintf("%s at %s would be %s, and nothing in the plan makes up for that: ", c.Object, c.Target, statesOf(c.After))
+	if slices.ContainsFunc(c.After, func(s State) bool { return s.Verdict == policies.Unknown }) {
+		return would + c.Message
+	}
+	cause, _, _ := strings.Cut(c.Message, ". ")
+	return would + strings.TrimSuffix(cause, ".") + ". Say it in a policy with targetRefs, or set the waypoint's label yourself if that is meant."
+}
+
+// bindAt are the waypoints of the plan that a change comes from though no label of the plan binds anything: somebody labelled it already.
+func (m *maker) bindAt(after *mesh.Snapshot, c Change) []Waypoint {
+	at := map[*mesh.Object]bool{}
+	if o := serviceOf(after, c.Target); o != nil {
+		at[after.Binding(o).Gateway] = true
+	}
+	if o := find(after, c.Object); o != nil {
+		for _, f := range policies.Fronts(after, o) {
+			at[f.Waypoint] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(m.plan.Waypoints), func(w Waypoint) bool { return !at[after.Get(mesh.Gateway, w.Namespace, w.Name)] })
 }
 
 func statesOf(states []State) string {

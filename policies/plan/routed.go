@@ -113,11 +113,15 @@ func (r *restating) repeatedHere(o *mesh.Object, x rule) bool {
 	return !x.asksPort() && slices.Contains(r.attached(policies.DeniesAt), o)
 }
 
-// chain are the rules of policies of people with an action on the Service's chain. Those of a DENY are left out that have more to ask
-// than ztunnel compares: they hold of fewer calls.
+// chain are the rules of policies of people with an action on the Service's chain, without one on that of calls to pods by their own
+// addresses. Those of a DENY are left out that have more to ask than ztunnel compares: they hold of fewer calls.
 func (r *restating) chain(action string) []rule {
 	var out []rule
-	for _, o := range policies.OnChain(r.after, mesh.AuthorizationPolicy, r.svc) {
+	at := policies.OnWaypoint(r.after, mesh.AuthorizationPolicy, r.gateway)
+	if r.svc != nil {
+		at = policies.OnChain(r.after, mesh.AuthorizationPolicy, r.svc)
+	}
+	for _, o := range at {
 		spec := o.Spec.(*mesh.AuthorizationPolicySpec)
 		if policies.Action(spec) != action || policies.Tries(o) {
 			continue
