@@ -260,7 +260,7 @@ func (c *caller) judge(s *mesh.Snapshot, o *mesh.Object, fates []fate) (judgemen
 	p := o.Spec.(*mesh.AuthorizationPolicySpec)
 	first := map[identityAnswer]int{}
 	for i := range p.Rules {
-		if fates[i].never {
+		if fates[i].never || Action(p) == Deny && c.passesBy(s, &p.Rules[i], o.Namespace) {
 			continue
 		}
 		a := c.answer(&p.Rules[i], o.Namespace)

@@ -120,6 +120,9 @@ func (r *restating) deny(o *mesh.Object) {
 		if !x.asksWho() {
 			continue // ztunnel denies it to the waypoint as it does to anybody
 		}
+		if _, possible := x.translated(r.ports); r.exact && !possible {
+			continue // no port of the Service leads there, so nobody comes there by the waypoint
+		}
 		switch x.of(r.id) {
 		case never:
 		case maybe:
