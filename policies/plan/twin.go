@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strings"
@@ -13,12 +15,12 @@ import (
 
 // twin adds a policy at the waypoint.
 func (r *restating) twin(action string, rules []rule, of []*mesh.Object, why string) {
-	name := of[0].Name
+	stem, parts := "waywarden-twin-", []string{of[0].Name, r.svc.Name}
 	switch {
 	case len(of) > 1:
-		name = "allows"
+		stem, parts = "waywarden-twins.", parts[1:]
 	case of[0].Namespace != r.svc.Namespace:
-		name = of[0].Namespace + "." + of[0].Name
+		parts = slices.Insert(parts, 0, of[0].Namespace)
 	}
 	spec := map[string]any{
 		"targetRefs": []any{map[string]any{"group": r.svc.Kind.Group(), "kind": r.svc.Kind.String(), "name": r.svc.Name}},
@@ -27,12 +29,12 @@ func (r *restating) twin(action string, rules []rule, of []*mesh.Object, why str
 	if len(rules) > 0 {
 		spec["rules"] = written(rules)
 	}
-	r.add(Policy{Role: Twin, Of: refs(of), For: []mesh.Ref{refOf(r.svc)}, Why: why}, "waywarden-twin-"+name+"-"+r.svc.Name, spec)
+	r.add(Policy{Role: Twin, Of: refs(of), For: []mesh.Ref{refOf(r.svc)}, Why: why}, joined(stem, r.svc.Kind, parts...), spec)
 }
 
 func (r *restating) add(p Policy, name string, spec map[string]any) {
 	p.Waypoint = refOf(r.gateway)
-	metadata := map[string]any{"name": short(name, maxName), "namespace": r.svc.Namespace}
+	metadata := map[string]any{"name": name, "namespace": r.svc.Namespace}
 	var of []string
 	for _, o := range p.Of {
 		of = append(of, o.Namespace+"/"+o.Name)
@@ -44,6 +46,19 @@ func (r *restating) add(p Policy, name string, spec map[string]any) {
 	r.sign(metadata, annotations)
 	p.Manifest = map[string]any{"apiVersion": mesh.AuthorizationPolicy.APIVersion(), "kind": mesh.AuthorizationPolicy.String(), "metadata": metadata, "spec": spec}
 	r.policies = append(r.policies, p)
+}
+
+// joined is a name for what is about several objects, the last of a kind, that what is about any others has not. Dots are between their
+// names. Where one of those has a dot itself, or a Service may have the name of the last too, it ends in a hash of them all.
+func joined(stem string, kind mesh.Kind, names ...string) string {
+	name := stem + strings.Join(names, ".")
+	if kind == mesh.ServiceEntry || slices.ContainsFunc(names, func(n string) bool { return strings.Contains(n, ".") }) {
+		h := fnv.New32a()
+		h.Write([]byte(kind.String() + "/" + strings.Join(names, "/")))
+		suffix := fmt.Sprintf(".hash.%08x", h.Sum32())
+		return short(name, maxName-len(suffix)) + suffix
+	}
+	return short(name, maxName)
 }
 
 func refs(objects []*mesh.Object) []mesh.Ref {
@@ -69,11 +84,11 @@ func (r *restating) admitWaypoint(allows []*mesh.Object, admitting []rule) bool 
 	if sel := allows[0].Spec.(*mesh.AuthorizationPolicySpec).Selector; sel != nil {
 		maps.Copy(labels, sel.MatchLabels)
 	}
-	from := r.gateway.Name
+	parts := []string{r.gateway.Name, r.svc.Name}
 	if r.gateway.Namespace != r.svc.Namespace { // where one of its own may have the same name
-		from = r.gateway.Namespace + "." + from
+		parts = slices.Insert(parts, 0, r.gateway.Namespace)
 	}
-	name := short("waywarden-admit-"+from+"-"+r.svc.Name, maxName)
+	name := joined("waywarden-admit-", r.svc.Kind, parts...)
 	r.add(Policy{Role: Admission, Of: refs(allows), For: []mesh.Ref{refOf(r.svc)}, Why: "an ALLOW is over the pods, and keeps the waypoint out"}, name, map[string]any{
 		"selector": map[string]any{"matchLabels": anyMap(labels)}, "action": policies.Allow,
 		"rules": []any{map[string]any{"from": []any{map[string]any{"source": map[string]any{"principals": anyList([]string{r.id.principal})}}}}}})
