@@ -264,7 +264,7 @@ func (c *caller) judge(s *mesh.Snapshot, o *mesh.Object, fates []fate) (judgemen
 			continue
 		}
 		a := c.answer(&p.Rules[i], o.Namespace)
-		if a == refuses && Action(p) == Deny && c.enforces(s, &p.Rules[i], o.Namespace) {
+		if a == refuses && Action(p) == Deny && c.enforces(s, o, &p.Rules[i]) {
 			a = namesWaypoint
 		}
 		if _, ok := first[a]; !ok {
@@ -292,19 +292,6 @@ func (c *caller) judge(s *mesh.Snapshot, o *mesh.Object, fates []fate) (judgemen
 		return because(OverDenies, refuses, sees+", and does not admit that, so calls through the waypoint are denied whoever makes them")
 	}
 	return judgement{}, false
-}
-
-// enforces is whether the waypoint itself denies the callers of a DENY rule: by a policy bound to it
-// that has the same rule on who calls, or by the policy itself where istiod is told to apply policies
-// without targetRefs at waypoints too.
-func (c *caller) enforces(s *mesh.Snapshot, r *mesh.Rule, ns string) bool {
-	return s.Settings().Flag("ENABLE_LAYERED_WAYPOINT_AUTHORIZATION_POLICIES", false) ||
-		c.everyChain(s, func(at *mesh.Object) bool {
-			p := at.Spec.(*mesh.AuthorizationPolicySpec)
-			return Action(p) == Deny && slices.ContainsFunc(p.Rules, func(o mesh.Rule) bool {
-				return repeats(sourced(&o, at.Namespace, ""), sourced(r, ns, "spiffe://"))
-			})
-		})
 }
 
 // hasAllow is whether an ALLOW at the waypoint decides about every call that passes it.

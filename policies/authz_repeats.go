@@ -8,6 +8,24 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
+// enforces is whether the waypoint itself denies the callers of a DENY rule: by a policy bound to it
+// that has the same rule on who calls, or by the policy itself.
+func (c *caller) enforces(s *mesh.Snapshot, o *mesh.Object, r *mesh.Rule) bool {
+	return c.layered(s, o, r) || c.everyChain(s, func(at *mesh.Object) bool {
+		p := at.Spec.(*mesh.AuthorizationPolicySpec)
+		return Action(p) == Deny && slices.ContainsFunc(p.Rules, func(own mesh.Rule) bool {
+			return repeats(sourced(&own, at.Namespace, ""), sourced(r, o.Namespace, "spiffe://"))
+		})
+	})
+}
+
+// layered is whether istiod is told to apply policies without targetRefs at the waypoint's own port too, and this one is over its pods
+// (plugin/authz/authorization.go NewWaypointTerminationBuilder). A rule on what is called means that port there.
+func (c *caller) layered(s *mesh.Snapshot, o *mesh.Object, r *mesh.Rule) bool {
+	return s.Settings().Flag("ENABLE_LAYERED_WAYPOINT_AUTHORIZATION_POLICIES", false) && o.Spec.(*mesh.AuthorizationPolicySpec).Selector == nil &&
+		(o.Namespace == c.waypoint.Namespace || o.Namespace == s.RootNamespace()) && len(r.To) == 0 && len(conditions(r, false)) == 0
+}
+
 // repeats is whether a rule at the waypoint is true of every call of which a rule at the pods means to be:
 // it asks the same of who calls, and no more of what is called. Ports differ on the two sides by nature.
 func repeats(at, r *mesh.Rule) bool {

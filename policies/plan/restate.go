@@ -46,7 +46,8 @@ func restate(before, after *mesh.Snapshot, svc *mesh.Object, sign func(map[strin
 	r := restating{after: after, svc: svc, gateway: b.Gateway, sign: sign, id: identity{after.Identity(b.Gateway)}}
 	r.behind = enrolled(after, svc)
 	r.routed()
-	if len(r.behind) == 0 || after.Settings().Flag("ENABLE_LAYERED_WAYPOINT_AUTHORIZATION_POLICIES", false) {
+	r.layered()
+	if len(r.behind) == 0 {
 		return r.restated
 	}
 	r.ports, r.exact = portMap(after, svc, r.behind)
