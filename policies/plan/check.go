@@ -225,7 +225,7 @@ func (c Change) stops() string {
 		return would + c.Message
 	}
 	cause, _, _ := strings.Cut(c.Message, ". ")
-	return would + strings.TrimSuffix(cause, ".") + ". Say it in a policy with targetRefs, or set the waypoint's label yourself if that is meant."
+	return would + strings.TrimSuffix(cause, ".") + ". Say it in a policy with targetRefs, or make the waypoint and its label yourself if that is meant."
 }
 
 // bindAt are the waypoints of the plan that a change comes from though no label of the plan binds anything: somebody labelled it already.
