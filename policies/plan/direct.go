@@ -36,7 +36,7 @@ func (r *restating) asked(w *mesh.Workload) {
 			case !x.asksWho() || x.onlyTells(r.id):
 			case x.of(r.id) != never:
 				r.stop(o, "%s would deny the waypoint, by which pods of %s are called by their own addresses. Its owner has to except %s.", o, w.Namespace, r.id.principal)
-			case !slices.ContainsFunc(r.chain(policies.Deny), x.equal):
+			case !slices.ContainsFunc(r.chain(policies.Deny), func(at rule) bool { return at.equal(x) || at.equal(x.anyPort()) }):
 				r.stop(o, "whom %s denies would get through the waypoint, by which pods of %s are called by their own addresses. "+remedy, o, w.Namespace, r.gateway, label.IoIstioUseWaypoint.Name)
 			}
 		}

@@ -163,15 +163,7 @@ func (r *restating) deny(o *mesh.Object) {
 }
 
 // onlyByPort is whether a rule may or may not hold of the waypoint only because of the port.
-func (r *restating) onlyByPort(x rule) bool {
-	var rest rule
-	for _, c := range x {
-		if !c.about(portsField) {
-			rest = append(rest, c)
-		}
-	}
-	return rest.of(r.id) == always
-}
+func (r *restating) onlyByPort(x rule) bool { return x.anyPort().of(r.id) == always }
 
 // told is whether policies at the waypoint say by identity who gets in.
 func (r *restating) told() bool {
@@ -246,7 +238,7 @@ func (r *restating) ofClients(allows []*mesh.Object) []*mesh.Object {
 		}
 	}
 	if slices.ContainsFunc(out, func(o *mesh.Object) bool { return len(rulesOf(o)) > 0 }) {
-		// Without them a DENY of all others would be one of those whom they let in.
+		// A DENY of all whom the others do not let in would be one of those whom these do.
 		out = append(out, knowing...)
 		slices.SortFunc(out, func(a, b *mesh.Object) int { return strings.Compare(a.Key(), b.Key()) })
 	}

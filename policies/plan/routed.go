@@ -64,10 +64,17 @@ func (r *restating) destinations(route *mesh.Object) []*mesh.Object {
 // sent stops where what policies over the pods of a Service say of clients is not said on the chain of this one.
 func (r *restating) sent(route, to *mesh.Object) {
 	pods := enrolled(r.after, to)
+	ports, exact := portMap(r.after, to, pods)
 	for _, o := range attachedTo(r.after, pods, policies.DeniesAt) {
 		for _, x := range rulesOf(o) {
-			if x.asksWho() && !x.onlyTells(r.id) && !r.repeatedHere(o, x) && !slices.ContainsFunc(r.chain(policies.Deny), x.equal) {
-				r.stop(o, "%s would carry calls to %s past %s: it sends them to %s, whose pods would see the waypoint and not the client. Repeat the rule in a policy with targetRefs to %s, or let the route send elsewhere.", route, r.svc, o, to, r.svc)
+			if _, possible := x.translated(ports); !x.asksWho() || x.onlyTells(r.id) || exact && !possible {
+				continue
+			}
+			switch {
+			case x.of(r.id) != never:
+				r.stop(o, "%s would deny calls to %s that %s sends to %s, whoever makes them. Its owner has to except %s.", o, r.svc, route, to, r.id.principal)
+			case !r.repeatedHere(o, x) && !slices.ContainsFunc(r.chain(policies.Deny), x.anyPort().equal):
+				r.stop(o, "%s would carry calls to %s past %s: it sends them to %s, whose pods would see the waypoint and not the client. Repeat the rule, without a port, in a policy with targetRefs to %s, or let the route send elsewhere.", route, r.svc, o, to, r.svc)
 			}
 		}
 	}
@@ -146,11 +153,13 @@ func asksTrust(r *mesh.Rule) bool {
 	return false
 }
 
-// narrower is whether ALLOWs on the Service's chain let in nobody whom none of the others lets in.
+// narrower is whether ALLOWs on the Service's chain let in nobody whom none of those over pods lets in.
 func (r *restating) narrower(allows []*mesh.Object) bool {
 	rules, _ := entry(allows)
 	here := r.chain(policies.Allow)
-	return len(here) > 0 && !slices.ContainsFunc(here, func(x rule) bool { return !slices.ContainsFunc(rules, x.equal) })
+	return len(here) > 0 && !slices.ContainsFunc(here, func(x rule) bool {
+		return !slices.ContainsFunc(rules, x.equal) || r.svc != nil && x.asksPort() // which is another one at the pods
+	})
 }
 
 func (r rule) equal(o rule) bool { return reflect.DeepEqual(r, o) }
