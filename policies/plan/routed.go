@@ -14,24 +14,22 @@ import (
 
 // routed stops where a route of the Service would carry callers past what is said of clients at the pods of another.
 func (r *restating) routed() {
-	for _, route := range r.routes() {
-		for _, to := range r.destinations(route) {
-			if to != r.svc {
-				r.sent(route, to)
-			}
+	for _, route := range slices.Concat(r.after.RoutesFrom(r.svc), r.after.VirtualServicesFor(r.svc)) {
+		others := slices.DeleteFunc(r.destinations(route), func(to *mesh.Object) bool { return to == r.svc })
+		if len(others) == 0 || !r.applies(route) {
+			continue
+		}
+		for _, to := range others {
+			r.sent(route, to)
 		}
 	}
 }
 
-// routes are those that the waypoint would apply to calls to the Service.
-func (r *restating) routes() []*mesh.Object {
-	applies := func(o *mesh.Object) bool {
-		return slices.Contains(policies.MeshParents(r.after, o), r.svc) && slices.ContainsFunc(policies.Effects(r.after, o), func(e policies.Effect) bool {
-			return e.EnforcedBy == policies.Waypoint && e.Verdict != policies.NotEnforced
-		})
-	}
-	all := slices.Concat(r.after.RoutesFrom(r.svc), r.after.VirtualServicesFor(r.svc))
-	return slices.DeleteFunc(all, func(o *mesh.Object) bool { return !applies(o) })
+// applies is whether the waypoint would apply a route to calls to the Service.
+func (r *restating) applies(route *mesh.Object) bool {
+	return slices.Contains(policies.MeshParents(r.after, route), r.svc) && slices.ContainsFunc(policies.Effects(r.after, route), func(e policies.Effect) bool {
+		return e.EnforcedBy == policies.Waypoint && e.Verdict != policies.NotEnforced
+	})
 }
 
 // destinations are the Services and ServiceEntries to which a route sends, by itself or by what it delegates to.
