@@ -36,6 +36,8 @@ func TestRetriable(t *testing.T) {
 		"not allowed":           {apierrors.NewForbidden(r, "a", errors.New("quota")), false},
 		"not valid":             {apierrors.NewInvalid(schema.GroupKind{}, "a", nil), false},
 		"a webhook":             {&apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusBadRequest, Reason: metav1.StatusReasonBadRequest}}, false},
+		"a webhook, bare":       {&apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusBadRequest, Message: "no"}}, false},
+		"an answer of nobody":   {&apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusBadGateway}}, true},
 		"the name is taken":     {errTaken{thing}, false},
 	} {
 		if got := retriable(c.err); got != c.want {
@@ -57,6 +59,8 @@ func TestAttempts(t *testing.T) {
 		"taken, and not shown yet":   {times: 1, version: "1", after: time.Second},
 		"taken, and shown":           {times: 1, version: "2", after: time.Millisecond, want: true},
 		"taken, and lost":            {times: 1, version: "1", after: shown, want: true},
+		"taken, changing nothing":    {times: 20, version: "1", after: lastRefusal - 1},
+		"and something else does":    {times: 20, version: "2", after: time.Millisecond, want: true},
 		"failed":                     {err: errors.New("away"), times: 1, version: "1", after: firstRetry / 2},
 		"failed a while ago":         {err: errors.New("away"), times: 1, version: "1", after: firstRetry, want: true},
 		"failed again and again":     {err: errors.New("away"), times: 20, version: "1", after: lastRetry - 1},
@@ -96,5 +100,24 @@ func TestRepairs(t *testing.T) {
 	r := repairs{}
 	if !r.may(thing, noon) || r.may(thing, noon.Add(time.Minute)) || !r.may(thing, noon.Add(lastRefusal)) {
 		t.Error("it is not once in a while")
+	}
+}
+
+// TestRefusedSince: a write is refused since the first time, whatever came in between, and no longer when it was taken.
+func TestRefusedSince(t *testing.T) {
+	a := attempts{}
+	for i, err := range []error{apierrors.NewServiceUnavailable("away"), manager("argocd"), apierrors.NewServiceUnavailable("away"), manager("flux")} {
+		a.done(thing, "1", noon.Add(time.Duration(i)*time.Minute), err)
+	}
+	if since := a.refusedSince(); !since[thing].Equal(noon.Add(time.Minute)) {
+		t.Errorf("since %v", since)
+	}
+	a.done(thing, "1", noon.Add(time.Hour), nil)
+	if since := a.refusedSince(); len(since) > 0 {
+		t.Errorf("it was taken, and is refused since %v", since)
+	}
+	a.done(thing, "1", noon.Add(2*time.Hour), manager("flux"))
+	if since := a.refusedSince(); !since[thing].Equal(noon.Add(2 * time.Hour)) {
+		t.Errorf("since %v", since)
 	}
 }
