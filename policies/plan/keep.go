@@ -174,7 +174,7 @@ func (m *maker) leaving() {
 			if to, moves := next[svc.Ref()]; !moves || to == at {
 				continue
 			}
-			for _, p := range restate(left, svc, m.signer(svc.Namespace)).policies {
+			for _, p := range restate(m.snapshot, left, svc, m.signer(svc.Namespace)).policies {
 				if p.Role == Admission {
 					m.plan.Policies = append(m.plan.Policies, p)
 				}

@@ -50,7 +50,7 @@ func Proposal(s *mesh.Snapshot, svc *mesh.Object) []map[string]any {
 	}
 	maps.Copy(with, labels)
 	after = after.With(svc.Labelled(with)) // its Content is not asked for, and would have to be read
-	r := restate(after, after.Get(svc.Kind, svc.Namespace, svc.Name), func(map[string]any, map[string]string) {})
+	r := restate(s, after, after.Get(svc.Kind, svc.Namespace, svc.Name), func(map[string]any, map[string]string) {})
 	if r.why != "" || len(r.policies) > maxProposed {
 		return nil
 	}
