@@ -3,6 +3,7 @@ package parameters
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -26,15 +27,16 @@ func decode(raw []byte, into any) []string {
 	return out
 }
 
-// deployment finds what an API server would refuse of a waypoint's Deployment, or what would make it none.
-func (c *checker) deployment(d *appsv1.Deployment) {
-	want := map[string]string{gatewayName: baseName}
-	if !maps.Equal(d.Spec.Selector.MatchLabels, want) || len(d.Spec.Selector.MatchExpressions) > 0 {
-		c.fail("spec.patch.spec.selector", "left out, as nobody can change the selector of a Deployment,", "changed")
+// deployment finds what an API server would refuse of a waypoint's Deployment, or what would make it none. was is how istiod renders it.
+func (c *checker) deployment(was, d *appsv1.Deployment) {
+	if !reflect.DeepEqual(was.Spec.Selector, d.Spec.Selector) {
+		c.fail(inPatch+".selector", "left out, as nobody can change the selector of a Deployment,", "changed")
 	}
-	if d.Spec.Template.Labels[gatewayName] != baseName {
-		c.fail("spec.patch.spec.template.metadata.labels", "without "+gatewayName+", by which a waypoint's pods are found,", "changed")
-	}
+	c.reserved("spec.patch.metadata.labels", was.Labels, d.Labels)
+	c.reserved("spec.patch.metadata.annotations", was.Annotations, d.Annotations)
+	template, rendered := &d.Spec.Template, &was.Spec.Template
+	c.reserved(inPatch+".template.metadata.labels", rendered.Labels, template.Labels)
+	c.reserved(inPatch+".template.metadata.annotations", rendered.Annotations, template.Annotations)
 	pod := &d.Spec.Template.Spec
 	if pod.ServiceAccountName != baseName {
 		c.fail("spec.patch.spec.template.spec.serviceAccountName", "left out, as it is the waypoint's identity,", fmt.Sprintf("%q", pod.ServiceAccountName))

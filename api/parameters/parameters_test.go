@@ -12,7 +12,7 @@ import (
 	"github.com/waywarden/waywarden/api/v1alpha1"
 )
 
-func files(t *testing.T, name string) []txtar.File {
+func files(t testing.TB, name string) []txtar.File {
 	t.Helper()
 	a, err := txtar.ParseFile("testdata/" + name)
 	if err != nil || len(a.Files) == 0 {

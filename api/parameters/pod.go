@@ -23,16 +23,13 @@ const (
 func (c *checker) rollout(d *appsv1.Deployment) {
 	at := inPatch + ".strategy"
 	switch s := d.Spec.Strategy; s.Type {
-	case appsv1.RecreateDeploymentStrategyType:
-		if s.RollingUpdate != nil {
-			c.fail(at+".rollingUpdate", "null with type Recreate", "set")
-		}
 	case "", appsv1.RollingUpdateDeploymentStrategyType:
 		if r := s.RollingUpdate; r != nil && none(r.MaxSurge) && none(r.MaxUnavailable) {
 			c.fail(at+".rollingUpdate", "with a maxSurge or a maxUnavailable that is not 0", "without")
 		}
 	default:
-		c.fail(at+".type", "RollingUpdate or Recreate", fmt.Sprintf("%q", s.Type))
+		// The API server takes Recreate of a new Deployment only: of one that is there it has filled in rollingUpdate.
+		c.fail(at+".type", "RollingUpdate, as any other takes all pods of a waypoint away at once,", fmt.Sprintf("%q", s.Type))
 	}
 	c.labels("metadata.labels", d.Labels)
 	c.labels("spec.template.metadata.labels", d.Spec.Template.Labels)
