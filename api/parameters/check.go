@@ -58,6 +58,9 @@ func Check(p *v1alpha1.WaypointProfile) []v1alpha1.FieldError {
 			c.fail(fieldOf(key, &p.Spec), "what istiod can merge over a "+kinds[key].kind, err.Error())
 			continue
 		}
+		if slices.Contains(Stamped, key) {
+			within(within(was[key], "metadata"), "annotations")[StampAnnotation] = StampOf(data)
+		}
 		c.object(key, was[key], merged, &p.Spec)
 	}
 	return c.errs
@@ -158,6 +161,11 @@ func (c *checker) patchOfOthers(s *v1alpha1.WaypointProfileSpec) {
 	if err := json.Unmarshal(s.Patch.Raw, &patch); err != nil {
 		c.fail("spec.patch", "a mapping", "something else")
 		return
+	}
+	metadata, _ := patch["metadata"].(object)
+	annotations, _ := metadata["annotations"].(object)
+	if value, ok := annotations[StampAnnotation]; ok {
+		c.fail("spec.patch.metadata.annotations", "without "+StampAnnotation+", which is waywarden's,", fmt.Sprintf("%#v", value))
 	}
 	spec, _ := patch["spec"].(object)
 	if n, ok := spec["replicas"]; ok {

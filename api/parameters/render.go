@@ -3,6 +3,7 @@ package parameters
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"istio.io/api/label"
 	corev1 "k8s.io/api/core/v1"
@@ -50,11 +51,12 @@ func Render(spec *v1alpha1.WaypointProfileSpec) (map[string]string, error) {
 		}
 		over(overlays[Deployment], patch)
 	}
+	maps.DeleteFunc(overlays, func(_ string, overlay object) bool { return len(overlay) == 0 })
+	if err := stamp(overlays); err != nil {
+		return nil, err
+	}
 	out := map[string]string{}
 	for key, overlay := range overlays {
-		if len(overlay) == 0 {
-			continue
-		}
 		text, err := yaml.Marshal(overlay)
 		if err != nil {
 			return nil, fmt.Errorf("write %s: %w", key, err)
