@@ -16,6 +16,7 @@ func (sub *subject) needed(s *mesh.Snapshot) {
 	if profile := gw.Annotations[plan.ProfileAnnotation]; gw.Labels[plan.ManagedByLabel] == plan.ManagedBy && profile != "" {
 		sub.facts = append(sub.facts, fmt.Sprintf("It says that Waywarden made it, by WaypointProfile %s.", profile))
 	}
+	sub.ails(gw)
 	if since := gw.Annotations[plan.UnneededSinceAnnotation]; since != "" {
 		sub.facts = append(sub.facts, fmt.Sprintf("Nothing needs it since %s, so it is about to go.", since))
 	}
@@ -38,6 +39,18 @@ func (sub *subject) needed(s *mesh.Snapshot) {
 		sub.facts = append(sub.facts, fmt.Sprintf("%s needs it, for %s. Without it %s", who, r.Before.Target, r.After.Message))
 	}
 	sub.facts = append(sub.facts, knownBy(s, gw)...)
+}
+
+// ails says what Waywarden last wrote down about how a waypoint does, where that is not as planned.
+func (sub *subject) ails(gw *mesh.Object) {
+	status, _ := gw.Content()["status"].(map[string]any)
+	all, _ := status["conditions"].([]any)
+	for _, c := range all {
+		condition, _ := c.(map[string]any)
+		if condition["type"] == plan.AsPlannedCondition && condition["status"] == "False" {
+			sub.facts = append(sub.facts, fmt.Sprintf("It is not as planned since %v (%v): %v", condition["lastTransitionTime"], condition["reason"], condition["message"]))
+		}
+	}
 }
 
 // keptFor are people's reasons for a waypoint, on what it serves.

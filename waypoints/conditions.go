@@ -21,8 +21,8 @@ import (
 // The conditions that a Gateway of ours has beside those of istiod. istiod begins each status from the one that is stored and sets
 // no more than its own (config/kube/gateway/gateway_collection.go, conversion.go reportGatewayStatus), so they stay.
 const (
-	NeededCondition    = "waywarden.dev/Needed"    // whether anything needs it, and what
-	AsPlannedCondition = "waywarden.dev/AsPlanned" // whether it is as it is to be; the reason is its state
+	NeededCondition    = "waywarden.dev/Needed"  // whether anything needs it, and what
+	AsPlannedCondition = plan.AsPlannedCondition // whether it is as it is to be; the reason is its state
 )
 
 // conditionsOf are those of a waypoint. A step that is being taken is no state to write down: the next look finds another.

@@ -50,6 +50,9 @@ const (
 	// CanarySinceAnnotation, beside labels of ours for a canary, is since when it has its weight; RFC 3339.
 	CanarySinceAnnotation = "waywarden.dev/canary-since"
 
+	// AsPlannedCondition is the condition of a Gateway of ours that says whether it is as it is to be; its reason is how far it has come.
+	AsPlannedCondition = "waywarden.dev/AsPlanned"
+
 	// HoldAnnotation, on a Service, agrees that it is closed while it waits for its waypoint: its value is the reason.
 	HoldAnnotation = "waywarden.dev/hold"
 )
