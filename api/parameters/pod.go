@@ -2,7 +2,10 @@ package parameters
 
 import (
 	"fmt"
+	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -24,12 +27,27 @@ func (c *checker) rollout(d *appsv1.Deployment) {
 	at := inPatch + ".strategy"
 	switch s := d.Spec.Strategy; s.Type {
 	case "", appsv1.RollingUpdateDeploymentStrategyType:
-		if r := s.RollingUpdate; r != nil && none(r.MaxSurge) && none(r.MaxUnavailable) {
-			c.fail(at+".rollingUpdate", "with a maxSurge or a maxUnavailable that is not 0", "without")
+		if r := s.RollingUpdate; r != nil {
+			c.share(at+".rollingUpdate.maxSurge", r.MaxSurge, math.MaxInt32)
+			c.share(at+".rollingUpdate.maxUnavailable", r.MaxUnavailable, 100)
+			if none(r.MaxSurge) && none(r.MaxUnavailable) {
+				c.fail(at+".rollingUpdate", "with a maxSurge or a maxUnavailable that is not 0", "without")
+			}
 		}
 	default:
 		// The API server takes Recreate of a new Deployment only: of one that is there it has filled in rollingUpdate.
 		c.fail(at+".type", "RollingUpdate, as any other takes all pods of a waypoint away at once,", fmt.Sprintf("%q", s.Type))
+	}
+	c.atLeast(inPatch+".minReadySeconds", int64(d.Spec.MinReadySeconds), 0)
+	if n := d.Spec.RevisionHistoryLimit; n != nil {
+		c.atLeast(inPatch+".revisionHistoryLimit", int64(*n), 0)
+	}
+	deadline := int32(600) // what the API server fills in
+	if n := d.Spec.ProgressDeadlineSeconds; n != nil {
+		deadline = *n
+	}
+	if deadline <= d.Spec.MinReadySeconds {
+		c.fail(inPatch+".progressDeadlineSeconds", fmt.Sprintf("more than minReadySeconds, which is %d,", d.Spec.MinReadySeconds), fmt.Sprint(deadline))
 	}
 	c.labels("metadata.labels", d.Labels)
 	c.labels("spec.template.metadata.labels", d.Spec.Template.Labels)
@@ -48,6 +66,27 @@ func inOrder(errs field.ErrorList) field.ErrorList {
 	return errs
 }
 
+func (c *checker) atLeast(at string, n, least int64) {
+	if n < least {
+		c.fail(at, fmt.Sprintf("%d or more", least), fmt.Sprint(n))
+	}
+}
+
+// share is a number of pods, or a percentage of at most so many.
+func (c *checker) share(at string, v *intstr.IntOrString, most int) {
+	if v == nil {
+		return
+	}
+	wrong := v.IntVal < 0
+	if v.Type == intstr.String {
+		n, err := strconv.Atoi(strings.TrimSuffix(v.StrVal, "%"))
+		wrong = len(validation.IsValidPercent(v.StrVal)) > 0 || err != nil || n > most
+	}
+	if wrong {
+		c.fail(at, "a number of pods, or a percentage such as 25%,", fmt.Sprintf("%q", v.String()))
+	}
+}
+
 // none is whether a number or percentage is set, and 0.
 func none(v *intstr.IntOrString) bool {
 	if v == nil {
@@ -63,9 +102,18 @@ func (c *checker) pod(pod *corev1.PodSpec) {
 	if pod.RestartPolicy != "" && pod.RestartPolicy != corev1.RestartPolicyAlways {
 		c.fail(inPod+".restartPolicy", "Always, as for any Deployment,", fmt.Sprintf("%q", pod.RestartPolicy))
 	}
+	if n := pod.TerminationGracePeriodSeconds; n != nil {
+		c.atLeast(inPod+".terminationGracePeriodSeconds", *n, 0)
+	}
+	if n := pod.ActiveDeadlineSeconds; n != nil {
+		c.fail(inPod+".activeDeadlineSeconds", "left out, as for any Deployment,", fmt.Sprint(*n))
+	}
 	var volumes, containers []string
 	for _, v := range pod.Volumes {
 		volumes = append(volumes, v.Name)
+		if sources, _ := plain(v.VolumeSource).(object); len(sources) > 1 {
+			c.fail(inPod+".volumes", "each of one source: null takes the one away that istiod renders,", fmt.Sprintf("%q of %s", v.Name, strings.Join(slices.Sorted(maps.Keys(sources)), " and ")))
+		}
 	}
 	c.names(inPod+".volumes", volumes)
 	for i := range pod.Containers {
@@ -109,59 +157,14 @@ func (c *checker) container(at string, p *corev1.Container, volumes []string) {
 		if e.Name == "" {
 			c.fail(at, "each with env that has names", fmt.Sprintf("one without in %s", p.Name))
 		}
-	}
-}
-
-// resourceNames are those that need no prefix. hugepages- has many.
-var resourceNames = []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage}
-
-// resource is whether a container can ask for a resource of that name.
-func (c *checker) resource(at string, name corev1.ResourceName) {
-	if slices.Contains(resourceNames, name) || strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) ||
-		strings.Contains(string(name), "/") && len(validation.IsQualifiedName(string(name))) == 0 {
-		return
-	}
-	c.fail(at, "of cpu, memory, ephemeral-storage, hugepages-…, or a name with a domain as in example.com/device,", fmt.Sprintf("%q", name))
-}
-
-// nodes finds what is wrong with the terms by which nodes are chosen.
-func (c *checker) nodes(at string, terms []corev1.NodeSelectorTerm) {
-	for _, t := range terms {
-		for _, r := range t.MatchExpressions {
-			if len(validation.IsQualifiedName(r.Key)) > 0 {
-				c.fail(at, "with keys as of any label", fmt.Sprintf("%q", r.Key))
-			}
-			c.requirement(at, r)
+		if e.ValueFrom == nil {
+			continue
 		}
-		for _, r := range t.MatchFields {
-			if r.Key != "metadata.name" || len(r.Values) != 1 || r.Operator != corev1.NodeSelectorOpIn && r.Operator != corev1.NodeSelectorOpNotIn {
-				c.fail(at, "with matchFields of one metadata.name, In or NotIn,", fmt.Sprintf("%s %s %v", r.Key, r.Operator, r.Values))
-			}
+		switch sources, _ := plain(e.ValueFrom).(object); {
+		case e.Value != "":
+			c.fail(at, "each with env of a value or a valueFrom: null takes the one away that istiod renders,", fmt.Sprintf("both for %s in %s", e.Name, p.Name))
+		case len(sources) != 1:
+			c.fail(at, "each with env of one valueFrom: null takes the one away that istiod renders,", fmt.Sprintf("%d for %s in %s", len(sources), e.Name, p.Name))
 		}
-	}
-}
-
-func (c *checker) requirement(at string, r corev1.NodeSelectorRequirement) {
-	got := fmt.Sprintf("%s %s %v", r.Key, r.Operator, r.Values)
-	switch r.Operator {
-	case corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn:
-		if len(r.Values) == 0 {
-			c.fail(at, "with values for In and NotIn", got)
-		}
-		for _, v := range r.Values {
-			if len(validation.IsValidLabelValue(v)) > 0 {
-				c.fail(at, "with values as of any label", got)
-			}
-		}
-	case corev1.NodeSelectorOpExists, corev1.NodeSelectorOpDoesNotExist:
-		if len(r.Values) > 0 {
-			c.fail(at, "without values for Exists and DoesNotExist", got)
-		}
-	case corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt:
-		if len(r.Values) != 1 {
-			c.fail(at, "with one value for Gt and Lt", got)
-		}
-	default:
-		c.fail(at, "with operators In, NotIn, Exists, DoesNotExist, Gt and Lt", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 
 	"istio.io/api/label"
 	corev1 "k8s.io/api/core/v1"
@@ -112,7 +113,9 @@ func spread(constraints []corev1.TopologySpreadConstraint) []corev1.TopologySpre
 	for i, c := range constraints {
 		if c.LabelSelector == nil {
 			c.LabelSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: gatewayManaged, Operator: metav1.LabelSelectorOpExists}}}
-			c.MatchLabelKeys = append(c.MatchLabelKeys[:len(c.MatchLabelKeys):len(c.MatchLabelKeys)], gatewayName)
+			if !slices.Contains(c.MatchLabelKeys, gatewayName) {
+				c.MatchLabelKeys = append(c.MatchLabelKeys[:len(c.MatchLabelKeys):len(c.MatchLabelKeys)], gatewayName)
+			}
 		}
 		out[i] = c
 	}
