@@ -2,11 +2,11 @@ package parameters
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kjson "sigs.k8s.io/json"
 )
 
@@ -25,7 +25,7 @@ func decode(raw []byte, into any) []string {
 
 // deployment finds what an API server would refuse of a waypoint's Deployment, or what would make it none. was is how istiod renders it.
 func (c *checker) deployment(was, d *appsv1.Deployment) {
-	if !reflect.DeepEqual(was.Spec.Selector, d.Spec.Selector) {
+	if metav1.FormatLabelSelector(was.Spec.Selector) != metav1.FormatLabelSelector(d.Spec.Selector) {
 		c.fail(inPatch+".selector", "left out, as nobody can change the selector of a Deployment,", "changed")
 	}
 	c.reserved("spec.patch.metadata.labels", was.Labels, d.Labels)
@@ -35,14 +35,14 @@ func (c *checker) deployment(was, d *appsv1.Deployment) {
 	c.reserved(inPatch+".template.metadata.annotations", rendered.Annotations, template.Annotations)
 	pod := &d.Spec.Template.Spec
 	if pod.ServiceAccountName != baseName {
-		c.fail("spec.patch.spec.template.spec.serviceAccountName", "left out, as it is the waypoint's identity,", fmt.Sprintf("%q", pod.ServiceAccountName))
+		c.fail(inPod+".serviceAccountName", "left out, as it is the waypoint's identity,", fmt.Sprintf("%q", pod.ServiceAccountName))
 	}
 	if i := slices.IndexFunc(pod.Containers, func(p corev1.Container) bool { return p.Name == container }); i < 0 {
-		c.fail("spec.patch.spec.template.spec.containers", "with "+container+", which is the waypoint,", "without it")
+		c.fail(inPod+".containers", "with "+container+", which is the waypoint,", "without it")
 	}
-	for _, p := range pod.Containers {
+	for _, p := range slices.Concat(pod.Containers, pod.InitContainers) {
 		if p.Image == "" {
-			c.fail("spec.patch.spec.template.spec.containers", "each with an image", fmt.Sprintf("one without: %q", p.Name))
+			c.fail(inPod+".containers", "each with an image", fmt.Sprintf("one without: %q", p.Name))
 		}
 		c.resources(p, pod.ResourceClaims)
 	}

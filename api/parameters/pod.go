@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metavalidation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -51,6 +52,21 @@ func (c *checker) rollout(d *appsv1.Deployment) {
 	}
 	c.labels("metadata.labels", d.Labels)
 	c.labels("spec.template.metadata.labels", d.Spec.Template.Labels)
+	c.annotations("metadata.annotations", d.Annotations)
+	c.annotations("spec.template.metadata.annotations", d.Spec.Template.Annotations)
+}
+
+// annotations are those at a place of the patch.
+func (c *checker) annotations(at string, annotations map[string]string) {
+	for _, e := range inOrder(apivalidation.ValidateAnnotations(annotations, field.NewPath("spec.patch."+at))) {
+		c.fail(e.Field, "as in any annotations", fmt.Sprintf("%v (%s)", e.BadValue, e.Detail))
+	}
+}
+
+func (c *checker) user(at string, id *int64) {
+	if id != nil && (*id < 0 || *id > math.MaxInt32) {
+		c.fail(at, fmt.Sprintf("from 0 to %d", math.MaxInt32), fmt.Sprint(*id))
+	}
 }
 
 // labels are those at a place of the patch.
@@ -102,8 +118,10 @@ func (c *checker) pod(pod *corev1.PodSpec) {
 	if pod.RestartPolicy != "" && pod.RestartPolicy != corev1.RestartPolicyAlways {
 		c.fail(inPod+".restartPolicy", "Always, as for any Deployment,", fmt.Sprintf("%q", pod.RestartPolicy))
 	}
-	if n := pod.TerminationGracePeriodSeconds; n != nil {
-		c.atLeast(inPod+".terminationGracePeriodSeconds", *n, 0)
+	c.labels("spec.template.spec.nodeSelector", pod.NodeSelector)
+	if s := pod.SecurityContext; s != nil {
+		c.user(inPod+".securityContext.runAsUser", s.RunAsUser)
+		c.user(inPod+".securityContext.runAsGroup", s.RunAsGroup)
 	}
 	if n := pod.ActiveDeadlineSeconds; n != nil {
 		c.fail(inPod+".activeDeadlineSeconds", "left out, as for any Deployment,", fmt.Sprint(*n))
@@ -152,7 +170,46 @@ func (c *checker) container(at string, p *corev1.Container, volumes []string) {
 		if !slices.Contains(volumes, m.Name) {
 			c.fail(at, "each with mounts of volumes that there are", fmt.Sprintf("%q in %s", m.Name, p.Name))
 		}
+		if m.MountPath == "" {
+			c.fail(at, "each with mounts that have paths", fmt.Sprintf("one of %q without in %s", m.Name, p.Name))
+		}
 	}
+	if s := p.SecurityContext; s != nil {
+		c.user(at+".securityContext.runAsUser", s.RunAsUser)
+		c.user(at+".securityContext.runAsGroup", s.RunAsGroup)
+	}
+	for _, probe := range []*corev1.Probe{p.ReadinessProbe, p.LivenessProbe, p.StartupProbe} {
+		c.probe(at, p.Name, probe)
+	}
+	c.env(at, p)
+}
+
+// probe is one of a container's.
+func (c *checker) probe(at, name string, probe *corev1.Probe) {
+	if probe == nil {
+		return
+	}
+	if handlers, _ := plain(probe.ProbeHandler).(object); len(handlers) != 1 {
+		c.fail(at, "each with probes of one kind: null takes the one away that istiod renders,", fmt.Sprintf("%d in %s", len(handlers), name))
+	}
+	if least := min(probe.InitialDelaySeconds, probe.TimeoutSeconds, probe.PeriodSeconds, probe.SuccessThreshold, probe.FailureThreshold); least < 0 {
+		c.fail(at, "each with probes whose numbers are not negative", fmt.Sprintf("%d in %s", least, name))
+	}
+	var ports []intstr.IntOrString
+	if h := probe.HTTPGet; h != nil {
+		ports = append(ports, h.Port)
+	}
+	if h := probe.TCPSocket; h != nil {
+		ports = append(ports, h.Port)
+	}
+	for _, port := range ports {
+		if port.Type == intstr.Int && len(validation.IsValidPortNum(port.IntValue())) > 0 || port.Type == intstr.String && len(validation.IsValidPortName(port.StrVal)) > 0 {
+			c.fail(at, "each with probes of ports from 1 to 65535, or of their names,", fmt.Sprintf("%q in %s", port.String(), name))
+		}
+	}
+}
+
+func (c *checker) env(at string, p *corev1.Container) {
 	for _, e := range p.Env {
 		if e.Name == "" {
 			c.fail(at, "each with env that has names", fmt.Sprintf("one without in %s", p.Name))

@@ -64,6 +64,7 @@ func (c *checker) resource(at string, name corev1.ResourceName, quantity resourc
 		if err != nil || size.Sign() <= 0 || size.MilliValue()%1000 != 0 || quantity.Value()%size.Value() != 0 {
 			c.fail(at, "a multiple of the size of its pages", got)
 		}
+	case isNative(name) && strings.Contains(string(name), "/") && len(validation.IsQualifiedName(string(name))) == 0:
 	case !isExtended(name):
 		c.fail(at, "of cpu, memory, ephemeral-storage, hugepages-…, or a name with a domain as in example.com/device,", fmt.Sprintf("%q", name))
 	case quantity.MilliValue()%1000 != 0:
