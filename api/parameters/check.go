@@ -165,11 +165,11 @@ func (c *checker) patchOfOthers(s *v1alpha1.WaypointProfileSpec) {
 	metadata, _ := patch["metadata"].(object)
 	annotations, _ := metadata["annotations"].(object)
 	if value, ok := annotations[StampAnnotation]; ok {
-		c.fail("spec.patch.metadata.annotations", "without "+StampAnnotation+", which is waywarden's,", fmt.Sprintf("%#v", value))
+		c.fail("spec.patch.metadata.annotations", "without "+StampAnnotation+", which is waywarden's,", written(value))
 	}
 	spec, _ := patch["spec"].(object)
 	if n, ok := spec["replicas"]; ok {
-		c.fail("spec.patch.spec.replicas", "left out, as spec.replicas and spec.autoscaling say how many there are,", fmt.Sprintf("%#v", n))
+		c.fail("spec.patch.spec.replicas", "left out, as spec.replicas and spec.autoscaling say how many there are,", written(n))
 	}
 }
 
@@ -214,11 +214,20 @@ func (c *checker) identity(was, is object) (changed []string) {
 	maps.Copy(fields, after)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if name != "labels" && name != "annotations" && !reflect.DeepEqual(before[name], after[name]) {
-			c.fail("spec.patch.metadata."+name, "left out, as of the metadata of a Deployment only labels and annotations are not istiod's,", fmt.Sprintf("%#v", after[name]))
+			c.fail("spec.patch.metadata."+name, "left out, as of the metadata of a Deployment only labels and annotations are not istiod's,", written(after[name]))
 			changed = append(changed, name)
 		}
 	}
 	return changed
+}
+
+// written is a value as it stands in a manifest.
+func written(value any) string {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return err.Error()
+	}
+	return string(raw)
 }
 
 // fieldOf is where in a profile an overlay comes from.
