@@ -205,7 +205,11 @@ func count(states map[string]int) string {
 	}
 	var parts []string
 	for _, state := range slices.Sorted(maps.Keys(states)) {
-		parts = append(parts, fmt.Sprintf("%d %s", states[state], strings.ToLower(state)))
+		word := strings.ToLower(state)
+		if state == NotApplied {
+			word = "not applied"
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", states[state], word))
 	}
 	return "Waypoints: " + strings.Join(parts, ", ") + "."
 }
