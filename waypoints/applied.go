@@ -34,11 +34,12 @@ func (d *deployed) unapplied(ctx context.Context, s *mesh.Snapshot, gw *mesh.Obj
 		behind = append(behind, "Deployment "+all.Items[0].Name)
 	}
 	for key, kind := range map[string]schema.GroupVersionKind{parameters.HorizontalPodAutoscaler: autoscalerKind, parameters.PodDisruptionBudget: budgetKind} {
+		if data[key] == "" {
+			continue // one that is there is left behind
+		}
 		owned, err := d.owned(ctx, kind, gw.Namespace, gw.Name, gw.UID)
-		if err != nil || data[key] == "" || slices.ContainsFunc(owned, func(o metav1.PartialObjectMetadata) bool {
-			return o.Annotations[parameters.StampAnnotation] == stamp
-		}) {
-			continue // read from memory; one that nobody asks for any more is left behind
+		if err != nil || slices.ContainsFunc(owned, func(o metav1.PartialObjectMetadata) bool { return o.Annotations[parameters.StampAnnotation] == stamp }) {
+			continue // an error is read from memory: the next look finds it
 		}
 		behind = append(behind, kind.Kind+" "+gw.Name)
 	}
