@@ -24,6 +24,16 @@ func TestProfileAutoscales(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var seen []string
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for e := range watch.ResultChan() {
+			if o, ok := e.Object.(*unstructured.Unstructured); ok {
+				seen = append(seen, field(o, "spec.replicas"))
+			}
+		}
+	}()
 	stamp := w.get(deployments, "shop", "waypoint").GetAnnotations()["waywarden.dev/parameters"]
 	w.apply(fmt.Sprintf(profile, "{autoscaling: {minReplicas: 3, maxReplicas: 6}}"))
 	w.until("istiod has applied the profile", 30*time.Second, func() bool {
@@ -32,12 +42,7 @@ func TestProfileAutoscales(t *testing.T) {
 	})
 	time.Sleep(2 * time.Second)
 	watch.Stop()
-	var seen []string
-	for e := range watch.ResultChan() {
-		if o, ok := e.Object.(*unstructured.Unstructured); ok {
-			seen = append(seen, field(o, "spec.replicas"))
-		}
-	}
+	<-watched
 	if all := slices.Compact(slices.Clone(seen)); len(seen) < 2 || !slices.Equal(all, []string{"4"}) {
 		t.Errorf("of how many pods there were to be: %v", seen)
 	}
