@@ -90,7 +90,9 @@ func TestProfileNotApplied(t *testing.T) {
 	if text := field(w.get(profiles, "", "default"), "status.conditions"); !strings.Contains(text, "istiod has not made Deployment waypoint as its parameters say, since 20") || !strings.Contains(text, "look for shop/waypoint in its log") {
 		t.Errorf("it says %s", text)
 	}
-	w.until("the Gateway says so", 20*time.Second, func() bool { return reason(w.get(gateways, "shop", "waypoint"), "waywarden.dev/AsPlanned") == "NotApplied" })
+	w.until("the Gateway says so", 20*time.Second, func() bool {
+		return reason(w.get(gateways, "shop", "waypoint"), "waywarden.dev/AsPlanned") == "NotApplied"
+	})
 	w.until("an Event says so", 20*time.Second, func() bool { return w.says("shop", "NotApplied", "istiod has not made Deployment waypoint") })
 
 	w.delete(admissionBindings, "", "no-seven")
@@ -130,7 +132,9 @@ func TestProfileDown(t *testing.T) {
 		p := w.get(profiles, "", "default")
 		return reason(p, "Ready") == "Unready" && strings.Contains(field(p, "status.conditions"), "none of its pods is ready")
 	})
-	w.until("the Gateway says so", 20*time.Second, func() bool { return reason(w.get(gateways, "shop", "waypoint"), "waywarden.dev/AsPlanned") == "Unready" })
+	w.until("the Gateway says so", 20*time.Second, func() bool {
+		return reason(w.get(gateways, "shop", "waypoint"), "waywarden.dev/AsPlanned") == "Unready"
+	})
 	w.until("an Event says so", 20*time.Second, func() bool { return w.says("shop", "Down", "Calls to what is bound to it get no answer") })
 	scale(1)
 	w.until("the profile is ready again", 30*time.Second, func() bool { return condition(w.get(profiles, "", "default"), "Ready") == "True" })
