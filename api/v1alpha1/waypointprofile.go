@@ -63,7 +63,7 @@ type WaypointProfileSpec struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="the name of a namespace consists of lower-case letters, digits and dashes"
 	SharedNamespace string `json:"sharedNamespace,omitempty"`
-	// replicas is how many pods a waypoint has. Left out, and without autoscaling, it has one.
+	// replicas is how many pods a waypoint has. Left out, and without autoscaling, it has one, or as many as an autoscaler has left.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
