@@ -48,7 +48,7 @@ func TestHealth(t *testing.T) {
 			if tc.state != Serving {
 				others = []*plan.Course{&guarded, &serves, &course}
 			}
-			statusOf(p, others)
+			statusOf(p, mesh.New(mesh.Options{}), others)
 			ready := apimeta.FindStatusCondition(p.Status.Conditions, "Ready")
 			if ready.Reason != tc.reason || (ready.Status == metav1.ConditionTrue) != (tc.state == Serving) || tc.reason != "Progressing" && !strings.Contains(ready.Message, tc.message) {
 				t.Errorf("the profile says %+v", ready)
