@@ -177,7 +177,7 @@ func (c *checker) patchOfOthers(s *v1alpha1.WaypointProfileSpec) {
 // does when istiod applies it.
 func (c *checker) object(key string, was, is object, s *v1alpha1.WaypointProfileSpec) {
 	at := fieldOf(key, s)
-	if len(c.identity(was, is)) > 0 {
+	if !c.identity(was, is) {
 		return
 	}
 	if was["kind"] != is["kind"] || was["apiVersion"] != is["apiVersion"] {
@@ -202,23 +202,24 @@ func (c *checker) object(key string, was, is object, s *v1alpha1.WaypointProfile
 	}
 }
 
-// identity finds what of the metadata is changed that has to stay as istiod renders it, all but labels and annotations. It returns those fields.
-func (c *checker) identity(was, is object) (changed []string) {
+// identity finds what of the metadata is changed that has to stay as istiod renders it, all but labels and annotations, and is whether
+// that is nothing.
+func (c *checker) identity(was, is object) bool {
 	before, _ := was["metadata"].(object)
 	after, ok := is["metadata"].(object)
 	if !ok {
 		c.fail("spec.patch.metadata", "a mapping of labels and annotations", "something else")
-		return []string{"metadata"}
+		return false
 	}
-	fields := maps.Clone(before)
+	same, fields := true, maps.Clone(before)
 	maps.Copy(fields, after)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if name != "labels" && name != "annotations" && !reflect.DeepEqual(before[name], after[name]) {
 			c.fail("spec.patch.metadata."+name, "left out, as of the metadata of a Deployment only labels and annotations are not istiod's,", written(after[name]))
-			changed = append(changed, name)
+			same = false
 		}
 	}
-	return changed
+	return same
 }
 
 // written is a value as it stands in a manifest.
