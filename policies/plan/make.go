@@ -14,13 +14,6 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-func (c *course) makeParameters() outcome {
-	if c.planned.Existing || c.planned.Parameters == nil {
-		return settled
-	}
-	return c.ensure(MakeParameters, c.planned.Parameters, "the Gateway will refer to it", c.planned.Needs)
-}
-
 // makeGateway makes the Gateway. It takes off again what was noted for a removal that a need has cancelled.
 func (c *course) makeGateway() outcome {
 	if c.planned.Existing {
