@@ -92,6 +92,10 @@ func (m *maker) place(n Need) {
 	o := serviceOf(m.snapshot, n.Target)
 	switch b := m.snapshot.Binding(o); {
 	case b.Opt == mesh.Asks && b.Reason == mesh.WaypointIsNotReady:
+		if why := m.keepsOut(b, o); why != "" {
+			m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
+			return
+		}
 		m.waypoint(b.Namespace, b.Name).take(n, m.traffic(n), o.Namespace)
 	case b.Opt == mesh.AsksNothing:
 		m.want(n, o.Namespace)

@@ -4,12 +4,46 @@ import (
 	"fmt"
 	"slices"
 
+	"istio.io/api/label"
+
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
 // A waypoint that several namespaces share says in its listener which. One that is no longer named there is no longer bound, whatever
 // its labels say, and is called round the waypoint. So a namespace is named as long as anything in it is bound, and until every proxy
 // knows that nothing is.
+
+// A namespace is let in by its profile, which shares that waypoint. That something in it asks for the waypoint is not enough: whoever can
+// write a Service can label it.
+
+// shares is whether the profile of a namespace shares a waypoint in another one.
+func (m *maker) shares(from, ns string) bool {
+	profile := m.settings.Of(from).Profile
+	return from != ns && profile.Granularity == Shared && profile.SharedNamespace == ns
+}
+
+// keepsOut says why a waypoint in another namespace that an object asks for by a label is neither made nor opened for it; "" where it is,
+// or is in the object's own. Who was let in by a profile that shares no more stays so while it is bound.
+func (m *maker) keepsOut(b mesh.Binding, o *mesh.Object) string {
+	if b.Namespace == o.Namespace || m.shares(o.Namespace, b.Namespace) {
+		return ""
+	}
+	gw := m.stored.Get(mesh.Gateway, b.Namespace, b.Name)
+	if b.Gateway != nil && m.admits(b.Gateway, o.Namespace) || m.managed.Made(gw) && slices.Contains(attached(m.stored, gw), o.Namespace) {
+		return ""
+	}
+	return fmt.Sprintf("%s asks by a label for waypoint %s/%s of another namespace, and a label opens none: whoever can write it would let himself in. Correct the label, or have the profile of namespace %s share a waypoint in namespace %s, or make one there that lets it attach.",
+		o, b.Namespace, b.Name, o.Namespace, b.Namespace)
+}
+
+// attaching is the namespace that a stored label of ours attaches to its waypoint: its own, but where the label beside it that names
+// the waypoint's is somebody else's. Then that one opens nothing.
+func (m *maker) attaching(l Label) string {
+	if at := l.Waypoint().Namespace; at != home(l.On) && !slices.Contains(m.managed.Labelled(find(m.stored, l.On)), label.IoIstioUseWaypointNamespace.Name) {
+		return at
+	}
+	return home(l.On)
+}
 
 // attached are the namespaces other than its own of what is bound to a Gateway, sorted.
 func attached(s *mesh.Snapshot, gw *mesh.Object) []string {

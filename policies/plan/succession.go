@@ -236,7 +236,7 @@ func (m *maker) staysAt(i int, why string) bool {
 	if gw := m.stored.Get(mesh.Gateway, at.Namespace, at.Name); gw != nil {
 		w.For = m.stored.TrafficType(gw)
 	}
-	w.admit(home(l.On))
+	w.admit(m.attaching(was))
 	next := slices.IndexFunc(m.plan.Waypoints, func(o Waypoint) bool { return o.Ref() == l.Waypoint() })
 	w.Needs, w.Idle = slices.Clone(m.plan.Waypoints[next].Needs), false
 	w.stays = fmt.Sprintf("%s stays at waypoint %s, and does not move to %s: %s", l.On, w.Name, l.Value, why)
