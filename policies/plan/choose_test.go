@@ -80,3 +80,92 @@ func TestLabelBesideOursOpensNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestForeignNamespaceLabel: a label of somebody else's that names another namespace's waypoint, and no waypoint, counts as soon as ours
+// stands beside it. So ours says the namespace too, and where the API server refuses that the order stops with what to commit.
+func TestForeignNamespaceLabel(t *testing.T) {
+	const (
+		edge = `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: NAME, namespace: edge}, spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: All}}}]}, status: {addresses: [{type: IPAddress, value: 10.9.9.9}]}}`
+		web  = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: a, image: a}]}}}}`
+		who  = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: who, namespace: shop}, spec: {selector: {matchLabels: {app: web}}, rules: [{from: [{source: {namespaces: [front]}}]}]}}`
+	)
+	for name, tc := range map[string]struct {
+		on, at      string
+		granularity Granularity
+		more        []string // what makes the Services be labelled and not the Namespace
+	}{
+		"on the Namespace":              {on: "Namespace shop", at: "waypoint"},
+		"on the Service":                {on: "Service shop/cart", at: "cart-waypoint", granularity: PerService},
+		"on a Service of the Namespace": {on: "Service shop/cart", at: "waypoint", more: []string{web, who}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := two(append(tc.more, strings.Replace(edge, "NAME", tc.at, 1))...).Snapshot
+			on := s.Get(mesh.Namespace, "", "shop")
+			if strings.HasPrefix(tc.on, "Service") {
+				on = s.Get(mesh.Service, "shop", "cart")
+			}
+			s = s.With(labelled(on, map[string]string{label.IoIstioUseWaypointNamespace.Name: "edge"}))
+			settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Profile: Profile{Granularity: tc.granularity}}}}
+			p := Make(policies.NewView(s), settings, nil)
+			i := slices.IndexFunc(p.Labels, func(l Label) bool { return home(l.On) == "shop" })
+			if i < 0 || p.Labels[i].On != on.Ref() || p.Labels[i].WaypointNamespace != "shop" || !slices.Contains(p.Labels[i].Binds, s.Get(mesh.Service, "shop", "cart").Ref()) {
+				t.Fatalf("got %+v, blocked %+v", p.Labels, p.Blocked)
+			}
+			refused := func(e *Evidence) { e.Refused = map[mesh.Ref]string{refOf(on): "kubectl owns it"} }
+			for _, step := range Next(worldOf(s, nil, settings, refused)).Steps() {
+				s, _ = taken(s, Managed{}, step)
+			}
+			managed := Managed{RefOf(mesh.Gateway, "shop", tc.at): {ManagedByLabel}}
+			stopped := Next(worldOf(s, managed, settings, refused))
+			compare(t, stopped, "shop/"+tc.at+": stopped make-binding: the API server refused it: kubectl owns it")
+			want := map[string]any{label.IoIstioUseWaypoint.Name: tc.at, label.IoIstioUseWaypointNamespace.Name: "shop"}
+			if diff := cmp.Diff(want, stopped[0].Stopped[0].Manifest["metadata"].(map[string]any)["labels"]); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			s, _, rested := rest(t, s, managed, settings, func(*mesh.Snapshot, *Evidence) {}, func(*mesh.Snapshot, Step) {})
+			if b := s.Binding(s.Get(mesh.Service, "shop", "cart")); !b.Bound || b.Gateway.Key() != "shop/"+tc.at || !rested.Done() {
+				t.Errorf("bound %v to %s/%s: %q", b.Bound, b.Namespace, b.Name, says(rested))
+			}
+		})
+	}
+}
+
+// TestLabelBesideOurs: somebody names another namespace's waypoint beside a label of ours that binds. It is said, whatever else is
+// planned, and nothing is made or opened there.
+func TestLabelBesideOurs(t *testing.T) {
+	s, managed := done(t)
+	ns := labelled(s.Get(mesh.Namespace, "", "shop"), map[string]string{label.IoIstioUseWaypointNamespace.Name: "edge"})
+	s = s.With(ns)
+	refused := func(e *Evidence) { e.Refused = map[mesh.Ref]string{refOf(ns): "kubectl owns it"} }
+	got := says(Next(worldOf(s, managed, onlyShop, refused)))
+	if !slices.Contains(got, "shop/waypoint: stopped make-binding: the API server refused it: kubectl owns it") {
+		t.Errorf("got %q", got)
+	}
+	for _, w := range Make(policies.NewView(s), onlyShop, managed).Waypoints {
+		if w.Namespace == "edge" {
+			t.Errorf("%s is planned", w.Ref())
+		}
+	}
+}
+
+// TestUnmetNeed: a label is not planned for what it would not bind.
+func TestUnmetNeed(t *testing.T) {
+	const (
+		entry  = `{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: api, namespace: shop}, spec: {hosts: [api.example.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}}`
+		deny   = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: api, namespace: shop}, spec: {action: DENY, targetRefs: [{group: networking.istio.io, kind: ServiceEntry, name: api}], rules: [{to: [{operation: {methods: [DELETE]}}]}]}}`
+		local  = `{apiVersion: v1, kind: ConfigMap, metadata: {name: istio, namespace: istio-system}, data: {mesh: "serviceEntryVisibility: {defaultVisibility: NAMESPACE}"}}`
+		latest = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: istiod, namespace: istio-system, labels: {app: istiod}}, spec: {selector: {matchLabels: {app: istiod}}, template: {metadata: {labels: {app: istiod}}, spec: {containers: [{name: discovery, image: "docker.io/istio/pilot:1.32.0"}]}}}}`
+	)
+	shared := Setting{Mode: Provision, Profile: Profile{Granularity: Shared, SharedNamespace: "edge"}}
+	want := []string{"waypoint edge/waypoint istio-waypoint for [edge shop]", "waypoint pay/waypoint istio-waypoint", "Namespace pay: waypoint", "Namespace shop: edge/waypoint",
+		"blocked: ServiceEntry shop/api would not be bound to waypoint edge/waypoint by a label on Namespace shop: meshConfig.serviceEntryVisibility keeps it to its namespace, and so from waypoints of others. Have the profile make one in namespace shop."}
+	settings := Settings{Namespaces: map[string]Setting{"shop": shared}}
+	if diff := cmp.Diff(want, outline(Make(two(entry, deny, local, latest), settings, nil))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	alone := two(entry, deny, local, latest).Snapshot
+	alone = alone.Without(alone.Get(mesh.AuthorizationPolicy, "shop", "l7"))
+	if got := outline(Make(policies.NewView(alone), settings, nil)); len(got) != 3 || strings.Contains(got[0], "edge") {
+		t.Errorf("of one need that cannot be met there is %q", got)
+	}
+}

@@ -51,13 +51,13 @@ func (m *maker) stay() {
 		if bound := m.stored.Binding(o); bound.By == mesh.Namespace.String() {
 			on = m.stored.Get(mesh.Namespace, "", o.Namespace)
 		}
-		if l, ok := m.storedLabel(on); ok {
+		if l, ok := m.storedLabel(on); ok && !m.misled(l) {
 			ref := l.Waypoint()
 			w := m.moved(l)
 			if w == nil {
 				w = m.waypoint(ref.Namespace, ref.Name)
 			}
-			w.take(b.Need, forServices, m.attaching(l))
+			w.take(b.Need, forServices, o.Namespace)
 		}
 	}
 	planned := map[mesh.Ref]bool{}

@@ -181,10 +181,21 @@ func (m *maker) labels() {
 
 func (m *maker) newLabel(on mesh.Ref, w *Waypoint, needs []Need, why string) Label {
 	l := Label{On: on, Key: label.IoIstioUseWaypoint.Name, Value: w.Name, Needs: needs, Why: why, Ingress: m.settings.Of(home(on)).Profile.Ingress}
-	if w.Namespace != home(on) {
+	if w.Namespace != home(on) || m.namesAnother(on) {
 		l.WaypointNamespace = w.Namespace
 	}
 	return l
+}
+
+// namesAnother is whether a label of somebody else's stands on an object that names the namespace of a waypoint and no waypoint: it
+// counts as soon as a label beside it does (ambient/waypoints.go getUseWaypoint). So it is replaced, or its owner is asked for that.
+func (m *maker) namesAnother(on mesh.Ref) bool {
+	o := find(m.snapshot, on)
+	if o == nil {
+		return false
+	}
+	ns, ok := o.Labels[label.IoIstioUseWaypointNamespace.Name]
+	return ok && ns != home(on)
 }
 
 func (m *maker) labelObjects(w *Waypoint, needs []Need, why string) {

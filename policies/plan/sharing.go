@@ -36,13 +36,18 @@ func (m *maker) keepsOut(b mesh.Binding, o *mesh.Object) string {
 		o, b.Namespace, b.Name, o.Namespace, b.Namespace)
 }
 
-// attaching is the namespace that a stored label of ours attaches to its waypoint: its own, but where the label beside it that names
-// the waypoint's is somebody else's. Then that one opens nothing.
+// attaching is the namespace that a stored label of ours attaches to its waypoint: its own, or none but the waypoint's.
 func (m *maker) attaching(l Label) string {
-	if at := l.Waypoint().Namespace; at != home(l.On) && !slices.Contains(m.managed.Labelled(find(m.stored, l.On)), label.IoIstioUseWaypointNamespace.Name) {
-		return at
+	if m.misled(l) {
+		return l.Waypoint().Namespace
 	}
 	return home(l.On)
+}
+
+// misled is whether a stored label of ours is for another namespace's waypoint only by a label of somebody else's beside it. That opens
+// nothing there, and makes nothing.
+func (m *maker) misled(l Label) bool {
+	return l.Waypoint().Namespace != home(l.On) && !slices.Contains(m.managed.Labelled(find(m.stored, l.On)), label.IoIstioUseWaypointNamespace.Name)
 }
 
 // attached are the namespaces other than its own of what is bound to a Gateway, sorted.
@@ -119,5 +124,13 @@ func (c *course) keptOut(on *mesh.Object) string {
 	if l != nil && c.snapshot.ListenerAdmits(l, c.gateway.Namespace, on.Home()) {
 		return ""
 	}
-	return fmt.Sprintf("%s is not bound: no listener of %s lets namespace %s attach. Name the namespace in allowedRoutes of its listener for HBONE.", on, c.gateway, on.Home())
+	return fmt.Sprintf("%s is not bound: %s", on, notAdmitted(c.snapshot, c.gateway, on.Home()))
+}
+
+// notAdmitted says why nothing of a namespace attaches to a waypoint, as a clause and what to do.
+func notAdmitted(s *mesh.Snapshot, gw *mesh.Object, ns string) string {
+	if s.AttachmentListener(gw) == nil {
+		return fmt.Sprintf("%s has no listener of protocol HBONE on port 15008, and istiod serves a waypoint by no other. Give it that one.", gw)
+	}
+	return fmt.Sprintf("no listener of %s lets namespace %s attach. Name the namespace in allowedRoutes of its listener for HBONE.", gw, ns)
 }

@@ -226,7 +226,7 @@ func (m *maker) succeeded(known []Need) []Need {
 func (m *maker) staysAt(i int, why string) bool {
 	l := m.plan.Labels[i]
 	was, ok := m.storedLabel(find(m.stored, l.On))
-	if !ok || was.Waypoint() == l.Waypoint() {
+	if !ok || was.Waypoint() == l.Waypoint() || m.misled(was) {
 		return false
 	}
 	was.Needs = l.Needs
@@ -236,7 +236,7 @@ func (m *maker) staysAt(i int, why string) bool {
 	if gw := m.stored.Get(mesh.Gateway, at.Namespace, at.Name); gw != nil {
 		w.For = m.stored.TrafficType(gw)
 	}
-	w.admit(m.attaching(was))
+	w.admit(home(l.On))
 	next := slices.IndexFunc(m.plan.Waypoints, func(o Waypoint) bool { return o.Ref() == l.Waypoint() })
 	w.Needs, w.Idle = slices.Clone(m.plan.Waypoints[next].Needs), false
 	w.stays = fmt.Sprintf("%s stays at waypoint %s, and does not move to %s: %s", l.On, w.Name, l.Value, why)
