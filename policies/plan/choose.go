@@ -32,7 +32,7 @@ func (m *maker) choose(g group, needs []Need) (*Waypoint, string) {
 		}
 		stem := defaultName
 		if g.name != "" {
-			stem = short(g.name+"-"+defaultName, maxService)
+			stem = nameAfter(g.name)
 		}
 		name = freeName(m.snapshot, ns, stem)
 	}

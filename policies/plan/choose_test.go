@@ -169,3 +169,49 @@ func TestUnmetNeed(t *testing.T) {
 		t.Errorf("of one need that cannot be met there is %q", got)
 	}
 }
+
+// TestNames: a waypoint is named as istiod can name the Service that it makes of it, or it is said which name to correct.
+func TestNames(t *testing.T) {
+	stem := strings.Repeat("a", maxService)
+	taken := mesh.New(mesh.Options{}, parse(`{apiVersion: v1, kind: Service, metadata: {name: `+stem+`, namespace: shop}}`))
+	if got := freeName(taken, "shop", stem); len(got) != maxService || !strings.HasSuffix(got, "-2") {
+		t.Errorf("the second one of the longest name is %q", got)
+	}
+	const (
+		entry = `{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: NAME, namespace: shop}, spec: {hosts: [api.example.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}}`
+		deny  = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: l7, namespace: shop}, spec: {action: DENY, targetRefs: [{group: networking.istio.io, kind: ServiceEntry, name: NAME}], rules: [{to: [{operation: {methods: [DELETE]}}]}]}}`
+		cart  = `{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop, labels: {istio.io/use-waypoint: "NAME"}}, spec: {clusterIP: 10.96.0.10, selector: {app: cart}, ports: [{name: http, port: 80}]}}`
+	)
+	named := func(name string, texts ...string) (out []*mesh.Object) {
+		for _, text := range texts {
+			out = append(out, parse(strings.ReplaceAll(text, "NAME", name)))
+		}
+		return out
+	}
+	long, shortened := strings.Repeat("a.", 60)+"com", strings.Repeat("a-", 22)+"a-3ed3d356-waypoint"
+	for name, tc := range map[string]struct {
+		more []*mesh.Object
+		want []string
+	}{
+		"dots":       {named("api.example.com", entry, deny), []string{"waypoint shop/api-example-com-0aeb3084-waypoint istio-waypoint", "ServiceEntry shop/api.example.com: api-example-com-0aeb3084-waypoint"}},
+		"a digit":    {named("3scale", entry, deny), []string{"waypoint shop/s-3scale-f4134478-waypoint istio-waypoint", "ServiceEntry shop/3scale: s-3scale-f4134478-waypoint"}},
+		"a long one": {named(long, entry, deny), []string{"waypoint shop/" + shortened + " istio-waypoint", "ServiceEntry shop/" + long + ": " + shortened}},
+		"none for a label": {named("My_WP", cart), []string{
+			`blocked: Service shop/cart asks for waypoint "My_WP", which nobody can run: that is no name that istiod can give a Service. Correct the name.`}},
+		"an empty label": {named("", cart), []string{
+			`blocked: Service shop/cart asks for waypoint "", which nobody can run: that is no name that istiod can give a Service. Correct the name.`}},
+		"one that is taken": {named("web", cart), []string{
+			`blocked: Service shop/cart asks for waypoint "web", which nobody can run: a Deployment, Service or ServiceAccount of somebody else's has that name, which istiod would not take over. Correct the name.`}},
+		"a good one": {named("mine", cart), []string{"waypoint shop/mine istio-waypoint"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := two().Snapshot
+			s = s.Without(s.Get(mesh.AuthorizationPolicy, "pay", "l7")).Edited(tc.more, nil)
+			settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Profile: Profile{Granularity: PerService}}}}
+			got := outline(Make(policies.NewView(s), settings, nil))
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -82,6 +83,10 @@ func (m *maker) place(n Need) {
 		m.want(n, n.Target.Name)
 		return
 	case mesh.Gateway.String():
+		if why := m.misnamed(n.Target.Namespace, n.Target.Name, n.Policy.String()+" names"); why != "" {
+			m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
+			return
+		}
 		w := m.holding(n.Target.Namespace, n.Target.Name, m.settings.Of(n.Target.Namespace).Profile.GatewayClassName)
 		w.take(n, m.traffic(n), n.Target.Namespace)
 		if gw := m.snapshot.Get(mesh.Gateway, n.Target.Namespace, n.Target.Name); gw != nil && mesh.Ready(gw) {
@@ -92,7 +97,7 @@ func (m *maker) place(n Need) {
 	o := serviceOf(m.snapshot, n.Target)
 	switch b := m.snapshot.Binding(o); {
 	case b.Opt == mesh.Asks && b.Reason == mesh.WaypointIsNotReady:
-		if why := m.keepsOut(b, o); why != "" {
+		if why := cmp.Or(m.keepsOut(b, o), m.misnamed(b.Namespace, b.Name, o.String()+" asks for")); why != "" {
 			m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
 			return
 		}
@@ -102,6 +107,18 @@ func (m *maker) place(n Need) {
 	default: // it opts out, is refused, or has a waypoint of somebody else's
 		m.plan.Blocked = append(m.plan.Blocked, Blocked{n, n.Reason})
 	}
+}
+
+// misnamed says why no waypoint is made of a name that somebody has given; "" where it is, or there is one.
+func (m *maker) misnamed(ns, name, by string) string {
+	if m.snapshot.Get(mesh.Gateway, ns, name) != nil {
+		return ""
+	}
+	why := undeployable(m.snapshot, ns, name)
+	if why == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s waypoint %q, which nobody can run: %s. Correct the name.", by, name, why)
 }
 
 // traffic is what a waypoint has to be for to meet a need.

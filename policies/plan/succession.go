@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -77,12 +76,10 @@ func (m *maker) asked(gw *mesh.Object, h holder) (name, why string) {
 	switch {
 	case name == gw.Name:
 		return "", "that is itself. Name another Gateway, or remove the annotation."
-	case len(validation.IsDNS1035Label(name)) > 0:
-		return "", "that is no name that istiod can give a Service. Name a Gateway by a DNS label."
+	case len(validation.IsDNS1035Label(name)) > 0, to == nil && nameTaken(m.snapshot, gw.Namespace, name):
+		return "", undeployable(m.snapshot, gw.Namespace, name) + ". Name another Gateway, by a DNS label that is free."
 	case to != nil && slices.Contains(h.path, name):
 		return "", fmt.Sprintf("Gateway %s hands its place on to it. Remove one of the annotations.", name)
-	case to == nil && freeName(m.snapshot, gw.Namespace, name) != name:
-		return "", "a Deployment, Service or ServiceAccount of somebody else's has that name, which istiod would not take over. Name another Gateway."
 	case to == nil:
 		return name, ""
 	case m.managed.Made(to) && !m.inLine(to, h):
@@ -156,12 +153,8 @@ func (m *maker) renamed(gw *mesh.Object, h holder, class string) string {
 		stem = h.path[0]
 	}
 	for n := 1; ; n++ {
-		name := stem
-		if n > 1 {
-			tail := "-" + strconv.Itoa(n)
-			name = short(stem, maxService-len(tail)) + tail
-		}
-		if name == gw.Name || slices.Contains(h.path, name) || freeName(m.snapshot, gw.Namespace, name) != name {
+		name := numbered(stem, n)
+		if name == gw.Name || slices.Contains(h.path, name) || nameTaken(m.snapshot, gw.Namespace, name) {
 			continue
 		}
 		stored := m.stored.Get(mesh.Gateway, gw.Namespace, name)
