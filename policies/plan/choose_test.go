@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -36,6 +37,8 @@ func TestLabelOpensNothing(t *testing.T) {
 			append(slices.Clone(shop), blocked("shop/waypoint", "shop"))},
 		"where there is none":      {Setting{Mode: Observe}, []string{asking("pay", "mine", "edge")}, append(slices.Clone(shop), blocked("edge/mine", "edge"))},
 		"which the profile shares": {Setting{Mode: Provision, Profile: shared}, []string{asking("pay", "waypoint", "edge")}, append([]string{"waypoint edge/waypoint istio-waypoint for [edge pay]"}, shop...)},
+		"which the profile shares, by another name": {Setting{Mode: Provision, Profile: shared}, []string{asking("pay", "mine", "edge")}, append(slices.Clone(shop),
+			"blocked: Service pay/cart asks by a label for waypoint edge/mine, and the one that WaypointProfile default shares is edge/waypoint. Correct the label.")},
 		"whose owner lets it in": {Setting{Mode: Observe}, []string{asking("pay", "b", "edge"), strings.Replace(theirs, "FROM", "All", 1)},
 			append([]string{"existing edge/b"}, shop...)},
 		"whose owner does not": {Setting{Mode: Observe}, []string{asking("pay", "b", "edge"), strings.Replace(theirs, "FROM", "Same", 1)}, shop},
@@ -209,6 +212,55 @@ func TestNames(t *testing.T) {
 			s = s.Without(s.Get(mesh.AuthorizationPolicy, "pay", "l7")).Edited(tc.more, nil)
 			settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Profile: Profile{Granularity: PerService}}}}
 			got := outline(Make(policies.NewView(s), settings, nil))
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestSharedByProfile: of two profiles that share a waypoint in one namespace each has its own, made by its own parameters, whoever comes
+// and goes.
+func TestSharedByProfile(t *testing.T) {
+	profile := func(name string) Setting {
+		return Setting{Mode: Provision, Profile: Profile{Name: name, Granularity: Shared, SharedNamespace: "edge", Parameters: map[string]string{"deployment": name}}}
+	}
+	observed := func(s Setting) Setting {
+		s.Mode = Observe
+		return s
+	}
+	own := Setting{Mode: Provision, Profile: Profile{Name: "own"}}
+	for name, tc := range map[string]struct {
+		shop, pay, edge Setting
+		want            []string
+	}{
+		"two": {profile("small"), profile("big"), Setting{}, []string{
+			"edge/waypoint-big [edge pay] by big Provision", "edge/waypoint-small [edge shop] by small Provision", "Namespace pay: edge/waypoint-big", "Namespace shop: edge/waypoint-small"}},
+		"two of nearly one name": {profile("a.b"), profile("a-b"), Setting{}, []string{
+			"edge/waypoint-a-b [edge pay] by a-b Provision", "edge/waypoint-a-b-108bf50c [edge shop] by a.b Provision", "Namespace pay: edge/waypoint-a-b", "Namespace shop: edge/waypoint-a-b-108bf50c"}},
+		"the usual one and another": {profile("default"), profile("big"), Setting{}, []string{
+			"edge/waypoint [edge shop] by default Provision", "edge/waypoint-big [edge pay] by big Provision", "Namespace pay: edge/waypoint-big", "Namespace shop: edge/waypoint"}},
+		"the usual one beside one of the namespace's own": {profile("default"), profile("default"), own, []string{
+			"edge/waypoint-default [edge pay shop] by default Provision", "Namespace pay: edge/waypoint-default", "Namespace shop: edge/waypoint-default"}},
+		"one for those who have it made": {profile("small"), observed(profile("small")), Setting{}, []string{
+			"edge/waypoint-small [edge pay shop] by small Provision", "Namespace pay: edge/waypoint-small", "Namespace shop: edge/waypoint-small"}},
+		"nobody who needs it has it made": {observed(profile("small")), observed(profile("small")), profile("small"), []string{
+			"edge/waypoint-small [edge pay shop] by small Observe", "Namespace pay: edge/waypoint-small", "Namespace shop: edge/waypoint-small"}},
+		"where none is made": {profile("small"), observed(profile("small")), Setting{Mode: Require}, []string{
+			"edge/waypoint-small [edge pay] by small Observe", "Namespace pay: edge/waypoint-small",
+			"blocked: WaypointProfile small shares a waypoint in namespace edge, where none is made: a Guardrail with mode Require selects that. Make one there that lets namespace shop attach, or have no Guardrail require them there."}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := Make(two(), Settings{Namespaces: map[string]Setting{"shop": tc.shop, "pay": tc.pay, "edge": tc.edge}}, nil)
+			var got []string
+			for _, w := range p.Waypoints {
+				got = append(got, fmt.Sprintf("%s/%s %v by %s %s", w.Namespace, w.Name, letIn(decode(w.Manifest)), w.Parameters["data"].(map[string]any)["deployment"], w.mode))
+			}
+			for _, line := range outline(p) {
+				if !strings.HasPrefix(line, "waypoint ") {
+					got = append(got, line)
+				}
+			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

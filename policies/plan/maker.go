@@ -101,7 +101,9 @@ func (m *maker) place(n Need) {
 			m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
 			return
 		}
-		m.waypoint(b.Namespace, b.Name).take(n, m.traffic(n), o.Namespace)
+		w := m.waypoint(b.Namespace, b.Name)
+		m.makeFor(w, o.Namespace)
+		w.take(n, m.traffic(n), o.Namespace)
 	case b.Opt == mesh.AsksNothing:
 		m.want(n, o.Namespace)
 	default: // it opts out, is refused, or has a waypoint of somebody else's

@@ -46,19 +46,22 @@ func numbered(stem string, n int) string {
 	return short(stem, maxService-len(tail)) + tail
 }
 
-// nameAfter is the name of a waypoint for a Service or ServiceEntry. Where such a name has dots, or begins with a digit, it is made one
-// of a Service, with a hash of what it was.
-func nameAfter(of string) string {
-	const tail = "-" + defaultName
-	if digit := of[0] >= '0' && of[0] <= '9'; digit || strings.Contains(of, ".") {
-		stem := strings.ReplaceAll(of, ".", "-")
-		if digit {
-			stem = "s-" + stem
-		}
-		end := hashOf(of) + tail
-		return strings.TrimRight(stem[:min(len(stem), maxService-len(end))], "-") + end
+// nameAfter is the name of a waypoint for a Service or ServiceEntry.
+func nameAfter(of string) string { return named("", of, "-"+defaultName) }
+
+// named is a name with what it is after in the middle. Where that has dots, or the whole begins with a digit, it is made the name of a
+// Service, with a hash of what it was.
+func named(before, of, after string) string {
+	whole := before + of + after
+	name := strings.ReplaceAll(whole, ".", "-")
+	if name[0] >= '0' && name[0] <= '9' {
+		name = "s-" + name
 	}
-	return short(of+tail, maxService)
+	if name == whole {
+		return short(whole, maxService)
+	}
+	name, after = strings.TrimSuffix(name, after), hashOf(of)+after
+	return strings.TrimRight(name[:min(len(name), maxService-len(after))], "-") + after
 }
 
 // undeployable says, as a clause, why istiod could not run a new waypoint of that name; "" where it could.

@@ -25,12 +25,23 @@ func (m *maker) shares(from, ns string) bool {
 // keepsOut says why a waypoint in another namespace that an object asks for by a label is neither made nor opened for it; "" where it is,
 // or is in the object's own. Who was let in by a profile that shares no more stays so while it is bound.
 func (m *maker) keepsOut(b mesh.Binding, o *mesh.Object) string {
-	if b.Namespace == o.Namespace || m.shares(o.Namespace, b.Namespace) {
+	if b.Namespace == o.Namespace || b.Gateway != nil && m.admits(b.Gateway, o.Namespace) {
 		return ""
 	}
-	gw := m.stored.Get(mesh.Gateway, b.Namespace, b.Name)
-	if b.Gateway != nil && m.admits(b.Gateway, o.Namespace) || m.managed.Made(gw) && slices.Contains(attached(m.stored, gw), o.Namespace) {
+	stored := m.stored.Get(mesh.Gateway, b.Namespace, b.Name)
+	made := m.managed.Made(stored)
+	if made && slices.Contains(attached(m.stored, stored), o.Namespace) {
 		return ""
+	}
+	if profile := m.settings.Of(o.Namespace).Profile; m.shares(o.Namespace, b.Namespace) {
+		name := m.newName(group{namespace: o.Namespace}, b.Namespace)
+		switch {
+		case made && stored.Annotations[ProfileAnnotation] == nameOf(profile):
+			return ""
+		case b.Name == name:
+			return m.makesNone(o.Namespace, b.Namespace)
+		}
+		return fmt.Sprintf("%s asks by a label for waypoint %s/%s, and the one that WaypointProfile %s shares is %s/%s. Correct the label.", o, b.Namespace, b.Name, nameOf(profile), b.Namespace, name)
 	}
 	return fmt.Sprintf("%s asks by a label for waypoint %s/%s of another namespace, and a label opens none: whoever can write it would let himself in. Correct the label, or have the profile of namespace %s share a waypoint in namespace %s, or make one there that lets it attach.",
 		o, b.Namespace, b.Name, o.Namespace, b.Namespace)
