@@ -222,16 +222,16 @@ func TestDoesNotFollow(t *testing.T) {
 }
 
 // TestClassChanges: a Gateway keeps its class. Another one of the new class takes its place, and the profile's annotation makes that
-// go by steps.
+// go by steps. How far it may go is said on the Gateway that is left.
 func TestClassChanges(t *testing.T) {
 	s, managed := done(t)
 	s = s.With(parse(other))
 	changed := onlyShop
 	changed.Namespaces = maps.Clone(onlyShop.Namespaces)
 	setting := changed.Namespaces["shop"]
-	setting.Profile.GatewayClassName, setting.Profile.Steps, setting.Profile.Go = "other", "20", "20"
+	setting.Profile.GatewayClassName, setting.Profile.Steps = "other", "20"
 	changed.Namespaces["shop"] = setting
-	rows, s, managed := journey(t, s, managed, func() Settings { return changed }, nil)
+	rows, s, managed := journey(t, s, managed, func() Settings { return changed }, map[int]func(*mesh.Snapshot) *mesh.Snapshot{3: write("waypoint", GoAnnotation, "20")})
 	if diff := cmp.Diff([]string{"make-parameters waypoint-2-parameters at waypoint", "make-gateway waypoint-2 at waypoint", "make-canary shop at waypoint+waypoint-2=20", "make-binding shop at waypoint-2",
 		"remove-drain waypoint at waypoint-2", "remove-gateway waypoint at waypoint-2", "remove-parameters waypoint-parameters at waypoint-2"}, rows); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
