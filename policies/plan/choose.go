@@ -2,6 +2,10 @@ package plan
 
 import (
 	"fmt"
+	"slices"
+
+	"istio.io/api/label"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -93,11 +97,11 @@ func (m *maker) makeFor(w *Waypoint, from string) {
 }
 
 // best is the waypoint of namespace ns to use for objects of namespace from: one that serves something, one that is
-// ready, one of the usual name; nil where there is none.
+// ready, one of the usual name; nil where there is none that fits.
 func (m *maker) best(ns, from string) *mesh.Object {
 	var best *mesh.Object
 	for _, gw := range m.snapshot.List(mesh.Gateway, ns) {
-		if gw.Terminating || !usable(m.snapshot, gw) || !mesh.ServesServices(m.snapshot.TrafficType(gw)) || ns != from && !m.admits(gw, from) {
+		if gw.Terminating || !fits(m.snapshot, gw) || !mesh.ServesServices(m.snapshot.TrafficType(gw)) || ns != from && !m.admits(gw, from) {
 			continue
 		}
 		if best == nil || m.rank(gw) > m.rank(best) {
@@ -105,6 +109,33 @@ func (m *maker) best(ns, from string) *mesh.Object {
 		}
 	}
 	return best
+}
+
+// fits is whether a Gateway of somebody else's is one to plan onto: a waypoint of Istio's own that serves at all, and not one for another
+// control plane, which takes policies and parameters by itself.
+func fits(s *mesh.Snapshot, gw *mesh.Object) bool {
+	return usable(s, gw) && listensAsWaypoint(gw) && !ofAnother(s, gw) && (mesh.Ready(gw) || len(validation.IsDNS1035Label(gw.Name)) == 0)
+}
+
+// ofAnother is whether another control plane than one in the input runs a Gateway: istiod takes the label istio.io/rev of a Gateway for a
+// tag too (pkg/revisions/tag_watcher.go).
+func ofAnother(s *mesh.Snapshot, gw *mesh.Object) bool {
+	if !s.OtherRevision(gw) {
+		return false
+	}
+	tags := slices.Concat(s.List(mesh.Service, s.RootNamespace()), s.List(mesh.MutatingWebhookConfiguration, ""))
+	return !slices.ContainsFunc(tags, func(o *mesh.Object) bool {
+		_, serves := s.Revision(o.Labels[label.IoIstioRev.Name])
+		return serves && o.Labels[label.IoIstioTag.Name] == gw.Labels[label.IoIstioRev.Name]
+	})
+}
+
+// listensAsWaypoint is whether a Gateway has the one listener with which istiod accepts a waypoint (config/kube/gateway/conversion.go
+// unexpectedWaypointListener). With another one it can get an address too, and then what is bound to it is cut off: ztunnel always
+// connects to port 15008.
+func listensAsWaypoint(gw *mesh.Object) bool {
+	listeners := gw.Spec.(*mesh.GatewayBody).Spec.Listeners
+	return len(listeners) == 1 && listeners[0].Protocol == "HBONE" && listeners[0].Port == 15008
 }
 
 // admits is whether a waypoint lets objects of another namespace attach.

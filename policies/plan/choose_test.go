@@ -267,3 +267,54 @@ func TestSharedByProfile(t *testing.T) {
 		})
 	}
 }
+
+// revised is an istiod with a revision.
+const revised = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: istiod-canary, namespace: istio-system, labels: {app: istiod, istio.io/rev: canary}}, spec: {selector: {matchLabels: {app: istiod}}, template: {metadata: {labels: {app: istiod}}, spec: {containers: [{name: discovery, image: "docker.io/istio/pilot:1.31.0", env: [{name: REVISION, value: canary}]}]}}}}`
+
+// ofRevision is a waypoint of namespace shop that a revision of Istio is to run.
+func ofRevision(name, revision string) string {
+	return `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: ` + name + `, namespace: shop, labels: {istio.io/rev: ` + revision + `}}, spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}}`
+}
+
+// TestExisting: of waypoints that are there only those are planned onto that serve Services, with Istio's own policies, and by this
+// control plane.
+func TestExisting(t *testing.T) {
+	const (
+		gateway = `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: waypoint, namespace: shop META}, spec: {gatewayClassName: CLASS, listeners: [LISTENERS]}}`
+		hbone   = `{name: mesh, port: 15008, protocol: HBONE}`
+		tag     = `{apiVersion: v1, kind: Service, metadata: {name: istiod-revision-tag-prod, namespace: istio-system, labels: {istio.io/tag: prod, istio.io/rev: canary}}, spec: {ports: [{port: 15012}]}}`
+	)
+	of := func(meta, class, listeners string) string {
+		return strings.NewReplacer("META", meta, "CLASS", class, "LISTENERS", listeners).Replace(gateway)
+	}
+	made := []string{"waypoint shop/waypoint-2 istio-waypoint", "Namespace shop: waypoint-2"}
+	used := []string{"existing shop/waypoint", "Namespace shop: waypoint"}
+	for name, tc := range map[string]struct {
+		more []string
+		want []string
+	}{
+		"as istioctl makes it":         {[]string{of("", "istio-waypoint", hbone)}, used},
+		"on another port":              {[]string{of("", "istio-waypoint", "{name: mesh, port: 15009, protocol: HBONE}")}, made},
+		"by another protocol":          {[]string{of("", "istio-waypoint", "{name: mesh, port: 15008, protocol: TCP}")}, made},
+		"with another listener beside": {[]string{of("", "istio-waypoint", hbone+", {name: http, port: 80, protocol: HTTP}")}, made},
+		"without a listener":           {[]string{of("", "istio-waypoint", "")}, made},
+		"for workloads":                {[]string{of(", labels: {istio.io/waypoint-for: workload}", "istio-waypoint", hbone)}, made},
+		"for nothing":                  {[]string{of(", labels: {istio.io/waypoint-for: none}", "istio-waypoint", hbone)}, made},
+		"sandwiched":                   {[]string{of(`, annotations: {ambient.istio.io/waypoint-inbound-binding: PROXY}`, "istio-waypoint", hbone)}, made},
+		"agentgateway":                 {[]string{of("", "istio-agentgateway-waypoint", hbone)}, made},
+		"an ingress gateway":           {[]string{of("", "istio", "{name: http, port: 80, protocol: HTTP}")}, made},
+		"of another revision":          {[]string{revised, ofRevision("waypoint", "other")}, made},
+		"of this revision":             {[]string{revised, ofRevision("waypoint", "canary")}, used},
+		"of a tag of it":               {[]string{revised, tag, ofRevision("waypoint", "prod")}, used},
+		"of a revision, unseen":        {[]string{ofRevision("waypoint", "other")}, used},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := two(tc.more...).Snapshot
+			s = s.Without(s.Get(mesh.AuthorizationPolicy, "pay", "l7"))
+			p := Make(policies.NewView(s), Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision}}}, nil)
+			if diff := cmp.Diff(tc.want, outline(p)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"istio.io/api/label"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -86,6 +87,10 @@ func (m *maker) asked(gw *mesh.Object, h holder) (name, why string) {
 		return "", "that Gateway has a place of its own: policies that name either would be about both. Name one that is not there yet."
 	case !m.managed.Made(to) && (!usable(m.snapshot, to) || !mesh.ServesServices(m.stored.TrafficType(to))):
 		return "", "that is no waypoint of Istio's own for Services. Name one of class " + mesh.WaypointClassName + "."
+	case !m.managed.Made(to) && !listensAsWaypoint(to):
+		return "", "that has not the one listener with which istiod serves a waypoint. Give it one of protocol HBONE on port 15008, and no other."
+	case !m.managed.Made(to) && ofAnother(m.snapshot, to):
+		return "", fmt.Sprintf("no istiod here has its revision %q. Name one of this control plane.", to.Labels[label.IoIstioRev.Name])
 	case !m.managed.Made(to):
 		if ns := m.keptOut(gw, to); ns != "" {
 			return "", fmt.Sprintf("its listener does not let namespace %s attach, of which something is bound here. Name the namespace in allowedRoutes there.", ns)

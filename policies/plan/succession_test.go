@@ -260,6 +260,8 @@ func TestNoMove(t *testing.T) {
 		"another namespace": {to: "pay/b", want: "only handed on within its namespace"},
 		"no name":           {to: "B_1", want: "no name that istiod can give a Service"},
 		"another class":     {to: "b", more: []string{strings.ReplaceAll(foreign, "CLASS", "istio")}, want: "no waypoint of Istio's own for Services"},
+		"another port":      {to: "b", more: []string{strings.NewReplacer("CLASS", "istio-waypoint", "15008", "15009").Replace(foreign)}, want: "Give it one of protocol HBONE on port 15008, and no other"},
+		"another revision":  {to: "b", more: []string{revised, ofRevision("b", "other")}, want: `no istiod here has its revision "other"`},
 		"a Service's name":  {to: "web", want: "a Deployment, Service or ServiceAccount of somebody else's has that name"},
 		"before 1.31":       {to: "b", steps: "10/1m", more: []string{istiod}, want: "Istio 1.30.2 knows no canary of a waypoint, which came with 1.31"},
 		"no percentage":     {to: "b", steps: "50/1m,10/1m", want: `"10" is no percentage from 1 to 100 that is higher than the one before`},
