@@ -130,6 +130,9 @@ func ofAnother(s *mesh.Snapshot, gw *mesh.Object) bool {
 	})
 }
 
+// oneListener says why a Gateway is not served, and what to do.
+const oneListener = "it has not the one listener with which istiod serves a waypoint. Give it one of protocol HBONE on port 15008, and no other."
+
 // listensAsWaypoint is whether a Gateway has the one listener with which istiod accepts a waypoint (config/kube/gateway/conversion.go
 // unexpectedWaypointListener). With another one it can get an address too, and then what is bound to it is cut off: ztunnel always
 // connects to port 15008.

@@ -318,3 +318,33 @@ func TestExisting(t *testing.T) {
 		})
 	}
 }
+
+// TestNamedUnserved: a Gateway that istiod never serves as a waypoint is no answer to whoever names it, and it is said what to correct.
+func TestNamedUnserved(t *testing.T) {
+	const (
+		gateway = `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: b, namespace: shop}, spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15009, protocol: HBONE}]}, status: {STATUS}}`
+		cart    = `{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop, labels: {istio.io/use-waypoint: b}}, spec: {clusterIP: 10.96.0.10, selector: {app: cart}, ports: [{name: http, port: 80}]}}`
+		named   = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: l7, namespace: shop}, spec: {action: DENY, targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: b}], rules: [{to: [{operation: {methods: [PUT]}}]}]}}`
+		said    = ` Gateway shop/b, which never serves: it has not the one listener with which istiod serves a waypoint. Give it one of protocol HBONE on port 15008, and no other.`
+	)
+	for name, tc := range map[string]struct {
+		more []string
+		want string
+	}{
+		"a Service":              {[]string{strings.Replace(gateway, "STATUS", "", 1), cart}, "blocked: Service shop/cart asks for" + said},
+		"a policy":               {[]string{strings.Replace(gateway, "STATUS", "", 1), cart, named}, "blocked: AuthorizationPolicy shop/l7 names" + said},
+		"a policy, with address": {[]string{strings.Replace(gateway, "STATUS", "addresses: [{type: Hostname, value: b}]", 1), named}, "blocked: AuthorizationPolicy shop/l7 names" + said},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var objects []*mesh.Object
+			for _, text := range tc.more {
+				objects = append(objects, parse(text))
+			}
+			s := two().Snapshot
+			s = s.Without(s.Get(mesh.AuthorizationPolicy, "pay", "l7")).Edited(objects, nil)
+			if diff := cmp.Diff([]string{tc.want}, outline(Make(policies.NewView(s), Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision}}}, nil))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

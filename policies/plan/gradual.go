@@ -59,7 +59,7 @@ func WrongSteps(text string) error {
 // not move.
 func (c *course) stepsOf(l Label, on *mesh.Object) (from *mesh.Object, steps []share, why string) {
 	was, ok := storedLabel(c.Evidence.Managed, on)
-	if !ok || was.Waypoint() == c.ref {
+	if !ok || was.Waypoint() == c.ref || misled(c.Evidence.Managed, on, was) {
 		return nil, nil, ""
 	}
 	at := was.Waypoint()
@@ -213,8 +213,8 @@ func (c *course) hand(l Label, on, from *mesh.Object, s share) outcome {
 	was, _ := storedLabel(c.Evidence.Managed, on)
 	labels := c.allLabels(Label{Key: was.Key, Value: was.Value, WaypointNamespace: was.WaypointNamespace, Ingress: true}, on)
 	labels[label.IoIstioUseWaypointCanary.Name] = c.ref.Name
-	if l.WaypointNamespace != "" {
-		labels[label.IoIstioUseWaypointCanaryNamespace.Name] = l.WaypointNamespace
+	if _, stands := on.Labels[label.IoIstioUseWaypointCanaryNamespace.Name]; stands || l.WaypointNamespace != "" {
+		labels[label.IoIstioUseWaypointCanaryNamespace.Name] = l.Waypoint().Namespace // whoever wrote it, it counts beside ours
 	}
 	manifest := labelsManifest(l.On, c.profileOf(on.Home()), labels)
 	manifest = noted(manifest, annotation.IoIstioUseWaypointCanaryWeight.Name, strconv.Itoa(s.weight))

@@ -102,3 +102,43 @@ func TestGoIsOfOneMove(t *testing.T) {
 		}
 	}
 }
+
+// TestForeignLabelsBesideShare: a label of somebody else's that names the namespace of a canary counts beside ours, and so ours says it
+// too; and what is elsewhere only by such a label has nothing there that could be shared out, and makes that label none of ours.
+func TestForeignLabelsBesideShare(t *testing.T) {
+	const edge = `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: waypoint, namespace: edge}, spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: All}}}]}, status: {addresses: [{type: Hostname, value: w}]}}`
+	for name, tc := range map[string]struct {
+		foreign string
+		people  func(*mesh.Snapshot) *mesh.Snapshot
+		row     Row
+		want    map[string]any
+	}{
+		"of the canary": {label.IoIstioUseWaypointCanaryNamespace.Name, write("waypoint", MigrateAnnotation, "b"), MakeCanary, map[string]any{
+			label.IoIstioUseWaypoint.Name: "waypoint", label.IoIstioUseWaypointCanary.Name: "b", label.IoIstioUseWaypointCanaryNamespace.Name: "shop"}},
+		"of the waypoint": {label.IoIstioUseWaypointNamespace.Name, func(s *mesh.Snapshot) *mesh.Snapshot { return s }, MakeBinding, map[string]any{
+			label.IoIstioUseWaypoint.Name: "waypoint", label.IoIstioUseWaypointNamespace.Name: "shop"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, managed := done(t, edge)
+			s = tc.people(s.With(labelled(s.Get(mesh.Namespace, "", "shop"), map[string]string{tc.foreign: "edge"})))
+			setting := onlyShop.Namespaces["shop"]
+			setting.Profile.Steps = "10"
+			settings := Settings{Namespaces: map[string]Setting{"shop": setting}}
+			for range 10 {
+				steps := Next(worldOf(s, managed, settings, nil)).Steps()
+				if len(steps) == 0 {
+					break
+				}
+				if steps[0].Action != Bind {
+					s, managed = taken(s, managed, steps[0])
+					continue
+				}
+				if diff := cmp.Diff(tc.want, steps[0].Manifest["metadata"].(map[string]any)["labels"]); diff != "" || steps[0].Row != tc.row {
+					t.Errorf("%s (-want +got):\n%s", steps[0].Row, diff)
+				}
+				return
+			}
+			t.Error("nothing is labelled")
+		})
+	}
+}

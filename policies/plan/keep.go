@@ -51,7 +51,7 @@ func (m *maker) stay() {
 		if bound := m.stored.Binding(o); bound.By == mesh.Namespace.String() {
 			on = m.stored.Get(mesh.Namespace, "", o.Namespace)
 		}
-		if l, ok := m.storedLabel(on); ok && !m.misled(l) {
+		if l, ok := m.storedLabel(on); ok && !misled(m.managed, on, l) {
 			ref := l.Waypoint()
 			w := m.moved(l)
 			if w == nil {

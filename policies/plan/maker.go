@@ -83,7 +83,7 @@ func (m *maker) place(n Need) {
 		m.want(n, n.Target.Name)
 		return
 	case mesh.Gateway.String():
-		if why := m.misnamed(n.Target.Namespace, n.Target.Name, n.Policy.String()+" names"); why != "" {
+		if why := m.unserved(n.Target.Namespace, n.Target.Name, n.Policy.String()+" names"); why != "" {
 			m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
 			return
 		}
@@ -97,7 +97,7 @@ func (m *maker) place(n Need) {
 	o := serviceOf(m.snapshot, n.Target)
 	switch b := m.snapshot.Binding(o); {
 	case b.Opt == mesh.Asks && b.Reason == mesh.WaypointIsNotReady:
-		if why := cmp.Or(m.keepsOut(b, o), m.misnamed(b.Namespace, b.Name, o.String()+" asks for")); why != "" {
+		if why := cmp.Or(m.keepsOut(b, o), m.unserved(b.Namespace, b.Name, o.String()+" asks for")); why != "" {
 			m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
 			return
 		}
@@ -111,16 +111,18 @@ func (m *maker) place(n Need) {
 	}
 }
 
-// misnamed says why no waypoint is made of a name that somebody has given; "" where it is, or there is one.
-func (m *maker) misnamed(ns, name, by string) string {
-	if m.snapshot.Get(mesh.Gateway, ns, name) != nil {
+// unserved says why a waypoint that somebody names never serves, made or there; "" where it may.
+func (m *maker) unserved(ns, name, by string) string {
+	if gw := m.snapshot.Get(mesh.Gateway, ns, name); gw != nil {
+		if usable(m.snapshot, gw) && !listensAsWaypoint(gw) {
+			return fmt.Sprintf("%s %s, which never serves: %s", by, gw, oneListener)
+		}
 		return ""
 	}
-	why := undeployable(m.snapshot, ns, name)
-	if why == "" {
-		return ""
+	if why := undeployable(m.snapshot, ns, name); why != "" {
+		return fmt.Sprintf("%s waypoint %q, which nobody can run: %s. Correct the name.", by, name, why)
 	}
-	return fmt.Sprintf("%s waypoint %q, which nobody can run: %s. Correct the name.", by, name, why)
+	return ""
 }
 
 // traffic is what a waypoint has to be for to meet a need.

@@ -49,16 +49,16 @@ func (m *maker) keepsOut(b mesh.Binding, o *mesh.Object) string {
 
 // attaching is the namespace that a stored label of ours attaches to its waypoint: its own, or none but the waypoint's.
 func (m *maker) attaching(l Label) string {
-	if m.misled(l) {
+	if misled(m.managed, find(m.stored, l.On), l) {
 		return l.Waypoint().Namespace
 	}
 	return home(l.On)
 }
 
-// misled is whether a stored label of ours is for another namespace's waypoint only by a label of somebody else's beside it. That opens
-// nothing there, and makes nothing.
-func (m *maker) misled(l Label) bool {
-	return l.Waypoint().Namespace != home(l.On) && !slices.Contains(m.managed.Labelled(find(m.stored, l.On)), label.IoIstioUseWaypointNamespace.Name)
+// misled is whether a label of ours on an object is for another namespace's waypoint only by a label of somebody else's beside it. That
+// opens nothing there, and makes nothing.
+func misled(managed Managed, on *mesh.Object, l Label) bool {
+	return l.Waypoint().Namespace != home(l.On) && !slices.Contains(managed.Labelled(on), label.IoIstioUseWaypointNamespace.Name)
 }
 
 // attached are the namespaces other than its own of what is bound to a Gateway, sorted.
@@ -141,7 +141,7 @@ func (c *course) keptOut(on *mesh.Object) string {
 // notAdmitted says why nothing of a namespace attaches to a waypoint, as a clause and what to do.
 func notAdmitted(s *mesh.Snapshot, gw *mesh.Object, ns string) string {
 	if s.AttachmentListener(gw) == nil {
-		return fmt.Sprintf("%s has no listener of protocol HBONE on port 15008, and istiod serves a waypoint by no other. Give it that one.", gw)
+		return fmt.Sprintf("%s lets none attach: %s", gw, oneListener)
 	}
 	return fmt.Sprintf("no listener of %s lets namespace %s attach. Name the namespace in allowedRoutes of its listener for HBONE.", gw, ns)
 }

@@ -88,7 +88,7 @@ func (m *maker) asked(gw *mesh.Object, h holder) (name, why string) {
 	case !m.managed.Made(to) && (!usable(m.snapshot, to) || !mesh.ServesServices(m.stored.TrafficType(to))):
 		return "", "that is no waypoint of Istio's own for Services. Name one of class " + mesh.WaypointClassName + "."
 	case !m.managed.Made(to) && !listensAsWaypoint(to):
-		return "", "that has not the one listener with which istiod serves a waypoint. Give it one of protocol HBONE on port 15008, and no other."
+		return "", oneListener
 	case !m.managed.Made(to) && ofAnother(m.snapshot, to):
 		return "", fmt.Sprintf("no istiod here has its revision %q. Name one of this control plane.", to.Labels[label.IoIstioRev.Name])
 	case !m.managed.Made(to):
@@ -223,8 +223,9 @@ func (m *maker) succeeded(known []Need) []Need {
 // is false where none binds it elsewhere.
 func (m *maker) staysAt(i int, why string) bool {
 	l := m.plan.Labels[i]
-	was, ok := m.storedLabel(find(m.stored, l.On))
-	if !ok || was.Waypoint() == l.Waypoint() || m.misled(was) {
+	on := find(m.stored, l.On)
+	was, ok := m.storedLabel(on)
+	if !ok || was.Waypoint() == l.Waypoint() || misled(m.managed, on, was) {
 		return false
 	}
 	was.Needs = l.Needs
