@@ -209,7 +209,7 @@ func (m *maker) newLabel(on mesh.Ref, w *Waypoint, needs []Need, why string) Lab
 }
 
 // namesAnother is whether a label of somebody else's stands on an object that names the namespace of a waypoint and no waypoint: it
-// counts as soon as a label beside it does (ambient/waypoints.go getUseWaypoint). So it is replaced, or its owner is asked for that.
+// counts as soon as a label beside it does (ambient/waypoints.go GetUseWaypoint). So it is replaced, or its owner is asked for that.
 func (m *maker) namesAnother(on mesh.Ref) bool {
 	o := find(m.snapshot, on)
 	if o == nil {
