@@ -68,6 +68,22 @@ func (c *course) has(l Label) bool {
 	return slices.ContainsFunc(c.bound, func(b Label) bool { return b.On == l.On })
 }
 
+// awaited is what is to be labelled for this waypoint and is not yet.
+func (c *course) awaited() []mesh.Ref {
+	var out []mesh.Ref
+	for _, l := range c.labels {
+		on := find(c.snapshot, l.On)
+		barred := func(s Stop) bool {
+			return slices.ContainsFunc(l.Binds, func(svc mesh.Ref) bool { return c.bars(s, canonical(svc)) })
+		}
+		if on == nil || on.Terminating || c.has(l) || c.ready() && slices.ContainsFunc(c.out.Stopped, barred) {
+			continue
+		}
+		out = append(out, refOf(on))
+	}
+	return out
+}
+
 // makePolicies sees to our policies of a role for some Services. A policy that cannot be written bars its Services from
 // being bound, and nothing else.
 func (c *course) makePolicies(role Role, row Row, for_ func(mesh.Ref) bool) outcome {
@@ -75,7 +91,7 @@ func (c *course) makePolicies(role Role, row Row, for_ func(mesh.Ref) bool) outc
 		if !p.plays(role) || !slices.ContainsFunc(p.For, for_) {
 			continue
 		}
-		switch c.ensure(row, c.withLeft(p, c.withTimes(p)), p.Why, c.needsFor(p.For)) {
+		switch c.ensure(row, c.withTimes(p), p.Why, c.needsFor(p.For)) {
 		case busy:
 			return busy
 		case stopped:
@@ -194,7 +210,7 @@ func (c *course) bindOne(l Label, on *mesh.Object) outcome {
 	if out := c.approach(l, on); out != settled {
 		return out
 	}
-	return c.step(Step{Action: Bind, Row: MakeBinding, Object: refOf(on), Manifest: labelsManifest(l.On, c.profileOf(on.Home()), labels),
+	return c.step(Step{Action: Bind, Row: MakeBinding, Object: refOf(on), Manifest: c.relabel(on, labels),
 		Preconditions: c.preconditions(on), Why: "its waypoint is ready, and everything beside it is in force", Needs: l.Needs})
 }
 
@@ -296,7 +312,7 @@ func (c *course) ingress() outcome {
 		default:
 			continue
 		}
-		step.Manifest = labelsManifest(l.On, c.profileOf(on.Home()), labels)
+		step.Manifest = c.relabel(on, labels)
 		if out := c.step(step); out == busy {
 			return busy
 		}

@@ -32,16 +32,30 @@ func compareNeeds(a, b Need) int {
 		strings.Compare(a.Target.Name, b.Target.Name), a.Policy.Compare(b.Policy), strings.Compare(a.Field, b.Field))
 }
 
+// needKey is what compareNeeds tells needs apart by.
+type needKey struct {
+	target [3]string
+	policy mesh.Ref
+	field  string
+}
+
+func (n Need) key() needKey {
+	return needKey{[3]string{n.Target.Namespace, n.Target.Kind, n.Target.Name}, n.Policy, n.Field}
+}
+
 // Needs are the needs of the mesh, sorted by target and policy. What cannot be judged is no need.
 func Needs(view *policies.View) []Need {
-	met, _ := search(view, newHypotheses(view.Snapshot), nil)
+	met, _ := search(view, newHypotheses(view.Snapshot), nil, nil)
 	return met
 }
 
 // search finds the needs, and those of which a waypoint alone would make no good: where it would deny what nobody
 // means to deny, of some namespaces; nil is all.
-func search(view *policies.View, h *hypotheses, namespaces []string) (met []Need, blocked []Blocked) {
+func search(view *policies.View, h *hypotheses, namespaces []string, until *deadline) (met []Need, blocked []Blocked) {
 	for o := range policiesOf(view.Snapshot, namespaces) {
+		if until.over() {
+			return nil, nil
+		}
 		if o.Terminating || asksNothing(o) {
 			continue
 		}

@@ -149,7 +149,7 @@ func (c *course) release() outcome {
 		if next := c.fallsTo(on); next != "" {
 			return c.stop(RemoveBinding, refOf(on), nil, fmt.Sprintf("%s keeps its label: without it the label of its Namespace would bind it to waypoint %s, which is not let in at its pods. It goes when that label does.", on, next))
 		}
-		out := c.step(Step{Action: Release, Row: RemoveBinding, Object: refOf(on), Manifest: labelsManifest(l.On, "", nil),
+		out := c.step(Step{Action: Release, Row: RemoveBinding, Object: refOf(on), Manifest: c.relabel(on, nil),
 			Preconditions: c.preconditions(on), Why: "nothing needs the waypoint any more"})
 		if out == busy {
 			return busy
