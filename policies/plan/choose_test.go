@@ -144,9 +144,20 @@ func TestLabelBesideOurs(t *testing.T) {
 	if !slices.Contains(got, "shop/waypoint: stopped make-binding: the API server refused it: kubectl owns it") {
 		t.Errorf("got %q", got)
 	}
-	for _, w := range Make(policies.NewView(s), onlyShop, managed).Waypoints {
-		if w.Namespace == "edge" {
-			t.Errorf("%s is planned", w.Ref())
+	setting := onlyShop.Namespaces["shop"]
+	setting.Profile.GatewayClassName = "istio-agentgateway-waypoint"
+	unmade := Settings{Namespaces: map[string]Setting{"shop": setting}}
+	barred := s.Edited([]*mesh.Object{
+		parse(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: a, image: a}]}}}}`),
+		parse(`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: except, namespace: shop}, spec: {action: DENY, selector: {matchLabels: {app: cart}}, rules: [{from: [{source: {notPrincipals: [cluster.local/ns/a/sa/a]}}]}]}}`)}, nil)
+	for name, tc := range map[string]struct {
+		snapshot *mesh.Snapshot
+		settings Settings
+	}{"planned": {s, onlyShop}, "none is made": {s, unmade}, "it must not be bound": {barred, onlyShop}} {
+		for _, w := range Make(policies.NewView(tc.snapshot), tc.settings, managed).Waypoints {
+			if w.Namespace == "edge" && (!w.Idle || len(letIn(decode(w.Manifest))) > 0) {
+				t.Errorf("%s: %s is planned, and lets in %v", name, w.Ref(), letIn(decode(w.Manifest)))
+			}
 		}
 	}
 }
