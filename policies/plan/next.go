@@ -6,6 +6,7 @@ import (
 
 	"istio.io/api/label"
 
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -30,8 +31,10 @@ type order struct {
 	World
 	snapshot *mesh.Snapshot
 	courses  map[mesh.Ref]*course
-	planned  map[mesh.Ref]bool // policies of the plan, whichever waypoint they are for
-	loose    []*mesh.Object    // objects of somebody else's that have our annotation, and no label of ours any more
+	planned  map[mesh.Ref]bool  // policies of the plan, whichever waypoint they are for
+	labelled map[string][]Label // labels of the plan, by the namespace that they are on or in
+	gone     *policies.View     // the mesh without what nothing needs, once it was asked for
+	loose    []*mesh.Object     // objects of somebody else's that have our annotation, and no label of ours any more
 }
 
 // course is one waypoint: what is planned, and what of it is stored.
@@ -52,11 +55,12 @@ type course struct {
 }
 
 func gather(w World) *order {
-	o := &order{World: w, snapshot: w.View.Snapshot, courses: map[mesh.Ref]*course{}, planned: map[mesh.Ref]bool{}}
+	o := &order{World: w, snapshot: w.View.Snapshot, courses: map[mesh.Ref]*course{}, planned: map[mesh.Ref]bool{}, labelled: map[string][]Label{}}
 	for i := range w.Plan.Waypoints {
 		o.at(w.Plan.Waypoints[i].Ref()).planned = &w.Plan.Waypoints[i]
 	}
 	for _, l := range w.Plan.Labels {
+		o.labelled[home(l.On)] = append(o.labelled[home(l.On)], l)
 		if w.Settings.Of(home(l.On)).Mode == Provision {
 			c := o.at(l.Waypoint())
 			c.labels = append(c.labels, l)

@@ -82,7 +82,7 @@ func (c *course) awaitMoves() outcome {
 		return c.wait(RollBack, refOf(c.canaries[0]), time.Time{}, "it is the canary there, and that is taken back first")
 	}
 	for _, l := range c.bound {
-		for _, p := range c.Plan.Labels {
+		for _, p := range c.labelled[home(l.On)] {
 			if p.Waypoint() == c.ref {
 				continue
 			}
@@ -104,10 +104,10 @@ func (c *course) retain() outcome {
 	case len(c.bound) == 0:
 		return settled
 	case !ok:
-		return c.note(Retain, UnneededSinceAnnotation, "nothing needs it any more")
+		return c.note(Retain, UnneededSinceAnnotation, "nothing needs it any more"+c.fading())
 	}
 	if until := at.Add(c.setting().Profile.RetainFor); c.Now.Before(until) {
-		return c.wait(Retain, c.ref, until, "nothing needs it since "+at.UTC().Format(time.RFC3339))
+		return c.wait(Retain, c.ref, until, "nothing needs it since "+at.UTC().Format(time.RFC3339)+c.fading())
 	}
 	return settled
 }
@@ -120,23 +120,14 @@ func (c *course) mayGo() outcome {
 			out = max(out, c.stop(RemoveAdmit, refOf(o), nil, c.lastAllowSays(o)))
 		}
 	}
-	if c.gateway != nil {
-		for _, o := range c.snapshot.PoliciesFor(c.gateway) {
-			if !c.Evidence.Managed.Made(o) && c.inForce(o) {
-				out = max(out, c.stop(Retain, refOf(o), nil, fmt.Sprintf("waypoint %s stays: %s is in force there. Delete it, or bind it elsewhere.", c.gateway.Key(), o)))
-			}
-		}
-	}
-	return out
+	return max(out, c.staysInForce())
 }
 
 func (c *course) inForce(o *mesh.Object) bool { return c.inForceAt(o, c.ref) }
 
 // inForceAt is whether a policy does anything at a waypoint.
 func (c *course) inForceAt(o *mesh.Object, at mesh.Ref) bool {
-	return slices.ContainsFunc(c.View.Effects(o), func(e policies.Effect) bool {
-		return e.EnforcedBy == policies.Waypoint && e.By != nil && e.By.Namespace == at.Namespace && e.By.Name == at.Name
-	})
+	return slices.ContainsFunc(c.View.Effects(o), func(e policies.Effect) bool { return by(e, at) })
 }
 
 // release takes our labels off. In one push with the guard's deletion they would arrive first.
@@ -150,7 +141,7 @@ func (c *course) release() outcome {
 			return c.stop(RemoveBinding, refOf(on), nil, fmt.Sprintf("%s keeps its label: without it the label of its Namespace would bind it to waypoint %s, which is not let in at its pods. It goes when that label does.", on, next))
 		}
 		out := c.step(Step{Action: Release, Row: RemoveBinding, Object: refOf(on), Manifest: labelsManifest(l.On, "", nil),
-			Preconditions: c.preconditions(on), Why: "nothing needs the waypoint any more"})
+			Preconditions: c.preconditions(on), Why: "nothing needs the waypoint any more" + c.fading()})
 		if out == busy {
 			return busy
 		}
