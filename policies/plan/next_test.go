@@ -192,9 +192,9 @@ func TestRemoved(t *testing.T) {
 		{"ours", nil, onlyShop, []string{"remove-retain", "remove-binding", "remove-drain", "remove-gateway", "remove-parameters"}},
 		{"ours, with policies beside it", []string{clients, pods}, onlyShop,
 			[]string{"remove-retain", "remove-binding", "remove-drain", "remove-admission", "remove-twin", "remove-gateway", "remove-parameters"}},
-		{"somebody else's", []string{front}, onlyShop, []string{"remove-binding"}},
+		{"somebody else's", []string{front}, onlyShop, []string{"remove-retain", "remove-binding"}},
 		{"somebody else's, with policies beside it", []string{clients, pods, front}, onlyShop,
-			[]string{"remove-retain", "remove-binding", "remove-drain", "remove-admission", "remove-drain", "remove-twin"}},
+			[]string{"remove-retain", "remove-binding", "remove-drain", "remove-admission", "remove-twin"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s, managed := done(t, tc.more...)

@@ -96,22 +96,6 @@ func (c *course) awaitMoves() outcome {
 	return settled
 }
 
-// retain writes down since when nothing needs the waypoint, and waits. Where nothing is bound any more, as after a move, it is
-// over.
-func (c *course) retain() outcome {
-	at, ok := c.noted(UnneededSinceAnnotation)
-	switch {
-	case len(c.bound) == 0:
-		return settled
-	case !ok:
-		return c.note(Retain, UnneededSinceAnnotation, "nothing needs it any more"+c.fading())
-	}
-	if until := at.Add(c.setting().Profile.RetainFor); c.Now.Before(until) {
-		return c.wait(Retain, c.ref, until, "nothing needs it since "+at.UTC().Format(time.RFC3339)+c.fading())
-	}
-	return settled
-}
-
 // mayGo stops, before anything is taken away, where it would have to stop half way.
 func (c *course) mayGo() outcome {
 	out := settled
@@ -172,9 +156,9 @@ func (c *course) awaitReleased() outcome {
 	if len(c.bound) > 0 {
 		return stopped
 	}
-	at, ok := c.noted(DrainingSinceAnnotation)
+	at, ok := c.drainingSince()
 	if !ok {
-		return c.note(Drain, DrainingSinceAnnotation, "nothing is bound to it any more")
+		return c.ensure(Drain, noted(manifestOf(c.ledger()), DrainingSinceAnnotation, instant(c.Now)), "nothing is bound to it any more", nil)
 	}
 	if !c.Evidence.Acknowledged.After(at) {
 		return c.wait(Drain, c.ref, time.Time{}, "not every ztunnel has acknowledged that nothing is bound")
@@ -186,7 +170,7 @@ func (c *course) awaitReleased() outcome {
 // somebody is at counting them, as after a change of leader, when their time may be up long since. A count says so that began when
 // every ztunnel had acknowledged that nothing is bound: none opens another one after that.
 func (c *course) drained() (ok bool, until time.Time) {
-	at, _ := c.noted(DrainingSinceAnnotation)
+	at, _ := c.drainingSince()
 	until = at.Add(c.setting().Profile.limit())
 	serving := c.Evidence.Waypoints[c.ref]
 	if serving.Counted {
@@ -320,29 +304,4 @@ func (c *course) removeParameters() outcome {
 		}
 	}
 	return settled
-}
-
-// ledger is the object of ours on which times are written down: the Gateway, else a policy.
-func (c *course) ledger() *mesh.Object {
-	if c.ours() {
-		return c.gateway
-	}
-	if len(c.own) > 0 {
-		return c.own[0]
-	}
-	return nil
-}
-
-// noted is a time that was written down. Where there is nothing of ours to write it on it counts as long ago.
-func (c *course) noted(key string) (time.Time, bool) {
-	o := c.ledger()
-	if o == nil {
-		return time.Time{}, true
-	}
-	return since(o, key)
-}
-
-func (c *course) note(row Row, key, why string) outcome {
-	o := c.ledger()
-	return c.ensure(row, noted(manifestOf(o), key, instant(c.Now)), why, nil)
 }
