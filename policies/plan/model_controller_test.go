@@ -179,6 +179,7 @@ func (m *model) settle() bool {
 		m.seen = len(m.states) - 1
 		w := m.world(m.seen)
 		p := Next(w)
+		m.listen(p)
 		switch {
 		case len(p.Steps()) > 0:
 			m.write(p.Steps()[0])

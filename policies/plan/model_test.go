@@ -139,6 +139,9 @@ func newModel(seed uint64, order *tables) *model {
 		pods: map[string][]*waypointPod{}, changed: map[mesh.Ref]time.Time{}, broke: map[string]bool{}, told: map[string]bool{}, shut: map[string]bool{}, closed: map[string]bool{}, served: map[string]time.Time{}, labelled: map[string]time.Time{},
 		order: order, plans: map[*mesh.Snapshot]Plan{}, pairs: map[[2]int]bindings{},
 	}
+	if order == nil {
+		m.order = m.watched(standard())
+	}
 	m.setting = Setting{Mode: Provision, Profile: Profile{Name: "default", RetainFor: time.Minute, DrainFor: time.Minute}}
 	m.varied = seed < firstMove && seed%7 == 5 // the others stay as they are, and what tells mutants apart with them
 	if m.rand.IntN(3) == 0 {

@@ -177,9 +177,10 @@ func (c *course) run() {
 	}
 	switch {
 	case idle && !c.provisioned():
-		if c.ours() || len(c.bound)+len(c.own)+len(c.parameters) > 0 {
+		if c.ours() || len(c.bound)+len(c.canaries)+len(c.own)+len(c.parameters) > 0 {
 			c.stop(Retain, c.ref, nil, "it stays as it is: nothing needs it, and no Guardrail with mode Provision selects its namespace any more. Delete it, or select the namespace.")
 		}
+	case idle && c.hold() == busy: // of what is blocked
 	case idle:
 		c.remove()
 	case !c.planned.Existing && c.planned.mode != Provision:

@@ -17,7 +17,7 @@ import (
 func (c *course) remove() {
 	// What is planned for another waypoint is that one's, whatever is still written on it.
 	c.own = slices.DeleteFunc(slices.Clone(c.own), func(o *mesh.Object) bool {
-		return c.order.planned[refOf(o)] && !slices.ContainsFunc(c.policies, func(p Policy) bool { return p.Ref() == refOf(o) })
+		return c.holds(o) || c.order.planned[refOf(o)] && !slices.ContainsFunc(c.policies, func(p Policy) bool { return p.Ref() == refOf(o) })
 	})
 	if !c.ours() && len(c.bound)+len(c.canaries)+len(c.own)+len(c.parameters) == 0 && len(c.Evidence.Waypoints[c.ref].LeftBehind) == 0 {
 		return
@@ -104,7 +104,24 @@ func (c *course) mayGo() outcome {
 			out = max(out, c.stop(RemoveAdmit, refOf(o), nil, c.lastAllowSays(o)))
 		}
 	}
-	return max(out, c.staysInForce())
+	return max(out, c.staysInForce(), c.staysBound())
+}
+
+// staysBound stops where an object keeps our label: what else is bound would be released for nothing, and be without a guard meanwhile.
+func (c *course) staysBound() outcome {
+	out := settled
+	for _, l := range c.bound {
+		on := find(c.snapshot, l.On)
+		if on.Terminating {
+			continue
+		}
+		if c.Settings.Of(on.Home()).Mode != Provision {
+			out = max(out, c.stop(RemoveBinding, refOf(on), nil, fmt.Sprintf("%s keeps its label: nothing needs waypoint %s, and no Guardrail with mode Provision selects namespace %s any more. Remove the label, or select the namespace.", on, c.ref.Name, on.Home())))
+		} else if next := c.fallsTo(on); next != "" {
+			out = max(out, c.stop(RemoveBinding, refOf(on), nil, fmt.Sprintf("%s keeps its label: without it the label of its Namespace would bind it to waypoint %s, which is not let in at its pods. It goes when that label does.", on, next)))
+		}
+	}
+	return out
 }
 
 func (c *course) inForce(o *mesh.Object) bool { return c.inForceAt(o, c.ref) }
@@ -116,21 +133,21 @@ func (c *course) inForceAt(o *mesh.Object, at mesh.Ref) bool {
 
 // release takes our labels off. In one push with the guard's deletion they would arrive first.
 func (c *course) release() outcome {
+	result := settled
 	for _, l := range c.bound {
 		on := find(c.snapshot, l.On)
-		if on == nil || on.Terminating || c.Settings.Of(on.Home()).Mode != Provision {
+		if on.Terminating {
+			result = c.wait(RemoveBinding, refOf(on), time.Time{}, "it is being deleted, and its label with it")
 			continue
-		}
-		if next := c.fallsTo(on); next != "" {
-			return c.stop(RemoveBinding, refOf(on), nil, fmt.Sprintf("%s keeps its label: without it the label of its Namespace would bind it to waypoint %s, which is not let in at its pods. It goes when that label does.", on, next))
 		}
 		out := c.step(Step{Action: Release, Row: RemoveBinding, Object: refOf(on), Manifest: labelsManifest(l.On, "", nil),
 			Preconditions: c.preconditions(on), Why: "nothing needs the waypoint any more" + c.fading()})
 		if out == busy {
 			return busy
 		}
+		result = max(result, out)
 	}
-	return settled
+	return result
 }
 
 // fallsTo is another waypoint to which an object would be bound without its own label.
@@ -153,9 +170,6 @@ func (c *course) fallsTo(on *mesh.Object) string {
 // awaitReleased writes down since when nothing is bound, and waits until every proxy knows: whatever was released was
 // released before that.
 func (c *course) awaitReleased() outcome {
-	if len(c.bound) > 0 {
-		return stopped
-	}
 	at, ok := c.drainingSince()
 	if !ok {
 		return c.ensure(Drain, noted(manifestOf(c.ledger()), DrainingSinceAnnotation, instant(c.Now)), "nothing is bound to it any more", nil)

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"istio.io/api/label"
+
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -65,6 +67,44 @@ func TestRetainedAtTheirs(t *testing.T) {
 			}
 			if rows, _, _ = until(needed, owned, settings, noon.Add(2*time.Hour), noon.Add(2*time.Hour+5*time.Minute)); !slices.Equal(rows, tc.want) {
 				t.Errorf("not needed again: %v", rows)
+			}
+		})
+	}
+}
+
+// TestKeptLabelIsTold: where an object keeps our label, nothing of what is bound to the waypoint with it is taken away, and it is said; when
+// the label is gone, so is all else.
+func TestKeptLabelIsTold(t *testing.T) {
+	leave := func(s *mesh.Snapshot, settings Settings) (*mesh.Snapshot, Settings) {
+		settings.Namespaces["shop"] = Setting{Mode: Observe}
+		return s, settings
+	}
+	deleted := func(s *mesh.Snapshot, settings Settings) (*mesh.Snapshot, Settings) {
+		goes := *s.Get(mesh.Namespace, "", "shop")
+		goes.Terminating = true
+		return s.With(&goes), settings
+	}
+	for name, tc := range map[string]struct {
+		change func(*mesh.Snapshot, Settings) (*mesh.Snapshot, Settings)
+		rows   []Row
+		says   string
+	}{
+		"its namespace is no longer provided for": {leave, []Row{Retain},
+			"edge/waypoint: stopped remove-binding: Namespace shop keeps its label: nothing needs waypoint waypoint, and no Guardrail with mode Provision selects namespace shop any more. Remove the label, or select the namespace."},
+		"it is being deleted": {deleted, []Row{Retain, RemoveGuard, RemoveGuard, RemoveGuard, RemoveGuard, RemoveBinding},
+			"edge/waypoint: waits remove-binding: it is being deleted, and its label with it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, managed, settings := sharing(t)
+			s, settings = tc.change(s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7")).Without(s.Get(mesh.AuthorizationPolicy, "pay", "l7")), settings)
+			rows, s, managed := until(s, managed, settings, noon, noon.Add(20*time.Minute))
+			if !slices.Equal(rows, tc.rows) {
+				t.Errorf("taken: %v", rows)
+			}
+			compare(t, Next(worldOf(s, managed, settings, nil)), tc.says)
+			s = s.With(labelled(s.Get(mesh.Namespace, "", "shop"), nil, label.IoIstioUseWaypoint.Name, label.IoIstioUseWaypointNamespace.Name))
+			if _, s, _ = until(s, managed, settings, noon.Add(20*time.Minute), noon.Add(time.Hour)); s.Get(mesh.Gateway, "edge", "waypoint") != nil {
+				t.Error("the waypoint stays")
 			}
 		})
 	}
