@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -35,9 +36,15 @@ func (sub *subject) needed(s *mesh.Snapshot) {
 		if o := s.Get(kind, r.Before.Object.Namespace, r.Before.Object.Name); o != nil && o.Annotations[plan.RoleAnnotation] == string(plan.Copy) {
 			who = fmt.Sprintf("%s %s, by its copy %s,", o.Kind, o.Annotations[plan.OfAnnotation], o.Name)
 		}
-		sub.facts = append(sub.facts, fmt.Sprintf("%s needs it, for %s. Without it %s", who, r.Before.Target, r.After.Message))
+		sub.facts = append(sub.facts, fmt.Sprintf("%s needs it, for %s. Without it %s.", who, r.Before.Target, consequence(r.After)))
 	}
 	sub.facts = append(sub.facts, knownBy(s, gw)...)
+}
+
+// consequence is what an effect comes to, without why and what to do: that is of a mesh that is only supposed.
+func consequence(e policies.Effect) string {
+	text, _, _ := strings.Cut(e.Message, ": ")
+	return strings.TrimSuffix(text, ".")
 }
 
 // keptFor are people's reasons for a waypoint, on what it serves.
@@ -74,7 +81,7 @@ func knownBy(s *mesh.Snapshot, gw *mesh.Object) []string {
 			case spares && spec.Action == policies.Deny:
 				out = append(out, fmt.Sprintf("%s spares it. Without it calls get to the pods from clients, and those are denied whom it does not spare.", o))
 			case lets && spec.Action != policies.Deny:
-				out = append(out, fmt.Sprintf("%s lets it in. Without it calls get to the pods from clients, and no more get in than an ALLOW lets in by their own names.", o))
+				out = append(out, fmt.Sprintf("%s lets it in. Without it calls get to the pods from clients, and only those get in whom an ALLOW there names.", o))
 			}
 		}
 	}

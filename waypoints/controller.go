@@ -145,6 +145,8 @@ func (c *Controller) Start(ctx context.Context) error {
 	defer c.events.broadcaster.Shutdown()
 	var running sync.WaitGroup
 	defer running.Wait()
+	ctx, leave := context.WithCancel(ctx)
+	defer leave() // whatever ends this ends them
 	running.Go(func() { c.follow(ctx) })
 	running.Go(func() { c.beat(ctx) })
 	if r := c.meters.reader; r != nil {
@@ -160,8 +162,12 @@ func (c *Controller) Start(ctx context.Context) error {
 	}
 	for ctx.Err() == nil {
 		began := c.Clock.Now()
-		next := c.once(ctx)
+		next, ok := c.outlive(ctx)
 		c.took(Looking, began)
+		if !ok {
+			c.pause(ctx, patience) // each event would break it again
+			continue
+		}
 		now := c.Clock.Now()
 		c.pause(ctx, max(breather, duty*now.Sub(began)))
 		if !next.IsZero() {

@@ -88,7 +88,7 @@ func (c *Controller) blind(ctx context.Context, rules *Rules, unread []inventory
 	c.status = now
 	var errs []error
 	for _, p := range rules.Profiles {
-		errs = append(errs, c.patch(ctx, p, blinded(p, why)))
+		errs = append(errs, c.patch(ctx, p, notReady(p, "Unread", why)))
 	}
 	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
 		c.Log.Error(err, "what is told of waypoints is not up to date; it is tried again")
@@ -106,10 +106,10 @@ func blindness(unread []inventory.Unread) string {
 	return cut("No waypoint is made, changed or taken away: what is in the cluster is not known without " + strings.Join(kinds, ", ") + ". Let Waywarden list and watch them.")
 }
 
-// blinded is a profile that says so, and for the rest what it said before.
-func blinded(p *v1alpha1.WaypointProfile, why string) *v1alpha1.WaypointProfile {
+// notReady is a profile that says why nothing is done, and for the rest what it said before.
+func notReady(p *v1alpha1.WaypointProfile, reason, why string) *v1alpha1.WaypointProfile {
 	after := p.DeepCopy()
-	apimeta.SetStatusCondition(&after.Status.Conditions, metav1.Condition{Type: "Ready", Status: metav1.ConditionFalse, Reason: "Unread", ObservedGeneration: p.Generation, Message: why})
+	apimeta.SetStatusCondition(&after.Status.Conditions, metav1.Condition{Type: "Ready", Status: metav1.ConditionFalse, Reason: reason, ObservedGeneration: p.Generation, Message: why})
 	return after
 }
 

@@ -22,7 +22,7 @@ func TestBlind(t *testing.T) {
 	p.Status.Waypoints, p.Status.Needed = 2, []v1alpha1.NeededWaypoint{{Name: "waypoint"}}
 	p.Status.Conditions = []metav1.Condition{{Type: "Ready", Status: metav1.ConditionTrue, Reason: "AsPlanned"}, {Type: "Verified", Status: metav1.ConditionTrue}}
 	why := blindness([]inventory.Unread{{Resource: "gateways", Why: "forbidden"}, {Resource: "services", Why: "timeout"}})
-	after := blinded(p, why)
+	after := notReady(p, "Unread", why)
 	ready := apimeta.FindStatusCondition(after.Status.Conditions, "Ready")
 	if ready.Status != metav1.ConditionFalse || ready.Reason != "Unread" || ready.ObservedGeneration != 4 || !strings.Contains(ready.Message, "without gateways (forbidden), services (timeout). Let Waywarden list and watch them.") {
 		t.Errorf("got %+v", ready)

@@ -84,6 +84,8 @@ type Census struct {
 	// Unverified is why it is not known what proxies run with, so that it is waited for by the clock; "" where istiod is asked,
 	// or nobody waits.
 	Unverified string
+	// Broken is whether looking at them failed of a mistake of Waywarden's own, so that nothing else is known.
+	Broken bool
 }
 
 // told is what was said last about each waypoint, so that it is said once.

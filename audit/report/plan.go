@@ -110,6 +110,7 @@ func PlanYAML(w io.Writer, p *Plan) error {
 		docs[i].changes = append(docs[i].changes, c)
 	}
 	out := bufio.NewWriter(w)
+	told := map[string]bool{}
 	for i, d := range docs {
 		if i > 0 {
 			out.WriteString("---\n")
@@ -130,7 +131,7 @@ func PlanYAML(w io.Writer, p *Plan) error {
 			comment(out, "Last: labels, once the waypoint is Programmed. A label to a waypoint that is not ready sends calls straight to the pods.")
 			out.WriteString("#\n")
 		}
-		if err := d.write(out); err != nil {
+		if err := d.write(out, told); err != nil {
 			return err
 		}
 	}
@@ -201,9 +202,17 @@ func placeOf(docs []planned, c plan.Change) int {
 	return len(docs) - 1
 }
 
-func (d planned) write(w *bufio.Writer) error {
+// write writes it. Of a need it says what is wrong where it is not told above, and not what to do: that is what the plan is.
+func (d planned) write(w *bufio.Writer, told map[string]bool) error {
 	for _, n := range d.needs {
-		comment(w, fmt.Sprintf("needed by %s (%s): %s", n.Policy, n.Field, n.Reason))
+		by := fmt.Sprintf("needed by %s (%s)", n.Policy, n.Field)
+		wrong, _, _ := strings.Cut(n.Reason, ". ")
+		text := by + ": " + strings.TrimSuffix(wrong, ".")
+		if told[text] {
+			text = by
+		}
+		told[text] = true
+		comment(w, text)
 	}
 	for _, n := range d.notes {
 		comment(w, n)

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 
+	"istio.io/api/annotation"
 	"istio.io/api/label"
 
 	"github.com/waywarden/waywarden/policies"
@@ -102,17 +103,20 @@ func causeBehind(e policies.Effect) string {
 	return strings.TrimSuffix(cause, ".")
 }
 
-// changedField is where a change stands in its object: the label that decides, else the part; "" for an object that
+// changedField is where a change stands in its object: the label or annotation that decides, else the part; "" for an object that
 // comes or goes.
 func changedField(c *policies.Change) string {
 	if c.Old == nil || c.New == nil {
 		return ""
 	}
 	for _, l := range []label.Instance{label.IoIstioUseWaypoint, label.IoIstioUseWaypointNamespace, label.IoIstioDataplaneMode, label.IoIstioWaypointFor,
-		label.IoIstioIngressUseWaypoint, label.IoIstioRev} {
+		label.IoIstioUseWaypointCanary, label.IoIstioUseWaypointCanaryNamespace, label.IoIstioIngressUseWaypoint, label.IoIstioRev} {
 		if was, is := c.Old.Labels[l.Name], c.New.Labels[l.Name]; was != is {
 			return "metadata.labels[" + l.Name + "]"
 		}
+	}
+	if weight := annotation.IoIstioUseWaypointCanaryWeight.Name; c.Old.Annotations[weight] != c.New.Annotations[weight] {
+		return "metadata.annotations[" + weight + "]"
 	}
 	was, ok := c.Old.Spec.(*mesh.ServiceSpec)
 	is, same := c.New.Spec.(*mesh.ServiceSpec)

@@ -82,7 +82,7 @@ func TestHoldOutlastsWaypoint(t *testing.T) {
 		t.Errorf("taken: %v", rows)
 	}
 	rows, s, managed = until(s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7web")), managed, settings, noon.Add(20*time.Minute), noon.Add(time.Hour))
-	if want := []Row{Retain, RemoveBinding, Drain, RemoveGateway}; !slices.Equal(rows, want) {
+	if want := []Row{Retain, RemoveBinding, Drain, RemoveGateway, RemoveBinding}; !slices.Equal(rows, want) {
 		t.Errorf("then: %v", rows)
 	}
 	if len(managed) != 1 || find(s, guardOf(RefOf(mesh.Service, "shop", "cart"))) == nil {

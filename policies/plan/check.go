@@ -149,7 +149,7 @@ func (m *maker) isStored(l Label) bool {
 }
 
 func (m *maker) block(n Need, why string) {
-	if !slices.ContainsFunc(m.plan.Blocked, func(b Blocked) bool { return compareNeeds(b.Need, n) == 0 }) {
+	if !m.blocked(n) {
 		m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
 	}
 }
@@ -172,42 +172,80 @@ func (m *maker) withdraw(w *Waypoint, why string) bool {
 	return true
 }
 
-// drop takes out a waypoint of which no label and no need is left.
-func (m *maker) drop(ref mesh.Ref) {
-	if slices.ContainsFunc(m.plan.Labels, func(l Label) bool { return l.Waypoint() == ref }) {
-		return
+// drop takes out those of some waypoints of which no label and no need is left.
+func (m *maker) drop(waypoints ...mesh.Ref) {
+	gone := map[mesh.Ref]bool{}
+	for _, ref := range waypoints {
+		gone[ref] = true
+	}
+	for _, l := range m.plan.Labels {
+		delete(gone, l.Waypoint())
 	}
 	m.plan.Waypoints = slices.DeleteFunc(m.plan.Waypoints, func(w Waypoint) bool {
-		return w.Ref() == ref && !slices.ContainsFunc(w.Needs, func(n Need) bool { return !m.blocked(n) })
+		return gone[w.Ref()] && !slices.ContainsFunc(w.Needs, func(n Need) bool { return !m.blocked(n) })
 	})
 }
 
+// blocked is whether a need is among those that the plan does not meet, to which some are only ever added.
 func (m *maker) blocked(n Need) bool {
-	return slices.ContainsFunc(m.plan.Blocked, func(b Blocked) bool { return compareNeeds(b.Need, n) == 0 })
+	if m.blocks == nil {
+		m.blocks = map[needKey]bool{}
+	}
+	for ; m.entered < len(m.plan.Blocked); m.entered++ {
+		m.blocks[m.plan.Blocked[m.entered].key()] = true
+	}
+	return m.blocks[n.key()]
 }
 
-// unexplained takes out of the plan what changes an effect in a way that is not understood, or not made up for.
+// unexplained takes out of the plan what changes an effect in a way that is not understood, or not made up for: for each such change
+// one of the labels that it comes from, all before anything is looked at again. A change that comes from a label that goes already may
+// be gone with it.
 func (m *maker) unexplained(after *mesh.Snapshot) bool {
+	var by *sources
+	why := map[int]string{} // labels that go, by their place
 	for _, c := range m.plan.Changes {
 		if !c.unexplained() {
 			continue
 		}
-		why := fmt.Sprintf("%s at %s would be %s, and nothing here makes up for that: %s", c.Object, c.Target, statesOf(c.After), c.Message)
-		for _, i := range m.behind(after, c) {
-			l := m.plan.Labels[i]
-			if m.isStored(l) {
-				continue
-			}
-			if m.staysAt(i, why) {
-				return true
-			}
-			m.plan.Labels = slices.Delete(m.plan.Labels, i, i+1)
-			m.blockAll(l.Needs, why)
-			m.drop(l.Waypoint())
-			return true
+		if by == nil {
+			by = sourcesOf(m.plan.Labels)
+		}
+		behind := by.behind(after, c)
+		if slices.ContainsFunc(behind, func(i int) bool { return why[i] != "" }) {
+			continue
+		}
+		if i := slices.IndexFunc(behind, func(i int) bool { return !m.isStored(m.plan.Labels[i]) }); i >= 0 {
+			why[behind[i]] = fmt.Sprintf("%s at %s would be %s, and nothing here makes up for that: %s", c.Object, c.Target, statesOf(c.After), c.Message)
 		}
 	}
-	return false
+	m.takeOut(why)
+	return len(why) > 0
+}
+
+// takeOut takes labels out of the plan, by their places, or leaves what they are for where it is bound.
+func (m *maker) takeOut(why map[int]string) {
+	var rest []Label
+	var dropped []mesh.Ref
+	stay := map[mesh.Ref]string{}
+	for i, l := range m.plan.Labels {
+		_, bound := m.storedLabel(find(m.stored, l.On))
+		switch {
+		case why[i] == "":
+			rest = append(rest, l)
+		case bound:
+			rest, stay[l.On] = append(rest, l), why[i]
+		default:
+			m.blockAll(l.Needs, why[i])
+			dropped = append(dropped, l.Waypoint())
+		}
+	}
+	m.plan.Labels = rest
+	m.drop(dropped...)
+	for i, l := range rest {
+		if stay[l.On] != "" {
+			m.staysAt(i, stay[l.On])
+		}
+	}
 }
 
 func statesOf(states []State) string {
@@ -216,28 +254,4 @@ func statesOf(states []State) string {
 		out = append(out, string(s.Verdict))
 	}
 	return strings.Join(out, ", ")
-}
-
-// behind are the labels that a change comes from: those that bind what the policy is about.
-func (m *maker) behind(after *mesh.Snapshot, c Change) []int {
-	services := []mesh.Ref{{Kind: c.Target.Kind, Namespace: c.Target.Namespace, Name: c.Target.Name}}
-	if o := find(after, c.Object); o != nil {
-		for _, f := range policies.Fronts(after, o) {
-			for _, svc := range f.Services {
-				services = append(services, svc.Ref())
-			}
-		}
-	}
-	var exact, near []int
-	for i, l := range m.plan.Labels {
-		switch {
-		case slices.ContainsFunc(l.Binds, func(r mesh.Ref) bool {
-			return slices.ContainsFunc(services, func(s mesh.Ref) bool { return s.Kind == r.Kind && s.Namespace == r.Namespace && s.Name == r.Name })
-		}):
-			exact = append(exact, i)
-		case home(l.On) == cmp.Or(c.Target.Namespace, c.Target.Name, c.Object.Namespace), c.Target.Kind == policies.ScopeMesh:
-			near = append(near, i)
-		}
-	}
-	return slices.Concat(exact, near)
 }

@@ -217,8 +217,7 @@ func (c *course) hand(l Label, on, from *mesh.Object, s share) outcome {
 	if l.WaypointNamespace != "" {
 		labels[label.IoIstioUseWaypointCanaryNamespace.Name] = l.WaypointNamespace
 	}
-	manifest := labelsManifest(l.On, c.profileOf(on.Home()), labels)
-	manifest = noted(manifest, annotation.IoIstioUseWaypointCanaryWeight.Name, strconv.Itoa(s.weight))
+	manifest := noted(c.relabel(on, labels), annotation.IoIstioUseWaypointCanaryWeight.Name, strconv.Itoa(s.weight))
 	manifest = noted(manifest, CanarySinceAnnotation, instant(c.Now))
 	return c.step(Step{Action: Bind, Row: MakeCanary, Object: refOf(on), Manifest: manifest, Preconditions: c.preconditions(on), Needs: l.Needs,
 		Why: fmt.Sprintf("%d%% of its connections are to take waypoint %s, and the others %s", s.weight, c.ref.Name, from.Name)})
@@ -254,7 +253,7 @@ func (c *course) rollBack() outcome {
 		if !ok {
 			continue
 		}
-		if out := c.step(Step{Action: Bind, Row: RollBack, Object: refOf(on), Manifest: labelsManifest(l.On, c.profileOf(on.Home()), c.allLabels(l, on)),
+		if out := c.step(Step{Action: Bind, Row: RollBack, Object: refOf(on), Manifest: c.relabel(on, c.allLabels(l, on)),
 			Preconditions: c.preconditions(on), Why: fmt.Sprintf("it is no longer to move to waypoint %s", at.Name), Needs: l.Needs}); out == busy {
 			return busy
 		}

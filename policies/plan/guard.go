@@ -99,7 +99,7 @@ func (m *maker) guard(after *mesh.Snapshot, svc *mesh.Object, held string, excep
 		excepted = append(excepted, e.Principals...)
 		why += fmt.Sprintf(", and %s (%s)", strings.Join(e.Principals, ", "), e.Reason)
 	}
-	in = sorted(slices.Concat(in, m.letInStill(svc), excepted))
+	in = sorted(slices.Concat(in, excepted))
 	r.add(Policy{Role: Guarding, For: []mesh.Ref{refOf(svc)}, Why: why}, guardName(svc.Name), map[string]any{
 		"selector": map[string]any{"matchLabels": anyMap(svc.Spec.(*mesh.ServiceSpec).Selector)}, "action": policies.Deny,
 		"rules": []any{map[string]any{"from": []any{map[string]any{"source": map[string]any{
@@ -119,7 +119,7 @@ func guardOf(svc mesh.Ref) mesh.Ref {
 }
 
 // senders are the identities of the waypoints that may send to the pods of a Service: those of all Services over them, of
-// their canaries, of routes that lead there, and those that are being left.
+// their canaries, of routes that lead there, and those that it has left.
 func (m *maker) senders(after *mesh.Snapshot, svc *mesh.Object) []string {
 	var out []string
 	take := func(s *mesh.Snapshot, gw *mesh.Object) {
@@ -142,49 +142,27 @@ func (m *maker) senders(after *mesh.Snapshot, svc *mesh.Object) []string {
 			}
 		}
 	}
-	for _, gw := range m.left {
-		if gw.Namespace == svc.Namespace || m.admits(gw, svc.Namespace) {
-			take(m.stored, gw)
-		}
+	for _, key := range leftFor(m.stored, m.managed, refOf(svc)) {
+		ns, name, _ := cutKey(key)
+		take(m.stored, m.stored.Get(mesh.Gateway, ns, name))
+	}
+	for _, gw := range m.left[svc.Namespace] {
+		take(m.stored, gw)
 	}
 	return sorted(out)
 }
 
-// letInStill are the waypoints that the guard of a Service lets in as it is stored. One that the Service has left, and that others
-// share, is not drained, and nobody counts what is open through it to one Service: it is let in until it goes.
-func (m *maker) letInStill(svc *mesh.Object) []string {
-	own := find(m.stored, guardOf(refOf(svc)))
-	if !m.managed.Made(own) {
-		return nil
-	}
-	if m.identities == nil {
-		m.identities = map[string]bool{}
-		for gw := range m.stored.All(mesh.Gateway) {
-			if usable(m.stored, gw) && m.managed.Made(gw) {
-				m.identities[m.stored.Identity(gw)] = true
-			}
-		}
-	}
-	var out []string
-	for _, r := range own.Spec.(*mesh.AuthorizationPolicySpec).Rules {
-		for _, from := range r.From {
-			out = append(out, from.Source.NotPrincipals...)
-		}
-	}
-	return slices.DeleteFunc(out, func(principal string) bool { return !m.identities[principal] })
-}
-
-// leftWaypoints are those of ours that are drained, or that the plan has no more, in all namespaces: one that several share is in
-// none of theirs.
-func (m *maker) leftWaypoints() []*mesh.Object {
+// leftWaypoints are those of ours that are drained, or that the plan has no more, by namespace. A Service in another one says itself
+// which it has left: whoever owns a namespace with a Gateway that looks like ours is not let in elsewhere by it.
+func (m *maker) leftWaypoints() map[string][]*mesh.Object {
 	planned := map[mesh.Ref]bool{}
 	for i := range m.plan.Waypoints {
 		planned[m.plan.Waypoints[i].Ref()] = true
 	}
-	var out []*mesh.Object
+	out := map[string][]*mesh.Object{}
 	for gw := range m.stored.All(mesh.Gateway) {
 		if m.managed.Made(gw) && (gw.Annotations[DrainingSinceAnnotation] != "" || !planned[refOf(gw)]) {
-			out = append(out, gw)
+			out[gw.Namespace] = append(out[gw.Namespace], gw)
 		}
 	}
 	return out

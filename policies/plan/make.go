@@ -75,7 +75,7 @@ func (c *course) makePolicies(role Role, row Row, for_ func(mesh.Ref) bool) outc
 		if !p.plays(role) || !slices.ContainsFunc(p.For, for_) {
 			continue
 		}
-		switch c.ensure(row, c.withLeft(p, c.withTimes(p)), p.Why, c.needsFor(p.For)) {
+		switch c.ensure(row, c.withTimes(p), p.Why, c.needsFor(p.For)) {
 		case busy:
 			return busy
 		case stopped:
@@ -189,7 +189,7 @@ func (c *course) bindOne(l Label, on *mesh.Object) outcome {
 	if out := c.approach(l, on); out != settled {
 		return out
 	}
-	return c.step(Step{Action: Bind, Row: MakeBinding, Object: refOf(on), Manifest: labelsManifest(l.On, c.profileOf(on.Home()), labels),
+	return c.step(Step{Action: Bind, Row: MakeBinding, Object: refOf(on), Manifest: c.relabel(on, labels),
 		Preconditions: c.preconditions(on), Why: "its waypoint is ready, and everything beside it is in force", Needs: l.Needs})
 }
 
@@ -291,7 +291,7 @@ func (c *course) ingress() outcome {
 		default:
 			continue
 		}
-		step.Manifest = labelsManifest(l.On, c.profileOf(on.Home()), labels)
+		step.Manifest = c.relabel(on, labels)
 		if out := c.step(step); out == busy {
 			return busy
 		}

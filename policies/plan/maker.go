@@ -49,10 +49,11 @@ type maker struct {
 	wanted     map[group][]Need     // needs whose target asks for no waypoint yet
 	scraping   []*mesh.Workload     // once looked
 	looked     bool
-	calling    *callers        // once looked
-	left       []*mesh.Object  // waypoints that still send to what they served
-	identities map[string]bool // of waypoints that are stored, once looked
+	calling    *callers                  // once looked
+	left       map[string][]*mesh.Object // waypoints that still send to what they served, by namespace
 	supposed   supposed
+	blocks     map[needKey]bool // of those of plan.Blocked that are entered
+	entered    int
 }
 
 // group is what gets one waypoint, where it asks for none yet: a namespace, or in it one Service.

@@ -156,7 +156,7 @@ func (m *model) relabel(s Step, stored *mesh.Object) {
 	m.serving()
 	m.shutsOut(s, &was)
 	delete(m.managed, s.Object)
-	if len(labels) > 0 {
+	if len(labels)+len(annotations) > 0 {
 		m.managed[s.Object] = slices.Sorted(maps.Keys(labels))
 	}
 }
@@ -176,6 +176,9 @@ func (m *model) settle() bool {
 	m.unseen = ""
 	for range 300 {
 		m.drift(true)
+		if m.cut() != "" { // before it is at rest: what was told up to now is an excuse no more after that
+			return true
+		}
 		m.seen = len(m.states) - 1
 		w := m.world(m.seen)
 		p := Next(w)

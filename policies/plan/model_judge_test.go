@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -173,6 +174,7 @@ func (m *model) cut() string {
 		}
 		return gone
 	})
+	m.lets = cmp.Or(m.lets, complaint) // a connection is cut once, and not found again
 	return complaint
 }
 

@@ -70,7 +70,7 @@ type connection struct {
 	service string
 	to      pod
 	way
-	parted bool // a person has changed since what its Service is bound to, and it has stayed on its path
+	parted bool // it has stayed on its path since a person changed what its Service is bound to, or wrote what is not said on it
 }
 
 // way is how a connection goes: by a pod of a waypoint, nil where none is ready, or directly where waypoint is "".
@@ -112,7 +112,7 @@ type model struct {
 	shut     map[string]bool      // Services of which it was said then that an ALLOW of ours is the last over their pods
 	served   map[string]time.Time // when a waypoint was last ready
 	labelled map[string]time.Time // when a Service was last bound to a waypoint, by both
-	lets     string               // a step of ours that let somebody in
+	lets     string               // what went wrong once: a step of ours that let somebody in, a connection that was cut
 	order    *tables
 	spoil    func(*Plan, *mesh.Snapshot) // what a mutant makes of a plan for a mesh
 	unseen   string                      // why something may be there that the controller does not see; "" where it sees all

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -57,6 +58,15 @@ var spoilers = []struct {
 			return slices.DeleteFunc(slices.Clone(in), func(v any) bool {
 				return v == any(identityOf("edge/waypoint")) && servedBy(s, s, svc) != "edge/waypoint" && guard.Waypoint.Namespace != "edge"
 			})
+		})
+	}},
+	{"a guard that comes anew lets in only who was let in before", func(p *Plan, s *mesh.Snapshot) {
+		eachGuard(p, func(guard Policy, in []any) []any {
+			stored := find(s, guard.Ref())
+			if stored != nil && strings.Contains(fmt.Sprint(stored.Content()["spec"]), identityOf("edge/waypoint")) || servedBy(s, s, find(s, guard.For[0])) == "edge/waypoint" || guard.Waypoint.Namespace == "edge" {
+				return in
+			}
+			return slices.DeleteFunc(slices.Clone(in), func(v any) bool { return v == any(identityOf("edge/waypoint")) })
 		})
 	}},
 	{"what is served is closed while it waits", func(p *Plan, _ *mesh.Snapshot) {

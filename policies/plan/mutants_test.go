@@ -43,8 +43,8 @@ var seeds = map[string]uint64{
 	"moved before the new waypoint is admitted":                      firstMove + 1,
 	"moved before the guard lets the new waypoint in":                firstMove,
 	"moved by taking the label off and setting it again":             firstMove,
-	"the old waypoint goes while something is bound to it":           firstMove + 115,
-	"the old waypoint goes before it is drained":                     firstShared + 20,
+	"the old waypoint goes while something is bound to it":           firstMove + 176,
+	"the old waypoint goes before it is drained":                     firstShared,
 	"the old waypoint goes before every ztunnel knows":               firstShared + 1,
 	"the old waypoint is shut out before it is drained":              firstMove + 39,
 	"a canary stays though nobody moves":                             firstMove + 2491,
@@ -55,6 +55,7 @@ var seeds = map[string]uint64{
 	"a namespace is let attach no more before it has left":             firstShared + 2,
 	"two waypoints of one name have one admission":                     firstShared + 1,
 	"a guard forgets the waypoint that is left, and that others share": firstShared + 19,
+	"a guard that comes anew lets in only who was let in before":       firstShared + 1627,
 }
 
 // TestMutants: the property finds each of these orders, and each of these mistakes.

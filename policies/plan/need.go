@@ -32,6 +32,17 @@ func compareNeeds(a, b Need) int {
 		strings.Compare(a.Target.Name, b.Target.Name), a.Policy.Compare(b.Policy), strings.Compare(a.Field, b.Field))
 }
 
+// needKey is what compareNeeds tells needs apart by.
+type needKey struct {
+	target [3]string
+	policy mesh.Ref
+	field  string
+}
+
+func (n Need) key() needKey {
+	return needKey{[3]string{n.Target.Namespace, n.Target.Kind, n.Target.Name}, n.Policy, n.Field}
+}
+
 // Needs are the needs of the mesh, sorted by target and policy. What cannot be judged is no need.
 func Needs(view *policies.View) []Need {
 	met, _ := search(view, newHypotheses(view.Snapshot), nil)

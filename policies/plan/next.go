@@ -34,7 +34,7 @@ type order struct {
 	planned  map[mesh.Ref]bool  // policies of the plan, whichever waypoint they are for
 	labelled map[string][]Label // labels of the plan, by the namespace that they are on or in
 	gone     *policies.View     // the mesh without what nothing needs, once it was asked for
-	loose    []*mesh.Object     // objects of somebody else's that have our annotation, and no label of ours any more
+	marks    []*mesh.Object     // objects of somebody else's with annotations of ours, and no label of ours or waypoints that they have left
 }
 
 // course is one waypoint: what is planned, and what of it is stored.
@@ -122,32 +122,19 @@ func (o *order) take(stored *mesh.Object) {
 			c := o.at(at)
 			c.canaries = append(c.canaries, stored)
 		}
-		if l, ok := storedLabel(managed, stored); ok {
+		l, ok := storedLabel(managed, stored)
+		if ok {
 			c := o.at(l.Waypoint())
 			c.bound = append(c.bound, l)
-		} else if slices.Contains(labelledKinds, stored.Kind) && stored.Annotations[ProfileAnnotation] != "" && !stored.Terminating {
-			o.loose = append(o.loose, stored)
+		}
+		if slices.Contains(labelledKinds, stored.Kind) && stored.Annotations[ProfileAnnotation] != "" && !stored.Terminating && (!ok || stored.Annotations[LeftAnnotation] != "") {
+			o.marks = append(o.marks, stored)
 		}
 	}
 }
 
 // labelledKinds are the kinds on which a plan sets labels.
 var labelledKinds = []mesh.Kind{mesh.Namespace, mesh.Service, mesh.ServiceEntry}
-
-// letGo releases objects of which somebody has taken our label off, and that are not to have another.
-func (o *order) letGo() []Course {
-	var out []Course
-	for _, on := range o.loose {
-		if slices.ContainsFunc(o.Plan.Labels, func(l Label) bool { return l.On == on.Ref() }) {
-			continue
-		}
-		c := &course{order: o, ref: refOf(on), out: Course{Waypoint: refOf(on), Removing: true}}
-		c.step(Step{Action: Release, Row: RemoveBinding, Object: c.ref, Manifest: labelsManifest(on.Ref(), "", nil), Preconditions: o.preconditions(on),
-			Why: "its label is gone, and only our note of it is left"})
-		out = append(out, c.out)
-	}
-	return out
-}
 
 func (o *order) takeMade(stored *mesh.Object) {
 	if stored.Kind == mesh.Gateway {

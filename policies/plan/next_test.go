@@ -189,9 +189,9 @@ func TestRemoved(t *testing.T) {
 		settings Settings
 		want     []string
 	}{
-		{"ours", nil, onlyShop, []string{"remove-retain", "remove-binding", "remove-drain", "remove-gateway", "remove-parameters"}},
+		{"ours", nil, onlyShop, []string{"remove-retain", "remove-binding", "remove-drain", "remove-gateway", "remove-parameters", "remove-binding"}},
 		{"ours, with policies beside it", []string{clients, pods}, onlyShop,
-			[]string{"remove-retain", "remove-binding", "remove-drain", "remove-admission", "remove-twin", "remove-gateway", "remove-parameters"}},
+			[]string{"remove-retain", "remove-binding", "remove-drain", "remove-admission", "remove-twin", "remove-gateway", "remove-parameters", "remove-binding"}},
 		{"somebody else's", []string{front}, onlyShop, []string{"remove-retain", "remove-binding"}},
 		{"somebody else's, with policies beside it", []string{clients, pods, front}, onlyShop,
 			[]string{"remove-retain", "remove-binding", "remove-drain", "remove-admission", "remove-twin"}},
@@ -319,7 +319,7 @@ func taken(s *mesh.Snapshot, managed Managed, step Step) (*mesh.Snapshot, Manage
 	o := labelled(stored, stringMap(labels), managed[step.Object]...)
 	annotations, _ := step.Manifest["metadata"].(map[string]any)["annotations"].(map[string]any)
 	o.Annotations = stringMap(annotations)
-	if delete(managed, step.Object); len(labels) > 0 {
+	if delete(managed, step.Object); len(labels)+len(annotations) > 0 {
 		managed[step.Object] = slices.Sorted(maps.Keys(labels))
 	}
 	return s.With(o), managed

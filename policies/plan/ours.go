@@ -24,8 +24,8 @@ const (
 	OfAnnotation = "waywarden.dev/of"
 	// ForAnnotation is the Service, as "namespace/name", that a policy of ours is for.
 	ForAnnotation = "waywarden.dev/for"
-	// LeftAnnotation, on a twin, are the waypoints, as "namespace/name" and separated by commas, that its Service has left: connections
-	// through them rest on it as long as they are there.
+	// LeftAnnotation, beside labels of ours or where they have been, are the waypoints of ours, as "namespace/name" and separated by
+	// commas, that the object has left: connections through them may be open as long as they are there.
 	LeftAnnotation = "waywarden.dev/left"
 	// HeldAnnotation, on a guard of ours, is why it closes a Service that waits for its waypoint.
 	HeldAnnotation = "waywarden.dev/held"

@@ -140,7 +140,7 @@ func (c *course) release() outcome {
 			result = c.wait(RemoveBinding, refOf(on), time.Time{}, "it is being deleted, and its label with it")
 			continue
 		}
-		out := c.step(Step{Action: Release, Row: RemoveBinding, Object: refOf(on), Manifest: labelsManifest(l.On, "", nil),
+		out := c.step(Step{Action: Release, Row: RemoveBinding, Object: refOf(on), Manifest: c.relabel(on, nil),
 			Preconditions: c.preconditions(on), Why: "nothing needs the waypoint any more" + c.fading()})
 		if out == busy {
 			return busy

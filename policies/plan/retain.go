@@ -41,7 +41,7 @@ func (c *course) unneededSince() (last time.Time, out outcome) {
 		}
 		at, ok := since(on, UnneededSinceAnnotation)
 		if !ok {
-			manifest := noted(labelsManifest(l.On, c.profileOf(on.Home()), c.labelsOn(on)), UnneededSinceAnnotation, instant(c.Now))
+			manifest := noted(c.relabel(on, c.labelsOn(on)), UnneededSinceAnnotation, instant(c.Now))
 			return last, c.step(Step{Action: Bind, Row: Retain, Object: refOf(on), Manifest: manifest, Preconditions: c.preconditions(on),
 				Why: "nothing needs its waypoint any more" + c.fading()})
 		}
@@ -62,7 +62,7 @@ func (c *course) keepLabels() outcome {
 		if _, unneeded := since(on, UnneededSinceAnnotation); !unneeded {
 			continue
 		}
-		if out := c.step(Step{Action: Bind, Row: Keep, Object: refOf(on), Manifest: labelsManifest(l.On, c.profileOf(on.Home()), c.labelsOn(on)),
+		if out := c.step(Step{Action: Bind, Row: Keep, Object: refOf(on), Manifest: c.relabel(on, c.labelsOn(on)),
 			Preconditions: c.preconditions(on), Why: "its waypoint is needed again", Needs: l.Needs}); out == busy {
 			return busy
 		}
@@ -71,9 +71,9 @@ func (c *course) keepLabels() outcome {
 }
 
 // labelsOn are the labels of ours that an object has.
-func (c *course) labelsOn(on *mesh.Object) map[string]string {
+func (o *order) labelsOn(on *mesh.Object) map[string]string {
 	out := map[string]string{}
-	for _, key := range c.Evidence.Managed.Labelled(on) {
+	for _, key := range o.Evidence.Managed.Labelled(on) {
 		out[key] = on.Labels[key]
 	}
 	return out

@@ -91,26 +91,26 @@ func TestMoves(t *testing.T) {
 	}{
 		{"at once", nil, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "shop/b")},
 			[]string{"make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-binding shop at b",
-				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone}},
+				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone, "remove-binding shop" + gone}},
 		{"with a policy that names the Gateway", []string{atGate}, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")},
 			[]string{"make-twin waywarden-copy-at-b at waypoint", "make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-binding shop at b",
-				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone}},
+				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone, "remove-binding shop" + gone}},
 		{"with tokens that the Gateway asks for", []string{tokens}, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")},
 			[]string{"make-twin waywarden-copy-tokens-b at waypoint", "make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-binding shop at b",
-				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone}},
+				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone, "remove-binding shop" + gone}},
 		{"to one of somebody else's", []string{strings.ReplaceAll(foreign, "CLASS", "istio-waypoint")}, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")},
-			[]string{"make-binding shop at b", "remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone}},
+			[]string{"make-binding shop at b", "remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone, "remove-binding shop" + gone}},
 		{"by steps", nil, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: both(write("waypoint", MigrateAnnotation, "b"), write("waypoint", StepsAnnotation, "10/5m,50/0s"))},
 			[]string{"make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-canary shop at waypoint+b=10", "make-canary shop at waypoint+b=50", "make-binding shop at b",
-				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone}},
+				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone, "remove-binding shop" + gone}},
 		{"and back before a step", nil, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: both(write("waypoint", MigrateAnnotation, "b"), write("waypoint", StepsAnnotation, "10/5m,50/0s")), 3: write("waypoint", MigrateAnnotation, "")},
 			[]string{"make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-canary shop at waypoint+b=10", "roll-back shop at waypoint",
-				"remove-drain b at waypoint", "remove-gateway b at waypoint", "remove-parameters b-parameters at waypoint"}},
+				"remove-drain b at waypoint", "remove-gateway b at waypoint", "remove-parameters b-parameters at waypoint", "remove-binding shop at waypoint"}},
 		{"and on, and back to the first name", nil, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b"), 6: write("b", MigrateAnnotation, "waypoint")},
 			[]string{"make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-binding shop at b",
 				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone,
 				"make-parameters waypoint-parameters at b", "make-gateway waypoint at b", "make-binding shop at waypoint",
-				"remove-drain b at waypoint", "remove-gateway b at waypoint", "remove-parameters b-parameters at waypoint"}},
+				"remove-drain b at waypoint", "remove-gateway b at waypoint", "remove-parameters b-parameters at waypoint", "remove-binding shop at waypoint"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s, managed := done(t)
@@ -233,7 +233,7 @@ func TestClassChanges(t *testing.T) {
 	changed.Namespaces["shop"] = setting
 	rows, s, managed := journey(t, s, managed, func() Settings { return changed }, nil)
 	if diff := cmp.Diff([]string{"make-parameters waypoint-2-parameters at waypoint", "make-gateway waypoint-2 at waypoint", "make-canary shop at waypoint+waypoint-2=20", "make-binding shop at waypoint-2",
-		"remove-drain waypoint at waypoint-2", "remove-gateway waypoint at waypoint-2", "remove-parameters waypoint-parameters at waypoint-2"}, rows); diff != "" {
+		"remove-drain waypoint at waypoint-2", "remove-gateway waypoint at waypoint-2", "remove-parameters waypoint-parameters at waypoint-2", "remove-binding shop at waypoint-2"}, rows); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if gw := s.Get(mesh.Gateway, "shop", "waypoint-2"); classOf(gw) != "other" {
