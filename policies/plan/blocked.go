@@ -31,7 +31,7 @@ func (m *maker) holdBlocked() {
 			continue
 		}
 		m.plan.Policies = append(m.plan.Policies, p)
-		m.plan.Notices = append(m.plan.Notices, Notice{svc.Ref(), ClassShut, fmt.Sprintf("nobody gets in to it until somebody decides: it waits for a waypoint, its owner agreed that it is closed until then (%s), and %s is blocked. %s", HoldAnnotation, b.Policy, b.Why)})
+		m.plan.Notices = append(m.plan.Notices, Notice{svc.Ref(), ClassShut, fmt.Sprintf("nobody gets in to it until somebody decides: its owner agreed that it is closed while it waits for a waypoint (%s), and what %s needs is blocked. %s", HoldAnnotation, b.Policy, b.Why)})
 	}
 	sortPolicies(m.plan.Policies)
 }
