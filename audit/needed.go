@@ -17,6 +17,7 @@ func (sub *subject) needed(s *mesh.Snapshot) {
 	if profile := gw.Annotations[plan.ProfileAnnotation]; gw.Labels[plan.ManagedByLabel] == plan.ManagedBy && profile != "" {
 		sub.facts = append(sub.facts, fmt.Sprintf("It says that Waywarden made it, by WaypointProfile %s.", profile))
 	}
+	sub.told(gw)
 	if since := gw.Annotations[plan.UnneededSinceAnnotation]; since != "" {
 		sub.facts = append(sub.facts, fmt.Sprintf("Nothing needs it since %s, so it is about to go.", since))
 	}
@@ -36,7 +37,11 @@ func (sub *subject) needed(s *mesh.Snapshot) {
 		if o := s.Get(kind, r.Before.Object.Namespace, r.Before.Object.Name); o != nil && o.Annotations[plan.RoleAnnotation] == string(plan.Copy) {
 			who = fmt.Sprintf("%s %s, by its copy %s,", o.Kind, o.Annotations[plan.OfAnnotation], o.Name)
 		}
-		sub.facts = append(sub.facts, fmt.Sprintf("%s needs it, for %s. Without it %s.", who, r.Before.Target, consequence(r.After)))
+		without := fmt.Sprintf(". Without it %s.", consequence(r.After))
+		if r.Before.Verdict == policies.Pending {
+			without = ", and does nothing until it serves."
+		}
+		sub.facts = append(sub.facts, fmt.Sprintf("%s needs it, for %s%s", who, r.Before.Target, without))
 	}
 	sub.facts = append(sub.facts, knownBy(s, gw)...)
 }
@@ -46,6 +51,19 @@ func consequence(e policies.Effect) string {
 	text, _, _ := strings.Cut(e.Message, ": ")
 	return strings.TrimSuffix(text, ".")
 }
+
+// told is what the controller says of a waypoint that is not as it is to be: what it waits for or what stops it, since when, and what is to
+// be bound to it.
+func (sub *subject) told(gw *mesh.Object) {
+	if c := mesh.ConditionOf(gw, mesh.AsPlannedCondition); c != nil && c.Status == "False" && c.Message != "" {
+		sub.facts = append(sub.facts, fmt.Sprintf("It is not as planned since %s (%s): %s", c.Since, c.Reason, sentence(c.Message)))
+	}
+	if c := mesh.ConditionOf(gw, mesh.AwaitedCondition); c != nil && c.Status == "True" && mesh.Awaits(gw) {
+		sub.facts = append(sub.facts, "Nothing is sent to it yet from what Waywarden labels when it is ready: "+sentence(c.Message))
+	}
+}
+
+func sentence(text string) string { return strings.TrimSuffix(text, ".") + "." }
 
 // keptFor are people's reasons for a waypoint, on what it serves.
 func keptFor(s *mesh.Snapshot, gw *mesh.Object) []string {

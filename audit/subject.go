@@ -85,10 +85,25 @@ func (sub *subject) bind(s *mesh.Snapshot, svc *mesh.Object) {
 		text = fmt.Sprintf("calls go straight to the pods: %s opts out with label %s=none.", svc, label.IoIstioUseWaypoint.Name)
 	case mesh.ExternalName(svc):
 		text = fmt.Sprintf("%s is of type ExternalName, which has no waypoint.", svc)
+	case awaited(s, svc) != "":
+		text = awaited(s, svc)
 	default:
 		text = fmt.Sprintf("calls go straight to the pods: neither %s nor Namespace %s asks for a waypoint (label %s).", svc, svc.Namespace, label.IoIstioUseWaypoint.Name)
 	}
 	sub.at[policies.Waypoint] = append(sub.at[policies.Waypoint], text)
+}
+
+// awaited says which waypoint is being made for a Service; "" where none is.
+func awaited(s *mesh.Snapshot, svc *mesh.Object) string {
+	gw, on := s.Awaited(svc)
+	if gw == nil {
+		return ""
+	}
+	why := ""
+	if unready := mesh.Unready(gw); unready != "" {
+		why = " Until then: " + unready + "."
+	}
+	return fmt.Sprintf("calls go straight to the pods for now: Waywarden makes waypoint %s for %s, and labels %s when it is ready.%s", gw.Key(), svc, on, why)
 }
 
 // capture enters what captures the workloads.

@@ -16,7 +16,7 @@ func (sub *subject) ofGateway(s *mesh.Snapshot) {
 	class := s.ClassOf(o)
 	ready := "ready"
 	if !mesh.Ready(o) {
-		ready = "not ready: it has no address"
+		ready = "not ready: " + mesh.Unready(o)
 	}
 	layer := policies.Gateway
 	if class.Waypoint() {
@@ -113,8 +113,11 @@ func (sub *subject) concerns(s *mesh.Snapshot, e policies.Effect) bool {
 			return gw.Spec.(*mesh.GatewayBody).Spec.GatewayClassName == t.Name
 		})
 	}
+	if sub.alone && e.By == nil { // what waits for the Gateway
+		return e.Verdict == policies.Pending && e.At != nil && slices.ContainsFunc(sub.gateways, func(gw *mesh.Object) bool { return gw.Namespace == e.At.Namespace && gw.Name == e.At.Name })
+	}
 	if sub.alone {
-		return e.By != nil && slices.ContainsFunc(sub.gateways, func(gw *mesh.Object) bool { return gw.Namespace == e.By.Namespace && gw.Name == e.By.Name })
+		return slices.ContainsFunc(sub.gateways, func(gw *mesh.Object) bool { return gw.Namespace == e.By.Namespace && gw.Name == e.By.Name })
 	}
 	return slices.ContainsFunc(sub.services, func(svc *mesh.Object) bool {
 		if svc.Kind.String() == t.Kind {

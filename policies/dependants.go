@@ -145,7 +145,7 @@ func concernedBy(before, after *mesh.Snapshot, changed *mesh.Object) func(*mesh.
 }
 
 // namespacesOf are the namespaces in which the object decides anything: its own, and for a Gateway, or
-// the Gateways of a class, those of all that ask for it.
+// the Gateways of a class, those of all that ask for it or for which it is made.
 func namespacesOf(s *mesh.Snapshot, o *mesh.Object) []string {
 	if o.Kind == mesh.Namespace {
 		return []string{o.Name}
@@ -160,6 +160,11 @@ func namespacesOf(s *mesh.Snapshot, o *mesh.Object) []string {
 		return out
 	}
 	for _, gw := range gateways {
+		for _, ns := range mesh.AwaitedIn(gw) {
+			if !slices.Contains(out, ns) {
+				out = append(out, ns)
+			}
+		}
 		for _, asking := range slices.Concat([]*mesh.Object{gw}, s.AskingFor(gw)) {
 			ns := asking.Namespace
 			if asking.Kind == mesh.Namespace {

@@ -45,11 +45,11 @@ func destinationRuleFor(s *mesh.Snapshot, o *mesh.Object, d *mesh.DestinationRul
 		a.refuseAgentgateway(s)
 		a.refuseNamespace(o, svc, s.RootNamespace())
 		a.refuseExport(o, d.ExportTo, exportOf(s, o))
-		if a.applied() && d.WorkloadSelector != nil {
+		if a.open() && d.WorkloadSelector != nil {
 			a.field = "spec.workloadSelector"
 			a.not(NotEnforced, SelectorIgnored, "a waypoint never takes a DestinationRule with a workloadSelector", "Remove spec.workloadSelector.")
 		}
-		if a.applied() {
+		if a.open() {
 			a.refuseShadowed(s, o, svc)
 		}
 		e := byWaypoint(a, "DestinationRule")

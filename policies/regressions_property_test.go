@@ -138,6 +138,8 @@ func variants(t *testing.T, o *mesh.Object) map[string]*mesh.Object {
 		out["deleted"] = nil
 		change("for workloads", label("istio.io/waypoint-for", "workload"))
 		change("another class", spec("gatewayClassName", "other"))
+		change("without a status", func(content map[string]any) { delete(content, "status") })
+		change("not Waywarden's", label("app.kubernetes.io/managed-by", nil))
 	}
 	return out
 }

@@ -110,6 +110,8 @@ func routeAtWaypoint(s *mesh.Snapshot, o *mesh.Object, p mesh.ParentRef, svc *me
 		default:
 			a.refuseNamespace(o, svc)
 		}
+	} else {
+		a.refuseNamespace(o, svc)
 	}
 	e := byWaypoint(a, o.Kind.String())
 	if a.applied() {

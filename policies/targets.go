@@ -138,7 +138,9 @@ func attachAllWaypoints(s *mesh.Snapshot, a *attachment) {
 			continue
 		}
 		if !mesh.Ready(gw) {
-			pending = gw
+			if wanted(s, gw) {
+				pending = gw
+			}
 			continue
 		}
 		a.services = append(a.services, s.BoundTo(gw)...)
@@ -173,7 +175,7 @@ func attachGateway(s *mesh.Snapshot, a *attachment) {
 	a.proxy(s, gw)
 	switch {
 	case !mesh.Ready(gw) && a.applied():
-		a.not(Pending, mesh.WaypointIsNotReady, fmt.Sprintf("%s is not ready: it has no address", gw), "Find out why; until then nothing enforces the policy.", Wait{Object: &ref})
+		a.not(Pending, mesh.WaypointIsNotReady, fmt.Sprintf("%s is not ready: %s", gw, mesh.Unready(gw)), "Find out why; until then nothing enforces the policy.", Wait{Object: &ref})
 	case !mesh.Ready(gw):
 		a.cause, a.reason = a.reason, mesh.WaypointIsNotReady // istiod looks at the address and no further
 	case a.applied() && !a.gateway:
@@ -194,6 +196,11 @@ func (a *attachment) servesNothing(s *mesh.Snapshot, gw *mesh.Object) {
 	if tt := s.TrafficType(gw); !mesh.ServesServices(tt) && !mesh.ServesWorkloads(tt) {
 		a.not(NotEnforced, ServesNothing, fmt.Sprintf("label %s=%s on waypoint %s lets nothing be bound to it", label.IoIstioWaypointFor.Name, tt, gw.Key()),
 			fmt.Sprintf("Set label %s to service, workload or all.", label.IoIstioWaypointFor.Name))
+		return
+	}
+	if mesh.Awaits(gw) {
+		ref := gw.Ref()
+		a.not(Pending, ServesNothing, fmt.Sprintf("nothing is bound to waypoint %s yet", gw.Key()), "Wait; Waywarden binds to it what it made it for.", Wait{Object: &ref})
 		return
 	}
 	a.not(NotEnforced, ServesNothing, fmt.Sprintf("nothing is bound to waypoint %s", gw.Key()),
@@ -287,12 +294,13 @@ func (a *attachment) unbound(s *mesh.Snapshot, svc *mesh.Object, b mesh.Binding)
 		a.not(Unknown, NotInInput, fmt.Sprintf("%s is not in the input, so nobody can tell which waypoint %s has", b.Missing, name), "Add it, or use --live.", waitFor(b.Missing)...)
 	case b.Opt == mesh.OptsOut:
 		a.not(NotEnforced, AncestorNotBound, fmt.Sprintf("%s opts out of waypoints with label %s=none", name, label.IoIstioUseWaypoint.Name), "Remove the label.")
+	case b.Opt != mesh.Asks && a.awaits(s, svc):
 	case b.Opt != mesh.Asks:
 		a.not(NotEnforced, AncestorNotBound, fmt.Sprintf("%s is not bound to a waypoint", name),
 			fmt.Sprintf("Make a waypoint, then give %s or its Namespace label %s.", name, label.IoIstioUseWaypoint.Name), wait)
 	case b.Reason == mesh.WaypointIsNotReady && b.Gateway != nil:
 		a.by = b.Gateway
-		a.not(Pending, b.Reason, fmt.Sprintf("%s asks for waypoint %s, which is not ready", name, wp), "Find out why it is not ready; until then calls go straight to the pods.", Wait{Object: &gw})
+		a.not(Pending, b.Reason, fmt.Sprintf("%s asks for waypoint %s, which is not ready%s", name, wp, waitingFor(b.Gateway)), "Find out why it is not ready; until then calls go straight to the pods.", Wait{Object: &gw})
 	case b.Reason == mesh.WaypointIsNotReady:
 		a.not(NotEnforced, b.Reason, fmt.Sprintf("%s asks for waypoint %s, which does not exist", name, wp), "Make the waypoint, or correct the label.", Wait{Object: &gw})
 	case b.Reason == mesh.AttachmentDenied:

@@ -64,7 +64,7 @@ func unreadTelemetry(s *mesh.Snapshot, scope scopePolicy, r reach, read readers)
 	switch {
 	case read.pending != nil:
 		e := nobody(r.target, Pending, mesh.WaypointIsNotReady, scope.field, fmt.Sprintf(
-			"this Telemetry has no effect yet: ztunnel reads none, and waypoint %s is not ready. Find out why it is not ready.", read.pending.Key()))
+			"this Telemetry has no effect yet: ztunnel reads none, and waypoint %s serves nothing yet%s. Find out why, if it takes long.", read.pending.Key(), waitingFor(read.pending)))
 		ref := read.pending.Ref()
 		e.By = &ref
 		return e
@@ -96,7 +96,7 @@ func unreadTelemetry(s *mesh.Snapshot, scope scopePolicy, r reach, read readers)
 // readers are the waypoints that read a Telemetry of a whole namespace or mesh.
 type readers struct {
 	waypoints []*mesh.Object
-	pending   *mesh.Object // would be one if it were ready
+	pending   *mesh.Object // would be one if it were ready and its Services bound
 	other     *mesh.Object // somebody else's proxy, to which Services are bound
 	tooOld    *mesh.Object // would be one in a newer Istio
 	missing   string       // what hides whether there is one
@@ -110,7 +110,9 @@ func telemetryReaders(s *mesh.Snapshot, o *mesh.Object) readers {
 		switch {
 		case !ownWaypoint(s, gw):
 		case !mesh.Ready(gw):
-			r.pending = gw
+			if wanted(s, gw) {
+				r.pending = gw
+			}
 		case serving(s, gw):
 			r.waypoints = append(r.waypoints, gw)
 		}
@@ -132,6 +134,14 @@ func telemetryReaders(s *mesh.Snapshot, o *mesh.Object) readers {
 				r.pending = b.Gateway
 			case b.Reason == mesh.ReasonUnknown:
 				r.missing = b.Missing
+			case b.Opt == mesh.AsksNothing:
+				switch gw, _ := s.Awaited(svc); {
+				case gw == nil:
+				case gw.Namespace != o.Namespace && !telemetryCrosses(s):
+					r.tooOld = gw
+				default:
+					r.pending = gw
+				}
 			}
 		}
 	}

@@ -145,7 +145,7 @@ func (a *attachment) refuseAgentgateway(s *mesh.Snapshot) {
 
 // refuseNamespace says that a waypoint only reads the object from two namespaces.
 func (a *attachment) refuseNamespace(o, svc *mesh.Object, more ...string) {
-	if !a.applied() || o.Namespace == svc.Namespace || o.Namespace == a.by.Namespace || slices.Contains(more, o.Namespace) {
+	if !a.open() || o.Namespace == svc.Namespace || o.Namespace == a.by.Namespace || slices.Contains(more, o.Namespace) {
 		return
 	}
 	from := "Namespace " + svc.Namespace
@@ -161,7 +161,7 @@ func (a *attachment) refuseNamespace(o, svc *mesh.Object, more ...string) {
 
 // refuseExport says that the waypoint does not see the object.
 func (a *attachment) refuseExport(o *mesh.Object, own, exportTo []string) {
-	if !a.applied() || visible(exportTo, o.Namespace, a.by.Namespace) {
+	if !a.open() || visible(exportTo, o.Namespace, a.by.Namespace) {
 		return
 	}
 	what, remedy := "spec.exportTo", fmt.Sprintf("Add %q to spec.exportTo.", a.by.Namespace)

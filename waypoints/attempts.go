@@ -16,10 +16,11 @@ type attempts map[mesh.Ref]attempt
 type attempt struct {
 	failures int
 	until    time.Time
-	version  string   // of the object, when it was tried
-	of       mesh.Ref // the waypoint for which it was tried; the zero value where that does not matter
-	removing bool     // whether that was on its way out
-	refused  string   // why, when it was refused last; "" where it was not, or was taken since
+	version  string    // of the object, when it was tried
+	of       mesh.Ref  // the waypoint for which it was tried; the zero value where that does not matter
+	removing bool      // whether that was on its way out
+	refused  string    // why, when it was refused last; "" where it was not, or was taken since
+	since    time.Time // when it was refused first
 	taken    bool
 }
 
@@ -44,7 +45,7 @@ func (a attempts) done(ref mesh.Ref, version string, now time.Time, err error) {
 
 // doneFor takes down how a write for a waypoint went.
 func (a attempts) doneFor(course *plan.Course, ref mesh.Ref, version string, now time.Time, err error) {
-	t := attempt{failures: a[ref].failures + 1, version: version, of: course.Waypoint, removing: course.Removing, refused: a[ref].refused}
+	t := attempt{failures: a[ref].failures + 1, version: version, of: course.Waypoint, removing: course.Removing, refused: a[ref].refused, since: a[ref].since}
 	switch {
 	case err == nil:
 		t = attempt{version: version, taken: true, until: now.Add(shown)}
@@ -52,6 +53,9 @@ func (a attempts) doneFor(course *plan.Course, ref mesh.Ref, version string, now
 		t.until = now.Add(growing(firstRetry, lastRetry, t.failures))
 	default:
 		t.refused, t.until = err.Error(), now.Add(growing(firstRefusal, lastRefusal, t.failures))
+		if t.since.IsZero() {
+			t.since = now
+		}
 	}
 	a[ref] = t
 }
@@ -89,6 +93,17 @@ func (a attempts) refusals(versions map[mesh.Ref]string, now time.Time) (refused
 		}
 	}
 	return refused, again
+}
+
+// refusedSince is since when each write is refused that was not taken since.
+func (a attempts) refusedSince() map[mesh.Ref]time.Time {
+	out := map[mesh.Ref]time.Time{}
+	for ref, t := range a {
+		if t.refused != "" {
+			out[ref] = t.since
+		}
+	}
+	return out
 }
 
 // refuses is whether a write was refused, and not taken since.

@@ -98,3 +98,22 @@ func TestRepairs(t *testing.T) {
 		t.Error("it is not once in a while")
 	}
 }
+
+// TestRefusedSince: a write is refused since the first time, whatever came in between, and no longer when it was taken.
+func TestRefusedSince(t *testing.T) {
+	a := attempts{}
+	for i, err := range []error{apierrors.NewServiceUnavailable("away"), manager("argocd"), apierrors.NewServiceUnavailable("away"), manager("flux")} {
+		a.done(thing, "1", noon.Add(time.Duration(i)*time.Minute), err)
+	}
+	if since := a.refusedSince(); !since[thing].Equal(noon.Add(time.Minute)) {
+		t.Errorf("since %v", since)
+	}
+	a.done(thing, "1", noon.Add(time.Hour), nil)
+	if since := a.refusedSince(); len(since) > 0 {
+		t.Errorf("it was taken, and is refused since %v", since)
+	}
+	a.done(thing, "1", noon.Add(2*time.Hour), manager("flux"))
+	if since := a.refusedSince(); !since[thing].Equal(noon.Add(2 * time.Hour)) {
+		t.Errorf("since %v", since)
+	}
+}

@@ -21,8 +21,9 @@ import (
 // The conditions that a Gateway of ours has beside those of istiod. istiod begins each status from the one that is stored and sets
 // no more than its own (config/kube/gateway/gateway_collection.go, conversion.go reportGatewayStatus), so they stay.
 const (
-	NeededCondition    = "waywarden.dev/Needed"    // whether anything needs it, and what
-	AsPlannedCondition = "waywarden.dev/AsPlanned" // whether it is as it is to be; the reason is its state
+	NeededCondition    = "waywarden.dev/Needed"  // whether anything needs it, and what
+	AsPlannedCondition = mesh.AsPlannedCondition // whether it is as it is to be; the reason is its state
+	AwaitedCondition   = mesh.AwaitedCondition   // what is to be bound to it and is not yet; it is not there where nothing is
 )
 
 // conditionsOf are those of a waypoint. A step that is being taken is no state to write down: the next look finds another.
@@ -49,6 +50,9 @@ func conditionsOf(gw *mesh.Object, c *plan.Course) []metav1.Condition {
 		}
 		out = append(out, planned)
 	}
+	if len(c.Awaited) > 0 {
+		out = append(out, metav1.Condition{Type: AwaitedCondition, Status: metav1.ConditionTrue, Reason: "ToBeBound", Message: mesh.FormatAwaited(c.Awaited), ObservedGeneration: gw.Generation})
+	}
 	return out
 }
 
@@ -62,10 +66,13 @@ func storedConditions(gw *mesh.Object) ([]metav1.Condition, error) {
 	return decoded.Conditions, err
 }
 
-// dueConditions are the conditions to write: all of ours where one is another than is stored, none where they are alike. One that is not said
-// now stays as it is.
+// dueConditions are the conditions to write: all of ours where one is another than is stored, none where they are alike. How it is stays as
+// it is stored where it is not said now; of what is awaited the condition goes.
 func dueConditions(stored, wanted []metav1.Condition, now time.Time) []metav1.Condition {
-	changed := false
+	says := func(conditions []metav1.Condition, kind string) bool {
+		return slices.ContainsFunc(conditions, func(c metav1.Condition) bool { return c.Type == kind })
+	}
+	changed := says(stored, AwaitedCondition) && !says(wanted, AwaitedCondition)
 	for i := range wanted {
 		w := &wanted[i]
 		w.LastTransitionTime = metav1.NewTime(now)
@@ -84,7 +91,7 @@ func dueConditions(stored, wanted []metav1.Condition, now time.Time) []metav1.Co
 		return nil
 	}
 	for _, c := range stored {
-		if c.Type == AsPlannedCondition && !slices.ContainsFunc(wanted, func(w metav1.Condition) bool { return w.Type == c.Type }) {
+		if c.Type == AsPlannedCondition && !says(wanted, c.Type) {
 			wanted = append(wanted, c)
 		}
 	}

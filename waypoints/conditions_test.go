@@ -30,6 +30,10 @@ func TestConditions(t *testing.T) {
 	}
 	served := dueConditions(nil, conditionsOf(gw, &plan.Course{Needs: needs[:1]}), at)
 	waits := plan.Course{Needs: needs[:1], Waiting: []plan.Wait{{Why: "for its pods"}}}
+	awaited := waits
+	awaited.Awaited = []mesh.Ref{{Kind: "Namespace", Name: "shop"}, {Kind: "Service", Namespace: "pay", Name: "card"}}
+	expected := dueConditions(nil, conditionsOf(gw, &awaited), at)
+	isNeeded, isWaiting := "waywarden.dev/Needed True Needed 0s AuthorizationPolicy shop/p00 for Service shop/cart", "waywarden.dev/AsPlanned False Waiting 0s for its pods"
 	for _, tc := range []struct {
 		name   string
 		stored []metav1.Condition
@@ -45,6 +49,10 @@ func TestConditions(t *testing.T) {
 			"waywarden.dev/Needed True Needed 0s AuthorizationPolicy shop/p00 for Service shop/cart", "waywarden.dev/AsPlanned False Unguarded 1h0m0s Service shop/cart: a way round it is known. 1 more Services are not guarded."}},
 		{"something is shut", served, plan.Course{Needs: needs[:1], Waiting: []plan.Wait{{Why: "for its pods"}}, Shut: []plan.Notice{{On: mesh.Ref{Kind: "Service", Namespace: "shop", Name: "cart"}, Why: "nobody gets in."}}}, []string{
 			"waywarden.dev/Needed True Needed 0s AuthorizationPolicy shop/p00 for Service shop/cart", "waywarden.dev/AsPlanned False Waiting 1h0m0s Service shop/cart: nobody gets in. It is so because of this: for its pods"}},
+		{"something is to be bound", expected[:2], awaited, []string{isNeeded, isWaiting, "waywarden.dev/Awaited True ToBeBound 1h0m0s Namespace shop, Service pay/card"}},
+		{"it is still to be bound", expected, awaited, nil},
+		{"it is bound", expected, waits, []string{isNeeded, isWaiting}},
+		{"it is bound, and a step is taken", expected, plan.Course{Needs: needs[:1], Step: &plan.Step{}}, []string{isNeeded, isWaiting}},
 		{"nobody", served, plan.Course{Removing: true, Waiting: []plan.Wait{{Why: "a while"}}}, []string{"waywarden.dev/Needed False NotNeeded 1h0m0s No policy needs it.", "waywarden.dev/AsPlanned False Removing 1h0m0s a while"}},
 		{"more than are named", served, plan.Course{Needs: needs}, []string{"waywarden.dev/Needed True Needed 0s " + named(needs[:maxBecause]) + "; and 2 more", "waywarden.dev/AsPlanned True Serving 0s It serves what it is planned for."}},
 	} {

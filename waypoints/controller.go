@@ -252,14 +252,15 @@ func (c *Controller) once(ctx context.Context) time.Time {
 	evidence := plan.Evidence{Managed: managed, Versions: versions, Waypoints: c.deployed.serving(ctx, snapshot, managed, demands(*rules)),
 		Unseen: gaps.Unseen}
 	evidence.Refused, evidence.Again = c.attempts.refusals(versions, now)
-	evidence.Written, evidence.Since, evidence.Acknowledged = c.journal.written, c.journal.since, c.at
+	evidence.RefusedSince = c.attempts.refusedSince()
+	evidence.Written, evidence.Since, evidence.Acknowledged, evidence.Away = c.journal.written, c.journal.since, c.at, c.away
 	world := plan.World{View: c.planned.view, Settings: settings, Plan: c.planned.plan, Evidence: evidence, Now: now}
 	c.meters.look(&world, func(ns, gateway string) []string { return c.deployed.addresses(ctx, ns, gateway) })
 	progress := plan.Next(world)
 	if waitForProxies(progress) && c.due(now) {
 		// Only where somebody waits for the proxies istiod is asked, and more seldom the longer that takes.
 		c.look(ctx, c.expected(ctx, snapshot), now)
-		world.Evidence.Acknowledged = c.at
+		world.Evidence.Acknowledged, world.Evidence.Away = c.at, c.away
 		progress = plan.Next(world)
 	}
 	c.attempts.settle(progress, versions)
@@ -293,15 +294,17 @@ func waitForProxies(progress plan.Progress) bool {
 	})
 }
 
-// expected are the proxies that have to be connected: every ztunnel, and every ready pod of a waypoint.
-func (c *Controller) expected(ctx context.Context, s *mesh.Snapshot) []string {
+// expected are the proxies that have to be connected: every ztunnel, with its node, and every ready pod of a waypoint.
+func (c *Controller) expected(ctx context.Context, s *mesh.Snapshot) map[string]string {
 	out := ztunnels(s)
 	for gw := range s.All(mesh.Gateway) {
 		if s.ClassOf(gw) != mesh.ClassWaypoint {
 			continue
 		}
 		if pods, err := c.deployed.readyPods(ctx, gw.Namespace, gw.Name); err == nil {
-			out = append(out, pods...)
+			for _, id := range pods {
+				out[id] = ""
+			}
 		}
 	}
 	return out

@@ -2,6 +2,8 @@ package waypoints
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -108,6 +110,7 @@ type convergence struct {
 	at         time.Time // up to when all is acknowledged
 	unverified string    // why that is only by the clock; "" where istiod was asked
 	behind     string    // who is behind; "" for nobody
+	away       string    // that one, where it is not connected at all, and what to do about it; "" for nobody
 
 	again time.Time     // when to ask again
 	pace  time.Duration // how long after that
@@ -129,10 +132,12 @@ func (c *convergence) due(now time.Time) bool {
 }
 
 // rest has the next one who waits ask soon.
-func (c *convergence) rest() { c.again, c.pace = time.Time{}, 0 }
+func (c *convergence) rest() { c.again, c.pace, c.away = time.Time{}, 0, "" }
 
-// look brings it up to date. Where istiod cannot be asked it goes by the clock, and unverified says so.
-func (c *convergence) look(ctx context.Context, expected []string, now time.Time) {
+// look brings it up to date. expected are who has to be connected, by the name that istiod has for them, with the node of those that stay as long
+// as that does. Where istiod cannot be asked it goes by the clock, and unverified says so.
+func (c *convergence) look(ctx context.Context, expected map[string]string, now time.Time) {
+	c.away = ""
 	proxies, err := c.istiods.read(ctx)
 	if err != nil {
 		c.unverified, c.behind = err.Error(), ""
@@ -141,9 +146,13 @@ func (c *convergence) look(ctx context.Context, expected []string, now time.Time
 		return
 	}
 	c.unverified, c.behind = "", ""
-	at, err := acknowledged(proxies, expected, now, c.settle)
+	at, err := acknowledged(proxies, slices.Sorted(maps.Keys(expected)), now, c.settle)
 	if err != nil {
 		c.behind = err.Error()
+		if gone, ok := errors.AsType[away](err); ok {
+			c.away = gone.onNode(expected[string(gone)])
+			c.behind = c.away
+		}
 		return
 	}
 	c.at = later(c.at, at)
@@ -157,12 +166,21 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// ztunnels are the pods of all ztunnels, as istiod names them. They are found by the label of Istio's chart.
-func ztunnels(s *mesh.Snapshot) []string {
-	var out []string
+// onNode says where a proxy is and what to do. The pod of a DaemonSet stays Running on a node that is dead: nobody evicts it. While its node is
+// only cut off, though, it may forward calls by what it was sent last, and nobody but who runs the node can tell the two apart.
+func (id away) onNode(node string) string {
+	if node == "" {
+		return id.Error()
+	}
+	return fmt.Sprintf("%s on node %s is not connected to any istiod that was asked. If the node is gone for good, kubectl delete node %s lets this go on", string(id), node, node)
+}
+
+// ztunnels are the pods of all ztunnels, as istiod names them, with their nodes. They are found by the label of Istio's chart.
+func ztunnels(s *mesh.Snapshot) map[string]string {
+	out := map[string]string{}
 	for o := range s.All(mesh.Pod) {
 		if isZtunnel(o) {
-			out = append(out, o.Name+"."+o.Namespace)
+			out[o.Name+"."+o.Namespace] = o.Spec.(*mesh.PodBody).Spec.NodeName
 		}
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -45,16 +46,28 @@ func (d *deployed) serving(ctx context.Context, s *mesh.Snapshot, managed plan.M
 	return out
 }
 
-// whyNot is why a waypoint is not ready, as a clause; "" where it is.
+// whyNot is why a waypoint is not ready, as a clause; "" where it is. Of a pod that is not ready is told first: istiod says only that there is no
+// address as long as none is. While no pod is there yet, what istiod says is all that there is to say.
 func (d *deployed) whyNot(ctx context.Context, gw *mesh.Object, made bool, least int) string {
-	for _, condition := range []string{"Accepted", "Programmed"} {
-		if why := unmet(gw, condition); why != "" {
-			return why
-		}
+	if why := unmet(gw, "Accepted"); why != "" {
+		return why
 	}
-	if !mesh.Ready(gw) {
-		return "it has no address"
+	why := unmet(gw, "Programmed")
+	if why == "" && !mesh.Ready(gw) {
+		why = "it has no address"
 	}
+	switch pods := d.lacks(ctx, gw, made, least); {
+	case pods == "", why != "" && !strings.Contains(pods, ": pod "):
+		return why
+	case why == "":
+		return pods
+	default:
+		return pods + "; " + why
+	}
+}
+
+// lacks says which pods a waypoint is short of; "" for none.
+func (d *deployed) lacks(ctx context.Context, gw *mesh.Object, made bool, least int) string {
 	switch n, why := d.ready(ctx, gw.Namespace, gw.Name); {
 	case n >= least:
 		return ""

@@ -53,7 +53,7 @@ func (c *Controller) tell(ctx context.Context, rules *Rules, missing map[string]
 	more, err := c.condition(ctx, s, c.planned.managed, progress)
 	errs := []error{err, c.annotate(ctx, s, c.planned.managed, progress)}
 	for _, p := range rules.Profiles {
-		errs = append(errs, c.write(ctx, p, byProfile[p.Name]))
+		errs = append(errs, c.write(ctx, p, s, byProfile[p.Name]))
 	}
 	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
 		c.Log.Error(err, "what is told of waypoints is not up to date; it is tried again")
@@ -114,9 +114,9 @@ func notReady(p *v1alpha1.WaypointProfile, reason, why string) *v1alpha1.Waypoin
 }
 
 // write patches the status of a profile where it is another one than is stored.
-func (c *Controller) write(ctx context.Context, p *v1alpha1.WaypointProfile, courses []*plan.Course) error {
+func (c *Controller) write(ctx context.Context, p *v1alpha1.WaypointProfile, s *mesh.Snapshot, courses []*plan.Course) error {
 	after := p.DeepCopy()
-	statusOf(after, courses)
+	statusOf(after, s, courses)
 	condition := metav1.Condition{Type: "Verified", Status: metav1.ConditionTrue, Reason: "Acknowledged", ObservedGeneration: p.Generation,
 		Message: "istiod says what its proxies run with."}
 	if c.behind != "" {
@@ -151,16 +151,19 @@ func (c *Controller) patch(ctx context.Context, p, after *v1alpha1.WaypointProfi
 }
 
 // statusOf fills in a status.
-func statusOf(p *v1alpha1.WaypointProfile, courses []*plan.Course) {
+func statusOf(p *v1alpha1.WaypointProfile, s *mesh.Snapshot, courses []*plan.Course) {
 	status := &p.Status
 	status.Waypoints, status.Needs, status.Needed = int32(len(courses)), 0, nil
 	states := map[string]int{}
-	var worst, unguarded *plan.Course
+	var worst, waiting, unguarded *plan.Course
 	for _, course := range courses {
 		state := stateOf(course)
 		states[state]++
 		if state == Stopped && worst == nil {
 			worst = course
+		}
+		if state == Waiting && waiting == nil {
+			waiting = course
 		}
 		if state == Unguarded && unguarded == nil {
 			unguarded = course
@@ -169,7 +172,7 @@ func statusOf(p *v1alpha1.WaypointProfile, courses []*plan.Course) {
 		status.Needs += int32(len(reasons))
 		if len(status.Needed) < maxNeeded {
 			status.Needed = append(status.Needed, v1alpha1.NeededWaypoint{Namespace: course.Waypoint.Namespace, Name: course.Waypoint.Name, State: state,
-				Message: cut(messageOf(course)), Needs: int32(len(reasons)), Because: reasons[:min(len(reasons), maxBecause)]})
+				Message: cut(messageOf(course)), Since: sinceWhen(s, course), Needs: int32(len(reasons)), Because: reasons[:min(len(reasons), maxBecause)]})
 		}
 	}
 	ready := metav1.Condition{Type: "Ready", Status: metav1.ConditionTrue, Reason: "AsPlanned", ObservedGeneration: p.Generation, Message: count(states)}
@@ -184,10 +187,31 @@ func statusOf(p *v1alpha1.WaypointProfile, courses []*plan.Course) {
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, Stopped, cut(fmt.Sprintf("%s %s: %s", count(states), worst.Waypoint, messageOf(worst)))
 	case states[Working]+states[Waiting]+states[Removing] > 0:
 		ready.Status, ready.Reason = metav1.ConditionFalse, "Progressing"
+		if waiting != nil {
+			ready.Message = cut(fmt.Sprintf("%s %s: %s", count(states), waiting.Waypoint, messageOf(waiting)))
+		}
 	case unguarded != nil:
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, Unguarded, cut(fmt.Sprintf("%s %s: %s", count(states), unguarded.Waypoint, messageOf(unguarded)))
 	}
 	apimeta.SetStatusCondition(&status.Conditions, ready)
+}
+
+// sinceWhen is since when a waypoint is not as planned, as its Gateway says: that outlives us.
+func sinceWhen(s *mesh.Snapshot, course *plan.Course) *metav1.Time {
+	gw := s.Get(mesh.Gateway, course.Waypoint.Namespace, course.Waypoint.Name)
+	if gw == nil || stateOf(course) == Serving {
+		return nil
+	}
+	c := mesh.ConditionOf(gw, AsPlannedCondition)
+	if c == nil || c.Status != string(metav1.ConditionFalse) {
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, c.Since)
+	if err != nil {
+		return nil
+	}
+	since := metav1.NewTime(at)
+	return &since
 }
 
 func count(states map[string]int) string {

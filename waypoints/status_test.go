@@ -93,14 +93,44 @@ func TestRecounts(t *testing.T) {
 func TestUnguarded(t *testing.T) {
 	p := &v1alpha1.WaypointProfile{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
 	course := plan.Course{Waypoint: plan.RefOf(mesh.Gateway, "shop", "waypoint")}
-	statusOf(p, []*plan.Course{&course})
+	statusOf(p, mesh.New(mesh.Options{}), []*plan.Course{&course})
 	if !apimeta.IsStatusConditionTrue(p.Status.Conditions, "Ready") {
 		t.Errorf("got %+v", p.Status)
 	}
 	course.Unguarded = []plan.Notice{{On: mesh.Ref{Kind: "Service", Namespace: "shop", Name: "cart"}, Why: "a way is known."}}
-	statusOf(p, []*plan.Course{&course})
+	statusOf(p, mesh.New(mesh.Options{}), []*plan.Course{&course})
 	ready := apimeta.FindStatusCondition(p.Status.Conditions, "Ready")
 	if ready.Status != metav1.ConditionFalse || ready.Reason != Unguarded || !strings.Contains(ready.Message, "Service shop/cart: a way is known.") || p.Status.Needed[0].State != Unguarded {
 		t.Errorf("got %+v, %+v", ready, p.Status.Needed)
+	}
+}
+
+// TestWaitingProfile: of a waypoint that is not ready the profile says what it waits for, and since when, as the Gateway does.
+func TestWaitingProfile(t *testing.T) {
+	const gw = `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: waypoint, namespace: shop}, spec: {gatewayClassName: istio-waypoint},
+  status: {conditions: [{type: waywarden.dev/AsPlanned, status: "STATUS", reason: Waiting, message: no pod, lastTransitionTime: "2026-01-01T10:00:00Z"}]}}`
+	p := &v1alpha1.WaypointProfile{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+	waits := plan.Course{Waypoint: plan.RefOf(mesh.Gateway, "shop", "waypoint"), Waiting: []plan.Wait{{Why: "no pod"}}}
+	for _, tc := range []struct {
+		status string
+		course plan.Course
+		want   string
+	}{
+		{"False", waits, "2026-01-01T10:00:00Z"},
+		{"True", waits, ""}, // what it waits for is not written yet
+		{"False", plan.Course{Waypoint: waits.Waypoint}, ""},
+	} {
+		statusOf(p, mesh.New(mesh.Options{}, objects(t, strings.ReplaceAll(gw, "STATUS", tc.status))...), []*plan.Course{&tc.course})
+		got := ""
+		if since := p.Status.Needed[0].Since; since != nil {
+			got = since.UTC().Format(time.RFC3339)
+		}
+		if got != tc.want {
+			t.Errorf("%s %v: since %q, not %q", tc.status, stateOf(&tc.course), got, tc.want)
+		}
+		ready := apimeta.FindStatusCondition(p.Status.Conditions, "Ready")
+		if says := strings.Contains(ready.Message, "Gateway shop/waypoint: no pod"); says != (stateOf(&tc.course) == Waiting) {
+			t.Errorf("%v: %+v", stateOf(&tc.course), ready)
+		}
 	}
 }

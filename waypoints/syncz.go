@@ -116,6 +116,11 @@ func ask(ctx context.Context, url, token string) ([]proxy, error) {
 	return out, nil
 }
 
+// away is a proxy that has to be connected and is not. It may run all the same, with what it was sent last.
+type away string
+
+func (id away) Error() string { return string(id) + " is not connected to any istiod that was asked" }
+
 // acknowledged is up to when the proxies run with all that was stored: each of the expected ones, which are named as
 // istiod names them, is connected, and has taken the last of what it was sent. settle is how long istiod may take to send
 // what is stored; a push that was sent later than that counts at once.
@@ -142,7 +147,7 @@ func acknowledged(proxies []proxy, expected []string, now time.Time, settle time
 	}
 	for _, id := range expected {
 		if !connected[id] {
-			return time.Time{}, fmt.Errorf("%s is not connected to any istiod that was asked", id)
+			return time.Time{}, away(id)
 		}
 	}
 	out := now.Add(-settle)

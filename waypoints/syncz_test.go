@@ -2,6 +2,7 @@ package waypoints
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/waywarden/waywarden/policies/mesh"
 )
 
 var noon = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
@@ -53,7 +56,7 @@ func TestAcknowledged(t *testing.T) {
 				urls = append(urls, server.URL)
 			}
 			k := convergence{istiods: Istiods{URLs: func() []string { return urls }}, settle: settle}
-			k.look(t.Context(), []string{zt, wp}, noon)
+			k.look(t.Context(), map[string]string{zt: "", wp: ""}, noon)
 			if !k.at.Equal(c.want) || !strings.Contains(k.behind, c.why) || (c.why == "") != (k.behind == "") || k.unverified != "" {
 				t.Errorf("acknowledged up to %s, behind: %q, unverified: %q; want %s and %q", k.at, k.behind, k.unverified, c.want, c.why)
 			}
@@ -117,5 +120,31 @@ func TestDue(t *testing.T) {
 	k.rest()
 	if !k.due(now) || k.due(now.Add(900*time.Millisecond)) || !k.due(now.Add(firstAsk)) {
 		t.Error("the next one who waits is not served soon")
+	}
+}
+
+// TestAway: of a ztunnel that no istiod knows it is said on which node it is, and what to do if that is gone; whoever waits says it too.
+func TestAway(t *testing.T) {
+	const pods = `{apiVersion: v1, kind: Pod, metadata: {name: ztunnel-a, namespace: istio-system, labels: {app: ztunnel}}, spec: {nodeName: worker-1}, status: {phase: Running}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: ztunnel-b, namespace: istio-system, labels: {app: ztunnel}}, spec: {nodeName: worker-2}, status: {phase: Running}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: ztunnel-c, namespace: istio-system, labels: {app: ztunnel}, deletionTimestamp: "2026-01-01T00:00:00Z"}, spec: {nodeName: worker-3}, status: {phase: Running}}`
+	expected := ztunnels(mesh.New(mesh.Options{}, objects(t, pods)...))
+	if want := map[string]string{"ztunnel-a.istio-system": "worker-1", "ztunnel-b.istio-system": "worker-2"}; !maps.Equal(expected, want) {
+		t.Fatalf("expected are %v", expected)
+	}
+	lines := line("ztunnel-a.istio-system", "ztunnel", "b", "b", "", noon)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "[%s]", lines) }))
+	defer server.Close()
+	k := convergence{istiods: Istiods{URLs: func() []string { return []string{server.URL} }}, settle: Settle}
+	k.look(t.Context(), expected, noon)
+	const want = "ztunnel-b.istio-system on node worker-2 is not connected to any istiod that was asked. If the node is gone for good, kubectl delete node worker-2 lets this go on"
+	if k.away != want || k.behind != want {
+		t.Errorf("away: %q, behind: %q", k.away, k.behind)
+	}
+	lines += "," + line("ztunnel-b.istio-system", "ztunnel", "b", "a", "", noon)
+	if k.look(t.Context(), expected, noon); k.away != "" || !strings.Contains(k.behind, "has not yet taken") {
+		t.Errorf("away: %q, behind: %q", k.away, k.behind)
 	}
 }

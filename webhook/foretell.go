@@ -15,18 +15,20 @@ import (
 // maxForetold is how many changes of other policies a warning names.
 const maxForetold = 3
 
+// late is what is said where a plan takes longer than the request has.
+const late = "it is not known in time which waypoint this will have. waywarden plan says that when it is stored."
+
 // foretell says which waypoint will be made for a policy once it is stored, where a Guardrail has waypoints made: a webhook
 // makes nothing itself, so that a dry run, or another webhook that refuses, leaves nothing behind.
 //
 // Only a policy that waits for something is looked at. That is advice, and the request is decided: it is not waited for when ctx ends,
-// and no mistake in it refuses anything. A plan cannot be broken off, so who has taken too long goes on beside, and there are no more of
-// those than requests are judged at a time.
+// and no mistake in it refuses anything. A plan that nobody waits for any more is broken off at the next policy; until then it goes on beside, and
+// there are no more of those than requests are judged at a time.
 func (a *Admission) foretell(ctx context.Context, c *change, v *verdict) []string {
 	if a.Waypoints == nil || c.new == nil || !c.new.Kind.IsPolicy() || v.decision.Denied ||
 		!slices.ContainsFunc(v.findings, func(f policies.Finding) bool { return len(f.WaitsFor) > 0 }) {
 		return nil
 	}
-	const late = "it is not known in time which waypoint this will have. waywarden plan says that when it is stored."
 	select {
 	case a.foretelling <- struct{}{}:
 	default:
@@ -38,7 +40,7 @@ func (a *Admission) foretell(ctx context.Context, c *change, v *verdict) []strin
 		about = append(about, f.Namespaces...)
 	}
 	go func() { // it sees nothing that whoever waits goes on to write to
-		out := a.advice(c.new, about)
+		out := a.advice(ctx, c.new, about)
 		<-a.foretelling // before that is said: whoever asks next finds room
 		said <- out
 	}()
@@ -51,19 +53,19 @@ func (a *Admission) foretell(ctx context.Context, c *change, v *verdict) []strin
 }
 
 // advice is what is foreseen, or that a mistake of ours keeps that from being said.
-func (a *Admission) advice(policy *mesh.Object, about []string) (out []string) {
+func (a *Admission) advice(ctx context.Context, policy *mesh.Object, about []string) (out []string) {
 	defer func() {
 		if p := recover(); p != nil {
 			a.Log.Error(fmt.Errorf("panic: %v", p), "which waypoint a policy will have could not be said, which is a mistake in waywarden", "policy", policy.String(), "stack", string(debug.Stack()))
 			out = []string{fmt.Sprintf("which waypoint this will have could not be said, which is a mistake in waywarden: %v. Report it, with the policy.", p)}
 		}
 	}()
-	return a.foreseen(policy, about)
+	return a.foreseen(ctx, policy, about)
 }
 
 // foreseen is what a plan does for a policy. Planned for are no more than the namespaces that it is about: to plan for all of them takes
 // longer than an API server should wait.
-func (a *Admission) foreseen(policy *mesh.Object, about []string) []string {
+func (a *Admission) foreseen(ctx context.Context, policy *mesh.Object, about []string) []string {
 	stored := a.Snapshot()
 	settings := a.Waypoints(stored.Excerpt(about...))
 	provides := func(ns string) bool { return settings.Of(ns).Mode == plan.Provision }
@@ -77,7 +79,10 @@ func (a *Admission) foreseen(policy *mesh.Object, about []string) []string {
 	if a.Managed != nil {
 		managed = a.Managed()
 	}
-	p := plan.Foresee(policies.NewView(stored.With(policy)), settings, managed, about)
+	p, ok := plan.Foresee(policies.NewView(stored.With(policy)), settings, managed, about, func() bool { return ctx.Err() != nil })
+	if !ok {
+		return []string{late}
+	}
 	return foretold(&p, stored, policy.Ref(), provides)
 }
 

@@ -215,6 +215,9 @@ type NeededWaypoint struct {
 	// message says what is waited for, or what stops it.
 	// +optional
 	Message string `json:"message,omitempty"`
+	// since is since when it is not as planned, whatever it waited for meanwhile; unset where it is, or where there is no Gateway yet.
+	// +optional
+	Since *metav1.Time `json:"since,omitempty"`
 	// needs is how many reasons there are for it.
 	// +optional
 	Needs int32 `json:"needs,omitempty"`

@@ -37,7 +37,7 @@ that it names itself. Where there is no such waypoint, no token is validated; th
 				f.Related = []mesh.Ref{{APIVersion: "v1", Kind: e.Target.Kind, Namespace: e.Target.Namespace, Name: e.Target.Name}}
 			}
 			f.Fixes = waypointFor(p, e.Target)
-			if e.Verdict == policies.Pending {
+			if onItsWay(e) {
 				f.Severity = policies.Medium
 			}
 			p.Report(f)

@@ -33,8 +33,8 @@ and its status says Accepted for a while, or for good.`,
 			if t := r.After.Target; p.New == nil && t.Kind == p.Old.Kind.String() && t.Namespace == p.Old.Namespace && t.Name == p.Old.Name && p.Old.Kind != mesh.Gateway {
 				continue // of a Service that goes, nothing is left to guard
 			}
-			if saidWhereTheyWent(p.Change, r) {
-				continue
+			if saidWhereTheyWent(p.Change, r) || r.Before.Awaits() {
+				continue // as little is in force before: Waywarden makes the waypoint anew, or somebody says that he wants none
 			}
 			p.Report(policies.Finding{
 				Verdict: r.After.Verdict, Severity: broken(policy, r.After.Verdict), Field: changedField(p.Change), Related: []mesh.Ref{policy}, Namespaces: guarded(r.After),

@@ -23,7 +23,7 @@ straight to whatever address the application has looked up.`,
 		for _, e := range effectsFor(p, policies.NoWaypointForWildcardService, policies.NoWaypointForRacingConnectStrategy, mesh.WaypointIsNotReady,
 			mesh.AttachmentDenied, mesh.UnsupportedTrafficType, mesh.CrossNamespaceWaypointForbidden, policies.ForeignGateway) {
 			f := told(e)
-			if e.Verdict == policies.Pending {
+			if onItsWay(e) {
 				f.Severity = policies.Low
 			}
 			p.Report(f)

@@ -32,13 +32,18 @@ func lost(o *mesh.Object, e policies.Effect) policies.Severity {
 	spec, extension := o.Spec.(*mesh.ExtensionSpec)
 	security := o.Kind == mesh.AuthorizationPolicy || extension && (spec.Phase == "AUTHN" || spec.Phase == "AUTHZ")
 	switch {
-	case security && e.Verdict != policies.Pending:
+	case security && !onItsWay(e):
 		return ""
-	case security, o.Kind != mesh.Telemetry && e.Verdict != policies.Pending:
+	case security, o.Kind != mesh.Telemetry && !onItsWay(e):
 		return policies.Medium
 	}
 	return policies.Low
 }
+
+// onItsWay is whether all that a policy waits for is that a waypoint gets ready for which somebody has asked by a label: the finding about
+// that waypoint has the weight. One that Waywarden makes and that nothing is labelled for yet has no such finding, and it can stay so
+// for good, so that it is as bad as if nobody made it.
+func onItsWay(e policies.Effect) bool { return e.Verdict == policies.Pending && !e.Awaits() }
 
 // elsewhere warns that istiod's condition hides the effect: one bound targetRef makes it True.
 func elsewhere(effects []policies.Effect, e policies.Effect) string {

@@ -24,6 +24,9 @@ func waypointFor(p *policies.Pass, t policies.Target) []policies.Fix {
 	if svc == nil {
 		return nil
 	}
+	if gw, _ := p.Awaited(svc); gw != nil {
+		return nil // it has one coming
+	}
 	apply := plan.Proposal(p.Snapshot, svc)
 	if len(apply) == 0 {
 		return nil

@@ -38,7 +38,7 @@ which then are called in plaintext.`,
 			case originatesTLS(p.Object) && svc != nil && external(svc):
 				f.Severity = policies.High
 				f.Message = fmt.Sprintf("calls to %s leave without the TLS that this %s asks for: %s.", svc, p.Object.Kind, e.Causes[0].Text)
-			case e.Verdict == policies.Pending:
+			case onItsWay(e):
 				f.Severity = policies.Low
 			case p.Object.Kind == mesh.DestinationRule || p.Object.Kind == mesh.XBackendTrafficPolicy:
 				f.Severity = policies.Low

@@ -68,6 +68,7 @@ type PodIP struct {
 type PodSpec struct {
 	ServiceAccountName string      `json:"serviceAccountName"`
 	HostNetwork        bool        `json:"hostNetwork"`
+	NodeName           string      `json:"nodeName"` // of a ztunnel; of other pods a Snapshot of a cluster does not hold it
 	Containers         []Container `json:"containers"`
 	InitContainers     []Container `json:"initContainers"`
 }

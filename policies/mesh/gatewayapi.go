@@ -22,8 +22,23 @@ type GatewayBody struct {
 		} `json:"infrastructure"`
 	} `json:"spec"`
 	Status *struct {
-		Addresses []Address `json:"addresses"`
+		Addresses  []Address         `json:"addresses"`
+		Conditions []StatusCondition `json:"conditions"`
+		Listeners  []struct {
+			Name       string            `json:"name"`
+			Conditions []StatusCondition `json:"conditions"`
+		} `json:"listeners"`
 	} `json:"status"`
+}
+
+// StatusCondition is what a controller says of an object.
+type StatusCondition struct {
+	Type    string `json:"type"`
+	Status  string `json:"status"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+	// Since is when Status became what it is, RFC 3339.
+	Since string `json:"lastTransitionTime"`
 }
 
 // Address is an address of a Gateway.

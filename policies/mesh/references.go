@@ -30,9 +30,10 @@ const (
 	asEntry
 	asDelegate
 	asListed
+	asAwaited
 )
 
-var relations = [...]string{"waypoint", "backend", "parent", "host", "target", "class", "entry", "delegate", "listed"}
+var relations = [...]string{"waypoint", "backend", "parent", "host", "target", "class", "entry", "delegate", "listed", "awaited"}
 
 // String is for a Read. Two that came out as the same text would be taken for one, and answers found anew once too often.
 func (r refersTo) String() string {
@@ -57,6 +58,9 @@ func classKey(name string) refersTo            { return refersTo{asClass, "", ""
 func entryKey(host string) refersTo            { return refersTo{asEntry, "", "", host} }
 func delegateKey(ns, name string) refersTo     { return refersTo{asDelegate, "", ns, name} }
 func listedKey(host string) refersTo           { return refersTo{asListed, "", "", host} }
+
+// awaitedKey is what is to be bound to a waypoint and is not yet; ns is "" for a Namespace.
+func awaitedKey(kind, ns, name string) refersTo { return refersTo{asAwaited, kind, ns, name} }
 
 // referencesOf lists the keys of all that o refers to.
 func referencesOf(o *Object) []refersTo {
@@ -85,7 +89,7 @@ func referencesOf(o *Object) []refersTo {
 			}
 		}
 	case *GatewayBody:
-		keys = append(keys, classKey(body.Spec.GatewayClassName))
+		keys = append(append(keys, classKey(body.Spec.GatewayClassName)), awaitedBy(o)...)
 	case interface{ Attachment() Attachment }:
 		for _, ref := range body.Attachment().Refs() {
 			ns := o.Namespace

@@ -23,7 +23,11 @@ func Strip(kind Kind, content map[string]any) {
 	}
 	switch kind {
 	case Pod:
+		node := nodeOfZtunnel(content)
 		keepOnly(content, "spec", podFields...)
+		if spec, ok := content["spec"].(map[string]any); ok && node != nil {
+			spec["nodeName"] = node
+		}
 		stripContainers(content)
 		keepOnly(content, "status", "phase", "podIP", "podIPs")
 	case Deployment, StatefulSet, DaemonSet, ReplicaSet, Job:
@@ -47,6 +51,17 @@ var containerLists = []string{"containers", "initContainers"}
 
 // podFields are what is kept of a pod's spec.
 var podFields = []string{"serviceAccountName", "automountServiceAccountToken", "hostNetwork", "hostPID", "hostIPC", "priorityClassName", "securityContext", "containers", "initContainers"}
+
+// nodeOfZtunnel is the node of a ztunnel, which people ask for when it is not there; nil for other pods, who share what they have in common.
+func nodeOfZtunnel(pod map[string]any) any {
+	metadata, _ := pod["metadata"].(map[string]any)
+	labels, _ := metadata["labels"].(map[string]any)
+	spec, _ := pod["spec"].(map[string]any)
+	if labels["app"] != "ztunnel" {
+		return nil
+	}
+	return spec["nodeName"]
+}
 
 // stripOwner strips an object whose spec has a pod template.
 func stripOwner(content map[string]any) {

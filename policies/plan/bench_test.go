@@ -162,7 +162,7 @@ func BenchmarkForesee(b *testing.B) {
 	defer processor(b)()
 	b.ReportAllocs()
 	for b.Loop() {
-		if p := Foresee(policies.NewView(s), provision, nil, []string{"team-0007"}); len(p.Waypoints) != 1 {
+		if p, _ := Foresee(policies.NewView(s), provision, nil, []string{"team-0007"}, nil); len(p.Waypoints) != 1 {
 			b.Fatalf("waypoints: %v", p.Waypoints)
 		}
 	}

@@ -26,10 +26,13 @@ func (m *maker) check() {
 			m.holdBlocked()
 			return
 		}
-		m.ingress(after)
-		m.guards(after)
-		m.clusters(after)
-		m.plan.Changes = changes(m.view, m.plan.beside(m.ingressed(after)), m.touched())
+		for _, look := range []func(*mesh.Snapshot){m.ingress, m.guards, m.clusters} {
+			if m.until.over() {
+				return
+			}
+			look(after)
+		}
+		m.plan.Changes = changes(m.view, m.plan.beside(m.ingressed(after)), m.touched(), m.until)
 		if m.unexplained(after) {
 			continue
 		}
@@ -50,6 +53,9 @@ func (m *maker) restateAll(after *mesh.Snapshot) bool {
 		}
 		gw := after.Get(mesh.Gateway, w.Namespace, w.Name)
 		for _, svc := range after.BoundTo(gw) {
+			if m.until.over() {
+				return false
+			}
 			if m.snapshot.Binding(m.snapshot.Get(svc.Kind, svc.Namespace, svc.Name)).Bound {
 				continue
 			}

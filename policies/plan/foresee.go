@@ -11,9 +11,26 @@ import (
 // calls what is to be bound, by which way, and what keeps callers from a waypoint can be in any namespace, so no plan of an excerpt
 // would say what Make says. What policies elsewhere need is left out, and so is what there changes that has nothing to do with what is
 // bound. It costs what is looked at, not the mesh; admission has no more time than that.
-func Foresee(view *policies.View, settings Settings, managed Managed, namespaces []string) Plan {
+//
+// done is asked between one policy and the next whether anybody still waits for the plan; nil is for ever. Once it is true the plan is broken off, and
+// ok is false.
+func Foresee(view *policies.View, settings Settings, managed Managed, namespaces []string, done func() bool) (p Plan, ok bool) {
 	about := sorted(append(slices.Clone(namespaces), view.RootNamespace()))
-	return makePlan(view, settings, near(view.Snapshot, settings, managed, about), about)
+	return makePlan(view, settings, near(view.Snapshot, settings, managed, about), about, &deadline{done: done})
+}
+
+// deadline is until when a plan is of any use.
+type deadline struct {
+	done func() bool // nil is for ever
+	past bool
+}
+
+// over is whether that has passed; then it stays so. The nil deadline never does.
+func (d *deadline) over() bool {
+	if d != nil && !d.past && d.done != nil {
+		d.past = d.done()
+	}
+	return d != nil && d.past
 }
 
 // near is what is ours in some namespaces, and what is ours elsewhere for the waypoints that are there or that they share: only that is

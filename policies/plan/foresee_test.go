@@ -20,7 +20,10 @@ func TestForesee(t *testing.T) {
 		view := policies.NewView(s)
 		whole := Make(view, settings, managed)
 		for _, ns := range slices.Sorted(s.Namespaces()) {
-			part := Foresee(view, settings, managed, []string{ns})
+			part, ok := Foresee(view, settings, managed, []string{ns}, func() bool { return false })
+			if !ok {
+				t.Fatal("it is broken off")
+			}
 			for o := range policiesOf(s, []string{ns}) {
 				want := saidOf(&whole, o.Ref())
 				if said += len(want); cmp.Diff(want, saidOf(&part, o.Ref())) != "" {
@@ -78,4 +81,30 @@ func guardedOf(p *Plan, l Label) []mesh.Ref {
 		}
 	}
 	return out
+}
+
+// TestForeseeBreaksOff: a plan that nobody waits for any more asks no further, wherever it is, and is none; one that is made in time is the
+// same as without an end.
+func TestForeseeBreaksOff(t *testing.T) {
+	settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Bypass: Guard}}}
+	want, ok := Foresee(two(), settings, nil, []string{"shop"}, nil)
+	if !ok || len(want.Labels) == 0 {
+		t.Fatal("nothing is planned")
+	}
+	for n := 1; ; n++ {
+		asked := 0
+		got, ok := Foresee(two(), settings, nil, []string{"shop"}, func() bool { asked++; return asked >= n })
+		if ok {
+			if asked >= n || n < 8 {
+				t.Errorf("it was broken off at %d of %d, or is seldom asked", n, asked)
+			}
+			if diff := cmp.Diff(fmt.Sprintf("%+v", want.Labels), fmt.Sprintf("%+v", got.Labels)); diff != "" {
+				t.Errorf("(-without an end +in time):\n%s", diff)
+			}
+			return
+		}
+		if asked != n || len(got.Waypoints)+len(got.Labels) > 0 {
+			t.Fatalf("it goes on when its time is over: asked %d times, not %d; %v", asked, n, got.Labels)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -36,7 +37,7 @@ var holdSays = map[string]string{
 // endHolds says which Services are shut to whom nobody agreed to shut out: those of which no endpoint was ready when they were
 // closed, and some are now. They stay closed as long as their waypoint is on its way, which is what they were closed for. Where
 // that has stopped they are opened: for how long it would be is for somebody to decide. A write that was refused is tried again, and
-// so is on its way.
+// so is on its way, until it is refused for longer than patience.
 func (c *course) endHolds() {
 	for _, p := range c.guardsOf() {
 		svc := find(c.snapshot, p.For[0])
@@ -48,13 +49,25 @@ func (c *course) endHolds() {
 		}
 		c.out.Shut = append(c.out.Shut, Notice{svc.Ref(), ClassShut, fmt.Sprintf("nobody gets in to it until waypoint %s serves, and its pods are ready: it was closed when none of them was, without its owner's agreement. Agree to it with annotation %s, or have the Guardrail say pending: Open.", c.ref.Name, HoldAnnotation)})
 		ends := slices.ContainsFunc(c.out.Stopped, func(s Stop) bool {
-			_, again := c.Evidence.Refused[s.Object]
-			return !again && c.bars(s, p.For[0])
+			return !c.mayBeTaken(s.Object) && c.bars(s, p.For[0])
 		})
 		if ends && c.out.Step == nil {
 			c.delete(RemoveGuard, find(c.snapshot, p.Ref()), "its pods are ready, nobody agreed that it is closed, and what it waits for has stopped")
 		}
 	}
+}
+
+// patience is for how long a write can be refused before nobody waits for it any more with a Service shut: long enough for a webhook that
+// is rolled out or a quota that is raised, and tried five times in it.
+const patience = 15 * time.Minute
+
+// mayBeTaken is whether a write was refused and is tried again in good time.
+func (c *course) mayBeTaken(ref mesh.Ref) bool {
+	if _, refused := c.Evidence.Refused[ref]; !refused {
+		return false
+	}
+	since, known := c.Evidence.RefusedSince[ref]
+	return !known || c.Now.Sub(since) < patience
 }
 
 // ahead is what stops the waypoint, as far as it is found without anything being closed anew.

@@ -28,6 +28,12 @@ func TestHoldOutlasts(t *testing.T) {
 	settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Pending: Guard}}}
 	waits := func(e *Evidence) { e.Waypoints[RefOf(mesh.Gateway, "shop", "waypoint")] = Serving{Why: "no pod"} }
 	refused := func(e *Evidence) { e.Refused = map[mesh.Ref]string{RefOf(mesh.Gateway, "shop", "waypoint"): "quota"} }
+	long := func(by time.Duration) func(*Evidence) {
+		return func(e *Evidence) {
+			refused(e)
+			e.RefusedSince = map[mesh.Ref]time.Time{RefOf(mesh.Gateway, "shop", "waypoint"): noon.Add(-by)}
+		}
+	}
 	for name, tc := range map[string]struct {
 		more     []string
 		ready    bool
@@ -40,10 +46,15 @@ func TestHoldOutlasts(t *testing.T) {
 		"ready":               {more: []string{pods, endpointSlice("shop", "cart", false)}, ready: true, waypoint: true, evidence: waits, shut: true, says: []string{"shop/waypoint: waits make-gateway: no pod"}},
 		"ready, and agreed":   {more: []string{pods, agreed, endpointSlice("shop", "cart", false)}, ready: true, waypoint: true, evidence: waits, says: []string{"shop/waypoint: waits make-gateway: no pod"}},
 		"ready, refused":      {more: []string{pods, endpointSlice("shop", "cart", false)}, ready: true, evidence: refused, shut: true, says: []string{"shop/waypoint: stopped make-gateway: the API server refused it: quota"}},
-		"agreed, and refused": {more: []string{pods, agreed, endpointSlice("shop", "cart", false)}, ready: true, evidence: refused, says: []string{"shop/waypoint: stopped make-gateway: the API server refused it: quota"}},
-		"not ready, stopped":  {more: []string{pods, deny, theirs, endpointSlice("shop", "cart", false)}, waypoint: true, says: []string{noTwin}},
-		"ready, stopped":      {more: []string{pods, deny, theirs, endpointSlice("shop", "cart", false)}, ready: true, waypoint: true, shut: true, says: []string{"shop/waypoint: remove-guard Delete AuthorizationPolicy shop/waywarden-guard-cart", noTwin}},
-		"agreed, and stopped": {more: []string{pods, agreed, deny, theirs, endpointSlice("shop", "cart", false)}, ready: true, waypoint: true, says: []string{noTwin}},
+		"refused for a while": {more: []string{pods, endpointSlice("shop", "cart", false)}, ready: true, evidence: long(patience - time.Second), shut: true, says: []string{"shop/waypoint: stopped make-gateway: the API server refused it: quota"}},
+		"refused for long": {more: []string{pods, endpointSlice("shop", "cart", false)}, ready: true, evidence: long(patience), shut: true, says: []string{"shop/waypoint: remove-guard Delete AuthorizationPolicy shop/waywarden-guard-cart",
+			"shop/waypoint: stopped make-gateway: the API server refused it: quota"}},
+		"agreed, refused for long":    {more: []string{pods, agreed, endpointSlice("shop", "cart", false)}, ready: true, evidence: long(time.Hour), says: []string{"shop/waypoint: stopped make-gateway: the API server refused it: quota"}},
+		"not ready, refused for long": {more: []string{pods, endpointSlice("shop", "cart", false)}, evidence: long(time.Hour), says: []string{"shop/waypoint: stopped make-gateway: the API server refused it: quota"}},
+		"agreed, and refused":         {more: []string{pods, agreed, endpointSlice("shop", "cart", false)}, ready: true, evidence: refused, says: []string{"shop/waypoint: stopped make-gateway: the API server refused it: quota"}},
+		"not ready, stopped":          {more: []string{pods, deny, theirs, endpointSlice("shop", "cart", false)}, waypoint: true, says: []string{noTwin}},
+		"ready, stopped":              {more: []string{pods, deny, theirs, endpointSlice("shop", "cart", false)}, ready: true, waypoint: true, shut: true, says: []string{"shop/waypoint: remove-guard Delete AuthorizationPolicy shop/waywarden-guard-cart", noTwin}},
+		"agreed, and stopped":         {more: []string{pods, agreed, deny, theirs, endpointSlice("shop", "cart", false)}, ready: true, waypoint: true, says: []string{noTwin}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, managed := two(tc.more...).Snapshot, Managed{}

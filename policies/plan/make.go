@@ -68,6 +68,22 @@ func (c *course) has(l Label) bool {
 	return slices.ContainsFunc(c.bound, func(b Label) bool { return b.On == l.On })
 }
 
+// awaited is what is to be labelled for this waypoint and is not yet.
+func (c *course) awaited() []mesh.Ref {
+	var out []mesh.Ref
+	for _, l := range c.labels {
+		on := find(c.snapshot, l.On)
+		barred := func(s Stop) bool {
+			return slices.ContainsFunc(l.Binds, func(svc mesh.Ref) bool { return c.bars(s, canonical(svc)) })
+		}
+		if on == nil || on.Terminating || c.has(l) || c.ready() && slices.ContainsFunc(c.out.Stopped, barred) {
+			continue
+		}
+		out = append(out, refOf(on))
+	}
+	return out
+}
+
 // makePolicies sees to our policies of a role for some Services. A policy that cannot be written bars its Services from
 // being bound, and nothing else.
 func (c *course) makePolicies(role Role, row Row, for_ func(mesh.Ref) bool) outcome {

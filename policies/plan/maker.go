@@ -15,24 +15,32 @@ import (
 // Make plans the waypoints that a mesh needs, by the settings of each namespace; an existing one before a new one. What is
 // managed is planned anew, as if it were not there, so that the plan does not depend on how much of it is done.
 func Make(view *policies.View, settings Settings, managed Managed) Plan {
-	return makePlan(view, settings, managed, nil)
+	p, _ := makePlan(view, settings, managed, nil, nil)
+	return p
 }
 
-// makePlan is a plan for the policies of some namespaces; nil is all of them.
-func makePlan(view *policies.View, settings Settings, managed Managed, about []string) Plan {
+// makePlan is a plan for the policies of some namespaces; nil is all of them. It is none where its time is over before it is made.
+func makePlan(view *policies.View, settings Settings, managed Managed, about []string, until *deadline) (Plan, bool) {
 	base := withoutOurs(view, managed)
-	m := maker{snapshot: base.Snapshot, view: base, stored: view.Snapshot, settings: settings, managed: managed, about: about,
+	m := maker{snapshot: base.Snapshot, view: base, stored: view.Snapshot, settings: settings, managed: managed, about: about, until: until,
 		hypotheses: newHypotheses(base.Snapshot), waypoints: map[string]*Waypoint{}, wanted: map[group][]Need{}}
 	m.hypotheses.owned(view.Snapshot, managed)
 	var needs []Need
-	needs, m.plan.Blocked = search(base, m.hypotheses, about)
+	needs, m.plan.Blocked = search(base, m.hypotheses, about, until)
 	needs = append(needs, m.succeeded(needs)...)
 	for _, n := range append(needs, m.kept()...) {
 		m.place(n)
 	}
-	m.labels()
-	m.stay()
-	return m.finish()
+	for _, stage := range []func(){m.labels, m.stay, m.finish} {
+		if until.over() {
+			return Plan{}, false
+		}
+		stage()
+	}
+	if until.over() {
+		return Plan{}, false // it may have been broken off anywhere
+	}
+	return m.plan, true
 }
 
 // maker makes a Plan.
@@ -43,6 +51,7 @@ type maker struct {
 	settings   Settings
 	managed    Managed
 	about      []string // namespaces; nil is all
+	until      *deadline
 	hypotheses *hypotheses
 	plan       Plan
 	waypoints  map[string]*Waypoint // by namespace/name
@@ -201,7 +210,7 @@ func (m *maker) labelObjects(w *Waypoint, needs []Need, why string) {
 }
 
 // finish says what to make of what was found, and what follows from it.
-func (m *maker) finish() Plan {
+func (m *maker) finish() {
 	p := m.plan
 	for _, key := range slices.Sorted(maps.Keys(m.waypoints)) {
 		w := *m.waypoints[key]
@@ -214,9 +223,7 @@ func (m *maker) finish() Plan {
 	sortLabels(p.Labels)
 	m.plan = p
 	m.check()
-	p = m.plan
-	slices.SortFunc(p.Blocked, func(a, b Blocked) int { return compareNeeds(a.Need, b.Need) })
-	return p
+	slices.SortFunc(m.plan.Blocked, func(a, b Blocked) int { return compareNeeds(a.Need, b.Need) })
 }
 
 func sortLabels(labels []Label) {

@@ -45,14 +45,17 @@ func (n Need) key() needKey {
 
 // Needs are the needs of the mesh, sorted by target and policy. What cannot be judged is no need.
 func Needs(view *policies.View) []Need {
-	met, _ := search(view, newHypotheses(view.Snapshot), nil)
+	met, _ := search(view, newHypotheses(view.Snapshot), nil, nil)
 	return met
 }
 
 // search finds the needs, and those of which a waypoint alone would make no good: where it would deny what nobody
 // means to deny, of some namespaces; nil is all.
-func search(view *policies.View, h *hypotheses, namespaces []string) (met []Need, blocked []Blocked) {
+func search(view *policies.View, h *hypotheses, namespaces []string, until *deadline) (met []Need, blocked []Blocked) {
 	for o := range policiesOf(view.Snapshot, namespaces) {
+		if until.over() {
+			return nil, nil
+		}
 		if o.Terminating || asksNothing(o) {
 			continue
 		}

@@ -178,6 +178,7 @@ func (c *course) run() {
 	default:
 		c.follow(c.tables().making)
 		c.endHolds()
+		c.out.Awaited = c.awaited()
 	}
 }
 

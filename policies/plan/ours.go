@@ -11,11 +11,11 @@ import (
 // three, because the first two are text that anybody copies, and the third remains on what somebody else has taken over.
 const (
 	// ManagedByLabel and ManagedBy are the label of all that is made.
-	ManagedByLabel = "app.kubernetes.io/managed-by"
-	ManagedBy      = "waywarden"
+	ManagedByLabel = mesh.ManagedByLabel
+	ManagedBy      = mesh.ManagedBy
 
 	// ProfileAnnotation names the WaypointProfile by which an object was made, or a label set.
-	ProfileAnnotation = "waywarden.dev/profile"
+	ProfileAnnotation = mesh.ProfileAnnotation
 	// RoleAnnotation is what a policy of ours is for: a Role.
 	RoleAnnotation = "waywarden.dev/role"
 	// WaypointAnnotation is the waypoint, as "namespace/name", that a ConfigMap or policy of ours is for.

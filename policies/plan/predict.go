@@ -49,9 +49,12 @@ func (c Change) key() string { return c.Object.String() + " " + c.Target.String(
 func (c Change) harms() bool { return c.Turn == Weaker || c.Turn == Denies }
 
 // changes compares what some policies do before and after.
-func changes(view *policies.View, after *mesh.Snapshot, of []*mesh.Object) []Change {
+func changes(view *policies.View, after *mesh.Snapshot, of []*mesh.Object, until *deadline) []Change {
 	out := []Change{}
 	for _, o := range of {
+		if until.over() {
+			return nil
+		}
 		out = append(out, changesOf(view, after, o)...)
 	}
 	slices.SortStableFunc(out, func(a, b Change) int {

@@ -94,6 +94,8 @@ type Course struct {
 	Step     *Step    `json:"step,omitempty"`
 	Waiting  []Wait   `json:"waiting,omitempty"`
 	Stopped  []Stop   `json:"stopped,omitempty"`
+	// Awaited is what is to be bound to it and is not yet; without what somebody has to decide about first, once the waypoint is ready.
+	Awaited []mesh.Ref `json:"awaited,omitempty"`
 	// Unguarded says for what a guard is asked for that would close a known way, so that there is none.
 	Unguarded []Notice `json:"unguarded,omitempty"`
 	// Shut says what is closed to everybody while it waits for the waypoint, though nobody agreed to that and its pods are ready now.

@@ -68,6 +68,9 @@ func (m *maker) mustNotLabel(b binding) string {
 // what needs it is; nil where there is nothing.
 func (m *maker) differs(namespace string, s supposed) *Change {
 	for o := range policiesOf(m.snapshot, []string{namespace}) {
+		if m.until.over() {
+			return nil
+		}
 		var singly []Change // worked out where it is needed
 		worked := false
 		for _, c := range changesOf(m.view, s.whole, o) {

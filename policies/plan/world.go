@@ -37,6 +37,9 @@ type Evidence struct {
 	// Refused are writes of ours that the API server did not take, and why: a conflict with another field manager, a
 	// webhook, a quota. Leave an entry out once one was taken, or nobody wants to write it any more.
 	Refused map[mesh.Ref]string
+	// RefusedSince is since when each of them is refused, each time that it is tried, as far as whoever leads knows: a new leader begins
+	// anew. One that is not there may be taken at the next try.
+	RefusedSince map[mesh.Ref]time.Time
 	// Again are those of them that are to be tried again now, as after a while, or because the object has changed. What stopped is
 	// said until such a write is taken.
 	Again map[mesh.Ref]bool
@@ -85,6 +88,9 @@ type Convergence struct {
 	// Acknowledged is a time: every ztunnel and every ready pod of a waypoint runs with all that was stored up to then.
 	// Where that cannot be read, it is the present less PILOT_DEBOUNCE_MAX and five seconds.
 	Acknowledged time.Time
+	// Away is which proxy keeps that from being later because it does not run with anything at all, and what to do about it, as a clause;
+	// "" where each is connected to an istiod.
+	Away string
 	// Written is when an object took its present state, deletion counted in, as far as the observer has seen it change.
 	Written map[mesh.Ref]time.Time
 	// Since is when the observer began; what is not in Written has been as it is at least since then.

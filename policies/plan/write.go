@@ -70,7 +70,11 @@ func (c *course) converged(row Row, on mesh.Ref) outcome {
 	if c.Evidence.Converged(on) {
 		return settled
 	}
-	return c.wait(row, on, time.Time{}, "not every ztunnel and waypoint has acknowledged it")
+	why := "not every ztunnel and waypoint has acknowledged it"
+	if c.Evidence.Away != "" {
+		why += ": " + c.Evidence.Away
+	}
+	return c.wait(row, on, time.Time{}, why)
 }
 
 func (o *order) preconditions(stored *mesh.Object) Preconditions {

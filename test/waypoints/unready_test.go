@@ -55,15 +55,41 @@ func TestNeverReady(t *testing.T) {
 	w.takesEffect("shop")
 }
 
-// waitsForIt: whoever asks what the policy does hears that it does nothing yet, and what it waits for.
+// waitsForIt: whoever asks what the policy does, or what becomes of the waypoint, hears that it does nothing yet, what it waits for and since
+// when.
 func (w *world) waitsForIt() {
 	w.t.Helper()
 	file, err := serving.Built()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	out, err := exec.CommandContext(w.t.Context(), file, "explain", "authorizationpolicy/deny-get", "-n", "shop", "--kubeconfig", w.Kubeconfig).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "is not bound to a waypoint") || !strings.Contains(string(out), "waits for label istio.io/use-waypoint on Service shop/cart") {
-		w.t.Errorf("%v: %s", err, out)
+	run := func(args ...string) string {
+		out, err := exec.CommandContext(w.t.Context(), file, append(args, "--kubeconfig", w.Kubeconfig)...).CombinedOutput()
+		w.t.Logf("waywarden %s\n%s", strings.Join(args, " "), out)
+		if err != nil && args[0] == "explain" {
+			w.t.Errorf("waywarden %s: %v", strings.Join(args, " "), err)
+		}
+		return strings.Join(strings.Fields(string(out)), " ")
+	}
+	for _, asked := range []struct {
+		args []string
+		says []string
+	}{
+		{[]string{"explain", "authorizationpolicy/deny-get", "-n", "shop"}, []string{"Pending by nobody (AncestorNotBound)", "waypoint shop/waypoint yet, which Waywarden makes for it", "has no node",
+			"Waywarden labels Namespace shop", "waits for Gateway shop/waypoint"}},
+		{[]string{"explain", "gateway/waypoint", "-n", "shop"}, []string{"It is not as planned since 20", "(Waiting): ", "has no node", "labels when it is ready: Namespace shop.", "AuthorizationPolicy shop/deny-get needs it"}},
+		{[]string{"explain", "service/cart", "-n", "shop"}, []string{"Waywarden makes waypoint shop/waypoint for Service shop/cart", "has no node"}},
+		{[]string{"scan", "-n", "shop", "-o", "json"}, []string{`"verdict": "Pending", "reason": "AncestorNotBound"`}},
+	} {
+		out := run(asked.args...)
+		for _, want := range asked.says {
+			if !strings.Contains(out, want) {
+				w.t.Errorf("waywarden %s does not say %q", strings.Join(asked.args, " "), want)
+			}
+		}
+	}
+	p := w.get(profiles, "", "default")
+	if needed, conditions := field(p, "status.needed"), field(p, "status.conditions"); !strings.Contains(needed, "since:20") || !strings.Contains(conditions, "Gateway shop/waypoint: 0 of 1 pods are ready") {
+		w.t.Errorf("the profile does not say what is waited for, or since when: %s %s", needed, conditions)
 	}
 }
