@@ -57,8 +57,8 @@ func (m *maker) scrapers() []*mesh.Workload {
 
 // holds is why a Service is closed while it waits for its waypoint, "" where it is not: its owner agrees to that, or when it
 // was closed no endpoint of it was ready, so that nobody was cut off. It stays closed then: pods that become ready before the
-// waypoint does are what it is closed for. What a label binds too, and no need is about, waits for nothing. Once it is bound it is not closed anew, and the hold that there is lasts until every
-// ztunnel knows the label: one that does not would send round the waypoint.
+// waypoint does are what it is closed for. What a label binds too, and no need is about, waits for nothing. Once it is bound it is not
+// closed anew, and the hold that there is lasts until every ztunnel knows the label: one that does not would send round the waypoint.
 func (m *maker) holds(l Label, svc *mesh.Object, setting Setting) string {
 	if setting.Pending != Guard {
 		return ""

@@ -137,7 +137,7 @@ func (c *course) release() outcome {
 	for _, l := range c.bound {
 		on := find(c.snapshot, l.On)
 		if on.Terminating {
-			result = c.wait(RemoveBinding, refOf(on), time.Time{}, "it is being deleted, and its label with it")
+			result = max(result, c.wait(RemoveBinding, refOf(on), time.Time{}, "it is being deleted, and its label with it"))
 			continue
 		}
 		out := c.step(Step{Action: Release, Row: RemoveBinding, Object: refOf(on), Manifest: c.relabel(on, nil),

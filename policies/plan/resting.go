@@ -12,8 +12,7 @@ import (
 // With a waypoint goes what it carries out. Needs are no answer to what that is: they are found in a mesh without anything of ours, and what
 // is for all waypoints never is one. So it is asked what is in force there now, and what would be of it without the waypoint.
 
-// staysInForce stops where people wrote what is in force at the waypoint, and would be less in force
-// without it.
+// staysInForce stops where people wrote what is in force at the waypoint, and would be less in force without it.
 func (c *course) staysInForce() outcome {
 	out := settled
 	for _, o := range c.resting() {
