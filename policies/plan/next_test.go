@@ -335,6 +335,36 @@ func TestForeignLabelKeeps(t *testing.T) {
 	}
 }
 
+// TestRolledOut: the ReplicaSet of a rollout that is over keeps no waypoint, whatever label its pods had; its Deployment does, and one that
+// is nobody's.
+func TestRolledOut(t *testing.T) {
+	const (
+		asks       = `spec: {selector: {matchLabels: {app: batch}}, template: {metadata: {labels: {app: batch, istio.io/use-waypoint: waypoint}}, spec: {containers: [{name: a, image: a}]}}}}`
+		deployment = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: batch, namespace: shop}, `
+		changed    = deployment + `spec: {selector: {matchLabels: {app: batch}}, template: {metadata: {labels: {app: batch}}, spec: {containers: [{name: a, image: a}]}}}}`
+		old        = `{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: batch-1, namespace: shop, ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: batch, uid: u1, controller: true}]}, ` + asks
+	)
+	for name, c := range map[string]struct {
+		objects []string
+		keeps   string
+	}{
+		"its Deployment asks no more": {[]string{changed, old}, ""},
+		"its Deployment asks":         {[]string{deployment + asks, old}, "Deployment shop/batch"},
+		"its Deployment is gone":      {[]string{old}, "ReplicaSet shop/batch-1"},
+	} {
+		s, managed := done(t, c.objects...)
+		s = s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7"))
+		p := Next(worldOf(s, managed, onlyShop, nil))
+		got := ""
+		if len(p) == 1 && len(p[0].Stopped) > 0 {
+			got = p[0].Stopped[0].Object.String()
+		}
+		if got != c.keeps {
+			t.Errorf("%s: kept by %q: %+v", name, got, p)
+		}
+	}
+}
+
 // TestUnseen: what nothing seems to need stays as long as something may be there that is not seen, near it or anywhere.
 func TestUnseen(t *testing.T) {
 	s, managed := done(t)

@@ -14,7 +14,7 @@ import (
 // something first, or where it is more than a finding should hold; a plan says which.
 func Proposal(s *mesh.Snapshot, svc *mesh.Object) []map[string]any {
 	b := s.Binding(svc)
-	if mesh.ManagedByGateway(svc) || !inAmbient(s, svc) || svc.Kind == mesh.Service && mesh.ExternalName(svc) {
+	if mesh.ManagedByGateway(svc) || !inAmbient(s, svc) || mesh.ExternalName(svc) || mesh.Headless(svc) {
 		return nil
 	}
 	w := Waypoint{Namespace: svc.Namespace, For: forServices, from: []string{svc.Namespace}}

@@ -73,8 +73,13 @@ func (c *course) awaitForeign() outcome {
 	return settled
 }
 
-// asking are the objects with a label that names the waypoint.
-func (c *course) asking() []*mesh.Object { return c.snapshot.AskingFor(c.gateway) }
+// asking are the objects with a label that names the waypoint. A ReplicaSet that a Deployment has made, or a Job of a CronJob, asks for
+// nothing itself: the label is in its maker's template, or on its pods. Those of rollouts that are over stay, and have none.
+func (c *course) asking() []*mesh.Object {
+	return slices.DeleteFunc(slices.Clone(c.snapshot.AskingFor(c.gateway)), func(o *mesh.Object) bool {
+		return (o.Kind == mesh.ReplicaSet || o.Kind == mesh.Job) && c.snapshot.Maker(o) != nil
+	})
+}
 
 // awaitMoves waits until what is bound here has moved to the waypoint that is planned for it.
 func (c *course) awaitMoves() outcome {
