@@ -128,6 +128,9 @@ func foretold(p *plan.Plan, stored *mesh.Snapshot, policy mesh.Ref, provides fun
 		case b.Policy != policy:
 		case provides(b.Target.Namespace):
 			out = append(out, fmt.Sprintf("no waypoint is made for %s: %s", b.Target, b.Why))
+			if undecided(p, mesh.Ref{Kind: b.Target.Kind, Namespace: b.Target.Namespace, Name: b.Target.Name}) {
+				out = append(out, fmt.Sprintf("Nobody gets in at %s from shortly after this is stored until that is decided: the Guardrail says pending: Guard, and it is agreed (%s).", b.Target, plan.HoldAnnotation))
+			}
 		default:
 			out = append(out, fmt.Sprintf("no waypoint can be planned for %s: %s", b.Target, b.Why))
 		}

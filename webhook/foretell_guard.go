@@ -17,6 +17,9 @@ func closed(p *plan.Plan, waypoint mesh.Ref) (out []string, before bool) {
 		if own.Role != plan.Guarding || own.Waypoint != waypoint {
 			continue
 		}
+		if undecided(p, own.For[0]) {
+			continue // that is said of what is blocked
+		}
 		if own.Held != "" {
 			held = append(held, own.For[0].String())
 		}
@@ -62,4 +65,11 @@ func unguarded(p *plan.Plan, waypoint mesh.Ref) []string {
 		out = append(out, fmt.Sprintf("%d more Services are not guarded: waywarden plan says why.", left))
 	}
 	return out
+}
+
+// undecided is whether a Service is held until somebody decides.
+func undecided(p *plan.Plan, svc mesh.Ref) bool {
+	return slices.ContainsFunc(p.Notices, func(n plan.Notice) bool {
+		return n.Class == plan.ClassShut && n.On.Kind == svc.Kind && n.On.Namespace == svc.Namespace && n.On.Name == svc.Name
+	})
 }

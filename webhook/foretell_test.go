@@ -33,6 +33,7 @@ func TestForetell(t *testing.T) {
 	exposed := strings.Replace(bare(), "  selector: {app: cart}", "  type: NodePort\n  selector: {app: cart}", 1)
 	const nobody = "Nobody gets in at Service shop/cart from shortly after this is stored until the waypoint serves: the Guardrail says pending: Guard, and it is agreed (waywarden.dev/hold), or no endpoint is ready."
 	const none = `{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: cart-1, namespace: shop, labels: {kubernetes.io/service-name: cart}}, addressType: IPv4, endpoints: []}`
+	const except = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: except, namespace: shop}, spec: {action: DENY, selector: {matchLabels: {app: cart}}, rules: [{from: [{source: {notNamespaces: [a]}}]}]}}`
 	const only = "Once bound, only the waypoint gets to the pods of Service shop/cart: the Guardrail says bypass: Guard."
 	const made = "Gateway shop/waypoint will be made for it by WaypointProfile default when this is stored, and Namespace shop is bound to it once it is ready. Until then calls pass as before."
 	const would = "Gateway shop/waypoint would put this in force, with Namespace shop bound to it. No Guardrail with mode Provision has that done: waywarden plan prints the manifests, and what else changes with them."
@@ -47,8 +48,10 @@ func TestForetell(t *testing.T) {
 		"although it would be denied": {mesh: bare(), policy: bound, setting: provision, action: v1alpha1.Deny, want: []string{made}}, // what waits is never denied
 		"closed until then":           {mesh: agreed, policy: bound, setting: held, want: []string{strings.Replace(made, "as before.", "as before, but for what is closed.", 1), nobody}},
 		"closed as nobody is served":  {mesh: bare() + "---\n" + none, policy: bound, setting: held, want: []string{strings.Replace(made, "as before.", "as before, but for what is closed.", 1), nobody}},
-		"closed where nobody agreed":  {mesh: bare(), policy: bound, setting: held, want: []string{made}},
-		"closed from then on":         {mesh: bare(), policy: bound, setting: guarded, want: []string{made, only}},
+		"closed until that is decided": {mesh: agreed + "---\n" + except, policy: bound, setting: held, want: []string{
+			"Nobody gets in at Service shop/cart from shortly after this is stored until that is decided: the Guardrail says pending: Guard, and it is agreed (waywarden.dev/hold)."}},
+		"closed where nobody agreed": {mesh: bare(), policy: bound, setting: held, want: []string{made}},
+		"closed from then on":        {mesh: bare(), policy: bound, setting: guarded, want: []string{made, only}},
 		"closed from then on but for one": {mesh: bare(), policy: bound, setting: excepting,
 			want: []string{made, strings.Replace(only, "waypoint gets", "waypoint and cluster.local/ns/monitoring/sa/prometheus gets", 1)}},
 		"not closed, as another way is known": {mesh: exposed, policy: bound, setting: guarded, want: []string{made,

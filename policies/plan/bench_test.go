@@ -134,6 +134,30 @@ func BenchmarkNext(b *testing.B) {
 	}
 }
 
+// BenchmarkNextUnneeded: the same when nothing needs any of it since long, and each waypoint stays for what names the class of waypoints.
+func BenchmarkNextUnneeded(b *testing.B) {
+	s := large(1)
+	s, managed := carriedOut(s, Make(policies.NewView(s), provision, nil))
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	with := []*mesh.Object{parse(`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: class, namespace: istio-system}, spec: {action: DENY, targetRefs: [{group: gateway.networking.k8s.io, kind: GatewayClass, name: istio-waypoint}], rules: [{to: [{operation: {paths: [/admin]}}]}]}}`)}
+	var without []*mesh.Object
+	for gw := range s.All(mesh.Gateway) {
+		ready := readyGateway(s, gw.Namespace, gw.Name, forServices, gw.Namespace)
+		with = append(with, annotated(ready, UnneededSinceAnnotation, instant(now.Add(-time.Hour))))
+		without = append(without, s.Get(mesh.AuthorizationPolicy, gw.Namespace, "l7"))
+	}
+	view := policies.NewView(s.Edited(with, without))
+	w := World{View: view, Settings: provision, Plan: Make(view, provision, managed), Now: now,
+		Evidence: Evidence{Managed: managed, Convergence: Convergence{Acknowledged: now, Since: now.Add(-time.Hour)}}}
+	b.ReportAllocs()
+	defer processor(b)()
+	for b.Loop() {
+		if p := Next(w); len(p) != 2000 || len(p[0].Stopped) != 1 || !p.Done() {
+			b.Fatalf("%d waypoints, %v", len(p), says(p[:1]))
+		}
+	}
+}
+
 // BenchmarkForesee: what admission asks about one policy, in a mesh of 2,000 namespaces.
 func BenchmarkForesee(b *testing.B) {
 	s := large(1)

@@ -23,6 +23,7 @@ func (m *maker) check() {
 		}
 		if len(m.plan.Waypoints) == 0 {
 			m.plan.Changes, m.plan.Notices = []Change{}, []Notice{}
+			m.holdBlocked()
 			return
 		}
 		for _, look := range []func(*mesh.Snapshot){m.ingress, m.guards, m.clusters} {

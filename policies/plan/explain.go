@@ -25,7 +25,7 @@ const (
 	ClassNoCatchAll  Class = "no-catch-all" // 404
 	ClassNoSubset    Class = "no-subset"    // 503
 	ClassGuard       Class = "guard"        // a guard is asked for and would close a way that is used
-	ClassShut        Class = "shut"         // a hold that nobody agreed to has outlasted what it was for
+	ClassShut        Class = "shut"         // a hold that nobody agreed to has outlasted what it was for, or one that was agreed to waits for a decision
 	ClassOpens       Class = "opens"        // the waypoint decides who gets in where nobody was let in
 	ClassIngress     Class = "ingress"      // ingress gateways are not sent through the waypoint, where they might be shut out
 	ClassDoubleTLS   Class = "double-tls"

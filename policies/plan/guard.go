@@ -21,11 +21,11 @@ func (m *maker) guards(after *mesh.Snapshot) {
 		setting := m.settings.Of(home(l.On))
 		for _, ref := range l.Binds {
 			svc := find(after, ref)
-			ways := policies.Ways(after, svc, m.scrapers())
+			ways := m.ways(after, svc)
 			for _, w := range ways {
 				m.plan.Notices = append(m.plan.Notices, Notice{svc.Ref(), ClassPath, "known path that goes round: " + told(w, svc, setting.Exceptions)})
 			}
-			hold := m.holds(svc, setting)
+			hold := m.holds(l, svc, setting)
 			spec, ok := svc.Spec.(*mesh.ServiceSpec)
 			if !ok || len(spec.Selector) == 0 || setting.Bypass != Guard && hold == "" {
 				continue
@@ -39,7 +39,12 @@ func (m *maker) guards(after *mesh.Snapshot) {
 			m.plan.Policies = append(m.plan.Policies, p)
 		}
 	}
-	sortPolicies(m.plan.Policies)
+	m.holdBlocked()
+}
+
+// ways are the known ways to the pods of a Service that go round its waypoint.
+func (m *maker) ways(after *mesh.Snapshot, svc *mesh.Object) []policies.Bypass {
+	return policies.Ways(after, svc, m.scrapers())
 }
 
 // scrapers are those of the mesh, looked for once.
@@ -52,9 +57,9 @@ func (m *maker) scrapers() []*mesh.Workload {
 
 // holds is why a Service is closed while it waits for its waypoint, "" where it is not: its owner agrees to that, or when it
 // was closed no endpoint of it was ready, so that nobody was cut off. It stays closed then: pods that become ready before the
-// waypoint does are what it is closed for. Once it is bound it is not closed anew, and the hold that there is lasts until every
-// ztunnel knows the label: one that does not would send round the waypoint.
-func (m *maker) holds(svc *mesh.Object, setting Setting) string {
+// waypoint does are what it is closed for. What a label binds too, and no need is about, waits for nothing. Once it is bound it is not
+// closed anew, and the hold that there is lasts until every ztunnel knows the label: one that does not would send round the waypoint.
+func (m *maker) holds(l Label, svc *mesh.Object, setting Setting) string {
 	if setting.Pending != Guard {
 		return ""
 	}
@@ -65,7 +70,11 @@ func (m *maker) holds(svc *mesh.Object, setting Setting) string {
 	switch bound := m.stored.Binding(stored).Bound; {
 	case bound && setting.Bypass == Guard:
 		return "" // the guard stays, whatever it was set for
-	case bound || held == unservedHold:
+	case bound:
+		return held
+	case !l.asksFor(svc):
+		return ""
+	case held == unservedHold:
 		return held
 	case stored.Annotations[HoldAnnotation] != "":
 		return agreedHold

@@ -14,12 +14,10 @@ import (
 //     changes nothing about that.
 func asksNothing(o *mesh.Object) bool {
 	d, ok := o.Spec.(*mesh.DestinationRuleSpec)
-	if !ok {
-		return false
-	}
-	if strings.HasPrefix(d.Host, "*") {
-		return true
-	}
+	return ok && (strings.HasPrefix(d.Host, "*") || onlyChoosesMTLS(d))
+}
+
+func onlyChoosesMTLS(d *mesh.DestinationRuleSpec) bool {
 	if len(d.Subsets) > 0 || d.TrafficPolicy == nil {
 		return false
 	}

@@ -118,12 +118,12 @@ func (o *order) letGo() []Course {
 		s := Step{Action: Release, Row: RemoveBinding, Object: refOf(on), Preconditions: o.preconditions(on), Why: "its label is gone, and only our note of it is left"}
 		labels := map[string]string{}
 		if bound {
-			s.Action, s.Why = Bind, "a waypoint that it has left is gone"
-			for _, key := range o.Evidence.Managed.Labelled(on) {
-				labels[key] = on.Labels[key]
-			}
+			s.Action, s.Why, labels = Bind, "a waypoint that it has left is gone", o.labelsOn(on)
 		}
 		s.Manifest = o.marked(on, labels, left)
+		if at := on.Annotations[UnneededSinceAnnotation]; bound && at != "" {
+			s.Manifest = noted(s.Manifest, UnneededSinceAnnotation, at)
+		}
 		c := &course{order: o, ref: s.Object, out: Course{Waypoint: s.Object, Removing: !bound}}
 		c.step(s)
 		out = append(out, c.out)

@@ -16,8 +16,8 @@ import (
 
 // makeGateway makes the Gateway. It takes off again what was noted for a removal that a need has cancelled.
 func (c *course) makeGateway() outcome {
-	if c.planned.Existing {
-		return settled
+	if out := c.keepLabels(); out != settled || c.planned.Existing {
+		return out
 	}
 	row, why := MakeGateway, "it is needed, and nothing refers to it yet"
 	if _, idle := since(c.gateway, UnneededSinceAnnotation); idle {
@@ -98,18 +98,13 @@ func (c *course) makePolicies(role Role, row Row, for_ func(mesh.Ref) bool) outc
 	return settled
 }
 
-// withTimes is our policy with the times that are written down on it, as long as nothing needs the waypoint.
+// withTimes is our policy with the time that is written down on it, as long as nothing needs the waypoint.
 func (c *course) withTimes(p Policy) map[string]any {
-	manifest, stored := p.Manifest, find(c.snapshot, p.Ref())
-	if c.planned != nil && !c.planned.Idle || stored == nil {
-		return manifest
+	stored := find(c.snapshot, p.Ref())
+	if c.planned != nil && !c.planned.Idle || stored == nil || stored.Annotations[DrainingSinceAnnotation] == "" {
+		return p.Manifest
 	}
-	for _, key := range []string{UnneededSinceAnnotation, DrainingSinceAnnotation} {
-		if at := stored.Annotations[key]; at != "" {
-			manifest = noted(manifest, key, at)
-		}
-	}
-	return manifest
+	return noted(p.Manifest, DrainingSinceAnnotation, stored.Annotations[DrainingSinceAnnotation])
 }
 
 // awaitPolicies waits until every proxy knows those policies.

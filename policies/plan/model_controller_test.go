@@ -199,6 +199,7 @@ func (m *model) settle() bool {
 		p := Next(w)
 		m.decided, m.known.ready, m.known.looked = decision{w, p}, nil, time.Time{}
 		m.forget(p)
+		m.listen(p)
 		switch {
 		case len(p.Steps()) > 0:
 			if m.write(p.Steps()[0]) {

@@ -144,7 +144,8 @@ func (m *model) shutsOut(s Step, was *state) {
 	}
 }
 
-// closes notes a step of ours that closes a Service for the time being, and one that closes a Service that somebody serves.
+// closes notes a step of ours that closes a Service for the time being, and one that closes a Service that somebody serves, or for which
+// no policy waits.
 func (m *model) closes(s Step) {
 	if s.Row != Hold {
 		return
@@ -153,6 +154,9 @@ func (m *model) closes(s Step) {
 	m.closed[svc] = true
 	if m.guardAt(svc) == nil && m.answers(m.latest(), svc) && m.answers(m.states[m.seen].snapshot, svc) {
 		m.lets = svc + " is closed, and has an endpoint that is ready"
+	}
+	if people := m.states[m.seen].people; !has(people, "l7-deny."+svc) && !has(people, "l7-allow."+svc) {
+		m.lets = svc + " is closed, and no policy waits for its waypoint"
 	}
 }
 

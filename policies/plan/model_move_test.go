@@ -16,7 +16,7 @@ import (
 const firstMove = 1 << 32
 
 // besideLabels are the annotations that we set on objects with labels of ours.
-var besideLabels = []string{ProfileAnnotation, LeftAnnotation, CanarySinceAnnotation, annotation.IoIstioUseWaypointCanaryWeight.Name}
+var besideLabels = []string{ProfileAnnotation, LeftAnnotation, CanarySinceAnnotation, UnneededSinceAnnotation, annotation.IoIstioUseWaypointCanaryWeight.Name}
 
 // withPeoples are the annotations that are applied, with those that people have written on what is stored.
 func (m *model) withPeoples(stored *mesh.Object, metadata map[string]any) map[string]any {

@@ -158,6 +158,9 @@ func newModel(seed uint64, order *tables) *model {
 		fickle: rand.New(rand.NewPCG(seed, 5)), unsteady: seed%5 == 2, meters: map[string]metering{}, timed: map[string]bool{},
 		order: order, plans: map[*mesh.Snapshot]Plan{}, pairs: map[[2]int]bindings{},
 	}
+	if order == nil {
+		m.order = m.watched(standard())
+	}
 	m.setting = Setting{Mode: Provision, Profile: Profile{Name: "default", RetainFor: time.Minute, DrainFor: time.Minute}}
 	m.varied = seed < firstMove && seed%7 == 5 // the others stay as they are, and what tells mutants apart with them
 	if m.rand.IntN(3) == 0 {

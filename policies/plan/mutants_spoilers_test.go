@@ -70,6 +70,14 @@ var spoilers = []struct {
 		})
 	}},
 	{"what must not move is released", goesAll},
+	{"what no policy is about is closed while it waits", func(p *Plan, s *mesh.Snapshot) {
+		for i := range p.Policies {
+			own := &p.Policies[i]
+			if ready, known := s.ReadyEndpoints(find(s, own.For[0])); own.Role == Guarding && known && ready == 0 {
+				own.Held = unservedHold
+			}
+		}
+	}},
 	{"what is served is closed while it waits", func(p *Plan, _ *mesh.Snapshot) {
 		for i := range p.Policies {
 			if p.Policies[i].Role == Guarding {

@@ -43,6 +43,7 @@ var seeds = map[string]uint64{
 	"unlabelled before every ztunnel knows that the guard is gone":   20,
 	"a guard stays without its binding":                              134,
 	"what nothing asks for is left":                                  305,
+	"what no policy is about is closed while it waits":               5,
 	"a guard forgets who is excepted":                                26,
 	"an exception is a pattern":                                      26,
 	"taken away while not all is seen":                               61,

@@ -6,6 +6,7 @@ import (
 
 	"istio.io/api/label"
 
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -43,8 +44,10 @@ type order struct {
 	World
 	snapshot *mesh.Snapshot
 	courses  map[mesh.Ref]*course
-	planned  map[mesh.Ref]bool // policies of the plan, whichever waypoint they are for
-	marks    []*mesh.Object    // objects of somebody else's with annotations of ours, and no label of ours or waypoints that they have left
+	planned  map[mesh.Ref]bool  // policies of the plan, whichever waypoint they are for
+	labelled map[string][]Label // labels of the plan, by the namespace that they are on or in
+	gone     *policies.View     // the mesh without what nothing needs, once it was asked for
+	marks    []*mesh.Object     // objects of somebody else's with annotations of ours, and no label of ours or waypoints that they have left
 }
 
 // course is one waypoint: what is planned, and what of it is stored.
@@ -65,11 +68,12 @@ type course struct {
 }
 
 func gather(w World) *order {
-	o := &order{World: w, snapshot: w.View.Snapshot, courses: map[mesh.Ref]*course{}, planned: map[mesh.Ref]bool{}}
+	o := &order{World: w, snapshot: w.View.Snapshot, courses: map[mesh.Ref]*course{}, planned: map[mesh.Ref]bool{}, labelled: map[string][]Label{}}
 	for i := range w.Plan.Waypoints {
 		o.at(w.Plan.Waypoints[i].Ref()).planned = &w.Plan.Waypoints[i]
 	}
 	for _, l := range w.Plan.Labels {
+		o.labelled[home(l.On)] = append(o.labelled[home(l.On)], l)
 		if w.Settings.Of(home(l.On)).Mode == Provision {
 			c := o.at(l.Waypoint())
 			c.labels = append(c.labels, l)
@@ -173,9 +177,10 @@ func (c *course) run() {
 	}
 	switch {
 	case idle && !c.provisioned():
-		if c.ours() || len(c.bound)+len(c.own)+len(c.parameters) > 0 {
+		if c.ours() || len(c.bound)+len(c.canaries)+len(c.own)+len(c.parameters) > 0 {
 			c.stop(Retain, c.ref, nil, "it stays as it is: nothing needs it, and no Guardrail with mode Provision selects its namespace any more. Delete it, or select the namespace.")
 		}
+	case idle && c.hold() == busy: // of what is blocked
 	case idle:
 		c.remove()
 	case !c.planned.Existing && c.planned.mode != Provision:

@@ -219,9 +219,9 @@ func TestRemoved(t *testing.T) {
 		{"ours", nil, onlyShop, []string{"remove-retain", "remove-binding", "remove-drain", "remove-gateway", "remove-parameters", "remove-binding"}},
 		{"ours, with policies beside it", []string{clients, pods}, onlyShop,
 			[]string{"remove-retain", "remove-binding", "remove-drain", "remove-admission", "remove-twin", "remove-gateway", "remove-parameters", "remove-binding"}},
-		{"somebody else's", []string{front}, onlyShop, []string{"remove-binding"}},
+		{"somebody else's", []string{front}, onlyShop, []string{"remove-retain", "remove-binding"}},
 		{"somebody else's, with policies beside it", []string{clients, pods, front}, onlyShop,
-			[]string{"remove-retain", "remove-binding", "remove-drain", "remove-admission", "remove-drain", "remove-twin"}},
+			[]string{"remove-retain", "remove-binding", "remove-drain", "remove-admission", "remove-twin"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s, managed := done(t, tc.more...)
@@ -296,6 +296,13 @@ func later(w World, now time.Time) World {
 // toTheEnd takes all steps, and says their rows and what is ours then.
 func toTheEnd(t *testing.T, s *mesh.Snapshot, managed Managed, settings Settings) (rows []string, left Managed) {
 	t.Helper()
+	rows, left, _ = onwards(t, s, managed, settings)
+	return rows, left
+}
+
+// onwards takes all steps, and says their rows, what is ours then, and the mesh.
+func onwards(t *testing.T, s *mesh.Snapshot, managed Managed, settings Settings) (rows []string, left Managed, then *mesh.Snapshot) {
+	t.Helper()
 	now := noon
 	for range 40 {
 		p := Next(later(worldOf(s, managed, settings, func(e *Evidence) { e.Acknowledged = now }), now))
@@ -314,7 +321,7 @@ func toTheEnd(t *testing.T, s *mesh.Snapshot, managed Managed, settings Settings
 		s, managed = taken(s, managed, step)
 		now = now.Add(time.Second)
 	}
-	return rows, managed
+	return rows, managed, s
 }
 
 // taken is the mesh after a step.

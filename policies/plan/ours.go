@@ -30,7 +30,8 @@ const (
 	// HeldAnnotation, on a guard of ours, is why it closes a Service that waits for its waypoint.
 	HeldAnnotation = "waywarden.dev/held"
 	// UnneededSinceAnnotation, on a Gateway of ours, is since when nothing needs it, and DrainingSinceAnnotation since when
-	// nothing is bound to it; RFC 3339. They are on the object so that a restart does not start the time again.
+	// nothing is bound to it; RFC 3339. They are on the object so that a restart does not start the time again. Where the Gateway is
+	// somebody else's the first is beside each label of ours for it, and the second on a policy of ours.
 	UnneededSinceAnnotation = "waywarden.dev/unneeded-since"
 	DrainingSinceAnnotation = "waywarden.dev/draining-since"
 

@@ -91,6 +91,11 @@ func (l Label) Waypoint() mesh.Ref {
 	return RefOf(mesh.Gateway, ns, l.Value)
 }
 
+// asksFor is whether a Service is the target of a need for which the label is set, by itself or with all that passes the Gateway.
+func (l Label) asksFor(svc *mesh.Object) bool {
+	return slices.ContainsFunc(l.Needs, func(n Need) bool { return same(n.Target, targetOf(svc)) || n.Target.Kind == mesh.Gateway.String() })
+}
+
 // labels are all labels of the object once it is bound.
 func (l Label) labels() map[string]string {
 	out := map[string]string{l.Key: l.Value}

@@ -17,7 +17,7 @@ import (
 func (c *course) remove() {
 	// What is planned for another waypoint is that one's, whatever is still written on it.
 	c.own = slices.DeleteFunc(slices.Clone(c.own), func(o *mesh.Object) bool {
-		return c.order.planned[refOf(o)] && !slices.ContainsFunc(c.policies, func(p Policy) bool { return p.Ref() == refOf(o) })
+		return c.holds(o) || c.order.planned[refOf(o)] && !slices.ContainsFunc(c.policies, func(p Policy) bool { return p.Ref() == refOf(o) })
 	})
 	if !c.ours() && len(c.bound)+len(c.canaries)+len(c.own)+len(c.parameters) == 0 && len(c.Evidence.Waypoints[c.ref].LeftBehind) == 0 {
 		return
@@ -87,7 +87,7 @@ func (c *course) awaitMoves() outcome {
 		return c.wait(RollBack, refOf(c.canaries[0]), time.Time{}, "it is the canary there, and that is taken back first")
 	}
 	for _, l := range c.bound {
-		for _, p := range c.Plan.Labels {
+		for _, p := range c.labelled[home(l.On)] {
 			if p.Waypoint() == c.ref {
 				continue
 			}
@@ -101,22 +101,6 @@ func (c *course) awaitMoves() outcome {
 	return settled
 }
 
-// retain writes down since when nothing needs the waypoint, and waits. Where nothing is bound any more, as after a move, it is
-// over.
-func (c *course) retain() outcome {
-	at, ok := c.noted(UnneededSinceAnnotation)
-	switch {
-	case len(c.bound) == 0:
-		return settled
-	case !ok:
-		return c.note(Retain, UnneededSinceAnnotation, "nothing needs it any more")
-	}
-	if until := at.Add(c.setting().Profile.RetainFor); c.Now.Before(until) {
-		return c.wait(Retain, c.ref, until, "nothing needs it since "+at.UTC().Format(time.RFC3339))
-	}
-	return settled
-}
-
 // mayGo stops, before anything is taken away, where it would have to stop half way.
 func (c *course) mayGo() outcome {
 	out := settled
@@ -125,50 +109,50 @@ func (c *course) mayGo() outcome {
 			out = max(out, c.stop(RemoveAdmit, refOf(o), nil, c.lastAllowSays(o)))
 		}
 	}
-	if c.gateway != nil {
-		for _, o := range c.snapshot.PoliciesFor(c.gateway) {
-			if (!c.Evidence.Managed.Made(o) || c.original(o)) && c.inForce(o) {
-				out = max(out, c.stop(Retain, refOf(o), nil, fmt.Sprintf("waypoint %s stays: %s is in force there. Delete it%s, or bind it elsewhere.", c.gateway.Key(), o, ofCopy(o))))
-			}
+	return max(out, c.staysInForce(), c.staysBound())
+}
+
+// staysBound stops where an object keeps our label: what else is bound would be released for nothing, and be without a guard meanwhile.
+func (c *course) staysBound() outcome {
+	out := settled
+	for _, l := range c.bound {
+		on := find(c.snapshot, l.On)
+		if on.Terminating {
+			continue
+		}
+		if c.Settings.Of(on.Home()).Mode != Provision {
+			out = max(out, c.stop(RemoveBinding, refOf(on), nil, fmt.Sprintf("%s keeps its label: nothing needs waypoint %s, and no Guardrail with mode Provision selects namespace %s any more. Remove the label, or select the namespace.", on, c.ref.Name, on.Home())))
+		} else if next := c.fallsTo(on); next != "" {
+			out = max(out, c.stop(RemoveBinding, refOf(on), nil, fmt.Sprintf("%s keeps its label: without it the label of its Namespace would bind it to waypoint %s, which is not let in at its pods. It goes when that label does.", on, next)))
 		}
 	}
 	return out
-}
-
-// ofCopy says what to delete for a copy of ours to go.
-func ofCopy(o *mesh.Object) string {
-	if Role(o.Annotations[RoleAnnotation]) != Copy {
-		return ""
-	}
-	return ", which is " + o.Annotations[OfAnnotation] + " by a copy"
 }
 
 func (c *course) inForce(o *mesh.Object) bool { return c.inForceAt(o, c.ref) }
 
 // inForceAt is whether a policy does anything at a waypoint.
 func (c *course) inForceAt(o *mesh.Object, at mesh.Ref) bool {
-	return slices.ContainsFunc(c.View.Effects(o), func(e policies.Effect) bool {
-		return e.EnforcedBy == policies.Waypoint && e.By != nil && e.By.Namespace == at.Namespace && e.By.Name == at.Name
-	})
+	return slices.ContainsFunc(c.View.Effects(o), func(e policies.Effect) bool { return by(e, at) })
 }
 
 // release takes our labels off. In one push with the guard's deletion they would arrive first.
 func (c *course) release() outcome {
+	result := settled
 	for _, l := range c.bound {
 		on := find(c.snapshot, l.On)
-		if on == nil || on.Terminating || c.Settings.Of(on.Home()).Mode != Provision {
+		if on.Terminating {
+			result = max(result, c.wait(RemoveBinding, refOf(on), time.Time{}, "it is being deleted, and its label with it"))
 			continue
 		}
-		if next := c.fallsTo(on); next != "" {
-			return c.stop(RemoveBinding, refOf(on), nil, fmt.Sprintf("%s keeps its label: without it the label of its Namespace would bind it to waypoint %s, which is not let in at its pods. It goes when that label does.", on, next))
-		}
 		out := c.step(Step{Action: Release, Row: RemoveBinding, Object: refOf(on), Manifest: c.relabel(on, nil),
-			Preconditions: c.preconditions(on), Why: "nothing needs the waypoint any more"})
+			Preconditions: c.preconditions(on), Why: "nothing needs the waypoint any more" + c.fading()})
 		if out == busy {
 			return busy
 		}
+		result = max(result, out)
 	}
-	return settled
+	return result
 }
 
 // fallsTo is another waypoint to which an object would be bound without its own label.
@@ -191,12 +175,9 @@ func (c *course) fallsTo(on *mesh.Object) string {
 // awaitReleased writes down since when nothing is bound, and waits until every proxy knows: whatever was released was
 // released before that.
 func (c *course) awaitReleased() outcome {
-	if len(c.bound) > 0 {
-		return stopped
-	}
-	at, ok := c.noted(DrainingSinceAnnotation)
+	at, ok := c.drainingSince()
 	if !ok {
-		return c.note(Drain, DrainingSinceAnnotation, "nothing is bound to it any more")
+		return c.ensure(Drain, noted(manifestOf(c.ledger()), DrainingSinceAnnotation, instant(c.Now)), "nothing is bound to it any more", nil)
 	}
 	if !c.Evidence.Acknowledged.After(at) {
 		return c.wait(Drain, c.ref, time.Time{}, "not every ztunnel has acknowledged that nothing is bound")
@@ -208,7 +189,7 @@ func (c *course) awaitReleased() outcome {
 // somebody is at counting them, as after a change of leader, when their time may be up long since. A count says so that began when
 // every ztunnel had acknowledged that nothing is bound: none opens another one after that.
 func (c *course) drained() (ok bool, until time.Time) {
-	at, _ := c.noted(DrainingSinceAnnotation)
+	at, _ := c.drainingSince()
 	until = at.Add(c.setting().Profile.limit())
 	serving := c.Evidence.Waypoints[c.ref]
 	if serving.Counted {
@@ -345,29 +326,4 @@ func (c *course) removeParameters() outcome {
 		}
 	}
 	return settled
-}
-
-// ledger is the object of ours on which times are written down: the Gateway, else a policy.
-func (c *course) ledger() *mesh.Object {
-	if c.ours() {
-		return c.gateway
-	}
-	if len(c.own) > 0 {
-		return c.own[0]
-	}
-	return nil
-}
-
-// noted is a time that was written down. Where there is nothing of ours to write it on it counts as long ago.
-func (c *course) noted(key string) (time.Time, bool) {
-	o := c.ledger()
-	if o == nil {
-		return time.Time{}, true
-	}
-	return since(o, key)
-}
-
-func (c *course) note(row Row, key, why string) outcome {
-	o := c.ledger()
-	return c.ensure(row, noted(manifestOf(o), key, instant(c.Now)), why, nil)
 }
