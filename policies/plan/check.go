@@ -18,7 +18,7 @@ func (m *maker) check() {
 		for i := range m.plan.Labels {
 			m.plan.Labels[i].Binds = newlyBound(m.snapshot, after, m.plan.Labels[i])
 		}
-		if m.restateAll(after) {
+		if m.unmet(after) || m.restateAll(after) {
 			continue
 		}
 		if len(m.plan.Waypoints) == 0 {

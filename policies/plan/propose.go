@@ -44,6 +44,9 @@ func Proposal(s *mesh.Snapshot, svc *mesh.Object) []map[string]any {
 		after = after.With(readyGateway(s, gw.Namespace, gw.Name, forServices, svc.Namespace))
 	}
 	labels := map[string]string{label.IoIstioUseWaypoint.Name: w.Name}
+	if _, ok := svc.Labels[label.IoIstioUseWaypointNamespace.Name]; ok { // it counts from then on
+		labels[label.IoIstioUseWaypointNamespace.Name] = svc.Namespace
+	}
 	with := maps.Clone(svc.Labels)
 	if with == nil {
 		with = map[string]string{}

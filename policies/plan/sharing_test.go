@@ -166,17 +166,17 @@ func TestJoinsWhileAnotherLeaves(t *testing.T) {
 func TestListenerKeepsOut(t *testing.T) {
 	const b = `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: b, namespace: edge}, spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: FROM, selector: {matchLabels: {kubernetes.io/metadata.name: pay}}}}}]}, status: {addresses: [{type: Hostname, value: b}]}}`
 	for name, tc := range map[string]struct {
-		from  string
-		alone bool // pay is the only one there before
-		says  []string
+		from    string
+		alone   bool // pay is the only one there before
+		says    []string
+		blocked string
 	}{
 		"those who are bound": {from: "Same", says: []string{
 			`edge/waypoint: stopped make-binding: waypoint edge/waypoint keeps its place: annotation waywarden.dev/migrate-to is "b", and its listener does not let namespace pay attach, of which something is bound here. Name the namespace in allowedRoutes there.`}},
 		"those who do not go there by themselves": {from: "Selector", says: []string{
 			`edge/waypoint: stopped make-binding: waypoint edge/waypoint keeps its place: annotation waywarden.dev/migrate-to is "b", and its listener does not let namespace shop attach, of which something is bound here. Name the namespace in allowedRoutes there.`}},
-		"one who comes later": {from: "Selector", alone: true, says: []string{
-			"edge/b: stopped make-binding: Namespace shop is not bound: no listener of Gateway edge/b lets namespace shop attach. Name the namespace in allowedRoutes of its listener for HBONE.",
-			"edge/waypoint: waits remove-drain: not every ztunnel has acknowledged that nothing is bound"}},
+		"one who comes later": {from: "Selector", alone: true, says: []string{"edge/waypoint: waits remove-drain: not every ztunnel has acknowledged that nothing is bound"},
+			blocked: "Service shop/cart would not be bound to waypoint edge/b by a label on Namespace shop: no listener of Gateway edge/b lets namespace shop attach. Name the namespace in allowedRoutes of its listener for HBONE."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, managed, settings := sharing(t)
@@ -193,7 +193,11 @@ func TestListenerKeepsOut(t *testing.T) {
 					t.Errorf("%s %s unbinds a Service", step.Row, step.Object)
 				}
 			})
-			compare(t, Next(worldOf(s, managed, both, nil)), tc.says...)
+			w := worldOf(s, managed, both, nil)
+			compare(t, Next(w), tc.says...)
+			if got := w.Plan.Blocked; (len(got) > 0) != (tc.blocked != "") || len(got) > 0 && got[0].Why != tc.blocked {
+				t.Errorf("blocked: %+v", got)
+			}
 		})
 	}
 }

@@ -222,16 +222,16 @@ func TestDoesNotFollow(t *testing.T) {
 }
 
 // TestClassChanges: a Gateway keeps its class. Another one of the new class takes its place, and the profile's annotation makes that
-// go by steps.
+// go by steps. How far it may go is said on the Gateway that is left.
 func TestClassChanges(t *testing.T) {
 	s, managed := done(t)
 	s = s.With(parse(other))
 	changed := onlyShop
 	changed.Namespaces = maps.Clone(onlyShop.Namespaces)
 	setting := changed.Namespaces["shop"]
-	setting.Profile.GatewayClassName, setting.Profile.Steps, setting.Profile.Go = "other", "20", "20"
+	setting.Profile.GatewayClassName, setting.Profile.Steps = "other", "20"
 	changed.Namespaces["shop"] = setting
-	rows, s, managed := journey(t, s, managed, func() Settings { return changed }, nil)
+	rows, s, managed := journey(t, s, managed, func() Settings { return changed }, map[int]func(*mesh.Snapshot) *mesh.Snapshot{3: write("waypoint", GoAnnotation, "20")})
 	if diff := cmp.Diff([]string{"make-parameters waypoint-2-parameters at waypoint", "make-gateway waypoint-2 at waypoint", "make-canary shop at waypoint+waypoint-2=20", "make-binding shop at waypoint-2",
 		"remove-drain waypoint at waypoint-2", "remove-gateway waypoint at waypoint-2", "remove-parameters waypoint-parameters at waypoint-2", "remove-binding shop at waypoint-2"}, rows); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -260,6 +260,8 @@ func TestNoMove(t *testing.T) {
 		"another namespace": {to: "pay/b", want: "only handed on within its namespace"},
 		"no name":           {to: "B_1", want: "no name that istiod can give a Service"},
 		"another class":     {to: "b", more: []string{strings.ReplaceAll(foreign, "CLASS", "istio")}, want: "no waypoint of Istio's own for Services"},
+		"another port":      {to: "b", more: []string{strings.NewReplacer("CLASS", "istio-waypoint", "15008", "15009").Replace(foreign)}, want: "Give it one of protocol HBONE on port 15008, and no other"},
+		"another revision":  {to: "b", more: []string{revised, ofRevision("b", "other")}, want: `no istiod here has its revision "other"`},
 		"a Service's name":  {to: "web", want: "a Deployment, Service or ServiceAccount of somebody else's has that name"},
 		"before 1.31":       {to: "b", steps: "10/1m", more: []string{istiod}, want: "Istio 1.30.2 knows no canary of a waypoint, which came with 1.31"},
 		"no percentage":     {to: "b", steps: "50/1m,10/1m", want: `"10" is no percentage from 1 to 100 that is higher than the one before`},
