@@ -258,8 +258,7 @@ func attachService(s *mesh.Snapshot, a *attachment, kind mesh.Kind) {
 	case mesh.ExternalName(svc):
 		a.not(NotEnforced, ExternalNameService, fmt.Sprintf("%s is of type ExternalName, which ambient mode does not know", ref), "Describe the host with a ServiceEntry and bind that.")
 	case mesh.Headless(svc):
-		a.not(NotEnforced, HeadlessService, fmt.Sprintf("%s is headless, so its clients connect to pods and never pass the waypoint's chain for it", ref),
-			"Give the pods a waypoint for workloads and name its Gateway, or use rules that ztunnel can enforce.")
+		a.headless(HeadlessService, ref)
 	case kind == mesh.ServiceEntry && s.Taken(svc):
 		a.not(NotEnforced, Shadowed, fmt.Sprintf("%s of the same namespace has the host of %s, so that the waypoint knows only the other", s.TakenBy(svc, s.HostsOf(svc)[0]), ref),
 			"Name that one, or remove it.")
@@ -270,6 +269,12 @@ func attachService(s *mesh.Snapshot, a *attachment, kind mesh.Kind) {
 	default:
 		a.services = []*mesh.Object{svc}
 	}
+}
+
+// headless is a Service of which no waypoint ever meets a call, whether it is bound to one or not: nothing is to be waited for.
+func (a *attachment) headless(reason string, svc any) {
+	a.not(NotEnforced, reason, fmt.Sprintf("%s is headless, so its clients connect to pods and never pass the waypoint's chain for it", svc),
+		"Give the pods a waypoint for workloads and name its Gateway, or use rules that ztunnel can enforce.")
 }
 
 const aliasRemedy = "Remove the Service, or name another host."
@@ -294,6 +299,10 @@ func (a *attachment) unbound(s *mesh.Snapshot, svc *mesh.Object, b mesh.Binding)
 		a.not(Unknown, NotInInput, fmt.Sprintf("%s is not in the input, so nobody can tell which waypoint %s has", b.Missing, name), "Add it, or use --live.", waitFor(b.Missing)...)
 	case b.Opt == mesh.OptsOut:
 		a.not(NotEnforced, AncestorNotBound, fmt.Sprintf("%s opts out of waypoints with label %s=none", name, label.IoIstioUseWaypoint.Name), "Remove the label.")
+	case mesh.Headless(svc) && b.Opt == mesh.Asks:
+		a.headless(b.Reason, name)
+	case mesh.Headless(svc):
+		a.headless(AncestorNotBound, name)
 	case b.Opt != mesh.Asks && a.awaits(s, svc):
 	case b.Opt != mesh.Asks:
 		a.not(NotEnforced, AncestorNotBound, fmt.Sprintf("%s is not bound to a waypoint", name),

@@ -8,8 +8,8 @@ import (
 	"github.com/waywarden/waywarden/policies/plan"
 )
 
-// attempts keep a write from being tried again too soon: one that was taken, before the watch shows it; one that failed,
-// for a while that grows; one that was refused, until its object changes, or for a longer while, because the webhook or
+// attempts keep a write from being tried again too soon: one that was taken, before the watch shows it; one that failed, or was taken and changed
+// nothing, for a while that grows; one that was refused, until its object changes, or for a longer while, because the webhook or
 // quota that refused it can be gone without a trace on the object.
 type attempts map[mesh.Ref]attempt
 
@@ -49,6 +49,10 @@ func (a attempts) doneFor(course *plan.Course, ref mesh.Ref, version string, now
 	switch {
 	case err == nil:
 		t = attempt{version: version, taken: true, until: now.Add(shown)}
+		if was := a[ref]; was.taken && was.version == version { // as where a webhook takes it back: it changes nothing
+			t.failures = was.failures + 1
+			t.until = now.Add(growing(2*shown, lastRefusal, t.failures))
+		}
 	case retriable(err): // which says nothing about what was refused before
 		t.until = now.Add(growing(firstRetry, lastRetry, t.failures))
 	default:

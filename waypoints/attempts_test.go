@@ -36,6 +36,8 @@ func TestRetriable(t *testing.T) {
 		"not allowed":           {apierrors.NewForbidden(r, "a", errors.New("quota")), false},
 		"not valid":             {apierrors.NewInvalid(schema.GroupKind{}, "a", nil), false},
 		"a webhook":             {&apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusBadRequest, Reason: metav1.StatusReasonBadRequest}}, false},
+		"a webhook, bare":       {&apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusBadRequest, Message: "no"}}, false},
+		"an answer of nobody":   {&apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusBadGateway}}, true},
 		"the name is taken":     {errTaken{thing}, false},
 	} {
 		if got := retriable(c.err); got != c.want {
@@ -57,6 +59,8 @@ func TestAttempts(t *testing.T) {
 		"taken, and not shown yet":   {times: 1, version: "1", after: time.Second},
 		"taken, and shown":           {times: 1, version: "2", after: time.Millisecond, want: true},
 		"taken, and lost":            {times: 1, version: "1", after: shown, want: true},
+		"taken, changing nothing":    {times: 20, version: "1", after: lastRefusal - 1},
+		"and something else does":    {times: 20, version: "2", after: time.Millisecond, want: true},
 		"failed":                     {err: errors.New("away"), times: 1, version: "1", after: firstRetry / 2},
 		"failed a while ago":         {err: errors.New("away"), times: 1, version: "1", after: firstRetry, want: true},
 		"failed again and again":     {err: errors.New("away"), times: 20, version: "1", after: lastRetry - 1},

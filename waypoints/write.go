@@ -3,7 +3,9 @@ package waypoints
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -54,6 +56,11 @@ func (w writer) take(ctx context.Context, step *plan.Step) error {
 	}
 	if step.Preconditions.ResourceVersion != "" {
 		metadata["resourceVersion"] = step.Preconditions.ResourceVersion
+	}
+	if step.Row == plan.MakeParameters {
+		if err := w.handOver(ctx, manifest); err != nil {
+			return err
+		}
 	}
 	body, err := json.Marshal(manifest)
 	if err != nil {
@@ -141,7 +148,14 @@ func retriable(err error) bool {
 		return !foreign(err)
 	}
 	return apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsServiceUnavailable(err) ||
-		apierrors.IsNotFound(err) || apierrors.ReasonForError(err) == metav1.StatusReasonUnknown && !isTaken(err)
+		apierrors.IsNotFound(err) || apierrors.ReasonForError(err) == metav1.StatusReasonUnknown && !isTaken(err) && !denied(err)
+}
+
+// denied is whether the API server has answered that it is the request with which something is wrong. It gives no reason where a webhook
+// has refused it and given none (k8s.io/apiserver admission/plugin/webhook/errors ToStatusErr).
+func denied(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && status.Status().Code >= http.StatusBadRequest && status.Status().Code < http.StatusInternalServerError
 }
 
 // foreign is whether a conflict is one with another field manager.

@@ -259,6 +259,7 @@ func (m *maker) finish() {
 	sortLabels(p.Labels)
 	m.plan = p
 	m.check()
+	m.keepBlocked()
 	slices.SortFunc(m.plan.Blocked, func(a, b Blocked) int { return compareNeeds(a.Need, b.Need) })
 }
 

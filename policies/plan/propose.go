@@ -14,7 +14,7 @@ import (
 // something first, or where it is more than a finding should hold; a plan says which.
 func Proposal(s *mesh.Snapshot, svc *mesh.Object) []map[string]any {
 	b := s.Binding(svc)
-	if mesh.ManagedByGateway(svc) || !inAmbient(s, svc) || svc.Kind == mesh.Service && mesh.ExternalName(svc) {
+	if mesh.ManagedByGateway(svc) || !inAmbient(s, svc) || mesh.ExternalName(svc) || mesh.Headless(svc) {
 		return nil
 	}
 	w := Waypoint{Namespace: svc.Namespace, For: forServices, from: []string{svc.Namespace}}
@@ -53,7 +53,7 @@ func Proposal(s *mesh.Snapshot, svc *mesh.Object) []map[string]any {
 	}
 	maps.Copy(with, labels)
 	after = after.With(svc.Labelled(with)) // its Content is not asked for, and would have to be read
-	r := restate(after, after.Get(svc.Kind, svc.Namespace, svc.Name), func(map[string]any, map[string]string) {})
+	r := restate(s, after, after.Get(svc.Kind, svc.Namespace, svc.Name), func(map[string]any, map[string]string) {})
 	if r.why != "" || len(r.policies) > maxProposed {
 		return nil
 	}

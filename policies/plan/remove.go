@@ -73,8 +73,13 @@ func (c *course) awaitForeign() outcome {
 	return settled
 }
 
-// asking are the objects with a label that names the waypoint.
-func (c *course) asking() []*mesh.Object { return c.snapshot.AskingFor(c.gateway) }
+// asking are the objects with a label that names the waypoint. A ReplicaSet that a Deployment has made, or a Job of a CronJob, asks for
+// nothing itself: the label is in its maker's template, or on its pods. Those of rollouts that are over stay, and have none.
+func (c *course) asking() []*mesh.Object {
+	return slices.DeleteFunc(slices.Clone(c.snapshot.AskingFor(c.gateway)), func(o *mesh.Object) bool {
+		return (o.Kind == mesh.ReplicaSet || o.Kind == mesh.Job) && c.snapshot.Maker(o) != nil
+	})
+}
 
 // awaitMoves waits until what is bound here has moved to the waypoint that is planned for it.
 func (c *course) awaitMoves() outcome {
@@ -122,12 +127,20 @@ func (c *course) mayGo() outcome {
 	}
 	if c.gateway != nil {
 		for _, o := range c.snapshot.PoliciesFor(c.gateway) {
-			if !c.Evidence.Managed.Made(o) && c.inForce(o) {
-				out = max(out, c.stop(Retain, refOf(o), nil, fmt.Sprintf("waypoint %s stays: %s is in force there. Delete it, or bind it elsewhere.", c.gateway.Key(), o)))
+			if (!c.Evidence.Managed.Made(o) || c.original(o)) && c.inForce(o) {
+				out = max(out, c.stop(Retain, refOf(o), nil, fmt.Sprintf("waypoint %s stays: %s is in force there. Delete it%s, or bind it elsewhere.", c.gateway.Key(), o, ofCopy(o))))
 			}
 		}
 	}
 	return out
+}
+
+// ofCopy says what to delete for a copy of ours to go.
+func ofCopy(o *mesh.Object) string {
+	if Role(o.Annotations[RoleAnnotation]) != Copy {
+		return ""
+	}
+	return ", which is " + o.Annotations[OfAnnotation] + " by a copy"
 }
 
 func (c *course) inForce(o *mesh.Object) bool { return c.inForceAt(o, c.ref) }
@@ -240,6 +253,9 @@ func (c *course) removeTwins() outcome {
 
 // removeTwin removes a twin when no other waypoint that its Service has left still has connections: they pass it too.
 func (c *course) removeTwin(o *mesh.Object, why string) outcome {
+	if ns, name, _ := cutKey(o.Annotations[ForAnnotation]); c.unreplaced(RefOf(mesh.Service, ns, name)) {
+		return c.wait(RemoveTwin, refOf(o), c.Now.Add(blindness), "what is to take its place is not written yet")
+	}
 	for _, ref := range slices.SortedFunc(maps.Keys(c.courses), mesh.Ref.Compare) {
 		other := c.courses[ref]
 		if other == c || !other.ours() || other.planned != nil && !other.planned.Idle {

@@ -68,7 +68,7 @@ func TestLeavesShared(t *testing.T) {
 	if got, want := guard.Spec.(*mesh.AuthorizationPolicySpec).Rules[0].From[0].Source.NotPrincipals, []string{"cluster.local/ns/edge/sa/waypoint", "cluster.local/ns/pay/sa/waypoint"}; !slices.Equal(got, want) {
 		t.Errorf("the guard lets in %v", got)
 	}
-	for _, name := range []string{"waywarden-admit-edge.waypoint-cart", "waywarden-admit-waypoint-cart"} {
+	for _, name := range []string{"waywarden-admit-edge.waypoint.cart", "waywarden-admit-waypoint.cart"} {
 		if s.Get(mesh.AuthorizationPolicy, "pay", name) == nil {
 			t.Errorf("there is no %s", name)
 		}
@@ -90,7 +90,7 @@ func TestLeftAllowIsTold(t *testing.T) {
 	}
 	got := says(Next(worldOf(s, managed, settings, nil)))
 	if !slices.ContainsFunc(got, func(text string) bool {
-		return strings.Contains(text, "stopped remove-admission: AuthorizationPolicy pay/waywarden-admit-edge.waypoint-cart stays: it is the last ALLOW")
+		return strings.Contains(text, "stopped remove-admission: AuthorizationPolicy pay/waywarden-admit-edge.waypoint.cart stays: it is the last ALLOW")
 	}) {
 		t.Errorf("got %q", got)
 	}
@@ -206,7 +206,7 @@ func TestListenerKeepsOut(t *testing.T) {
 // removed: connections that are open through it rest on it. It goes with that waypoint.
 func TestTwinOutlasts(t *testing.T) {
 	s, managed, settings := sharing(t)
-	twin := RefOf(mesh.AuthorizationPolicy, "pay", "waywarden-twin-who-cart")
+	twin := RefOf(mesh.AuthorizationPolicy, "pay", "waywarden-twin-who.cart")
 	counted := func(s *mesh.Snapshot, e *Evidence) {
 		e.Acknowledged = noon.Add(time.Second)
 		for gw := range s.All(mesh.Gateway) {
@@ -247,7 +247,7 @@ func TestOnlyOursIsTold(t *testing.T) {
 	s, managed, _ = rest(t, s, managed, settings, nobody, nothing)
 	s = s.Without(s.Get(mesh.AuthorizationPolicy, "pay", "who"))
 	_, _, p := rest(t, s, managed, settings, nobody, nothing)
-	if got, want := says(p), "edge/waypoint: stopped remove-admission: AuthorizationPolicy pay/waywarden-admit-edge.waypoint-cart stays: over some of its pods there are no other ALLOWs but ours for other waypoints, which let in nobody else. Write an ALLOW of your own, or delete all of ours there if everybody may."; !slices.Contains(got, want) {
+	if got, want := says(p), "edge/waypoint: stopped remove-admission: AuthorizationPolicy pay/waywarden-admit-edge.waypoint.cart stays: over some of its pods there are no other ALLOWs but ours for other waypoints, which let in nobody else. Write an ALLOW of your own, or delete all of ours there if everybody may."; !slices.Contains(got, want) {
 		t.Errorf("got %q", got)
 	}
 }

@@ -93,10 +93,10 @@ func TestMoves(t *testing.T) {
 			[]string{"make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-binding shop at b",
 				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone, "remove-binding shop" + gone}},
 		{"with a policy that names the Gateway", []string{atGate}, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")},
-			[]string{"make-twin waywarden-copy-at-b at waypoint", "make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-binding shop at b",
+			[]string{"make-twin waywarden-copy-at.b at waypoint", "make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-binding shop at b",
 				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone, "remove-binding shop" + gone}},
 		{"with tokens that the Gateway asks for", []string{tokens}, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")},
-			[]string{"make-twin waywarden-copy-tokens-b at waypoint", "make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-binding shop at b",
+			[]string{"make-twin waywarden-copy-tokens.b at waypoint", "make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-binding shop at b",
 				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone, "remove-binding shop" + gone}},
 		{"to one of somebody else's", []string{strings.ReplaceAll(foreign, "CLASS", "istio-waypoint")}, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")},
 			[]string{"make-binding shop at b", "remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone, "remove-binding shop" + gone}},
@@ -137,7 +137,7 @@ func TestCopyStays(t *testing.T) {
 	_, s, managed = journey(t, s, managed, settings, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")})
 	s = s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7"))
 	rows, s, managed := journey(t, s, managed, settings, nil)
-	if len(rows) > 0 || s.Get(mesh.AuthorizationPolicy, "shop", "waywarden-copy-at-b") == nil {
+	if len(rows) > 0 || s.Get(mesh.AuthorizationPolicy, "shop", "waywarden-copy-at.b") == nil {
 		t.Errorf("steps %s", rows)
 	}
 	p := Make(worldOf(s, managed, onlyShop, nil).View, onlyShop, managed)
@@ -147,7 +147,7 @@ func TestCopyStays(t *testing.T) {
 	}
 	s = s.With(parse(strings.ReplaceAll(atGate, "name: waypoint}", "name: b}")))
 	rows, _, _ = journey(t, s, managed, settings, nil)
-	if diff := cmp.Diff([]string{"remove-twin waywarden-copy-at-b at b"}, rows); diff != "" {
+	if diff := cmp.Diff([]string{"remove-twin waywarden-copy-at.b at b"}, rows); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -160,7 +160,7 @@ func TestCopyOfAnotherKind(t *testing.T) {
 	settings := func() Settings { return onlyShop }
 	_, s, managed = journey(t, s, managed, settings, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")})
 	for _, kind := range []mesh.Kind{mesh.RequestAuthentication, mesh.AuthorizationPolicy} {
-		o, was := s.Get(kind, "shop", "waywarden-copy-tokens-b"), s.Get(kind, "shop", "tokens")
+		o, was := s.Get(kind, "shop", "waywarden-copy-tokens.b"), s.Get(kind, "shop", "tokens")
 		if o == nil {
 			t.Fatalf("no copy of %s", was)
 		}
@@ -173,7 +173,7 @@ func TestCopyOfAnotherKind(t *testing.T) {
 	}
 	s = s.Without(s.Get(mesh.RequestAuthentication, "shop", "tokens"))
 	rows, s, _ := journey(t, s, managed, settings, nil)
-	if diff := cmp.Diff([]string{"remove-twin waywarden-copy-tokens-b at b"}, rows); diff != "" || s.Get(mesh.AuthorizationPolicy, "shop", "waywarden-copy-tokens-b") == nil {
+	if diff := cmp.Diff([]string{"remove-twin waywarden-copy-tokens.b at b"}, rows); diff != "" || s.Get(mesh.AuthorizationPolicy, "shop", "waywarden-copy-tokens.b") == nil {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -85,10 +85,19 @@ func (w *world) boundTo(ns, service, waypoint string) bool {
 // settledInventory is what is in a namespace, once controllers have made there what they make in each.
 func (w *world) settledInventory(ns string) map[string]string {
 	w.t.Helper()
-	var before map[string]string
-	w.until("namespace "+ns+" is settled", 20*time.Second, func() bool {
-		now := w.inventory(ns)
-		same := len(now) > 2 && cmp.Equal(now, before)
+	return w.settledInventories()[ns]
+}
+
+// settledInventories is the same of all namespaces that people have made.
+func (w *world) settledInventories() map[string]map[string]string {
+	w.t.Helper()
+	var before map[string]map[string]string
+	w.until("all namespaces are settled", time.Minute, func() bool {
+		now := w.inventories()
+		same := cmp.Equal(now, before)
+		for ns, all := range now {
+			same = same && (len(all) > 2 || strings.HasPrefix(ns, "kube-"))
+		}
 		before = now
 		time.Sleep(time.Second)
 		return same

@@ -3,18 +3,13 @@
 package waypoints
 
 import (
-	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -138,12 +133,11 @@ func TestNothingStaysBehind(t *testing.T) {
 	nothing("delete in a dry run")
 
 	w.refuseAfterUs()
-	no := func(err error) bool { return err != nil && strings.Contains(err.Error(), "another webhook says no") }
 	refused := func(c change, ns string) {
 		t.Helper()
 		p := client.Resource(policies).Namespace(ns)
-		w.until("the other webhook is asked", 20*time.Second, func() bool { return no(c.make(p, []string{metav1.DryRunAll})) })
-		if err := c.make(p, nil); !no(err) {
+		w.until("the other webhook is asked", 20*time.Second, func() bool { return saysNo(c.make(p, []string{metav1.DryRunAll})) })
+		if err := c.make(p, nil); !saysNo(err) {
 			t.Errorf("%s is not refused: %v", c.what, err)
 		}
 		nothing(c.what + ", which was refused")
@@ -161,27 +155,5 @@ func TestNothingStaysBehind(t *testing.T) {
 // nothing.
 func (w *world) refuseAfterUs() {
 	w.t.Helper()
-	server := httptest.NewTLSServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
-		var review admissionv1.AdmissionReview
-		if err := json.NewDecoder(in.Body).Decode(&review); err != nil || review.Request == nil {
-			http.Error(out, "no review", http.StatusBadRequest)
-			return
-		}
-		review.Response = &admissionv1.AdmissionResponse{UID: review.Request.UID, Result: &metav1.Status{Message: "another webhook says no"}}
-		if err := json.NewEncoder(out).Encode(review); err != nil {
-			w.t.Errorf("answer the API server: %v", err)
-		}
-	}))
-	w.t.Cleanup(server.Close)
-	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	configuration := map[string]any{"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": map[string]any{"name": "zz-another"},
-		"webhooks": []any{map[string]any{"name": "another.example.com", "sideEffects": "None", "admissionReviewVersions": []string{"v1"}, "failurePolicy": "Fail",
-			"namespaceSelector": map[string]any{"matchExpressions": []any{map[string]any{"key": "kubernetes.io/metadata.name", "operator": "In", "values": []string{"shop", "served"}}}},
-			"clientConfig":      map[string]any{"url": server.URL, "caBundle": ca},
-			"rules":             []any{map[string]any{"apiGroups": []string{"security.istio.io"}, "apiVersions": []string{"*"}, "resources": []string{"authorizationpolicies"}, "operations": []string{"CREATE", "UPDATE", "DELETE"}}}}}}
-	raw, err := json.Marshal(configuration)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.apply(string(raw))
+	w.another("Validating", "security.istio.io", "authorizationpolicies", []string{"shop", "served"}, no)
 }
