@@ -47,7 +47,8 @@ type WaypointProfileSpec struct {
 	//
 	// Namespace makes one waypoint in each namespace that needs one.
 	// Service makes one for each Service or ServiceEntry that needs one.
-	// Shared makes one in sharedNamespace for all namespaces whose Guardrails name this profile. They share its fate too.
+	// Shared makes one in sharedNamespace for all namespaces whose Guardrails name this profile. They share its fate too. It is called
+	// waypoint-<profile>, or waypoint for profile default. None is made where a Guardrail has mode Require for sharedNamespace.
 	// +optional
 	// +default="Namespace"
 	Granularity Granularity `json:"granularity,omitempty"`

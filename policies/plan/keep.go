@@ -51,7 +51,7 @@ func (m *maker) stay() {
 		if bound := m.stored.Binding(o); bound.By == mesh.Namespace.String() {
 			on = m.stored.Get(mesh.Namespace, "", o.Namespace)
 		}
-		if l, ok := m.storedLabel(on); ok {
+		if l, ok := m.storedLabel(on); ok && !misled(m.managed, on, l) {
 			ref := l.Waypoint()
 			w := m.moved(l)
 			if w == nil {
@@ -72,7 +72,7 @@ func (m *maker) stay() {
 		at := l.Waypoint()
 		w := m.waypoints[at.Namespace+"/"+at.Name]
 		if next := m.moved(l); next != nil {
-			next.admit(home(l.On))
+			next.admit(m.attaching(l))
 			m.plan.Labels = append(m.plan.Labels, m.newLabel(l.On, next, []Need{}, "it is bound already, and the place of its waypoint is taken"))
 			continue
 		}
@@ -87,7 +87,7 @@ func (m *maker) stay() {
 				w.For = m.stored.TrafficType(gw)
 			}
 		}
-		w.admit(home(l.On))
+		w.admit(m.attaching(l))
 		if !w.Existing && w.For == forWorkloads {
 			w.For = forAll
 		}
@@ -174,7 +174,7 @@ func (m *maker) leaving() {
 			if to, moves := next[svc.Ref()]; !moves || to == at {
 				continue
 			}
-			for _, p := range restate(left, svc, m.signer(svc.Namespace)).policies {
+			for _, p := range restate(m.snapshot, left, svc, m.signer(svc.Namespace)).policies {
 				if p.Role == Admission {
 					m.plan.Policies = append(m.plan.Policies, p)
 				}

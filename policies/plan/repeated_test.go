@@ -17,8 +17,8 @@ const (
 	keepsOutDev  = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: deny, namespace: shop}, spec: {action: DENY, selector: {matchLabels: {app: theirs}}, rules: [{from: [{source: {principals: [cluster.local/ns/dev/sa/dev]}}]}]}}`
 	keepsAllBut  = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: except, namespace: shop}, spec: {action: DENY, selector: {matchLabels: {app: cart}}, rules: [{from: [{source: {notPrincipals: [cluster.local/ns/dev/sa/dev]}}]}]}}`
 	labelledSvc  = `{apiVersion: v1, kind: Service, metadata: {name: theirs, namespace: shop, labels: {istio.io/use-waypoint: waypoint}}, spec: {clusterIP: 10.96.0.12, selector: {app: theirs}, ports: [{name: http, port: 80}]}}`
-	twinOfAllow  = "waywarden-twin-allow-cart"
-	twinOfDenied = "waywarden-twin-deny-theirs"
+	twinOfAllow  = "waywarden-twin-allow.cart"
+	twinOfDenied = "waywarden-twin-deny.theirs"
 )
 
 func admissions(p Progress) bool {
