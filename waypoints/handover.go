@@ -64,7 +64,7 @@ func appliedAlone(fields []metav1.ManagedFieldsEntry) bool {
 		var owned struct {
 			Spec map[string]json.RawMessage `json:"f:spec"`
 		}
-		return e.FieldsV1 == nil || json.Unmarshal(e.FieldsV1.Raw, &owned) != nil || owned.Spec["f:replicas"] == nil
+		return e.FieldsV1 == nil || json.Unmarshal(e.FieldsV1.GetRawBytes(), &owned) != nil || owned.Spec["f:replicas"] == nil
 	})
 	return len(owners) == 1 && owners[0].Operation == metav1.ManagedFieldsOperationApply && owners[0].Manager != replicasManager
 }

@@ -9,7 +9,7 @@ import (
 // TestAppliedAlone: only a number that one manager applied, and nobody else has, goes with it.
 func TestAppliedAlone(t *testing.T) {
 	entry := func(manager string, how metav1.ManagedFieldsOperationType, fields string) metav1.ManagedFieldsEntry {
-		return metav1.ManagedFieldsEntry{Manager: manager, Operation: how, FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}
+		return metav1.ManagedFieldsEntry{Manager: manager, Operation: how, FieldsV1: metav1.NewFieldsV1(fields)}
 	}
 	const number, template, status = `{"f:metadata":{},"f:spec":{"f:replicas":{},"f:template":{}}}`, `{"f:spec":{"f:template":{"f:replicas":{}}}}`, `{"f:status":{"f:replicas":{}}}`
 	istiod := entry("istio.io/gateway-controller", metav1.ManagedFieldsOperationApply, number)
