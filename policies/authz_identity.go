@@ -3,7 +3,6 @@ package policies
 import (
 	"maps"
 	"net/netip"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -261,11 +260,11 @@ func (c *caller) judge(s *mesh.Snapshot, o *mesh.Object, fates []fate) (judgemen
 	p := o.Spec.(*mesh.AuthorizationPolicySpec)
 	first := map[identityAnswer]int{}
 	for i := range p.Rules {
-		if fates[i].never {
+		if fates[i].never || Action(p) == Deny && c.passesBy(s, &p.Rules[i], o.Namespace) {
 			continue
 		}
 		a := c.answer(&p.Rules[i], o.Namespace)
-		if a == refuses && Action(p) == Deny && c.enforces(s, &p.Rules[i]) {
+		if a == refuses && Action(p) == Deny && c.enforces(s, o, &p.Rules[i]) {
 			a = namesWaypoint
 		}
 		if _, ok := first[a]; !ok {
@@ -295,53 +294,22 @@ func (c *caller) judge(s *mesh.Snapshot, o *mesh.Object, fates []fate) (judgemen
 	return judgement{}, false
 }
 
-// enforces is whether the waypoint itself denies the callers of a DENY rule: by a policy bound to it
-// that has the same rule on who calls, or by the policy itself where istiod is told to apply policies
-// without targetRefs at waypoints too.
-func (c *caller) enforces(s *mesh.Snapshot, r *mesh.Rule) bool {
-	return s.Settings().Flag("ENABLE_LAYERED_WAYPOINT_AUTHORIZATION_POLICIES", false) ||
-		c.everyChain(s, func(p *mesh.AuthorizationPolicySpec) bool {
-			return Action(p) == Deny && slices.ContainsFunc(p.Rules, func(o mesh.Rule) bool { return repeats(&o, r) })
-		})
-}
-
 // hasAllow is whether an ALLOW at the waypoint decides about every call that passes it.
 func (c *caller) hasAllow(s *mesh.Snapshot) bool {
-	return c.everyChain(s, func(p *mesh.AuthorizationPolicySpec) bool { return Action(p) == Allow })
+	return c.everyChain(s, func(o *mesh.Object) bool { return Action(o.Spec.(*mesh.AuthorizationPolicySpec)) == Allow })
 }
 
 // everyChain is whether on the chain of every Service the waypoint applies a policy that is so.
-func (c *caller) everyChain(s *mesh.Snapshot, so func(*mesh.AuthorizationPolicySpec) bool) bool {
+func (c *caller) everyChain(s *mesh.Snapshot, so func(*mesh.Object) bool) bool {
 	has := func(policies []*mesh.Object) bool {
 		return slices.ContainsFunc(policies, func(o *mesh.Object) bool {
-			return !Tries(o) && so(o.Spec.(*mesh.AuthorizationPolicySpec))
+			return !Tries(o) && so(o)
 		})
 	}
 	if len(c.services) == 0 {
 		return has(OnWaypoint(s, mesh.AuthorizationPolicy, c.waypoint))
 	}
 	return !slices.ContainsFunc(c.services, func(svc *mesh.Object) bool { return !has(OnChain(s, mesh.AuthorizationPolicy, svc)) })
-}
-
-// repeats is whether a rule at the waypoint is true of every call of which a rule at the pods means to be:
-// it asks the same of who calls, and no more of what is called. Ports differ on the two sides by nature.
-func repeats(at, r *mesh.Rule) bool {
-	return reflect.DeepEqual(at.From, r.From) && equal(conditions(at, true), conditions(r, true)) &&
-		(len(at.To) == 0 || reflect.DeepEqual(at.To, r.To) || onlyPorts(at) && onlyPorts(r)) &&
-		(len(conditions(at, false)) == 0 || equal(conditions(at, false), conditions(r, false)))
-}
-
-// conditions are a rule's conditions on the source, or the others.
-func conditions(r *mesh.Rule, source bool) []mesh.Condition {
-	return slices.DeleteFunc(slices.Clone(r.When), func(w mesh.Condition) bool { return strings.HasPrefix(w.Key, "source.") != source })
-}
-
-func equal(a, b []mesh.Condition) bool {
-	return slices.EqualFunc(a, b, func(x, y mesh.Condition) bool { return reflect.DeepEqual(x, y) })
-}
-
-func onlyPorts(r *mesh.Rule) bool {
-	return len(r.To) > 0 && len(l7Fields(&mesh.Rule{To: r.To}, "")) == 0
 }
 
 // admittedElsewhere is whether something else over the same workloads lets the waypoint in: then it

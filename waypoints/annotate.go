@@ -40,10 +40,9 @@ func recounts(s *mesh.Snapshot, managed plan.Managed, progress plan.Progress, co
 	return out
 }
 
-// serves is whether nothing is left to do about a waypoint for now.
+// serves is whether nothing is left to do about a waypoint for now, however its pods do.
 func serves(course *plan.Course) bool {
-	state := stateOf(course)
-	return state == Serving || state == Unguarded
+	return slices.Contains([]string{Serving, Unguarded, Unready, NotApplied}, stateOf(course)) && course.Step == nil
 }
 
 // annotate writes it where it is another one, on a few waypoints at a time.

@@ -67,6 +67,8 @@ type Controller struct {
 	meters     meters
 	planned    planned
 	told       told
+	health     told // of waypoints, which state that calls for somebody was told last
+	lags       lags
 	stopped    atomic.Pointer[stopped] // what has stopped, for others to read
 	status     time.Time               // when the statuses were written last
 	unread     string                  // which kinds could not be read when that was told last
@@ -111,7 +113,7 @@ func New(o Options) (*Controller, error) {
 		o.Clock = clock.RealClock{}
 	}
 	out := &Controller{Options: o, writer: writer{c}, wake: make(chan struct{}, 1),
-		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, conditions: attempts{}, counts: attempts{}, repairs: repairs{}, told: told{}}
+		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, conditions: attempts{}, counts: attempts{}, repairs: repairs{}, told: told{}, health: told{}, lags: lags{}}
 	if out.events, err = newPoster(o.Config, out.fenced); err != nil {
 		return nil, err
 	}
@@ -251,6 +253,7 @@ func (c *Controller) once(ctx context.Context) time.Time {
 	c.replan(snapshot, settings, managed)
 	evidence := plan.Evidence{Managed: managed, Versions: versions, Waypoints: c.deployed.serving(ctx, snapshot, managed, demands(*rules)),
 		Unseen: gaps.Unseen}
+	applied := c.lags.enter(evidence.Waypoints, now)
 	evidence.Refused, evidence.Again = c.attempts.refusals(versions, now)
 	evidence.RefusedSince = c.attempts.refusedSince()
 	evidence.Written, evidence.Since, evidence.Acknowledged, evidence.Away = c.journal.written, c.journal.since, c.at, c.away
@@ -265,7 +268,7 @@ func (c *Controller) once(ctx context.Context) time.Time {
 	}
 	c.attempts.settle(progress, versions)
 	c.take(ctx, snapshot, progress, versions, now)
-	next := earliest(c.tell(ctx, rules, missing, snapshot, progress), progress.Next(), c.attempts.next(now))
+	next := earliest(c.tell(ctx, rules, missing, snapshot, progress), progress.Next(), c.attempts.next(now), applied)
 	if waitForProxies(progress) {
 		return earliest(next, c.again)
 	}

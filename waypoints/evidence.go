@@ -38,8 +38,12 @@ func (d *deployed) serving(ctx context.Context, s *mesh.Snapshot, managed plan.M
 		var now plan.Serving
 		now.Why = d.whyNot(ctx, gw, made, max(1, demands[gw.Annotations[plan.ProfileAnnotation]].ready))
 		now.Ready = now.Why == ""
+		if !now.Ready {
+			now.Down = d.down(ctx, gw, made)
+		}
 		if made {
 			now.LeftBehind = d.leftBehind(ctx, s, gw, demands)
+			now.Unapplied = d.unapplied(ctx, s, gw)
 		}
 		out[plan.RefOf(mesh.Gateway, gw.Namespace, gw.Name)] = now
 	}
@@ -78,6 +82,17 @@ func (d *deployed) lacks(ctx context.Context, gw *mesh.Object, made bool, least 
 	default:
 		return fmt.Sprintf("%d of %d pods are ready", n, least)
 	}
+}
+
+// down is whether a waypoint has no ready pod, be it of its current ReplicaSet or of an earlier one. One of somebody else's that istiod has not
+// deployed may run anywhere.
+func (d *deployed) down(ctx context.Context, gw *mesh.Object, made bool) bool {
+	pods, err := d.readyPods(ctx, gw.Namespace, gw.Name)
+	if err != nil || len(pods) > 0 {
+		return false
+	}
+	_, why := d.ready(ctx, gw.Namespace, gw.Name)
+	return made || why != noDeployment
 }
 
 // unmet says why a condition of a Gateway does not hold as it stands now: one of an earlier generation says nothing.

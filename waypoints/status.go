@@ -34,6 +34,7 @@ const (
 // what could not be written.
 func (c *Controller) tell(ctx context.Context, rules *Rules, missing map[string]string, s *mesh.Snapshot, progress plan.Progress) time.Time {
 	c.stops(s, progress, missing)
+	c.ails(s, progress)
 	byProfile := map[string][]*plan.Course{}
 	census := Census{States: map[string]int{}, Unverified: c.unverified}
 	for i := range progress {
@@ -155,18 +156,15 @@ func statusOf(p *v1alpha1.WaypointProfile, s *mesh.Snapshot, courses []*plan.Cou
 	status := &p.Status
 	status.Waypoints, status.Needs, status.Needed = int32(len(courses)), 0, nil
 	states := map[string]int{}
-	var worst, waiting, unguarded *plan.Course
+	var worst, waiting *plan.Course
 	for _, course := range courses {
 		state := stateOf(course)
 		states[state]++
-		if state == Stopped && worst == nil {
+		if worst == nil || gravity(course) > gravity(worst) {
 			worst = course
 		}
 		if state == Waiting && waiting == nil {
 			waiting = course
-		}
-		if state == Unguarded && unguarded == nil {
-			unguarded = course
 		}
 		reasons := because(course.Needs)
 		status.Needs += int32(len(reasons))
@@ -183,17 +181,28 @@ func statusOf(p *v1alpha1.WaypointProfile, s *mesh.Snapshot, courses []*plan.Cou
 	switch {
 	case len(wrong) > 0:
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, "Invalid", "No waypoint is made by it: "+wrong[0].Error()+"."
-	case worst != nil:
-		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, Stopped, cut(fmt.Sprintf("%s %s: %s", count(states), worst.Waypoint, messageOf(worst)))
-	case states[Working]+states[Waiting]+states[Removing] > 0:
+	case worst == nil || stateOf(worst) == Serving:
+	case slices.Contains([]string{Working, Waiting, Removing}, stateOf(worst)) && !worst.Down:
 		ready.Status, ready.Reason = metav1.ConditionFalse, "Progressing"
 		if waiting != nil {
 			ready.Message = cut(fmt.Sprintf("%s %s: %s", count(states), waiting.Waypoint, messageOf(waiting)))
 		}
-	case unguarded != nil:
-		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, Unguarded, cut(fmt.Sprintf("%s %s: %s", count(states), unguarded.Waypoint, messageOf(unguarded)))
+	default:
+		ready.Status, ready.Reason = metav1.ConditionFalse, stateOf(worst)
+		if worst.Down {
+			ready.Reason = Unready
+		}
+		ready.Message = cut(fmt.Sprintf("%s %s: %s", count(states), worst.Waypoint, messageOf(worst)))
 	}
 	apimeta.SetStatusCondition(&status.Conditions, ready)
+}
+
+// gravity is how much more a waypoint calls for somebody than others of its profile: of them all one is told of.
+func gravity(c *plan.Course) int {
+	if c.Down {
+		return len(States)
+	}
+	return slices.Index([]string{Serving, Unguarded, Removing, Waiting, Working, Unready, NotApplied, Stopped}, stateOf(c))
 }
 
 // sinceWhen is since when a waypoint is not as planned, as its Gateway says: that outlives us.
@@ -220,7 +229,11 @@ func count(states map[string]int) string {
 	}
 	var parts []string
 	for _, state := range slices.Sorted(maps.Keys(states)) {
-		parts = append(parts, fmt.Sprintf("%d %s", states[state], strings.ToLower(state)))
+		word := strings.ToLower(state)
+		if state == NotApplied {
+			word = "not applied"
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", states[state], word))
 	}
 	return "Waypoints: " + strings.Join(parts, ", ") + "."
 }

@@ -25,11 +25,13 @@ const (
 	Stopped  = "Stopped"  // somebody has to decide first
 	Removing = "Removing" // nothing needs it any more
 
-	Unguarded = "Unguarded" // it serves, and a guard that is asked for is not there
+	Unready    = "Unready"    // something is bound to it, and fewer of its pods are ready than are to be, or none
+	NotApplied = "NotApplied" // something is bound to it, and istiod has not deployed it as its parameters say
+	Unguarded  = "Unguarded"  // it serves, and a guard that is asked for is not there
 )
 
 // States are all of them.
-var States = []string{Serving, Unguarded, Working, Waiting, Stopped, Removing}
+var States = []string{Serving, Unguarded, Unready, NotApplied, Working, Waiting, Stopped, Removing}
 
 func stateOf(c *plan.Course) string {
 	switch {
@@ -37,33 +39,66 @@ func stateOf(c *plan.Course) string {
 		return Stopped
 	case c.Removing:
 		return Removing
+	case c.Down:
+		return Unready
 	case c.Step != nil:
 		return Working
 	case len(c.Waiting) > 0:
 		return Waiting
+	case c.Unapplied != "" && c.Overdue:
+		return NotApplied
+	case c.Unapplied != "":
+		return Waiting
+	case c.Unready != "":
+		return Unready
 	case len(c.Unguarded) > 0:
 		return Unguarded
 	}
 	return Serving
 }
 
-// messageOf says what is waited for, or what stops it, and what is shut meanwhile; else which guard is asked for and is not there.
+// messageOf says that nobody is served, then what is waited for, or what stops it, and what is shut meanwhile; else which guard is asked for and
+// is not there.
 func messageOf(c *plan.Course) string {
-	why := ""
-	switch {
-	case len(c.Stopped) > 0:
-		why = c.Stopped[0].Why
-	case c.Step != nil:
-		why = c.Step.Why
-	case len(c.Waiting) > 0:
-		why = c.Waiting[0].Why
-	default:
+	why := whyOf(c)
+	if shut := firstOf(c.Shut, "are shut too"); shut != "" && why != "" {
+		why = shut + " It is so because of this: " + why
+	}
+	if c.Down {
+		return strings.TrimSpace(downSays(c) + " " + why)
+	}
+	if why == "" {
 		return firstOf(c.Unguarded, "are not guarded")
 	}
-	if shut := firstOf(c.Shut, "are shut too"); shut != "" {
-		return shut + " It is so because of this: " + why
-	}
 	return why
+}
+
+// whyOf is why a waypoint is not as it is to be, but for its guards; "" where it is, or is down and nothing else.
+func whyOf(c *plan.Course) string {
+	switch {
+	case len(c.Stopped) > 0:
+		return c.Stopped[0].Why
+	case c.Step != nil:
+		return c.Step.Why
+	case len(c.Waiting) > 0:
+		return c.Waiting[0].Why
+	case c.Unapplied != "" && c.Overdue:
+		return unappliedSays(c)
+	case c.Unapplied != "":
+		return c.Unapplied
+	case c.Unready != "" && !c.Down:
+		return c.Unready
+	}
+	return ""
+}
+
+func downSays(c *plan.Course) string {
+	return fmt.Sprintf("Calls to what is bound to it get no answer, as none of its pods is ready: %s. Look at its Deployment and its pods.", c.Unready)
+}
+
+func unappliedSays(c *plan.Course) string {
+	return fmt.Sprintf("It runs as it did before: %s. istiod only logs why: look for %s/%s in its log. Correct the profile, or what refuses it, as a webhook or a quota; istiod tries again when the parameters change.",
+		c.Unapplied, c.Waypoint.Namespace, c.Waypoint.Name)
 }
 
 // firstOf says the first of some notices, and of how many more Services the same holds.
@@ -105,6 +140,31 @@ func (c *Controller) announce(s *mesh.Snapshot, course *plan.Course, err error) 
 	default: // that it stopped there is told next
 		log.Info("a step was refused", "error", err.Error())
 	}
+}
+
+// ails says once on each waypoint that nobody is served by it, or that istiod does not deploy it as it is to be.
+func (c *Controller) ails(s *mesh.Snapshot, progress plan.Progress) {
+	seen := map[mesh.Ref]bool{}
+	for i := range progress {
+		course := &progress[i]
+		reason, why := "", ""
+		switch {
+		case course.Down:
+			reason, why = "Down", downSays(course)
+		case stateOf(course) == NotApplied:
+			reason, why = NotApplied, unappliedSays(course)
+		default:
+			continue
+		}
+		seen[course.Waypoint] = true
+		if c.health[course.Waypoint] == reason {
+			continue
+		}
+		c.health[course.Waypoint] = reason
+		c.Log.Info("a waypoint needs somebody to look at it", "waypoint", course.Waypoint.String(), "state", reason, "why", why)
+		c.events.Eventf(reference(s, course.Waypoint), nil, corev1.EventTypeWarning, reason, "Provision", "%s", note(why))
+	}
+	maps.DeleteFunc(c.health, func(ref mesh.Ref, _ string) bool { return !seen[ref] })
 }
 
 // stops says once on each waypoint what has stopped it, and on each Guardrail that its profile is missing, by its name.

@@ -57,6 +57,11 @@ func (w writer) take(ctx context.Context, step *plan.Step) error {
 	if step.Preconditions.ResourceVersion != "" {
 		metadata["resourceVersion"] = step.Preconditions.ResourceVersion
 	}
+	if step.Row == plan.MakeParameters {
+		if err := w.handOver(ctx, manifest); err != nil {
+			return err
+		}
+	}
 	body, err := json.Marshal(manifest)
 	if err != nil {
 		return err

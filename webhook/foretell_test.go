@@ -62,7 +62,7 @@ func TestForetell(t *testing.T) {
 		"in effect":                 {mesh: shop, policy: bound, setting: provision},
 		"never in effect":           {mesh: bare(), policy: noOp, setting: provision},
 		"in a shared namespace": {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Provision, Profile: plan.Profile{Name: "s", Granularity: plan.Shared, SharedNamespace: "istio-system"}},
-			want: []string{strings.NewReplacer("shop/waypoint", "istio-system/waypoint", "Profile default", "Profile s").Replace(made)}},
+			want: []string{strings.NewReplacer("shop/waypoint", "istio-system/waypoint-s", "Profile default", "Profile s").Replace(made)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.action == "" {

@@ -8,12 +8,13 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 	"sigs.k8s.io/yaml"
 
@@ -41,8 +42,8 @@ var kinds = map[string]struct {
 func Check(p *v1alpha1.WaypointProfile) []v1alpha1.FieldError {
 	var c checker
 	c.patchOfOthers(&p.Spec)
-	c.reserved("spec.labels", p.Spec.Labels)
-	c.reserved("spec.annotations", p.Spec.Annotations)
+	c.reserved("spec.labels", nil, p.Spec.Labels)
+	c.reserved("spec.annotations", nil, p.Spec.Annotations)
 	data, err := Render(&p.Spec)
 	if err != nil {
 		c.fail("spec.patch", "a strategic merge patch of a Deployment", err.Error())
@@ -57,6 +58,9 @@ func Check(p *v1alpha1.WaypointProfile) []v1alpha1.FieldError {
 			c.fail(fieldOf(key, &p.Spec), "what istiod can merge over a "+kinds[key].kind, err.Error())
 			continue
 		}
+		if slices.Contains(Stamped, key) {
+			within(within(was[key], "metadata"), "annotations")[StampAnnotation] = StampOf(data)
+		}
 		c.object(key, was[key], merged, &p.Spec)
 	}
 	return c.errs
@@ -65,8 +69,17 @@ func Check(p *v1alpha1.WaypointProfile) []v1alpha1.FieldError {
 // baseName is what the waypoint of base.yaml is called.
 const baseName = "waypoint"
 
-// rendered are the objects of base.yaml by key.
+// rendered are the objects of base.yaml by key, to be changed at will.
 func rendered() map[string]object {
+	out := map[string]object{}
+	for key, o := range parsed() {
+		out[key] = runtime.DeepCopyJSON(o)
+	}
+	return out
+}
+
+// parsed is base.yaml, read once: profiles are checked whenever they are looked at.
+var parsed = sync.OnceValue(func() map[string]object {
 	out := map[string]object{}
 	for _, doc := range strings.Split(base, "\n---\n") {
 		o := object{}
@@ -80,7 +93,7 @@ func rendered() map[string]object {
 		}
 	}
 	return out
-}
+})
 
 // Deployed is the Deployment that a default installation of Istio makes for a waypoint by a profile, as it is applied: named as in
 // base.yaml. Whether an API server takes it is for Check to say.
@@ -92,8 +105,9 @@ func Deployed(spec *v1alpha1.WaypointProfileSpec) (map[string]any, error) {
 	return merge(rendered()[Deployment], data[Deployment], Deployment)
 }
 
-// merge does what istiod does (deploymentcontroller.go strategicMergePatchYAML).
-func merge(o object, overlay, key string) (object, error) {
+// merge does what istiod does (deploymentcontroller.go strategicMergePatchYAML). Where items of a list are told apart by a field, and that is a
+// list or a mapping in one of them, strategicpatch panics, and would in istiod.
+func merge(o object, overlay, key string) (merged object, err error) {
 	schema, err := strategicpatch.NewPatchMetaFromStruct(kinds[key].new())
 	if err != nil {
 		return nil, err
@@ -102,6 +116,11 @@ func merge(o object, overlay, key string) (object, error) {
 	if err := yaml.Unmarshal([]byte(overlay), &over); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if r := recover(); r != nil {
+			merged, err = nil, fmt.Errorf("istiod would panic over it: %v", r)
+		}
+	}()
 	return strategicpatch.StrategicMergeMapPatchUsingLookupPatchMeta(o, over, schema)
 }
 
@@ -111,13 +130,24 @@ func (c *checker) fail(at, want, got string) {
 	c.errs = append(c.errs, v1alpha1.FieldError{Field: at, Want: want, Got: got})
 }
 
-// reserved labels and annotations say whose a thing is and what captures it; istiod, ztunnel and we go by them.
-func (c *checker) reserved(at string, m map[string]string) {
-	for _, key := range slices.Sorted(maps.Keys(m)) {
-		for _, prefix := range []string{"gateway.networking.k8s.io/", "gateway.istio.io/", "istio.io/", "sidecar.istio.io/", "ambient.istio.io/", "waywarden.dev/"} {
-			if strings.HasPrefix(key, prefix) {
-				c.fail(at, "without "+prefix+"…, by which a waypoint is found and captured,", fmt.Sprintf("%q", key))
-			}
+// reservedPrefixes begin labels and annotations that say whose a thing is and what captures it; istiod, ztunnel and we go by them.
+var reservedPrefixes = []string{"gateway.networking.k8s.io/", "gateway.istio.io/", "istio.io/", "sidecar.istio.io/", "ambient.istio.io/", "waywarden.dev/"}
+
+// reserved finds those that a profile sets, or changes of what istiod renders.
+func (c *checker) reserved(at string, was, is map[string]string) {
+	keys := maps.Clone(is)
+	if keys == nil {
+		keys = map[string]string{}
+	}
+	maps.Copy(keys, was)
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		before, had := was[key]
+		after, has := is[key]
+		if had == has && before == after {
+			continue
+		}
+		if i := slices.IndexFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(key, p) }); i >= 0 {
+			c.fail(at, "without "+reservedPrefixes[i]+"…, by which a waypoint is found and captured,", fmt.Sprintf("%q", key))
 		}
 	}
 }
@@ -132,9 +162,14 @@ func (c *checker) patchOfOthers(s *v1alpha1.WaypointProfileSpec) {
 		c.fail("spec.patch", "a mapping", "something else")
 		return
 	}
+	metadata, _ := patch["metadata"].(object)
+	annotations, _ := metadata["annotations"].(object)
+	if value, ok := annotations[StampAnnotation]; ok {
+		c.fail("spec.patch.metadata.annotations", "without "+StampAnnotation+", which is waywarden's,", written(value))
+	}
 	spec, _ := patch["spec"].(object)
-	if _, ok := spec["replicas"]; ok && s.Autoscaling != nil {
-		c.fail("spec.patch.spec.replicas", "left out where autoscaling is set, which decides how many there are,", fmt.Sprint(spec["replicas"]))
+	if n, ok := spec["replicas"]; ok {
+		c.fail("spec.patch.spec.replicas", "left out, as spec.replicas and spec.autoscaling say how many there are,", written(n))
 	}
 }
 
@@ -142,8 +177,7 @@ func (c *checker) patchOfOthers(s *v1alpha1.WaypointProfileSpec) {
 // does when istiod applies it.
 func (c *checker) object(key string, was, is object, s *v1alpha1.WaypointProfileSpec) {
 	at := fieldOf(key, s)
-	if !reflect.DeepEqual(identity(was), identity(is)) {
-		c.fail("spec.patch.metadata", "without name, namespace, owners and finalizers, which are istiod's,", "changed")
+	if !c.identity(was, is) {
 		return
 	}
 	if was["kind"] != is["kind"] || was["apiVersion"] != is["apiVersion"] {
@@ -160,24 +194,41 @@ func (c *checker) object(key string, was, is object, s *v1alpha1.WaypointProfile
 		c.fail(at, "made of fields that a "+kinds[key].kind+" has", wrong)
 	}
 	if d, ok := typed.(*appsv1.Deployment); ok && len(c.errs) == 0 {
-		c.deployment(d)
+		rendered := &appsv1.Deployment{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(was, rendered); err != nil {
+			panic("parameters: base.yaml: " + err.Error())
+		}
+		c.deployment(rendered, d)
 	}
 }
 
-// identity is what istiod refuses to have changed.
-func identity(o object) metav1.ObjectMeta {
-	var out struct {
-		Metadata metav1.ObjectMeta `json:"metadata"`
+// identity finds what of the metadata is changed that has to stay as istiod renders it, all but labels and annotations, and is whether
+// that is nothing.
+func (c *checker) identity(was, is object) bool {
+	before, _ := was["metadata"].(object)
+	after, ok := is["metadata"].(object)
+	if !ok {
+		c.fail("spec.patch.metadata", "a mapping of labels and annotations", "something else")
+		return false
 	}
-	raw, err := json.Marshal(o)
-	if err == nil {
-		err = json.Unmarshal(raw, &out)
+	same, fields := true, maps.Clone(before)
+	maps.Copy(fields, after)
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if name != "labels" && name != "annotations" && !reflect.DeepEqual(before[name], after[name]) {
+			c.fail("spec.patch.metadata."+name, "left out, as of the metadata of a Deployment only labels and annotations are not istiod's,", written(after[name]))
+			same = false
+		}
 	}
-	if err != nil { // then it is no metadata any more
-		return metav1.ObjectMeta{Name: err.Error()}
+	return same
+}
+
+// written is a value as it stands in a manifest.
+func written(value any) string {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return err.Error()
 	}
-	out.Metadata.Labels, out.Metadata.Annotations = nil, nil
-	return out.Metadata
+	return string(raw)
 }
 
 // fieldOf is where in a profile an overlay comes from.

@@ -1,6 +1,7 @@
 package parameters_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,7 +13,7 @@ import (
 	"github.com/waywarden/waywarden/api/v1alpha1"
 )
 
-func files(t *testing.T, name string) []txtar.File {
+func files(t testing.TB, name string) []txtar.File {
 	t.Helper()
 	a, err := txtar.ParseFile("testdata/" + name)
 	if err != nil || len(a.Files) == 0 {
@@ -52,6 +53,9 @@ func TestRender(t *testing.T) {
 		if diff := cmp.Diff(wanted, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", f.Name, diff)
 		}
+		if stamp := parameters.StampOf(got); (stamp == "") != (len(got) == 0) {
+			t.Errorf("%s: the stamp is %q", f.Name, stamp)
+		}
 	}
 }
 
@@ -64,6 +68,34 @@ func TestRefused(t *testing.T) {
 		got := parameters.Check(profile(t, spec))
 		if len(got) != 1 || got[0].Field != want {
 			t.Errorf("%s: %v, want one error at %s", f.Name, got, want)
+		}
+	}
+}
+
+// TestStamp: other parameters have another stamp, of whichever object they are, and what is no parameter changes none.
+func TestStamp(t *testing.T) {
+	seen := map[string]string{}
+	for _, spec := range []string{
+		"replicas: 2", "replicas: 3", "disruptionBudget: {minAvailable: 1}", "disruptionBudget: {minAvailable: 2}", "autoscaling: {maxReplicas: 3}", "autoscaling: {maxReplicas: 4}",
+		"labels: {a: b}", "annotations: {a: b}", "patch: {spec: {minReadySeconds: 1}}",
+	} {
+		data, err := parameters.Render(&profile(t, spec).Spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stamp := parameters.StampOf(data)
+		if stamp == "" || seen[stamp] != "" {
+			t.Errorf("%s has stamp %q, as has %s", spec, stamp, seen[stamp])
+		}
+		seen[stamp] = spec
+		same, err := parameters.Render(&profile(t, "{"+spec+", ingress: true, retainFor: 5m}").Spec)
+		if err != nil || parameters.StampOf(same) != stamp {
+			t.Errorf("%s: another stamp without another parameter: %v", spec, err)
+		}
+		for key, text := range data {
+			if n := strings.Count(text, stamp); n > 1 || (n == 1) != slices.Contains(parameters.Stamped, key) {
+				t.Errorf("%s has it %d times: %s", key, n, text)
+			}
 		}
 	}
 }

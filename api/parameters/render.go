@@ -3,6 +3,8 @@ package parameters
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"istio.io/api/label"
 	corev1 "k8s.io/api/core/v1"
@@ -50,11 +52,12 @@ func Render(spec *v1alpha1.WaypointProfileSpec) (map[string]string, error) {
 		}
 		over(overlays[Deployment], patch)
 	}
+	maps.DeleteFunc(overlays, func(_ string, overlay object) bool { return len(overlay) == 0 })
+	if err := stamp(overlays); err != nil {
+		return nil, err
+	}
 	out := map[string]string{}
 	for key, overlay := range overlays {
-		if len(overlay) == 0 {
-			continue
-		}
 		text, err := yaml.Marshal(overlay)
 		if err != nil {
 			return nil, fmt.Errorf("write %s: %w", key, err)
@@ -110,7 +113,9 @@ func spread(constraints []corev1.TopologySpreadConstraint) []corev1.TopologySpre
 	for i, c := range constraints {
 		if c.LabelSelector == nil {
 			c.LabelSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: gatewayManaged, Operator: metav1.LabelSelectorOpExists}}}
-			c.MatchLabelKeys = append(c.MatchLabelKeys[:len(c.MatchLabelKeys):len(c.MatchLabelKeys)], gatewayName)
+			if !slices.Contains(c.MatchLabelKeys, gatewayName) {
+				c.MatchLabelKeys = append(c.MatchLabelKeys[:len(c.MatchLabelKeys):len(c.MatchLabelKeys)], gatewayName)
+			}
 		}
 		out[i] = c
 	}

@@ -47,7 +47,8 @@ type WaypointProfileSpec struct {
 	//
 	// Namespace makes one waypoint in each namespace that needs one.
 	// Service makes one for each Service or ServiceEntry that needs one.
-	// Shared makes one in sharedNamespace for all namespaces whose Guardrails name this profile. They share its fate too.
+	// Shared makes one in sharedNamespace for all namespaces whose Guardrails name this profile. They share its fate too. It is called
+	// waypoint-<profile>, or waypoint for profile default. None is made where a Guardrail has mode Require for sharedNamespace.
 	// +optional
 	// +default="Namespace"
 	Granularity Granularity `json:"granularity,omitempty"`
@@ -63,12 +64,13 @@ type WaypointProfileSpec struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="size(self) == 0 || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="the name of a namespace consists of lower-case letters, digits and dashes"
 	SharedNamespace string `json:"sharedNamespace,omitempty"`
-	// replicas is how many pods a waypoint has. Left out, and without autoscaling, it has one.
+	// replicas is how many pods a waypoint has. Left out, and without autoscaling, it has one, or as many as an autoscaler has left.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000
 	Replicas *int32 `json:"replicas,omitempty"`
-	// autoscaling makes a HorizontalPodAutoscaler for each waypoint. It takes the place of replicas.
+	// autoscaling makes a HorizontalPodAutoscaler for each waypoint. It takes the place of replicas, and takes over as many pods as
+	// there are.
 	// +optional
 	Autoscaling *Autoscaling `json:"autoscaling,omitempty"`
 	// disruptionBudget makes a PodDisruptionBudget for each waypoint. As many pods as it keeps have to be ready before
@@ -109,7 +111,8 @@ type WaypointProfileSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=50
 	Annotations map[string]string `json:"annotations,omitempty"`
-	// patch is a strategic merge patch of the Deployment, for what no other field says. It is merged over them.
+	// patch is a strategic merge patch of the Deployment, for what no other field says. It is merged over them. It cannot say how
+	// many replicas there are, nor change labels and annotations by which a waypoint is found and captured.
 	//
 	// Example: {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 60}}}}
 	// +optional
@@ -182,8 +185,8 @@ type DisruptionBudget struct {
 
 // WaypointProfileStatus is what has become of a WaypointProfile.
 type WaypointProfileStatus struct {
-	// conditions say how its waypoints are. Ready is True while each of them is as it should be; where it is False, its
-	// message says which is not and what to do.
+	// conditions say how its waypoints are. Ready is True while each of them is deployed by the profile as it is now, serves and is as
+	// it should be; where it is False, its message says which is not and what to do.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

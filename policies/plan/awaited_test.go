@@ -27,7 +27,7 @@ func saying(gw *mesh.Object, awaited []mesh.Ref) *mesh.Object {
 func TestAwaited(t *testing.T) {
 	const (
 		deny   = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: deny, namespace: shop}, spec: {action: DENY, selector: {matchLabels: {app: cart}}, rules: [{from: [{source: {principals: [cluster.local/ns/dev/sa/dev]}}]}]}}`
-		theirs = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: waywarden-twin-deny-cart, namespace: shop}, spec: {action: DENY, targetRefs: [{group: "", kind: Service, name: web}]}}`
+		theirs = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: waywarden-twin-deny.cart, namespace: shop}, spec: {action: DENY, targetRefs: [{group: "", kind: Service, name: web}]}}`
 	)
 	unready := func(e *Evidence) { e.Waypoints[RefOf(mesh.Gateway, "shop", "waypoint")] = Serving{Why: "no pod"} }
 	settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision}}}

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -56,7 +58,7 @@ func carriedOut(s *mesh.Snapshot, p Plan) (*mesh.Snapshot, Managed) {
 	for _, l := range p.Labels {
 		o := labelled(find(s, l.On), l.labels())
 		o.Annotations = map[string]string{ProfileAnnotation: "default"}
-		managed[canonical(l.On)] = []string{l.Key}
+		managed[canonical(l.On)] = slices.Sorted(maps.Keys(l.labels()))
 		s = s.With(o)
 	}
 	return s, managed

@@ -18,7 +18,7 @@ func (m *maker) check() {
 		for i := range m.plan.Labels {
 			m.plan.Labels[i].Binds = newlyBound(m.snapshot, after, m.plan.Labels[i])
 		}
-		if m.restateAll(after) {
+		if m.unmet(after) || m.restateAll(after) {
 			continue
 		}
 		if len(m.plan.Waypoints) == 0 {
@@ -59,7 +59,7 @@ func (m *maker) restateAll(after *mesh.Snapshot) bool {
 			if m.snapshot.Binding(m.snapshot.Get(svc.Kind, svc.Namespace, svc.Name)).Bound {
 				continue
 			}
-			r := restate(after, svc, m.signer(svc.Namespace))
+			r := restate(m.snapshot, after, svc, m.signer(svc.Namespace))
 			// What is bound here already stays so. A move is asked for, though: its Service is bound to the waypoint that it leaves.
 			if was := m.stored.Binding(find(m.stored, refOf(svc))); r.why == "" && !(was.Bound && was.Waypoint() == w.Ref()) {
 				r.of, r.why = m.cut(gw, svc, after)
@@ -70,6 +70,9 @@ func (m *maker) restateAll(after *mesh.Snapshot) bool {
 			}
 			m.plan.Policies = append(m.plan.Policies, r.policies...)
 			m.plan.Notices = append(m.plan.Notices, r.notices...)
+		}
+		if pod, r := m.direct(gw, after); pod != nil && !changed {
+			changed = m.obstructPods(&w, pod, r)
 		}
 	}
 	if changed {
@@ -209,6 +212,7 @@ func (m *maker) blocked(n Need) bool {
 func (m *maker) unexplained(after *mesh.Snapshot) bool {
 	var by *sources
 	why := map[int]string{} // labels that go, by their place
+	var unmade []func() bool
 	for _, c := range m.plan.Changes {
 		if !c.unexplained() {
 			continue
@@ -221,11 +225,19 @@ func (m *maker) unexplained(after *mesh.Snapshot) bool {
 			continue
 		}
 		if i := slices.IndexFunc(behind, func(i int) bool { return !m.isStored(m.plan.Labels[i]) }); i >= 0 {
-			why[behind[i]] = fmt.Sprintf("%s at %s would be %s, and nothing here makes up for that: %s", c.Object, c.Target, statesOf(c.After), c.Message)
+			why[behind[i]] = c.stops()
+			continue
+		}
+		for _, w := range m.bindAt(after, c) {
+			unmade = append(unmade, func() bool { return m.withdraw(&w, c.stops()) })
 		}
 	}
 	m.takeOut(why)
-	return len(why) > 0
+	changed := len(why) > 0
+	for _, withdraw := range unmade {
+		changed = withdraw() || changed
+	}
+	return changed
 }
 
 // takeOut takes labels out of the plan, by their places, or leaves what they are for where it is bound.
@@ -252,6 +264,31 @@ func (m *maker) takeOut(why map[int]string) {
 			m.staysAt(i, stay[l.On])
 		}
 	}
+}
+
+// stops says why a change stops the plan. Who cannot judge says what is missing; else the message's own remedy is what the plan would
+// have done, if it could.
+func (c Change) stops() string {
+	would := fmt.Sprintf("%s at %s would be %s, and nothing in the plan makes up for that: ", c.Object, c.Target, statesOf(c.After))
+	if slices.ContainsFunc(c.After, func(s State) bool { return s.Verdict == policies.Unknown }) {
+		return would + c.Message
+	}
+	cause, _, _ := strings.Cut(c.Message, ". ")
+	return would + strings.TrimSuffix(cause, ".") + ". Say it in a policy with targetRefs, or make the waypoint and its label yourself if that is meant."
+}
+
+// bindAt are the waypoints of the plan that a change comes from though no label of the plan binds anything: somebody labelled it already.
+func (m *maker) bindAt(after *mesh.Snapshot, c Change) []Waypoint {
+	at := map[*mesh.Object]bool{}
+	if o := serviceOf(after, c.Target); o != nil {
+		at[after.Binding(o).Gateway] = true
+	}
+	if o := find(after, c.Object); o != nil {
+		for _, f := range policies.Fronts(after, o) {
+			at[f.Waypoint] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(m.plan.Waypoints), func(w Waypoint) bool { return !at[after.Get(mesh.Gateway, w.Namespace, w.Name)] })
 }
 
 func statesOf(states []State) string {

@@ -74,7 +74,7 @@ func ruleOf(r *mesh.Rule, ns string) rule {
 		for i := range r.From {
 			s := &r.From[i].Source
 			all := conditions{}
-			for _, f := range []conditions{of("principals", s.Principals, s.NotPrincipals), of("namespaces", s.Namespaces, s.NotNamespaces),
+			for _, f := range []conditions{of("principals", plain(s.Principals), plain(s.NotPrincipals)), of("namespaces", s.Namespaces, s.NotNamespaces),
 				of("serviceAccounts", inNamespace(s.ServiceAccounts, ns), inNamespace(s.NotServiceAccounts, ns)), of("ipBlocks", s.IPBlocks, s.NotIPBlocks)} {
 				for k, v := range f {
 					all[k] = v
@@ -85,8 +85,22 @@ func ruleOf(r *mesh.Rule, ns string) rule {
 		out = append(out, c)
 	}
 	for i := range r.When {
-		w := &r.When[i]
-		out = append(out, clause{w.Key, []conditions{of(whenFields[w.Key], w.Values, w.NotValues)}})
+		w, field := &r.When[i], whenFields[r.When[i].Key]
+		values, not := w.Values, w.NotValues
+		if field == "principals" {
+			values, not = plain(values), plain(not)
+		}
+		out = append(out, clause{w.Key, []conditions{of(field, values, not)}})
+	}
+	return out
+}
+
+// plain are principals without "spiffe://", which ztunnel strips (rbac.rs) and a waypoint puts before each
+// (authz/matcher/string.go StringMatcherWithPrefix).
+func plain(principals []string) []string {
+	out := slices.Clone(principals)
+	for i := range out {
+		out[i] = strings.TrimPrefix(out[i], "spiffe://")
 	}
 	return out
 }
@@ -135,16 +149,20 @@ func (r rule) asksWhere() bool {
 	return r.has(func(field string, _ []string) bool { return strings.Contains(strings.ToLower(field), "destination") })
 }
 
+// asksPort is whether any condition is on the port.
+func (r rule) asksPort() bool {
+	return slices.ContainsFunc(r, func(c clause) bool { return c.about(portsField) })
+}
+
 // names is whether the rule has the identity, letter by letter, among its principals or service accounts.
 func (r rule) names(id identity) bool {
-	return r.has(func(field string, values []string) bool {
-		switch field {
-		case "principals", "notPrincipals":
-			return slices.Contains(values, id.principal) || slices.Contains(values, "spiffe://"+id.principal)
-		case "serviceAccounts", "notServiceAccounts":
-			return slices.Contains(values, id.account())
-		}
-		return false
+	return r.has(func(field string, values []string) bool { return slices.Contains(values, id.as(field)) })
+}
+
+// onlyTells is whether the rule says of who calls nothing but whether it is that identity.
+func (r rule) onlyTells(id identity) bool {
+	return r.names(id) && !r.has(func(field string, values []string) bool {
+		return field != portsField && field != negated(portsField) && slices.ContainsFunc(values, func(v string) bool { return v != id.as(field) && v != "*" })
 	})
 }
 
@@ -173,6 +191,17 @@ func (id identity) namespace() string {
 func (id identity) account() string {
 	_, sa, _ := strings.Cut(id.principal, "/sa/")
 	return id.namespace() + "/" + sa
+}
+
+// as is how a field names the identity by itself; "" where it does not.
+func (id identity) as(field string) string {
+	switch field {
+	case "principals", "notPrincipals":
+		return id.principal
+	case "serviceAccounts", "notServiceAccounts":
+		return id.account()
+	}
+	return ""
 }
 
 // chance is whether something holds.

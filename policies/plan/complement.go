@@ -37,6 +37,10 @@ func complement(rules []rule) (out []rule, ok bool) {
 		}
 	}
 	for _, t := range terms {
+		t, ok := t.writable()
+		if !ok {
+			return nil, false
+		}
 		out = append(out, asRule(t))
 	}
 	return out, true
@@ -105,6 +109,43 @@ func intersection(a, b []string, field string) (out []string, exact bool) {
 		}
 	}
 	return out, true
+}
+
+// maxAccounts is how many service accounts a source may name (the CRD's schema).
+const maxAccounts = 16
+
+// writable is one source as the API server takes it: with service accounts, and not too many, or with principals and namespaces. A
+// service account is written as the end of its principals, of any trust domain, where it has to be; ok is false where both have to
+// hold.
+func (a conditions) writable() (out conditions, ok bool) {
+	const yes, no = "serviceAccounts", "notServiceAccounts"
+	with := slices.ContainsFunc([]string{"principals", "notPrincipals", "namespaces", "notNamespaces"}, func(f string) bool { return len(a[f]) > 0 })
+	if !with && len(a[yes]) <= maxAccounts && len(a[no]) <= maxAccounts {
+		return a, true
+	}
+	if len(a[yes]) > 0 && len(a["principals"]) > 0 {
+		return nil, false
+	}
+	out = maps.Clone(a)
+	delete(out, yes)
+	delete(out, no)
+	if len(a[yes]) > 0 {
+		out["principals"] = endsOf(a[yes])
+	}
+	if len(a[no]) > 0 {
+		out["notPrincipals"] = union2(a["notPrincipals"], endsOf(a[no]))
+	}
+	return out, true
+}
+
+// endsOf are patterns of the principals of service accounts, each "namespace/name".
+func endsOf(accounts []string) []string {
+	var out []string
+	for _, a := range accounts {
+		ns, name, _ := strings.Cut(a, "/")
+		out = append(out, "*/ns/"+ns+"/sa/"+name)
+	}
+	return out
 }
 
 // asRule is a rule with one source and one operation.

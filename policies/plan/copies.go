@@ -76,7 +76,7 @@ func (m *maker) copyOf(o, gw *mesh.Object, services []*mesh.Object) Policy {
 	spec = maps.Clone(spec)
 	spec["targetRefs"] = []any{map[string]any{"group": mesh.Gateway.Group(), "kind": mesh.Gateway.String(), "name": gw.Name}}
 	delete(spec, "targetRef")
-	metadata := map[string]any{"name": short("waywarden-copy-"+o.Name+"-"+gw.Name, maxName), "namespace": gw.Namespace}
+	metadata := map[string]any{"name": joined("waywarden-copy-", gw.Kind, o.Name, gw.Name), "namespace": gw.Namespace}
 	m.signer(gw.Namespace)(metadata, map[string]string{RoleAnnotation: string(Copy), WaypointAnnotation: gw.Key(), OfAnnotation: o.Key()})
 	return Policy{Role: Copy, Waypoint: refOf(gw), Of: refs([]*mesh.Object{o}), For: refs(services), Why: fmt.Sprintf("it names a Gateway whose place %s takes, and does not follow", gw.Key()),
 		Manifest: map[string]any{"apiVersion": o.Kind.APIVersion(), "kind": o.Kind.String(), "metadata": metadata, "spec": spec}}

@@ -26,7 +26,7 @@ const (
 	ClassNoSubset    Class = "no-subset"    // 503
 	ClassGuard       Class = "guard"        // a guard is asked for and would close a way that is used
 	ClassShut        Class = "shut"         // a hold that nobody agreed to has outlasted what it was for, or one that was agreed to waits for a decision
-	ClassOpens       Class = "opens"        // an ALLOW at the waypoint decides where nobody was let in
+	ClassOpens       Class = "opens"        // the waypoint decides who gets in where nobody was let in
 	ClassIngress     Class = "ingress"      // ingress gateways are not sent through the waypoint, where they might be shut out
 	ClassDoubleTLS   Class = "double-tls"
 	ClassClusters    Class = "clusters" // other clusters of the mesh call it, and have waypoints of their own

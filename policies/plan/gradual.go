@@ -59,7 +59,7 @@ func WrongSteps(text string) error {
 // not move.
 func (c *course) stepsOf(l Label, on *mesh.Object) (from *mesh.Object, steps []share, why string) {
 	was, ok := storedLabel(c.Evidence.Managed, on)
-	if !ok || was.Waypoint() == c.ref {
+	if !ok || was.Waypoint() == c.ref || misled(c.Evidence.Managed, on, was) {
 		return nil, nil, ""
 	}
 	at := was.Waypoint()
@@ -157,7 +157,7 @@ func (c *course) approach(l Label, on *mesh.Object) outcome {
 		if i == len(steps) && held.weight < at.weight {
 			held = share{weight: at.weight} // the steps were lowered since: nothing of theirs says that all may move
 		}
-		if out := c.holdStep(l, on, from, held); out != settled {
+		if out := c.holdStep(on, from, held); out != settled {
 			return out
 		}
 		if out := c.known(on); out != settled {
@@ -171,7 +171,7 @@ func (c *course) approach(l Label, on *mesh.Object) outcome {
 }
 
 // holdStep waits with a share: until every proxy knows it, it is attached, and its time is over or somebody lets it go on.
-func (c *course) holdStep(l Label, on, from *mesh.Object, step share) outcome {
+func (c *course) holdStep(on, from *mesh.Object, step share) outcome {
 	now := c.standingOf(on)
 	if out := c.converged(MakeCanary, refOf(on)); out != settled {
 		return out
@@ -189,8 +189,8 @@ func (c *course) holdStep(l Label, on, from *mesh.Object, step share) outcome {
 	case step.weight != now.weight: // the steps were changed: it goes on from where it is
 	case step.timed && c.Now.Before(until):
 		return c.wait(MakeCanary, refOf(on), until, fmt.Sprintf("%d%% of its connections take waypoint %s until %s", now.weight, c.ref.Name, until.UTC().Format(time.RFC3339)))
-	case !step.timed && c.goes(l, from) < now.weight:
-		return c.wait(MakeCanary, refOf(on), now.since.Add(forever), fmt.Sprintf("%d%% of its connections take waypoint %s until annotation %s of %s, or of its profile, is %d", now.weight, c.ref.Name, GoAnnotation, from, now.weight))
+	case !step.timed && goes(from) < now.weight:
+		return c.wait(MakeCanary, refOf(on), now.since.Add(forever), fmt.Sprintf("%d%% of its connections take waypoint %s until annotation %s of %s is %d", now.weight, c.ref.Name, GoAnnotation, from, now.weight))
 	}
 	return settled
 }
@@ -198,15 +198,14 @@ func (c *course) holdStep(l Label, on, from *mesh.Object, step share) outcome {
 // forever is how long nobody is asked for who waits for a person: an event ends the wait.
 const forever = 24 * 365 * time.Hour
 
-// goes is up to which share somebody lets a move go on.
-func (c *course) goes(l Label, from *mesh.Object) int {
-	out := 0
-	for _, text := range []string{from.Annotations[GoAnnotation], c.Settings.Of(home(l.On)).Profile.Go} {
-		if n, err := strconv.Atoi(strings.TrimSpace(text)); err == nil {
-			out = max(out, n)
-		}
+// goes is up to which share somebody lets a move away from a waypoint go on. It is said of that one move, and so on the Gateway that is
+// left: on a profile it would outlast the move, and let all that come after go on unasked.
+func goes(from *mesh.Object) int {
+	n, err := strconv.Atoi(strings.TrimSpace(from.Annotations[GoAnnotation]))
+	if err != nil {
+		return 0
 	}
-	return out
+	return n
 }
 
 // hand writes a share of the connections down on an object.
@@ -214,8 +213,8 @@ func (c *course) hand(l Label, on, from *mesh.Object, s share) outcome {
 	was, _ := storedLabel(c.Evidence.Managed, on)
 	labels := c.allLabels(Label{Key: was.Key, Value: was.Value, WaypointNamespace: was.WaypointNamespace, Ingress: true}, on)
 	labels[label.IoIstioUseWaypointCanary.Name] = c.ref.Name
-	if l.WaypointNamespace != "" {
-		labels[label.IoIstioUseWaypointCanaryNamespace.Name] = l.WaypointNamespace
+	if _, stands := on.Labels[label.IoIstioUseWaypointCanaryNamespace.Name]; stands || l.WaypointNamespace != "" {
+		labels[label.IoIstioUseWaypointCanaryNamespace.Name] = l.Waypoint().Namespace // whoever wrote it, it counts beside ours
 	}
 	manifest := noted(c.relabel(on, labels), annotation.IoIstioUseWaypointCanaryWeight.Name, strconv.Itoa(s.weight))
 	manifest = noted(manifest, CanarySinceAnnotation, instant(c.Now))

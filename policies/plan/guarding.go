@@ -73,8 +73,12 @@ func (c *course) widenGuards() outcome {
 		if !c.stored(p) || c.asks(p.For[0]) {
 			continue
 		}
-		if out := c.ensure(MakeGuard, p.Manifest, "it has to let the waypoint in to which its Service is to be bound", nil); out == busy {
+		switch c.ensure(MakeGuard, p.Manifest, "it has to let the waypoint in to which its Service is to be bound", nil) {
+		case busy:
 			return busy
+		case stopped:
+			c.cannot = append(c.cannot, p.Ref()) // it would shut out what is bound
+			continue
 		}
 		if out := c.converged(MakeGuard, p.Ref()); out == busy {
 			return busy
@@ -145,14 +149,22 @@ func (c *course) awaitGuards() outcome {
 // removeGuards removes the guards of what is to be released, whichever waypoint was let in when they were written last.
 func (c *course) removeGuards() outcome {
 	remove := func(o *mesh.Object) outcome { return c.delete(RemoveGuard, o, "its Service is to be released") }
+	out := settled
 	for _, l := range c.bound {
 		for _, svc := range c.under(l) {
-			if o := find(c.snapshot, guardOf(svc)); c.Evidence.Managed.Made(o) && remove(o) == busy {
+			o := find(c.snapshot, guardOf(svc))
+			if !c.Evidence.Managed.Made(o) || slices.Contains(c.own, o) {
+				continue
+			}
+			if out = max(out, remove(o)); out == busy {
 				return busy
 			}
 		}
 	}
-	return c.removeOwn(Guarding, remove)
+	if own := c.removeOwn(Guarding, remove); own != settled {
+		return own
+	}
+	return out
 }
 
 // awaitGuardsRemoved waits until every ztunnel knows that the guards are gone. In one push with the label the label goes first, and

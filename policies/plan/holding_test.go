@@ -21,10 +21,10 @@ func TestHoldOutlasts(t *testing.T) {
 	const (
 		agreed = `{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop, annotations: {waywarden.dev/hold: "no orders before the rules"}}, spec: {clusterIP: 10.96.0.10, selector: {app: cart}, ports: [{name: http, port: 80}]}}`
 		deny   = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: deny, namespace: shop}, spec: {action: DENY, selector: {matchLabels: {app: cart}}, rules: [{from: [{source: {principals: [cluster.local/ns/dev/sa/dev]}}]}]}}`
-		theirs = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: waywarden-twin-deny-cart, namespace: shop}, spec: {action: DENY, targetRefs: [{group: "", kind: Service, name: web}]}}`
+		theirs = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: waywarden-twin-deny.cart, namespace: shop}, spec: {action: DENY, targetRefs: [{group: "", kind: Service, name: web}]}}`
 	)
 	pods := podsOf("cart")
-	const noTwin = "shop/waypoint: stopped make-twin: AuthorizationPolicy shop/waywarden-twin-deny-cart is not made: one of that name is there that is somebody else's. Rename or delete it."
+	const noTwin = "shop/waypoint: stopped make-twin: AuthorizationPolicy shop/waywarden-twin-deny.cart is not made: one of that name is there that is somebody else's. Rename or delete it."
 	settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Pending: Guard}}}
 	waits := func(e *Evidence) { e.Waypoints[RefOf(mesh.Gateway, "shop", "waypoint")] = Serving{Why: "no pod"} }
 	refused := func(e *Evidence) { e.Refused = map[mesh.Ref]string{RefOf(mesh.Gateway, "shop", "waypoint"): "quota"} }
@@ -88,7 +88,7 @@ func TestHoldsOfOthers(t *testing.T) {
 		l7    = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: l7other, namespace: shop}, spec: {action: DENY, targetRefs: [{group: "", kind: Service, name: other}], rules: [{to: [{operation: {methods: [DELETE]}}]}]}}`
 		deny  = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: deny, namespace: shop}, spec: {action: DENY, selector: {matchLabels: {app: other}}, rules: [{from: [{source: {principals: [cluster.local/ns/dev/sa/dev]}}]}]}}`
 		// theirs has the name of the twin of deny.
-		theirs = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: waywarden-twin-deny-other, namespace: shop}, spec: {action: DENY, targetRefs: [{group: "", kind: Service, name: web}]}}`
+		theirs = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: waywarden-twin-deny.other, namespace: shop}, spec: {action: DENY, targetRefs: [{group: "", kind: Service, name: web}]}}`
 	)
 	settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Pending: Guard}}}
 	s, managed := two(opted, podsOf("cart"), other, podsOf("other"), l7, deny, theirs, endpointSlice("shop", "cart", false), endpointSlice("shop", "other", true)).Snapshot, Managed{}
@@ -99,7 +99,7 @@ func TestHoldsOfOthers(t *testing.T) {
 	hold := guardOf(RefOf(mesh.Service, "shop", "cart"))
 	p := Next(worldOf(s, managed, settings, func(e *Evidence) { e.Written = map[mesh.Ref]time.Time{hold: noon} }))
 	compare(t, p, "shop/waypoint: waits make-guard: not every ztunnel and waypoint has acknowledged it",
-		"shop/waypoint: stopped make-twin: AuthorizationPolicy shop/waywarden-twin-deny-other is not made: one of that name is there that is somebody else's. Rename or delete it.")
+		"shop/waypoint: stopped make-twin: AuthorizationPolicy shop/waywarden-twin-deny.other is not made: one of that name is there that is somebody else's. Rename or delete it.")
 	if len(p[0].Shut) != 1 {
 		t.Errorf("shut: %v", p[0].Shut)
 	}

@@ -51,7 +51,7 @@ func (m *maker) stay() {
 		if bound := m.stored.Binding(o); bound.By == mesh.Namespace.String() {
 			on = m.stored.Get(mesh.Namespace, "", o.Namespace)
 		}
-		if l, ok := m.storedLabel(on); ok {
+		if l, ok := m.storedLabel(on); ok && !misled(m.managed, on, l) {
 			ref := l.Waypoint()
 			w := m.moved(l)
 			if w == nil {
@@ -72,7 +72,7 @@ func (m *maker) stay() {
 		at := l.Waypoint()
 		w := m.waypoints[at.Namespace+"/"+at.Name]
 		if next := m.moved(l); next != nil {
-			next.admit(home(l.On))
+			next.admit(m.attaching(l))
 			m.plan.Labels = append(m.plan.Labels, m.newLabel(l.On, next, []Need{}, "it is bound already, and the place of its waypoint is taken"))
 			continue
 		}
@@ -87,11 +87,50 @@ func (m *maker) stay() {
 				w.For = m.stored.TrafficType(gw)
 			}
 		}
-		w.admit(home(l.On))
+		w.admit(m.attaching(l))
 		if !w.Existing && w.For == forWorkloads {
 			w.For = forAll
 		}
 		m.plan.Labels = append(m.plan.Labels, l)
+	}
+	m.askedFor()
+}
+
+// askedFor keeps in the plan the waypoints of ours that nothing needs and that labels of somebody else's ask for: what stands beside
+// those labels stays, as long as they do.
+func (m *maker) askedFor() {
+	for _, ref := range slices.SortedFunc(maps.Keys(m.managed), mesh.Ref.Compare) {
+		gw := find(m.stored, ref)
+		if gw == nil || gw.Kind != mesh.Gateway || gw.Terminating || !m.managed.Made(gw) || m.waypoints[gw.Key()] != nil || !mesh.ServesServices(m.stored.TrafficType(gw)) {
+			continue
+		}
+		if slices.ContainsFunc(m.stored.AskingFor(gw), func(o *mesh.Object) bool { _, ours := m.storedLabel(o); return !ours }) {
+			w := m.waypoint(gw.Namespace, gw.Name)
+			w.Idle, w.For = true, m.stored.TrafficType(gw)
+		}
+	}
+}
+
+// keepBlocked keeps the waypoint that meets a need now, where the one that is planned for it must not: another granularity of the profile,
+// say, is no reason to take away what is in force.
+func (m *maker) keepBlocked() {
+	for _, b := range m.plan.Blocked {
+		o := serviceOf(m.stored, b.Target)
+		if o == nil {
+			continue
+		}
+		gw := m.stored.Binding(o).Gateway
+		for i := range m.plan.Waypoints {
+			w := &m.plan.Waypoints[i]
+			if gw == nil || w.Ref() != refOf(gw) || slices.ContainsFunc(w.Needs, func(n Need) bool { return compareNeeds(n, b.Need) == 0 }) {
+				continue
+			}
+			if w.Idle {
+				w.stays = fmt.Sprintf("%s stays at waypoint %s: %s", o, w.Name, b.Why)
+			}
+			w.Idle, w.Needs = false, append(w.Needs, b.Need)
+			slices.SortFunc(w.Needs, compareNeeds)
+		}
 	}
 }
 
@@ -135,7 +174,7 @@ func (m *maker) leaving() {
 			if to, moves := next[svc.Ref()]; !moves || to == at {
 				continue
 			}
-			for _, p := range restate(left, svc, m.signer(svc.Namespace)).policies {
+			for _, p := range restate(m.snapshot, left, svc, m.signer(svc.Namespace)).policies {
 				if p.Role == Admission {
 					m.plan.Policies = append(m.plan.Policies, p)
 				}

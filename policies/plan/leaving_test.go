@@ -201,7 +201,7 @@ func TestTwinAnew(t *testing.T) {
 	if l.s.Get(mesh.Gateway, "pay", "waypoint") != nil {
 		t.Fatal("waypoint pay/waypoint is not removed")
 	}
-	if twin := l.s.Get(mesh.AuthorizationPolicy, "pay", "waywarden-twin-late-cart"); twin == nil || twin.Annotations[WaypointAnnotation] != "edge/waypoint" {
+	if twin := l.s.Get(mesh.AuthorizationPolicy, "pay", "waywarden-twin-late.cart"); twin == nil || twin.Annotations[WaypointAnnotation] != "edge/waypoint" {
 		t.Errorf("the twin: %v", twin)
 	}
 }

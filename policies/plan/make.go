@@ -14,13 +14,6 @@ import (
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
-func (c *course) makeParameters() outcome {
-	if c.planned.Existing || c.planned.Parameters == nil {
-		return settled
-	}
-	return c.ensure(MakeParameters, c.planned.Parameters, "the Gateway will refer to it", c.planned.Needs)
-}
-
 // makeGateway makes the Gateway. It takes off again what was noted for a removal that a need has cancelled.
 func (c *course) makeGateway() outcome {
 	if out := c.keepLabels(); out != settled || c.planned.Existing {
@@ -88,7 +81,11 @@ func (c *course) awaited() []mesh.Ref {
 // being bound, and nothing else.
 func (c *course) makePolicies(role Role, row Row, for_ func(mesh.Ref) bool) outcome {
 	for _, p := range c.policies {
-		if !p.plays(role) || !slices.ContainsFunc(p.For, for_) {
+		if !p.plays(role) || !slices.ContainsFunc(p.For, for_) || slices.Contains(c.cannot, p.Ref()) {
+			continue
+		}
+		if role == Admission && !c.stored(p) && c.unrepeated(p) {
+			c.cannot = append(c.cannot, p.Ref()) // it would let in whom the twin is to keep out
 			continue
 		}
 		switch c.ensure(row, c.withTimes(p), p.Why, c.needsFor(p.For)) {
@@ -148,16 +145,20 @@ func (c *course) asks(svc mesh.Ref) bool {
 }
 
 // A twin is at whatever waypoint its Service is bound to, and so comes first also where that is another one still.
-func (c *course) makeTwinsOfBound() outcome  { return c.makePolicies(Twin, MakeTwin, c.bindingOf) }
-func (c *course) awaitTwinsOfBound() outcome { return c.awaitPolicies(Twin, MakeTwin, c.bindingOf) }
+func (c *course) makeTwinsOfBound() outcome { return c.makePolicies(Twin, MakeTwin, c.bindingOf) }
+func (c *course) awaitTwinsOfBound() outcome {
+	return max(c.awaitPolicies(Twin, MakeTwin, c.bindingOf), c.awaitTwinsElsewhere(c.asks))
+}
 func (c *course) makeAdmissionsOfBound() outcome {
 	return c.makePolicies(Admission, MakeAdmission, c.asks)
 }
 func (c *course) awaitAdmissionsOfBound() outcome {
 	return c.awaitPolicies(Admission, MakeAdmission, c.asks)
 }
-func (c *course) makeTwins() outcome      { return c.makePolicies(Twin, MakeTwin, anything) }
-func (c *course) awaitTwins() outcome     { return c.awaitPolicies(Twin, MakeTwin, anything) }
+func (c *course) makeTwins() outcome { return c.makePolicies(Twin, MakeTwin, anything) }
+func (c *course) awaitTwins() outcome {
+	return max(c.awaitPolicies(Twin, MakeTwin, anything), c.awaitTwinsElsewhere(anything))
+}
 func (c *course) makeAdmissions() outcome { return c.makePolicies(Admission, MakeAdmission, anything) }
 func (c *course) awaitAdmissions() outcome {
 	return c.awaitPolicies(Admission, MakeAdmission, anything)
@@ -330,6 +331,9 @@ func (c *course) removeOrphans() outcome {
 				c.stop(RemoveAdmit, refOf(o), nil, c.lastAllowSays(o)) // nobody gets in by it any more, nor by anything else
 			}
 			continue
+		}
+		if role == Twin && c.unreplaced(svc) {
+			continue // that is told where the other one is to be written
 		}
 		if role == Admission && c.asks(svc) && c.onlyOursBeside(o) {
 			continue // it is the last one when those are gone, and that is told

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -92,6 +93,10 @@ func (m *maker) place(n Need) {
 		m.want(n, n.Target.Name)
 		return
 	case mesh.Gateway.String():
+		if why := m.unserved(n.Target.Namespace, n.Target.Name, n.Policy.String()+" names"); why != "" {
+			m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
+			return
+		}
 		w := m.holding(n.Target.Namespace, n.Target.Name, m.settings.Of(n.Target.Namespace).Profile.GatewayClassName)
 		w.take(n, m.traffic(n), n.Target.Namespace)
 		if gw := m.snapshot.Get(mesh.Gateway, n.Target.Namespace, n.Target.Name); gw != nil && mesh.Ready(gw) {
@@ -102,12 +107,32 @@ func (m *maker) place(n Need) {
 	o := serviceOf(m.snapshot, n.Target)
 	switch b := m.snapshot.Binding(o); {
 	case b.Opt == mesh.Asks && b.Reason == mesh.WaypointIsNotReady:
-		m.waypoint(b.Namespace, b.Name).take(n, m.traffic(n), o.Namespace)
+		if why := cmp.Or(m.keepsOut(b, o), m.unserved(b.Namespace, b.Name, o.String()+" asks for")); why != "" {
+			m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
+			return
+		}
+		w := m.waypoint(b.Namespace, b.Name)
+		m.makeFor(w, o.Namespace)
+		w.take(n, m.traffic(n), o.Namespace)
 	case b.Opt == mesh.AsksNothing:
 		m.want(n, o.Namespace)
 	default: // it opts out, is refused, or has a waypoint of somebody else's
 		m.plan.Blocked = append(m.plan.Blocked, Blocked{n, n.Reason})
 	}
+}
+
+// unserved says why a waypoint that somebody names never serves, made or there; "" where it may.
+func (m *maker) unserved(ns, name, by string) string {
+	if gw := m.snapshot.Get(mesh.Gateway, ns, name); gw != nil {
+		if usable(m.snapshot, gw) && !listensAsWaypoint(gw) {
+			return fmt.Sprintf("%s %s, which never serves: %s", by, gw, oneListener)
+		}
+		return ""
+	}
+	if why := undeployable(m.snapshot, ns, name); why != "" {
+		return fmt.Sprintf("%s waypoint %q, which nobody can run: %s. Correct the name.", by, name, why)
+	}
+	return ""
 }
 
 // traffic is what a waypoint has to be for to meet a need.
@@ -187,10 +212,21 @@ func (m *maker) labels() {
 
 func (m *maker) newLabel(on mesh.Ref, w *Waypoint, needs []Need, why string) Label {
 	l := Label{On: on, Key: label.IoIstioUseWaypoint.Name, Value: w.Name, Needs: needs, Why: why, Ingress: m.settings.Of(home(on)).Profile.Ingress}
-	if w.Namespace != home(on) {
+	if w.Namespace != home(on) || m.namesAnother(on) {
 		l.WaypointNamespace = w.Namespace
 	}
 	return l
+}
+
+// namesAnother is whether a label of somebody else's stands on an object that names the namespace of a waypoint and no waypoint: it
+// counts as soon as a label beside it does (ambient/waypoints.go GetUseWaypoint). So it is replaced, or its owner is asked for that.
+func (m *maker) namesAnother(on mesh.Ref) bool {
+	o := find(m.snapshot, on)
+	if o == nil {
+		return false
+	}
+	ns, ok := o.Labels[label.IoIstioUseWaypointNamespace.Name]
+	return ok && ns != home(on)
 }
 
 func (m *maker) labelObjects(w *Waypoint, needs []Need, why string) {
@@ -223,6 +259,7 @@ func (m *maker) finish() {
 	sortLabels(p.Labels)
 	m.plan = p
 	m.check()
+	m.keepBlocked()
 	slices.SortFunc(m.plan.Blocked, func(a, b Blocked) int { return compareNeeds(a.Need, b.Need) })
 }
 

@@ -35,6 +35,7 @@ func (m *model) world(seen int) World {
 		serving.Ready = mesh.Ready(gw) && m.serves(gw.Key())
 		e.Waypoints[refOf(gw)] = serving
 	}
+	m.entered(&e)
 	if m.unseen != "" {
 		e.Unseen = map[string]string{"shop": m.unseen}
 	}
@@ -64,11 +65,15 @@ func (m *model) managedIn(s *mesh.Snapshot) Managed {
 
 // control is one turn of the controller, which may be killed before it writes. It is whether it wrote.
 func (m *model) control(killed bool) bool {
-	steps := Next(m.asKnown(m.world(m.seen))).Steps()
+	w := m.asKnown(m.world(m.seen))
+	m.decided = decision{w, Next(w)}
+	m.forget(m.decided.progress)
+	steps := m.decided.progress.Steps()
 	if len(steps) == 0 || killed {
 		if killed {
 			m.note("the controller is killed")
 			m.began, m.changed, m.known = m.now, map[mesh.Ref]time.Time{}, evidence{}
+			clear(m.tries)
 			m.seen = len(m.states) - 1
 		}
 		return false
@@ -86,10 +91,16 @@ func (m *model) write(s Step) bool {
 		m.note("refused: %s %s", s.Row, s.Object)
 		return false
 	}
+	if m.refuses(s, stored) {
+		m.wasRefused(s, stored)
+		return false
+	}
+	delete(m.tries, s.Object)
 	m.note("%s %s: %s", s.Row, s.Object, s.Why)
-	m.letsIn(s, stored)
+	m.timesOut(s, stored)
 	m.closes(s)
 	m.unseenGone(s)
+	was := m.states[len(m.states)-1]
 	switch s.Action {
 	case Delete:
 		m.deleted(s.Object)
@@ -99,6 +110,7 @@ func (m *model) write(s Step) bool {
 	case Bind, Release:
 		m.relabel(s, stored)
 	}
+	m.letsIn(s, &was, &m.states[len(m.states)-1])
 	return true
 }
 
@@ -145,6 +157,9 @@ func (m *model) relabel(s Step, stored *mesh.Object) {
 	annotations, _ := metadata["annotations"].(map[string]any)
 	maps.Copy(annotated.Annotations, stringMap(annotations))
 	was, at := m.states[len(m.states)-1], m.now
+	if m.unsteady && !m.known.looked.IsZero() {
+		at = m.known.looked.Add(-1) // it was ready then, as far as it was known
+	}
 	m.store(s.Object, &annotated)
 	for _, svc := range services {
 		for _, gw := range m.states[len(m.states)-1].waypointsOf(svc) {
@@ -183,10 +198,15 @@ func (m *model) settle() bool {
 		w := m.world(m.seen)
 		p := Next(w)
 		m.listen(p)
+		m.decided, m.known.ready, m.known.looked = decision{w, p}, nil, time.Time{}
+		m.forget(p)
 		switch {
 		case len(p.Steps()) > 0:
-			m.write(p.Steps()[0])
-			idle = 0
+			if m.write(p.Steps()[0]) {
+				idle = 0
+			} else {
+				idle++
+			}
 		case idle > 20 && slices.ContainsFunc(p, func(c Course) bool { return len(c.Stopped) > 0 }):
 			return true // what waits, waits for what has stopped
 		case p.Done() && m.everybodyKnows():

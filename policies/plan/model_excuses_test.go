@@ -22,7 +22,7 @@ func (m *model) excused(c client, p pod, answer string, by way) bool {
 		return m.onePush(c, p.app, by)
 	case answer == refused:
 		return m.served[by.waypoint].After(m.labelled[p.app+" "+by.waypoint]) // it has served since it was bound, and its pods have gone since
-	case m.held(p):
+	case m.held(p), by.waypoint == "" && m.guardStays(p):
 		return true
 	}
 	return m.shut[p.app] || m.lastAllow(p) || by.waypoint != "" && (m.told[p.app] || m.warned(p) || m.blocked(p))
@@ -53,6 +53,12 @@ func (m *model) held(p pod) bool {
 	return m.closed[p.app] && slices.ContainsFunc(m.states[m.nodes[p.node].policies].all, func(o *mesh.Object) bool {
 		return o.Name == guardName(p.app) && o.Annotations[HeldAnnotation] != ""
 	})
+}
+
+// guardStays is whether a guard is there still that the API server does not let us remove, of which people are told.
+func (m *model) guardStays(p pod) bool {
+	_, refused := m.tries[guardOf(RefOf(mesh.Service, p.namespace, p.app))]
+	return refused
 }
 
 // lastAllow is whether an ALLOW of ours stays over pods as the last one, and that is said of it now.
@@ -87,13 +93,13 @@ func (m *model) warned(p pod) bool {
 			return !over(o, p) || o.Spec.(*mesh.AuthorizationPolicySpec).Action == policies.Deny && !strings.HasPrefix(o.Name, "except")
 		})
 	}
-	calm := shuts(m.states[m.calm].people)
-	return slices.ContainsFunc(m.since(), func(st *state) bool { return !slices.Equal(calm, shuts(st.people)) })
+	calm := shuts(m.states[m.calm[p.app]].people)
+	return slices.ContainsFunc(m.since(p.app), func(st *state) bool { return !slices.Equal(calm, shuts(st.people)) })
 }
 
 // byPerson is whether a person has bound the Service to a waypoint, and so answers for what ztunnel sees of its clients.
 func (m *model) byPerson(service string) bool {
-	return slices.ContainsFunc(m.states[m.calm:], func(st state) bool {
+	return slices.ContainsFunc(m.states[m.calm[service]:], func(st state) bool {
 		o := st.snapshot.Get(mesh.Service, m.home(service), service)
 		name := o.Labels[label.IoIstioUseWaypoint.Name]
 		return name != "" && name != "none" && o.Annotations[ProfileAnnotation] == ""

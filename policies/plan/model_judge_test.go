@@ -35,9 +35,10 @@ func (m *model) complain() string {
 }
 
 // since are the states that somebody may still act on, from the last rest on; of those that are alike for people one.
-func (m *model) since() []*state {
-	out := []*state{&m.states[m.calm]}
-	for i := m.calm + 1; i < len(m.states); i++ {
+func (m *model) since(service string) []*state {
+	calm := m.calm[service]
+	out := []*state{&m.states[calm]}
+	for i := calm + 1; i < len(m.states); i++ {
 		if last := out[len(out)-1]; len(last.people) != len(m.states[i].people) || !slices.Equal(last.people, m.states[i].people) {
 			out = append(out, &m.states[i])
 		}
@@ -50,18 +51,19 @@ func (m *model) allowed(c client, p pod, method string) bool {
 	if m.byPerson(p.app) {
 		return true
 	}
-	served := m.states[m.calm].bound[p.app]
-	for _, st := range m.since() {
-		ok := atZtunnel(st.people, p, c.principal()) || m.opened(st, c, p, method)
+	served := m.states[m.calm[p.app]].bound[p.app]
+	atPods, behind := false, false
+	for _, st := range m.since(p.app) {
+		in := atZtunnel(st.people, p, c.principal()) || m.opened(st, c, p, method)
 		// What was enforced at the waypoint stays so, unless a person has seen to that.
-		if served != "" && !m.broke[p.app] {
-			ok = ok && atWaypoint(st.people, p.app, placeOf(served), c.principal(), method)
-		}
-		if ok {
+		by := served == "" || m.broke[p.app] || atWaypoint(st.people, p.app, placeOf(served), c.principal(), method)
+		if in && by {
 			return true
 		}
+		atPods, behind = atPods || in, behind || by
 	}
-	return false
+	// What is said of clients is said later than the rest where the API server refuses that.
+	return (m.unsaid(p.app) || m.late[p.app]) && atPods && behind
 }
 
 // opened is whether an ALLOW at the Service lets a call in though no ALLOW at the pods does: where those let in nobody, and so
@@ -72,7 +74,7 @@ func (m *model) opened(st *state, c client, p pod, method string) bool {
 	if !has(st.people, name) || method != "GET" || deniedAtPods(st.people, p, c.principal()) {
 		return false
 	}
-	anew := slices.ContainsFunc(m.since(), func(st *state) bool { return !has(st.people, name) })
+	anew := slices.ContainsFunc(m.since(p.app), func(st *state) bool { return !has(st.people, name) })
 	return anew || !rulesAtPods(st.people, p)
 }
 
@@ -93,21 +95,38 @@ func rulesAtPods(own []*mesh.Object, p pod) bool {
 	})
 }
 
-// letsIn notes a step of ours that lets clients in at the pods who were kept out, though no person has changed anything.
-// Removing a guard does; it is what a guard is for.
-func (m *model) letsIn(s Step, stored *mesh.Object) {
-	if stored == nil || s.Action != Delete || Role(stored.Annotations[RoleAnnotation]) == Guarding {
+// letsIn notes a step of ours that lets clients in who were kept out, and whom people keep out, once everybody knows of it: at the
+// pods, or by whatever way their calls take. Removing a guard lets people round a waypoint; it is what a guard is for.
+func (m *model) letsIn(s Step, was, is *state) {
+	if s.Row == RemoveGuard {
 		return
 	}
-	own := m.states[len(m.states)-1].all
-	without := slices.DeleteFunc(slices.Clone(own), func(o *mesh.Object) bool { return o == stored })
 	for _, p := range m.apps {
 		for _, c := range clients {
-			if !atZtunnel(own, p, c.principal()) && atZtunnel(without, p, c.principal()) {
-				m.lets = fmt.Sprintf("%s %s lets %s in to %s", s.Row, s.Object, c.name, p.app)
+			ownWay := s.Action == Delete && !atZtunnel(was.all, p, c.principal()) && atZtunnel(is.all, p, c.principal())
+			for _, method := range methods {
+				if ownWay || !was.lets(c, p, method) && is.lets(c, p, method) && !m.allowedBy(is, c, p, method) && !m.allowedBy(&m.states[m.seen], c, p, method) {
+					m.lets = fmt.Sprintf("%s %s lets %s in to %s, with %s", s.Row, s.Object, c.name, p.app, method)
+				}
 			}
 		}
 	}
+}
+
+// lets is whether a call gets in by any way that there is, where all proxies know what is stored.
+func (st *state) lets(c client, p pod, method string) bool {
+	ways := st.waypointsOf(p.app)
+	for _, gw := range ways {
+		if atWaypoint(st.all, p.app, gw, c.principal(), method) && atZtunnel(st.all, p, identityOf(gw)) {
+			return true
+		}
+	}
+	return len(ways) == 0 && atZtunnel(st.all, p, c.principal())
+}
+
+// allowedBy is whether what people say in a state allows a call.
+func (m *model) allowedBy(st *state, c client, p pod, method string) bool {
+	return atZtunnel(st.people, p, c.principal()) && atWaypoint(st.people, p.app, theirs, c.principal(), method) || m.opened(st, c, p, method)
 }
 
 // shutsOut notes a step of ours that unbinds a Service while a policy of ours keeps clients from its pods whom people let in.
@@ -150,7 +169,7 @@ func (m *model) unseenGone(s Step) {
 
 // promised is whether all of those states allow a call, at the pods and at the waypoint.
 func (m *model) promised(c client, p pod, method string) bool {
-	for _, st := range m.since() {
+	for _, st := range m.since(p.app) {
 		if !atZtunnel(st.people, p, c.principal()) || !atWaypoint(st.people, p.app, theirs, c.principal(), method) {
 			return false
 		}
@@ -168,12 +187,12 @@ func (m *model) cut() string {
 		dst, known := m.states[m.nodes[c.to.node].policies].all, m.states[c.pod.policies].all
 		open := atZtunnel(dst, c.to, identityOf(c.waypoint))
 		for _, method := range methods {
-			if open && !c.parted && atWaypoint(known, c.service, c.waypoint, c.client.principal(), method) && !m.allowed(c.client, c.to, method) {
+			if open && !c.parted && !m.timed[c.waypoint] && atWaypoint(known, c.service, c.waypoint, c.client.principal(), method) && !m.allowed(c.client, c.to, method) {
 				complaint = fmt.Sprintf("%s may %s %s by a connection that is open, and nothing allowed it", c.client.name, method, c.service)
 			}
 		}
 		gone := len(m.pods[c.waypoint]) == 0 || !open
-		if gone && complaint == "" && m.promised(c.client, c.to, "GET") && !m.excused(c.client, c.to, denied, c.way) {
+		if gone && complaint == "" && !m.timed[c.waypoint] && m.promised(c.client, c.to, "GET") && !m.excused(c.client, c.to, denied, c.way) {
 			complaint = fmt.Sprintf("the connection of %s to %s by waypoint %s is cut, and everything allowed it", c.client.name, c.service, c.waypoint)
 		}
 		return gone
@@ -187,7 +206,7 @@ func (m *model) roundGuards() string {
 	st := &m.states[len(m.states)-1]
 	unguarded := slices.DeleteFunc(slices.Clone(st.all), func(o *mesh.Object) bool { return Role(o.Annotations[RoleAnnotation]) == Guarding })
 	for _, p := range m.apps {
-		if !slices.ContainsFunc(st.all, func(o *mesh.Object) bool { return o.Name == guardName(p.app) }) {
+		if m.unsaid(p.app) || !slices.ContainsFunc(st.all, func(o *mesh.Object) bool { return o.Name == guardName(p.app) }) {
 			continue
 		}
 		for _, c := range clients {

@@ -106,15 +106,23 @@ func (m *model) startOrStop() {
 		m.unseen = []string{"", "HTTPRoute a is not well formed"}[m.chance.IntN(2)]
 		m.note("the controller sees not all: %q", m.unseen)
 	}
+	if m.contrary && m.whim.IntN(25) == 0 {
+		m.relents()
+	}
+	if m.unsteady {
+		m.shaky()
+	}
 }
 
 // atRest is the state from which changes are judged.
 func (m *model) atRest() {
-	m.calm = len(m.states) - 1
-	clear(m.broke)
-	clear(m.told)
-	clear(m.shut)
 	for _, p := range m.apps {
+		if m.late[p.app] = m.unsaid(p.app); m.late[p.app] {
+			continue // what people have said since the last rest is not in force yet, and that is told
+		}
+		m.calm[p.app] = len(m.states) - 1
+		delete(m.broke, p.app)
+		delete(m.told, p.app)
 		m.shut[p.app] = m.lastAllow(p)
 	}
 	for svc := range m.closed {
@@ -122,7 +130,7 @@ func (m *model) atRest() {
 			delete(m.closed, svc)
 		}
 	}
-	for _, b := range m.world(m.calm).Plan.Blocked {
+	for _, b := range m.world(len(m.states) - 1).Plan.Blocked {
 		m.told[b.Target.Name] = true
 	}
 	for _, svc := range services {

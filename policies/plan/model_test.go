@@ -85,6 +85,12 @@ func (c client) principal() string { return "cluster.local/ns/shop/sa/" + c.name
 
 type pod struct{ app, node, namespace string }
 
+// decision is what a controller has decided, and by what.
+type decision struct {
+	world    World
+	progress Progress
+}
+
 type model struct {
 	rand    *rand.Rand
 	chance  *rand.Rand // of what varied sequences have besides
@@ -104,8 +110,19 @@ type model struct {
 	began   time.Time
 	seen    int // how far the controller has seen
 	known   evidence
+	decided decision
 
-	calm     int                  // the state at which nothing was left to do, and everybody knew
+	whim     *rand.Rand // of an API server that refuses writes
+	contrary bool       // whether it is one
+	refusing *refusal   // what it refuses now
+	tries    map[mesh.Ref]try
+	late     map[string]bool // Services of which what is said of clients was not said when all came to rest
+	fickle   *rand.Rand      // of waypoints of which it is not always known how they are
+	unsteady bool            // whether they are such
+	meters   map[string]metering
+	timed    map[string]bool // waypoints of which something was taken away when the time was over that connections are given
+
+	calm     map[string]int       // by Service, the state at which nothing was left to do, and everybody knew
 	broke    map[string]bool      // Services whose binding a person changed since
 	closed   map[string]bool      // Services that were closed because no endpoint was ready
 	told     map[string]bool      // Services of which the plan said then that something is in the way
@@ -137,6 +154,8 @@ func newModel(seed uint64, order *tables) *model {
 		rand: rand.New(rand.NewPCG(seed, 1)), chance: rand.New(rand.NewPCG(seed, 2)), lag: rand.New(rand.NewPCG(seed, 3)), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		rv: map[mesh.Ref]int{}, managed: Managed{}, istiods: make([]versions, 2), nodes: map[string]*proxy{"n1": {}, "n2": {istiod: 1}},
 		pods: map[string][]*waypointPod{}, changed: map[mesh.Ref]time.Time{}, broke: map[string]bool{}, told: map[string]bool{}, shut: map[string]bool{}, closed: map[string]bool{}, served: map[string]time.Time{}, labelled: map[string]time.Time{},
+		whim: rand.New(rand.NewPCG(seed, 4)), contrary: seed%4 == 3, tries: map[mesh.Ref]try{}, late: map[string]bool{}, calm: map[string]int{},
+		fickle: rand.New(rand.NewPCG(seed, 5)), unsteady: seed%5 == 2, meters: map[string]metering{}, timed: map[string]bool{},
 		order: order, plans: map[*mesh.Snapshot]Plan{}, pairs: map[[2]int]bindings{},
 	}
 	if order == nil {

@@ -19,11 +19,24 @@ func Next(w World) Progress {
 	for _, ref := range slices.SortedFunc(maps.Keys(o.courses), mesh.Ref.Compare) {
 		c := o.courses[ref]
 		c.run()
+		c.looks()
 		if c.out.Step != nil || len(c.out.Waiting)+len(c.out.Stopped)+len(c.out.Needs) > 0 || c.out.Removing {
 			out = append(out, c.out)
 		}
 	}
 	return append(out, o.letGo()...)
+}
+
+// looks enters how a waypoint does that is there. Before anything is bound to it, that is waited for.
+func (c *course) looks() {
+	now := c.Evidence.Waypoints[c.ref]
+	if c.gateway == nil || len(c.bound) == 0 {
+		return
+	}
+	if !now.Ready {
+		c.out.Unready, c.out.Down = now.Why, now.Down
+	}
+	c.out.Unapplied, c.out.Overdue = now.Unapplied, now.Overdue
 }
 
 // order is what belongs to which waypoint.

@@ -102,7 +102,11 @@ func TestDrift(t *testing.T) {
 	cm := s.Get(mesh.ConfigMap, "shop", "waypoint-parameters")
 	content := maps.Clone(cm.Content())
 	content["data"] = map[string]any{"deployment": "spec: {replicas: 0}"}
-	compare(t, Next(worldOf(s.With(decode(content)), managed, onlyShop, nil)), "shop/waypoint: make-parameters Apply ConfigMap shop/waypoint-parameters")
+	drifted := Next(worldOf(s.With(decode(content)), managed, onlyShop, nil))
+	compare(t, drifted, "shop/waypoint: make-parameters Apply ConfigMap shop/waypoint-parameters")
+	if why := drifted[0].Step.Why; !strings.HasSuffix(why, "says: deployment") || !strings.Contains(why, "WaypointProfile ") {
+		t.Errorf("it says %q", why)
+	}
 	other := onlyShop
 	other.Namespaces = maps.Clone(onlyShop.Namespaces)
 	setting := other.Namespaces["shop"]
@@ -121,6 +125,29 @@ func TestNeverReady(t *testing.T) {
 		e.Waypoints[RefOf(mesh.Gateway, "shop", "waypoint")] = Serving{Why: "no pod of its current ReplicaSet is ready"}
 	})), "shop/waypoint: waits make-gateway: no pod of its current ReplicaSet is ready")
 	compare(t, Next(worldOf(s, managed, onlyShop, nil)), "shop/waypoint: make-binding Label Namespace shop")
+}
+
+// TestUnready: it is known how the pods of a waypoint do to which something is bound.
+func TestUnready(t *testing.T) {
+	s, managed := done(t)
+	now := Serving{Why: "0 of 1 pods are ready", Down: true, Unapplied: "istiod has not made it", Overdue: true}
+	look := func(now Serving) Course {
+		p := Next(worldOf(s, managed, onlyShop, func(e *Evidence) {
+			for ref := range e.Waypoints {
+				e.Waypoints[ref] = now
+			}
+		}))
+		if len(p) != 1 {
+			t.Fatalf("got %+v", p)
+		}
+		return p[0]
+	}
+	if c := look(now); c.Unready != now.Why || !c.Down || c.Unapplied != now.Unapplied || !c.Overdue || len(c.Waiting)+len(c.Stopped) > 0 {
+		t.Errorf("got %+v", c)
+	}
+	if c := look(Serving{Ready: true}); c.Unready+c.Unapplied != "" || c.Down || c.Overdue {
+		t.Errorf("got %+v of one that serves", c)
+	}
 }
 
 // TestConflict: what the API server refused is not tried again, and the manifest is there to be committed.

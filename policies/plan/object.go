@@ -2,11 +2,8 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
-	"hash/fnv"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"istio.io/api/label"
@@ -26,9 +23,6 @@ const defaultName = "waypoint"
 
 // namespaceName is the label by which the API server names every Namespace. Tenants cannot set it.
 const namespaceName = "kubernetes.io/metadata.name"
-
-// maxService is how long the name of a Service can be, and so of a waypoint, of which istiod makes one.
-const maxService = 63
 
 // gatewayManifest is a waypoint as `istioctl waypoint generate` writes it, with what its profile adds. Other namespaces may
 // attach by name, never by a label that their owners can set.
@@ -105,20 +99,6 @@ func anyMap(in map[string]string) map[string]any {
 	return out
 }
 
-// maxName is how long the name of most objects can be.
-const maxName = 253
-
-// short is a name of at most n characters: one that is longer ends in a hash of it.
-func short(name string, n int) string {
-	if len(name) <= n {
-		return name
-	}
-	h := fnv.New32a()
-	h.Write([]byte(name))
-	hash := fmt.Sprintf("-%08x", h.Sum32())
-	return strings.TrimRight(name[:n-len(hash)], "-.") + hash
-}
-
 func newGateway(ns, name, traffic string, from []string) *mesh.Object {
 	return decode(gatewayManifest(&Waypoint{Namespace: ns, Name: name, For: traffic, from: from}))
 }
@@ -172,22 +152,4 @@ func decode(content map[string]any) *mesh.Object {
 // usable is whether a Gateway is a waypoint of Istio's own, ready or not. Nothing is ever planned onto another.
 func usable(s *mesh.Snapshot, gw *mesh.Object) bool {
 	return s.ClassOf(gw) == mesh.ClassWaypoint && !s.Sandwiched(gw)
-}
-
-// freeName is a name for a new waypoint of the namespace: istiod makes a Deployment, a Service and a ServiceAccount of
-// the same name, and takes over none that it did not make.
-func freeName(s *mesh.Snapshot, ns, stem string) string {
-	for n := 1; ; n++ {
-		name := stem
-		if n > 1 {
-			name += "-" + strconv.Itoa(n)
-		}
-		taken := slices.ContainsFunc([]mesh.Kind{mesh.Gateway, mesh.Deployment, mesh.Service, mesh.ServiceAccount}, func(k mesh.Kind) bool {
-			o := s.Get(k, ns, name)
-			return o != nil && !mesh.ManagedByGateway(o)
-		})
-		if !taken {
-			return name
-		}
-	}
 }

@@ -45,7 +45,7 @@ const (
 
 	// StepsAnnotation, on a Gateway that is to be left or on a WaypointProfile, has a move go by steps, as in "5/10m,50,100/1h": for
 	// each which percentage of connections takes the new waypoint (Istio's canary), and how long that is held. One without a time
-	// is held until GoAnnotation names its percentage or a higher one.
+	// is held until GoAnnotation, on the Gateway that is left, names its percentage or a higher one.
 	StepsAnnotation = "waywarden.dev/migrate-steps"
 	GoAnnotation    = "waywarden.dev/migrate-go"
 	// CanarySinceAnnotation, beside labels of ours for a canary, is since when it has its weight; RFC 3339.

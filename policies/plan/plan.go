@@ -68,7 +68,7 @@ type Label struct {
 	Key   string   `json:"key"`
 	Value string   `json:"value"`
 	// WaypointNamespace is the value of istio.io/use-waypoint-namespace, set in the same patch; "" where the waypoint is in
-	// the namespace of the object.
+	// the namespace of the object, and no label of somebody else's names another.
 	WaypointNamespace string `json:"waypointNamespace,omitempty"`
 	// Ingress is whether ingress gateways are told to send through the waypoint, by a patch of its own once the object is
 	// bound.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -55,6 +56,12 @@ func (m *model) end() string {
 		return "it does not come to rest:\n" + m.describeProgress()
 	}
 	m.atRest()
+	if m.contrary {
+		if why := cmp.Or(m.complain(), m.accepted()); why != "" {
+			return why
+		}
+		m.atRest()
+	}
 	if why := m.complain(); why != "" {
 		return why
 	}

@@ -44,13 +44,16 @@ func Proposal(s *mesh.Snapshot, svc *mesh.Object) []map[string]any {
 		after = after.With(readyGateway(s, gw.Namespace, gw.Name, forServices, svc.Namespace))
 	}
 	labels := map[string]string{label.IoIstioUseWaypoint.Name: w.Name}
+	if _, ok := svc.Labels[label.IoIstioUseWaypointNamespace.Name]; ok { // it counts from then on
+		labels[label.IoIstioUseWaypointNamespace.Name] = svc.Namespace
+	}
 	with := maps.Clone(svc.Labels)
 	if with == nil {
 		with = map[string]string{}
 	}
 	maps.Copy(with, labels)
 	after = after.With(svc.Labelled(with)) // its Content is not asked for, and would have to be read
-	r := restate(after, after.Get(svc.Kind, svc.Namespace, svc.Name), func(map[string]any, map[string]string) {})
+	r := restate(s, after, after.Get(svc.Kind, svc.Namespace, svc.Name), func(map[string]any, map[string]string) {})
 	if r.why != "" || len(r.policies) > maxProposed {
 		return nil
 	}

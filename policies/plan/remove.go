@@ -129,6 +129,14 @@ func (c *course) staysBound() outcome {
 	return out
 }
 
+// ofCopy says what to delete for a copy of ours to go.
+func ofCopy(o *mesh.Object) string {
+	if Role(o.Annotations[RoleAnnotation]) != Copy {
+		return ""
+	}
+	return ", which is " + o.Annotations[OfAnnotation] + " by a copy"
+}
+
 func (c *course) inForce(o *mesh.Object) bool { return c.inForceAt(o, c.ref) }
 
 // inForceAt is whether a policy does anything at a waypoint.
@@ -234,6 +242,9 @@ func (c *course) removeTwins() outcome {
 
 // removeTwin removes a twin when no other waypoint that its Service has left still has connections: they pass it too.
 func (c *course) removeTwin(o *mesh.Object, why string) outcome {
+	if ns, name, _ := cutKey(o.Annotations[ForAnnotation]); c.unreplaced(RefOf(mesh.Service, ns, name)) {
+		return c.wait(RemoveTwin, refOf(o), c.Now.Add(blindness), "what is to take its place is not written yet")
+	}
 	for _, ref := range slices.SortedFunc(maps.Keys(c.courses), mesh.Ref.Compare) {
 		other := c.courses[ref]
 		if other == c || !other.ours() || other.planned != nil && !other.planned.Idle {

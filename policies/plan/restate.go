@@ -37,35 +37,43 @@ type restating struct {
 	restated
 }
 
-// restate says what policies without targetRefs need beside a Service that is bound in after.
-func restate(after *mesh.Snapshot, svc *mesh.Object, sign func(map[string]any, map[string]string)) restated {
+// restate says what policies without targetRefs need beside a Service that is bound in after, and was not in before.
+func restate(before, after *mesh.Snapshot, svc *mesh.Object, sign func(map[string]any, map[string]string)) restated {
 	b := after.Binding(svc)
 	if !b.Bound {
 		return restated{}
 	}
 	r := restating{after: after, svc: svc, gateway: b.Gateway, sign: sign, id: identity{after.Identity(b.Gateway)}}
-	all, _ := after.Backends(svc)
-	for _, w := range all {
-		if w.Mode == mesh.ModeAmbient {
-			r.behind = append(r.behind, w)
-		}
-	}
-	if len(r.behind) == 0 || after.Settings().Flag("ENABLE_LAYERED_WAYPOINT_AUTHORIZATION_POLICIES", false) {
-		return restated{}
+	r.behind = enrolled(after, svc)
+	r.routed()
+	r.layered()
+	if len(r.behind) == 0 {
+		return r.restated
 	}
 	r.ports, r.exact = portMap(after, svc, r.behind)
 	for _, o := range r.attached(policies.DeniesAt) {
 		r.deny(o)
 	}
 	r.allow(r.attached(policies.AllowsAt))
+	r.opened(before)
 	return r.restated
+}
+
+// enrolled are the pods of a Service before which a ztunnel is.
+func enrolled(s *mesh.Snapshot, svc *mesh.Object) []*mesh.Workload {
+	all, _ := s.Backends(svc)
+	return slices.DeleteFunc(slices.Clone(all), func(w *mesh.Workload) bool { return w.Mode != mesh.ModeAmbient })
 }
 
 // attached are the policies over any of the pods, sorted.
 func (r *restating) attached(at func(*mesh.Snapshot, *mesh.Workload) []*mesh.Object) []*mesh.Object {
+	return attachedTo(r.after, r.behind, at)
+}
+
+func attachedTo(s *mesh.Snapshot, pods []*mesh.Workload, at func(*mesh.Snapshot, *mesh.Workload) []*mesh.Object) []*mesh.Object {
 	found := map[*mesh.Object]bool{}
-	for _, w := range r.behind {
-		for _, o := range at(r.after, w) {
+	for _, w := range pods {
+		for _, o := range at(s, w) {
 			found[o] = true
 		}
 	}
@@ -90,7 +98,7 @@ func (r *restating) repeatable(o *mesh.Object, rules []rule) string {
 	switch {
 	case !r.everywhere(o):
 		return fmt.Sprintf("it is over some pods of %s only, and the waypoint cannot tell them apart. Give those a Service of their own.", r.svc)
-	case !r.exact && slices.ContainsFunc(rules, func(x rule) bool { return slices.ContainsFunc(x, func(c clause) bool { return c.about(portsField) }) }):
+	case !r.exact && slices.ContainsFunc(rules, rule.asksPort):
 		return fmt.Sprintf("it names container ports, and which ports of %s lead there is not shown, or differs between its pods. Let the rule name no port.", r.svc)
 	case slices.ContainsFunc(rules, rule.asksWhere):
 		return "it names addresses of pods, and the waypoint sees the Service's. Leave destination.ip out."
@@ -113,6 +121,9 @@ func (r *restating) deny(o *mesh.Object) {
 		if !x.asksWho() {
 			continue // ztunnel denies it to the waypoint as it does to anybody
 		}
+		if _, possible := x.translated(r.ports); r.exact && !possible {
+			continue // no port of the Service leads there, so nobody comes there by the waypoint
+		}
 		switch x.of(r.id) {
 		case never:
 		case maybe:
@@ -125,7 +136,11 @@ func (r *restating) deny(o *mesh.Object) {
 			r.stop(o, "%s would deny the waypoint, as it does not except %s, and no ALLOW overrules a DENY. Its owner has to except it, or to bind the rule to %s with targetRefs.", o, r.id.principal, r.svc)
 			continue
 		}
-		if !x.names(r.id) { // whoever names it knows that it is there
+		switch {
+		case x.names(r.id) && r.told(): // its author knows of the waypoint, and says there who gets in
+		case x.onlyTells(r.id):
+			r.leaves(o)
+		default:
 			repeated = append(repeated, x)
 		}
 	}
@@ -148,35 +163,37 @@ func (r *restating) deny(o *mesh.Object) {
 }
 
 // onlyByPort is whether a rule may or may not hold of the waypoint only because of the port.
-func (r *restating) onlyByPort(x rule) bool {
-	var rest rule
-	for _, c := range x {
-		if !c.about(portsField) {
-			rest = append(rest, c)
-		}
+func (r *restating) onlyByPort(x rule) bool { return x.anyPort().of(r.id) == always }
+
+// told is whether policies at the waypoint say by identity who gets in.
+func (r *restating) told() bool {
+	allows := r.chain(policies.Allow)
+	return len(allows) > 0 && !slices.ContainsFunc(allows, func(x rule) bool { return !x.asksWho() }) ||
+		slices.ContainsFunc(r.chain(policies.Deny), func(x rule) bool {
+			return x.has(func(field string, _ []string) bool {
+				return strings.HasPrefix(field, "not") && field != negated(portsField)
+			})
+		})
+}
+
+// leaves tells of a policy that lets in the waypoint and says nothing else of clients: it is left to the waypoint who gets in.
+func (r *restating) leaves(o *mesh.Object) {
+	n := Notice{r.svc.Ref(), ClassOpens, fmt.Sprintf("calls that the waypoint lets in get to the pods: %s names %s, and nothing at the waypoint says by identity who gets in. Bind an ALLOW to %s that does.", o, r.id.principal, r.svc)}
+	if !r.told() && !slices.Contains(r.notices, n) {
+		r.notices = append(r.notices, n)
 	}
-	return rest.of(r.id) == always
 }
 
 // allow repeats what ALLOWs say of clients, and lets the waypoint in beside them. They are one set: who is in one of them
 // gets in.
 func (r *restating) allow(allows []*mesh.Object) {
-	var (
-		rules, admitting []rule
-		repeated, beside []*mesh.Object
-		asks             bool
-	)
-	for _, o := range allows {
-		own := rulesOf(o)
-		admitting = append(admitting, own...)
-		if slices.ContainsFunc(own, func(x rule) bool { return x.names(r.id) }) {
-			continue // its author knows of the waypoint, and says elsewhere who may call it
-		}
-		rules, repeated = append(rules, own...), append(repeated, o)
-		asks = asks || slices.ContainsFunc(own, rule.asksWho) || len(own) == 0
-		beside = append(beside, o)
+	admitting, asks := entry(allows)
+	if !asks {
+		return
 	}
-	if len(allows) == 0 || slices.ContainsFunc(admitting, func(x rule) bool { return len(x) == 0 }) || !asks {
+	repeated := r.ofClients(allows)
+	rules, asks := entry(repeated)
+	if !asks {
 		return
 	}
 	for _, o := range repeated {
@@ -194,10 +211,38 @@ func (r *restating) allow(allows []*mesh.Object) {
 	if slices.ContainsFunc(said, func(x rule) bool { return len(x) == 0 }) {
 		said = []rule{{}}
 	}
-	if !r.admitWaypoint(beside, admitting) {
-		return
+	if r.admitWaypoint(repeated, admitting) {
+		r.repeatAllows(repeated, said)
 	}
-	r.repeatAllows(repeated, said)
+}
+
+// onlyTells is whether rules say of clients nothing but whether they are the waypoint.
+func (r *restating) onlyTells(rules []rule) bool {
+	return slices.ContainsFunc(rules, func(x rule) bool { return x.names(r.id) }) &&
+		!slices.ContainsFunc(rules, func(x rule) bool { return x.asksWho() && !x.onlyTells(r.id) })
+}
+
+// ofClients are the ALLOWs that have to be repeated, because they say of clients who gets in. Those of one who names the waypoint are
+// left alone where policies there say it, and where they say nothing else.
+func (r *restating) ofClients(allows []*mesh.Object) []*mesh.Object {
+	var out, knowing []*mesh.Object
+	for _, o := range allows {
+		own := rulesOf(o)
+		switch {
+		case r.onlyTells(own):
+			r.leaves(o)
+		case slices.ContainsFunc(own, func(x rule) bool { return x.names(r.id) }) && r.told():
+			knowing = append(knowing, o)
+		default:
+			out = append(out, o)
+		}
+	}
+	if slices.ContainsFunc(out, func(o *mesh.Object) bool { return len(rulesOf(o)) > 0 }) {
+		// A DENY of all whom the others do not let in would be one of those whom these do.
+		out = append(out, knowing...)
+		slices.SortFunc(out, func(a, b *mesh.Object) int { return strings.Compare(a.Key(), b.Key()) })
+	}
+	return out
 }
 
 // repeatAllows says at the waypoint whom ALLOWs let in: by an ALLOW where it is the only one there, else by a DENY of all
@@ -228,73 +273,4 @@ func (r *restating) repeatAllows(repeated []*mesh.Object, said []rule) {
 			r.twin(policies.Deny, rest, repeated, why+", and beside "+others[0].String()+" only a DENY of all others says so")
 		}
 	}
-}
-
-// twin adds a policy at the waypoint.
-func (r *restating) twin(action string, rules []rule, of []*mesh.Object, why string) {
-	name := of[0].Name
-	switch {
-	case len(of) > 1:
-		name = "allows"
-	case of[0].Namespace != r.svc.Namespace:
-		name = of[0].Namespace + "." + of[0].Name
-	}
-	spec := map[string]any{
-		"targetRefs": []any{map[string]any{"group": r.svc.Kind.Group(), "kind": r.svc.Kind.String(), "name": r.svc.Name}},
-		"action":     action,
-	}
-	if len(rules) > 0 {
-		spec["rules"] = written(rules)
-	}
-	r.add(Policy{Role: Twin, Of: refs(of), For: []mesh.Ref{refOf(r.svc)}, Why: why}, "waywarden-twin-"+name+"-"+r.svc.Name, spec)
-}
-
-func (r *restating) add(p Policy, name string, spec map[string]any) {
-	p.Waypoint = refOf(r.gateway)
-	metadata := map[string]any{"name": short(name, maxName), "namespace": r.svc.Namespace}
-	var of []string
-	for _, o := range p.Of {
-		of = append(of, o.Namespace+"/"+o.Name)
-	}
-	annotations := map[string]string{RoleAnnotation: string(p.Role), WaypointAnnotation: r.gateway.Key(), ForAnnotation: r.svc.Key()}
-	if len(of) > 0 {
-		annotations[OfAnnotation] = strings.Join(of, ",")
-	}
-	r.sign(metadata, annotations)
-	p.Manifest = map[string]any{"apiVersion": mesh.AuthorizationPolicy.APIVersion(), "kind": mesh.AuthorizationPolicy.String(), "metadata": metadata, "spec": spec}
-	r.policies = append(r.policies, p)
-}
-
-func refs(objects []*mesh.Object) []mesh.Ref {
-	var out []mesh.Ref
-	for _, o := range objects {
-		out = append(out, refOf(o))
-	}
-	return out
-}
-
-// admitWaypoint lets the waypoint in at ztunnel, only where an ALLOW is: alone ours would shut everybody else out. So it selects no
-// pod that none of them does. It is false where that cannot be done.
-func (r *restating) admitWaypoint(allows []*mesh.Object, admitting []rule) bool {
-	if r.after.Settings().Flag("PILOT_AUTO_ALLOW_WAYPOINT_POLICY", false) || slices.ContainsFunc(admitting, func(x rule) bool { return x.of(r.id) == always }) {
-		return true
-	}
-	spec, ok := r.svc.Spec.(*mesh.ServiceSpec)
-	if !ok || len(spec.Selector) == 0 {
-		r.stop(allows[0], "%s would shut the waypoint out, and %s has no selector by which to let it in. Let %s in.", allows[0], r.svc, r.id.principal)
-		return false
-	}
-	labels := maps.Clone(spec.Selector)
-	if sel := allows[0].Spec.(*mesh.AuthorizationPolicySpec).Selector; sel != nil {
-		maps.Copy(labels, sel.MatchLabels)
-	}
-	from := r.gateway.Name
-	if r.gateway.Namespace != r.svc.Namespace { // where one of its own may have the same name
-		from = r.gateway.Namespace + "." + from
-	}
-	name := short("waywarden-admit-"+from+"-"+r.svc.Name, maxName)
-	r.add(Policy{Role: Admission, Of: refs(allows), For: []mesh.Ref{refOf(r.svc)}, Why: "an ALLOW is over the pods, and keeps the waypoint out"}, name, map[string]any{
-		"selector": map[string]any{"matchLabels": anyMap(labels)}, "action": policies.Allow,
-		"rules": []any{map[string]any{"from": []any{map[string]any{"source": map[string]any{"principals": anyList([]string{r.id.principal})}}}}}})
-	return true
 }

@@ -96,7 +96,7 @@ func profileOf(p *v1alpha1.WaypointProfile) *Profile {
 	}
 	return &Profile{
 		Name: p.Name, Granularity: Granularity(p.Spec.Granularity), GatewayClassName: p.Spec.GatewayClassName, SharedNamespace: p.Spec.SharedNamespace,
-		Ingress: p.Spec.Ingress, RetainFor: retain, Steps: p.Annotations[StepsAnnotation], Go: p.Annotations[GoAnnotation], Parameters: data,
+		Ingress: p.Spec.Ingress, RetainFor: retain, Steps: p.Annotations[StepsAnnotation], Parameters: data,
 		Labels: map[string]string{MadeByKey: "waywarden"}, Annotations: map[string]string{MadeByKey: p.Name},
 	}
 }

@@ -35,7 +35,7 @@ type Granularity string
 const (
 	PerNamespace Granularity = "Namespace" // one in each namespace that needs one
 	PerService   Granularity = "Service"   // one for each Service that needs one
-	Shared       Granularity = "Shared"    // one in SharedNamespace for all namespaces with the profile
+	Shared       Granularity = "Shared"    // one in SharedNamespace for all namespaces with the profile; another profile has another one
 )
 
 // Profile is what of a WaypointProfile decides in a plan. The zero value is a waypoint as istioctl makes it.
@@ -54,8 +54,8 @@ type Profile struct {
 	// QuietFor is how long nobody may have come round the waypoint before a guard is set, where that is measured; 0 is five
 	// minutes.
 	QuietFor time.Duration
-	// Steps and Go are StepsAnnotation and GoAnnotation of the profile, as they are written.
-	Steps, Go string
+	// Steps is StepsAnnotation of the profile, as it is written.
+	Steps string
 	// Parameters are the contents of the ConfigMap that the Gateway's parametersRef names, by istiod's keys
 	// (mesh.ParameterKeys). Without any there is no ConfigMap and no parametersRef.
 	Parameters map[string]string

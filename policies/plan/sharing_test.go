@@ -68,7 +68,7 @@ func TestLeavesShared(t *testing.T) {
 	if got, want := guard.Spec.(*mesh.AuthorizationPolicySpec).Rules[0].From[0].Source.NotPrincipals, []string{"cluster.local/ns/edge/sa/waypoint", "cluster.local/ns/pay/sa/waypoint"}; !slices.Equal(got, want) {
 		t.Errorf("the guard lets in %v", got)
 	}
-	for _, name := range []string{"waywarden-admit-edge.waypoint-cart", "waywarden-admit-waypoint-cart"} {
+	for _, name := range []string{"waywarden-admit-edge.waypoint.cart", "waywarden-admit-waypoint.cart"} {
 		if s.Get(mesh.AuthorizationPolicy, "pay", name) == nil {
 			t.Errorf("there is no %s", name)
 		}
@@ -90,7 +90,7 @@ func TestLeftAllowIsTold(t *testing.T) {
 	}
 	got := says(Next(worldOf(s, managed, settings, nil)))
 	if !slices.ContainsFunc(got, func(text string) bool {
-		return strings.Contains(text, "stopped remove-admission: AuthorizationPolicy pay/waywarden-admit-edge.waypoint-cart stays: it is the last ALLOW")
+		return strings.Contains(text, "stopped remove-admission: AuthorizationPolicy pay/waywarden-admit-edge.waypoint.cart stays: it is the last ALLOW")
 	}) {
 		t.Errorf("got %q", got)
 	}
@@ -166,17 +166,17 @@ func TestJoinsWhileAnotherLeaves(t *testing.T) {
 func TestListenerKeepsOut(t *testing.T) {
 	const b = `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: b, namespace: edge}, spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: FROM, selector: {matchLabels: {kubernetes.io/metadata.name: pay}}}}}]}, status: {addresses: [{type: Hostname, value: b}]}}`
 	for name, tc := range map[string]struct {
-		from  string
-		alone bool // pay is the only one there before
-		says  []string
+		from    string
+		alone   bool // pay is the only one there before
+		says    []string
+		blocked string
 	}{
 		"those who are bound": {from: "Same", says: []string{
 			`edge/waypoint: stopped make-binding: waypoint edge/waypoint keeps its place: annotation waywarden.dev/migrate-to is "b", and its listener does not let namespace pay attach, of which something is bound here. Name the namespace in allowedRoutes there.`}},
 		"those who do not go there by themselves": {from: "Selector", says: []string{
 			`edge/waypoint: stopped make-binding: waypoint edge/waypoint keeps its place: annotation waywarden.dev/migrate-to is "b", and its listener does not let namespace shop attach, of which something is bound here. Name the namespace in allowedRoutes there.`}},
-		"one who comes later": {from: "Selector", alone: true, says: []string{
-			"edge/b: stopped make-binding: Namespace shop is not bound: no listener of Gateway edge/b lets namespace shop attach. Name the namespace in allowedRoutes of its listener for HBONE.",
-			"edge/waypoint: waits remove-drain: not every ztunnel has acknowledged that nothing is bound"}},
+		"one who comes later": {from: "Selector", alone: true, says: []string{"edge/waypoint: waits remove-drain: not every ztunnel has acknowledged that nothing is bound"},
+			blocked: "Service shop/cart would not be bound to waypoint edge/b by a label on Namespace shop: no listener of Gateway edge/b lets namespace shop attach. Name the namespace in allowedRoutes of its listener for HBONE."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, managed, settings := sharing(t)
@@ -193,7 +193,11 @@ func TestListenerKeepsOut(t *testing.T) {
 					t.Errorf("%s %s unbinds a Service", step.Row, step.Object)
 				}
 			})
-			compare(t, Next(worldOf(s, managed, both, nil)), tc.says...)
+			w := worldOf(s, managed, both, nil)
+			compare(t, Next(w), tc.says...)
+			if got := w.Plan.Blocked; (len(got) > 0) != (tc.blocked != "") || len(got) > 0 && got[0].Why != tc.blocked {
+				t.Errorf("blocked: %+v", got)
+			}
 		})
 	}
 }
@@ -202,7 +206,7 @@ func TestListenerKeepsOut(t *testing.T) {
 // removed: connections that are open through it rest on it. It goes with that waypoint.
 func TestTwinOutlasts(t *testing.T) {
 	s, managed, settings := sharing(t)
-	twin := RefOf(mesh.AuthorizationPolicy, "pay", "waywarden-twin-who-cart")
+	twin := RefOf(mesh.AuthorizationPolicy, "pay", "waywarden-twin-who.cart")
 	counted := func(s *mesh.Snapshot, e *Evidence) {
 		e.Acknowledged = noon.Add(time.Second)
 		for gw := range s.All(mesh.Gateway) {
@@ -243,7 +247,7 @@ func TestOnlyOursIsTold(t *testing.T) {
 	s, managed, _ = rest(t, s, managed, settings, nobody, nothing)
 	s = s.Without(s.Get(mesh.AuthorizationPolicy, "pay", "who"))
 	_, _, p := rest(t, s, managed, settings, nobody, nothing)
-	if got, want := says(p), "edge/waypoint: stopped remove-admission: AuthorizationPolicy pay/waywarden-admit-edge.waypoint-cart stays: over some of its pods there are no other ALLOWs but ours for other waypoints, which let in nobody else. Write an ALLOW of your own, or delete all of ours there if everybody may."; !slices.Contains(got, want) {
+	if got, want := says(p), "edge/waypoint: stopped remove-admission: AuthorizationPolicy pay/waywarden-admit-edge.waypoint.cart stays: over some of its pods there are no other ALLOWs but ours for other waypoints, which let in nobody else. Write an ALLOW of your own, or delete all of ours there if everybody may."; !slices.Contains(got, want) {
 		t.Errorf("got %q", got)
 	}
 }

@@ -28,6 +28,7 @@ func standard() tables {
 			{"await known", (*course).awaitKnown},
 			{"make twins", (*course).makeTwins},
 			{"await twins", (*course).awaitTwins},
+			{"clear twins", (*course).clearTwins},
 			{"make admissions", (*course).makeAdmissions},
 			{"await admissions", (*course).awaitAdmissions},
 			{"widen guards", (*course).widenGuards},

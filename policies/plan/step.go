@@ -86,7 +86,7 @@ type Stop struct {
 }
 
 // Course is where one waypoint is: at most one step to take now, else what it waits for or stopped at. With none of
-// them it serves as planned. Beside what stopped there may be a step, which tries again what was refused.
+// them it serves as planned, if its pods do. Beside what stopped there may be a step, which tries again what was refused.
 type Course struct {
 	Waypoint mesh.Ref `json:"waypoint"`
 	Needs    []Need   `json:"needs"` // why it exists; none while it is removed
@@ -94,6 +94,13 @@ type Course struct {
 	Step     *Step    `json:"step,omitempty"`
 	Waiting  []Wait   `json:"waiting,omitempty"`
 	Stopped  []Stop   `json:"stopped,omitempty"`
+	// Unready is why fewer of its pods are ready than there are to be, as a clause, though something is bound to it. Down is whether none
+	// is: who calls what is bound to it then gets no answer.
+	Unready string `json:"unready,omitempty"`
+	Down    bool   `json:"down,omitempty"`
+	// Unapplied is why istiod has not deployed it as its parameters say, as a clause. Overdue is whether it has had the time to.
+	Unapplied string `json:"unapplied,omitempty"`
+	Overdue   bool   `json:"overdue,omitempty"`
 	// Awaited is what is to be bound to it and is not yet; without what somebody has to decide about first, once the waypoint is ready.
 	Awaited []mesh.Ref `json:"awaited,omitempty"`
 	// Unguarded says for what a guard is asked for that would close a known way, so that there is none.

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
+	"istio.io/api/label"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -77,18 +77,20 @@ func (m *maker) asked(gw *mesh.Object, h holder) (name, why string) {
 	switch {
 	case name == gw.Name:
 		return "", "that is itself. Name another Gateway, or remove the annotation."
-	case len(validation.IsDNS1035Label(name)) > 0:
-		return "", "that is no name that istiod can give a Service. Name a Gateway by a DNS label."
+	case len(validation.IsDNS1035Label(name)) > 0, to == nil && nameTaken(m.snapshot, gw.Namespace, name):
+		return "", undeployable(m.snapshot, gw.Namespace, name) + ". Name another Gateway, by a DNS label that is free."
 	case to != nil && slices.Contains(h.path, name):
 		return "", fmt.Sprintf("Gateway %s hands its place on to it. Remove one of the annotations.", name)
-	case to == nil && freeName(m.snapshot, gw.Namespace, name) != name:
-		return "", "a Deployment, Service or ServiceAccount of somebody else's has that name, which istiod would not take over. Name another Gateway."
 	case to == nil:
 		return name, ""
 	case m.managed.Made(to) && !m.inLine(to, h):
 		return "", "that Gateway has a place of its own: policies that name either would be about both. Name one that is not there yet."
 	case !m.managed.Made(to) && (!usable(m.snapshot, to) || !mesh.ServesServices(m.stored.TrafficType(to))):
 		return "", "that is no waypoint of Istio's own for Services. Name one of class " + mesh.WaypointClassName + "."
+	case !m.managed.Made(to) && !listensAsWaypoint(to):
+		return "", oneListener
+	case !m.managed.Made(to) && ofAnother(m.snapshot, to):
+		return "", fmt.Sprintf("no istiod here has its revision %q. Name one of this control plane.", to.Labels[label.IoIstioRev.Name])
 	case !m.managed.Made(to):
 		if ns := m.keptOut(gw, to); ns != "" {
 			return "", fmt.Sprintf("its listener does not let namespace %s attach, of which something is bound here. Name the namespace in allowedRoutes there.", ns)
@@ -156,12 +158,8 @@ func (m *maker) renamed(gw *mesh.Object, h holder, class string) string {
 		stem = h.path[0]
 	}
 	for n := 1; ; n++ {
-		name := stem
-		if n > 1 {
-			tail := "-" + strconv.Itoa(n)
-			name = short(stem, maxService-len(tail)) + tail
-		}
-		if name == gw.Name || slices.Contains(h.path, name) || freeName(m.snapshot, gw.Namespace, name) != name {
+		name := numbered(stem, n)
+		if name == gw.Name || slices.Contains(h.path, name) || nameTaken(m.snapshot, gw.Namespace, name) {
 			continue
 		}
 		stored := m.stored.Get(mesh.Gateway, gw.Namespace, name)
@@ -225,8 +223,9 @@ func (m *maker) succeeded(known []Need) []Need {
 // is false where none binds it elsewhere.
 func (m *maker) staysAt(i int, why string) bool {
 	l := m.plan.Labels[i]
-	was, ok := m.storedLabel(find(m.stored, l.On))
-	if !ok || was.Waypoint() == l.Waypoint() {
+	on := find(m.stored, l.On)
+	was, ok := m.storedLabel(on)
+	if !ok || was.Waypoint() == l.Waypoint() || misled(m.managed, on, was) {
 		return false
 	}
 	was.Needs = l.Needs

@@ -93,10 +93,10 @@ func TestMoves(t *testing.T) {
 			[]string{"make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-binding shop at b",
 				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone, "remove-binding shop" + gone}},
 		{"with a policy that names the Gateway", []string{atGate}, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")},
-			[]string{"make-twin waywarden-copy-at-b at waypoint", "make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-binding shop at b",
+			[]string{"make-twin waywarden-copy-at.b at waypoint", "make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-binding shop at b",
 				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone, "remove-binding shop" + gone}},
 		{"with tokens that the Gateway asks for", []string{tokens}, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")},
-			[]string{"make-twin waywarden-copy-tokens-b at waypoint", "make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-binding shop at b",
+			[]string{"make-twin waywarden-copy-tokens.b at waypoint", "make-parameters b-parameters at waypoint", "make-gateway b at waypoint", "make-binding shop at b",
 				"remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone, "remove-binding shop" + gone}},
 		{"to one of somebody else's", []string{strings.ReplaceAll(foreign, "CLASS", "istio-waypoint")}, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")},
 			[]string{"make-binding shop at b", "remove-drain waypoint" + gone, "remove-gateway waypoint" + gone, "remove-parameters waypoint-parameters" + gone, "remove-binding shop" + gone}},
@@ -137,7 +137,7 @@ func TestCopyStays(t *testing.T) {
 	_, s, managed = journey(t, s, managed, settings, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")})
 	s = s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7"))
 	rows, s, managed := journey(t, s, managed, settings, nil)
-	if len(rows) > 0 || s.Get(mesh.AuthorizationPolicy, "shop", "waywarden-copy-at-b") == nil {
+	if len(rows) > 0 || s.Get(mesh.AuthorizationPolicy, "shop", "waywarden-copy-at.b") == nil {
 		t.Errorf("steps %s", rows)
 	}
 	p := Make(worldOf(s, managed, onlyShop, nil).View, onlyShop, managed)
@@ -147,7 +147,7 @@ func TestCopyStays(t *testing.T) {
 	}
 	s = s.With(parse(strings.ReplaceAll(atGate, "name: waypoint}", "name: b}")))
 	rows, _, _ = journey(t, s, managed, settings, nil)
-	if diff := cmp.Diff([]string{"remove-twin waywarden-copy-at-b at b"}, rows); diff != "" {
+	if diff := cmp.Diff([]string{"remove-twin waywarden-copy-at.b at b"}, rows); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -160,7 +160,7 @@ func TestCopyOfAnotherKind(t *testing.T) {
 	settings := func() Settings { return onlyShop }
 	_, s, managed = journey(t, s, managed, settings, map[int]func(*mesh.Snapshot) *mesh.Snapshot{0: write("waypoint", MigrateAnnotation, "b")})
 	for _, kind := range []mesh.Kind{mesh.RequestAuthentication, mesh.AuthorizationPolicy} {
-		o, was := s.Get(kind, "shop", "waywarden-copy-tokens-b"), s.Get(kind, "shop", "tokens")
+		o, was := s.Get(kind, "shop", "waywarden-copy-tokens.b"), s.Get(kind, "shop", "tokens")
 		if o == nil {
 			t.Fatalf("no copy of %s", was)
 		}
@@ -173,7 +173,7 @@ func TestCopyOfAnotherKind(t *testing.T) {
 	}
 	s = s.Without(s.Get(mesh.RequestAuthentication, "shop", "tokens"))
 	rows, s, _ := journey(t, s, managed, settings, nil)
-	if diff := cmp.Diff([]string{"remove-twin waywarden-copy-tokens-b at b"}, rows); diff != "" || s.Get(mesh.AuthorizationPolicy, "shop", "waywarden-copy-tokens-b") == nil {
+	if diff := cmp.Diff([]string{"remove-twin waywarden-copy-tokens.b at b"}, rows); diff != "" || s.Get(mesh.AuthorizationPolicy, "shop", "waywarden-copy-tokens.b") == nil {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -222,16 +222,16 @@ func TestDoesNotFollow(t *testing.T) {
 }
 
 // TestClassChanges: a Gateway keeps its class. Another one of the new class takes its place, and the profile's annotation makes that
-// go by steps.
+// go by steps. How far it may go is said on the Gateway that is left.
 func TestClassChanges(t *testing.T) {
 	s, managed := done(t)
 	s = s.With(parse(other))
 	changed := onlyShop
 	changed.Namespaces = maps.Clone(onlyShop.Namespaces)
 	setting := changed.Namespaces["shop"]
-	setting.Profile.GatewayClassName, setting.Profile.Steps, setting.Profile.Go = "other", "20", "20"
+	setting.Profile.GatewayClassName, setting.Profile.Steps = "other", "20"
 	changed.Namespaces["shop"] = setting
-	rows, s, managed := journey(t, s, managed, func() Settings { return changed }, nil)
+	rows, s, managed := journey(t, s, managed, func() Settings { return changed }, map[int]func(*mesh.Snapshot) *mesh.Snapshot{3: write("waypoint", GoAnnotation, "20")})
 	if diff := cmp.Diff([]string{"make-parameters waypoint-2-parameters at waypoint", "make-gateway waypoint-2 at waypoint", "make-canary shop at waypoint+waypoint-2=20", "make-binding shop at waypoint-2",
 		"remove-drain waypoint at waypoint-2", "remove-gateway waypoint at waypoint-2", "remove-parameters waypoint-parameters at waypoint-2", "remove-binding shop at waypoint-2"}, rows); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -260,6 +260,8 @@ func TestNoMove(t *testing.T) {
 		"another namespace": {to: "pay/b", want: "only handed on within its namespace"},
 		"no name":           {to: "B_1", want: "no name that istiod can give a Service"},
 		"another class":     {to: "b", more: []string{strings.ReplaceAll(foreign, "CLASS", "istio")}, want: "no waypoint of Istio's own for Services"},
+		"another port":      {to: "b", more: []string{strings.NewReplacer("CLASS", "istio-waypoint", "15008", "15009").Replace(foreign)}, want: "Give it one of protocol HBONE on port 15008, and no other"},
+		"another revision":  {to: "b", more: []string{revised, ofRevision("b", "other")}, want: `no istiod here has its revision "other"`},
 		"a Service's name":  {to: "web", want: "a Deployment, Service or ServiceAccount of somebody else's has that name"},
 		"before 1.31":       {to: "b", steps: "10/1m", more: []string{istiod}, want: "Istio 1.30.2 knows no canary of a waypoint, which came with 1.31"},
 		"no percentage":     {to: "b", steps: "50/1m,10/1m", want: `"10" is no percentage from 1 to 100 that is higher than the one before`},

@@ -102,10 +102,9 @@ func (m *maker) singly(all []binding) *mesh.Snapshot {
 	var with []*mesh.Object
 	for _, b := range all {
 		with = append(with, b.ready)
-		labels := m.newLabel(b.on.Ref(), b.waypoint, nil, "").labels()
 		for _, n := range b.needs {
 			if o := serviceOf(m.snapshot, n.Target); o != nil {
-				with = append(with, labelled(o, labels))
+				with = append(with, labelled(o, m.newLabel(o.Ref(), b.waypoint, nil, "").labels()))
 			}
 		}
 	}

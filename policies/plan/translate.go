@@ -60,6 +60,11 @@ func (r rule) translated(ports map[string]string) (out rule, possible bool) {
 	return out, true
 }
 
+// anyPort is the rule without what it asks of ports.
+func (r rule) anyPort() rule {
+	return slices.DeleteFunc(slices.Clone(r), func(c clause) bool { return c.about(portsField) })
+}
+
 func (c clause) about(field string) bool {
 	return slices.ContainsFunc(c.alternatives, func(a conditions) bool { return len(a[field])+len(a[negated(field)]) > 0 })
 }

@@ -15,9 +15,10 @@ func TestWaypointFor(t *testing.T) {
 	const (
 		labelled = `{apiVersion: v1, kind: Namespace, metadata: {name: jobs, labels: {istio.io/dataplane-mode: ambient, istio.io/use-waypoint: batch}}}`
 		plain    = `{apiVersion: v1, kind: Namespace, metadata: {name: jobs, labels: {istio.io/dataplane-mode: ambient}}}`
-		pods     = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: batch, namespace: jobs}, spec: {selector: {matchLabels: {app: batch}}, template: {metadata: {labels: {app: batch}}, spec: {containers: [{name: a, image: a}]}}}}`
-		asking   = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: batch, namespace: jobs}, spec: {selector: {matchLabels: {app: batch}}, template: {metadata: {labels: {app: batch, istio.io/use-waypoint: batch}}, spec: {containers: [{name: a, image: a}]}}}}`
-		service  = `{apiVersion: v1, kind: Service, metadata: {name: batch, namespace: jobs}, spec: {clusterIP: 10.96.0.40, selector: {app: batch}, ports: [{name: http, port: 80}]}}`
+		pods     = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: worker, namespace: jobs}, spec: {selector: {matchLabels: {app: batch}}, template: {metadata: {labels: {app: batch}}, spec: {containers: [{name: a, image: a}]}}}}`
+		asking   = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: worker, namespace: jobs}, spec: {selector: {matchLabels: {app: batch}}, template: {metadata: {labels: {app: batch, istio.io/use-waypoint: batch}}, spec: {containers: [{name: a, image: a}]}}}}`
+		service  = `{apiVersion: v1, kind: Service, metadata: {name: worker, namespace: jobs}, spec: {clusterIP: 10.96.0.40, selector: {app: batch}, ports: [{name: http, port: 80}]}}`
+		taken    = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: batch, namespace: jobs}, spec: {selector: {matchLabels: {app: other}}, template: {metadata: {labels: {app: other}}, spec: {containers: [{name: a, image: a}]}}}}`
 		web      = `{apiVersion: v1, kind: Service, metadata: {name: web, namespace: jobs}, spec: {clusterIP: 10.96.0.41, selector: {app: web}, ports: [{name: http, port: 80}]}}`
 		l7       = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: l7, namespace: jobs}, spec: {action: DENY, targetRefs: [{group: "", kind: Service, name: web}], rules: [{to: [{operation: {methods: [PUT]}}]}]}}`
 		named    = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: named, namespace: jobs}, spec: {action: DENY, targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: batch}], rules: [{to: [{operation: {methods: [PUT]}}]}]}}`
@@ -32,6 +33,7 @@ func TestWaypointFor(t *testing.T) {
 		"a Service is there":               {[]string{labelled, pods, service, named}, map[string]string{"batch": forServices}},
 		"both sorts, of other names":       {[]string{plain, asking, web, named, l7}, map[string]string{"batch": forWorkloads, "waypoint": forServices}},
 		"both sorts, of one name":          {[]string{plain, strings.ReplaceAll(asking, "use-waypoint: batch", "use-waypoint: waypoint"), web, strings.ReplaceAll(named, "kind: Gateway, name: batch", "kind: Gateway, name: waypoint"), l7}, map[string]string{"waypoint": forAll}},
+		"a Deployment has its name":        {[]string{labelled, pods, taken, named}, map[string]string{}},
 		"nothing asks":                     {[]string{plain, pods, named}, map[string]string{}},
 		"pods ask, and no policy names it": {[]string{labelled, pods}, map[string]string{}},
 	} {

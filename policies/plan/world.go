@@ -62,6 +62,12 @@ type Serving struct {
 	// its current ReplicaSet are ready.
 	Ready bool
 	Why   string // why it is not ready, as a clause
+	// Down is whether none of its pods is ready, whichever ReplicaSet made them.
+	Down bool
+	// Unapplied is why istiod has not deployed it as its parameters say, as a clause; "" where it has. Overdue is whether it has had the
+	// time to.
+	Unapplied string
+	Overdue   bool
 	// Connections is how many were open, where Counted.
 	Connections int
 	Counted     bool

@@ -37,11 +37,12 @@ const needsWaypoint = `{apiVersion: security.istio.io/v1, kind: AuthorizationPol
 spec: {action: DENY, targetRefs: [{group: "", kind: Service, name: cart}], rules: [{to: [{operation: {methods: [GET]}}]}]}}`
 
 var (
-	gatewayResource   = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}
-	configMapResource = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
-	namespaceResource = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
-	profileResource   = schema.GroupVersionResource{Group: "waywarden.dev", Version: "v1alpha1", Resource: "waypointprofiles"}
-	budgetResource    = schema.GroupVersionResource{Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"}
+	gatewayResource    = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}
+	configMapResource  = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	namespaceResource  = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+	profileResource    = schema.GroupVersionResource{Group: "waywarden.dev", Version: "v1alpha1", Resource: "waypointprofiles"}
+	deploymentResource = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	budgetResource     = schema.GroupVersionResource{Group: "policy", Version: "v1", Resource: "poddisruptionbudgets"}
 )
 
 // TestProvisionsWithItsRights: with the rights of the chart and no others a waypoint is made, changed and taken away.
@@ -87,6 +88,16 @@ func TestProvisionsWithItsRights(t *testing.T) {
 	h.eventually(t, "istiod has made a disruption budget", func() bool { return get(budgetResource, "shop", "waypoint") != nil })
 	apply(strings.ReplaceAll(strings.Split(provisioned, "---")[0], "autoscaling: {maxReplicas: 2}, disruptionBudget: {maxUnavailable: 1}", "replicas: 2"))
 	h.eventually(t, "the disruption budget that istiod leaves behind is gone", func() bool { return get(budgetResource, "shop", "waypoint") == nil })
+	replicas := func() int64 {
+		n, _, _ := unstructured.NestedInt64(get(deploymentResource, "shop", "waypoint").Object, "spec", "replicas")
+		return n
+	}
+	h.eventually(t, "there are two pods", func() bool { return replicas() == 2 })
+	apply(strings.Split(provisioned, "---")[0]) // an autoscaler, which takes over what there is
+	h.eventually(t, "istiod has made a disruption budget again", func() bool { return get(budgetResource, "shop", "waypoint") != nil })
+	if n := replicas(); n != 2 {
+		t.Errorf("the autoscaler takes over %d pods", n)
+	}
 	said, err := os.ReadFile(r.Log)
 	if err != nil {
 		t.Fatal(err)
@@ -164,6 +175,10 @@ func (h *helm) keptToItsOwn(t *testing.T) {
 	if _, err := h.Dynamic.Resource(budgetResource).Namespace("shop").Create(t.Context(), budget, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	theirDeployment := object(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: theirs}, spec: {selector: {matchLabels: {app: theirs}}, template: {metadata: {labels: {app: theirs}}, spec: {containers: [{name: a, image: a}]}}}}`)
+	if _, err := h.Dynamic.Resource(deploymentResource).Namespace("shop").Create(t.Context(), theirDeployment, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	gateway := object(t, `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: theirs}, spec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTTP}]}}`)
 	if _, err := h.Dynamic.Resource(gatewayResource).Namespace("shop").Create(t.Context(), gateway, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -203,6 +218,9 @@ func (h *helm) keptToItsOwn(t *testing.T) {
 		},
 		"keep a Service from being deleted": func() error {
 			return patch(serviceResource, "shop", "cart", `{"metadata": {"finalizers": ["example.com/never"]}}`)
+		},
+		"scale a Deployment": func() error {
+			return patch(deploymentResource, "shop", "theirs", `{"spec": {"replicas": 0}}`, "scale")
 		},
 		"delete a disruption budget of others": func() error {
 			return us.Resource(budgetResource).Namespace("shop").Delete(t.Context(), "theirs", metav1.DeleteOptions{})

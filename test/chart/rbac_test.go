@@ -80,6 +80,7 @@ security.istio.io/requestauthentications[]: create patch delete
 /namespaces[]: patch
 /services[]: patch
 networking.istio.io/serviceentries[]: patch
+apps/deployments/scale[]: patch
 autoscaling/horizontalpodautoscalers[]: list watch delete
 policy/poddisruptionbudgets[]: list watch delete
 `

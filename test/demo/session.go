@@ -59,8 +59,8 @@ func session(now time.Time) []step {
 		{"", "wait gateway.gateway.networking.k8s.io/waypoint -n ledger --for=create", ""},
 		{"", "wait gateway.gateway.networking.k8s.io/waypoint -n ledger --for=condition=Programmed", ""},
 		{"… but first what ztunnel says about clients is repeated at the waypoint, and ztunnel lets the waypoint in; each once istiod has had time to send out the one before.",
-			"wait authorizationpolicy/waywarden-twin-ledger-clients-ledger -n ledger --for=create --timeout=2m", ""},
-		{"", "wait authorizationpolicy/waywarden-admit-waypoint-ledger -n ledger --for=create --timeout=2m", ""},
+			"wait authorizationpolicy/waywarden-twin-ledger-clients.ledger -n ledger --for=create --timeout=2m", ""},
+		{"", "wait authorizationpolicy/waywarden-admit-waypoint.ledger -n ledger --for=create --timeout=2m", ""},
 		{"", "wait service/ledger -n ledger --for=condition=istio.io/WaypointBound --timeout=2m", ""},
 		{"", "get namespace/ledger -o jsonpath='{.metadata.labels.istio\\.io/use-waypoint}'", ""},
 	}

@@ -168,6 +168,9 @@ func (w *world) leaves(ns string, want map[string]string) {
 	}
 }
 
+// common is the waypoint that profile shared shares.
+const common = "waypoint-shared"
+
 // sharing is a profile by which north and south share a waypoint in edge; stranger and edge have nobody who provides for them.
 const sharing = `
 apiVersion: waywarden.dev/v1alpha1
@@ -196,11 +199,11 @@ func TestSharedGranularity(t *testing.T) {
 	r := w.replica(hurry...)
 	w.apply(sharing + "---" + fmt.Sprintf(shop, "north") + "---" + fmt.Sprintf(shop, "south") + "---" + fmt.Sprintf(shop, "stranger"))
 	edge, south := w.settledInventory("edge"), w.settledInventory("south")
-	gateway := func() *unstructured.Unstructured { return w.get(gateways, "edge", "waypoint") }
+	gateway := func() *unstructured.Unstructured { return w.get(gateways, "edge", common) }
 	admits := func() string { return field(gateway(), "spec.listeners") }
 	serves := func(ns string) func() bool {
 		return func() bool {
-			return condition(w.get(policies, ns, "deny-get"), "WaypointAccepted") == "True" && w.boundTo(ns, "cart", "edge/waypoint")
+			return condition(w.get(policies, ns, "deny-get"), "WaypointAccepted") == "True" && w.boundTo(ns, "cart", "edge/"+common)
 		}
 	}
 
@@ -209,7 +212,11 @@ func TestSharedGranularity(t *testing.T) {
 	if text := admits(); !strings.Contains(text, "values:[edge south]") || !strings.Contains(text, "kubernetes.io/metadata.name") || strings.Contains(text, "All") {
 		t.Errorf("it lets in %s", text)
 	}
-	w.refuses("stranger") // who asks for it, and has no part in it
+	w.apply(fmt.Sprintf(denyGet, "stranger"))
+	w.refuses("stranger") // who asks for it, needs one, and has no part in it
+	if text := admits(); !strings.Contains(text, "values:[edge south]") {
+		t.Errorf("asked by a label it lets in %s", text)
+	}
 	made := gateway()
 	accepted, bound := w.lapses(policies, "south", "deny-get", "WaypointAccepted"), w.lapses(services, "south", "cart", "istio.io/WaypointBound")
 	joined := time.Now()
@@ -218,12 +225,12 @@ func TestSharedGranularity(t *testing.T) {
 	if text := admits(); !strings.Contains(text, "values:[edge north south]") {
 		t.Errorf("it lets in %s", text)
 	}
-	w.inOrder(r, joined, "/namespaces/edge/gateways/waypoint", "/namespaces/north?")
+	w.inOrder(r, joined, "/namespaces/edge/gateways/"+common, "/namespaces/north?")
 	for _, ns := range []string{"north", "south"} {
-		if to := w.sentTo(ns, "cart"); !strings.HasPrefix(to, "edge/waypoint.") {
+		if to := w.sentTo(ns, "cart"); !strings.HasPrefix(to, "edge/"+common+".") {
 			t.Errorf("what is for %s is sent to %s", ns, to)
 		}
-		if l := w.get(namespaces, "", ns).GetLabels(); l[label.IoIstioUseWaypoint.Name] != "waypoint" || l[label.IoIstioUseWaypointNamespace.Name] != "edge" {
+		if l := w.get(namespaces, "", ns).GetLabels(); l[label.IoIstioUseWaypoint.Name] != common || l[label.IoIstioUseWaypointNamespace.Name] != "edge" {
 			t.Errorf("Namespace %s has labels %v", ns, l)
 		}
 	}
@@ -232,7 +239,7 @@ func TestSharedGranularity(t *testing.T) {
 	w.delete(policies, "north", "deny-get")
 	w.until("the Gateway says who still needs it", 20*time.Second, func() bool { return gateway().GetAnnotations()["waywarden.dev/needs"] == "1" })
 	time.Sleep(3 * time.Second)
-	if !w.boundTo("north", "cart", "edge/waypoint") || !strings.Contains(admits(), "values:[edge north south]") {
+	if !w.boundTo("north", "cart", "edge/"+common) || !strings.Contains(admits(), "values:[edge north south]") {
 		t.Errorf("the first one to need it no longer is bound to it: it lets in %s", admits())
 	}
 	w.delete(namespaces, "", "north")
@@ -257,11 +264,12 @@ func TestSharedGranularity(t *testing.T) {
 // there. The label is taken off again.
 func (w *world) refuses(ns string) {
 	w.t.Helper()
-	w.label(ns, "cart", map[string]any{label.IoIstioUseWaypoint.Name: "waypoint", label.IoIstioUseWaypointNamespace.Name: "edge"})
+	w.label(ns, "cart", map[string]any{label.IoIstioUseWaypoint.Name: common, label.IoIstioUseWaypointNamespace.Name: "edge"})
 	w.until("istiod refuses "+ns, 20*time.Second, func() bool {
 		o := w.get(services, ns, "cart")
 		return condition(o, "istio.io/WaypointBound") == "False" && strings.Contains(field(o, "status.conditions"), "AttachmentDenied")
 	})
+	time.Sleep(3 * time.Second)
 	if to := w.sentTo(ns, "cart"); to != oracle.Nothing {
 		w.t.Errorf("what is for %s is sent to %s", ns, to)
 	}

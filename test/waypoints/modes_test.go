@@ -126,7 +126,10 @@ func TestModes(t *testing.T) {
 	w.until("the owner's waypoint is programmed", 30*time.Second, func() bool { return condition(w.get(gateways, "required", "waypoint"), "Programmed") == "True" })
 	w.label("required", "cart", map[string]any{label.IoIstioUseWaypoint.Name: "waypoint"})
 	w.takesEffect("required")
-	w.until("it is reported no more", 30*time.Second, func() bool { return w.reported("required", "effect/target-not-bound") == "" })
+	w.until("it is reported as resolved", 30*time.Second, func() bool {
+		text := w.reported("required", "effect/target-not-bound")
+		return strings.Contains(text, "result:pass") && strings.Contains(text, "resolvedAt") && !strings.Contains(text, "result:fail")
+	})
 }
 
 // found are the findings of a namespace, as JSON without spaces.

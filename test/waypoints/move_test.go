@@ -111,11 +111,11 @@ func TestMove(t *testing.T) {
 	if moves := strings.Join(bindings(), " "); moves != "waypoint second" {
 		t.Errorf("on the way the Namespace was bound to %q", moves)
 	}
-	copied := w.get(policies, "shop", "waywarden-copy-deny-put-second")
+	copied := w.get(policies, "shop", "waywarden-copy-deny-put.second")
 	if condition(copied, "WaypointAccepted") != "True" || !strings.Contains(field(copied, "spec"), "PUT") {
 		t.Errorf("what names the old waypoint is not in force at the new one: %v", copied)
 	}
-	if o := w.get(tokens, "shop", "waywarden-copy-tokens-second"); !strings.Contains(field(o, "spec.targetRefs"), "name:second") || !strings.Contains(field(o, "spec"), "tokens.example.com") {
+	if o := w.get(tokens, "shop", "waywarden-copy-tokens.second"); !strings.Contains(field(o, "spec.targetRefs"), "name:second") || !strings.Contains(field(o, "spec"), "tokens.example.com") {
 		t.Errorf("which tokens the old waypoint takes is not said at the new one: %v", o)
 	}
 	w.until("nothing is left to do", 20*time.Second, func() bool { return condition(w.get(profiles, "", "default"), "Ready") == "True" })
@@ -155,7 +155,7 @@ func TestMove(t *testing.T) {
 	if moves := strings.Join(bindings(), " "); moves != want {
 		t.Errorf("on the way the Namespace was bound to %q", moves)
 	}
-	if condition(w.get(policies, "shop", "waywarden-copy-deny-put-third"), "WaypointAccepted") != "True" {
+	if condition(w.get(policies, "shop", "waywarden-copy-deny-put.third"), "WaypointAccepted") != "True" {
 		t.Error("what names the first waypoint is not in force at the third one")
 	}
 	for _, c := range writes(r.since(time.Time{})) {

@@ -1,0 +1,82 @@
+package plan
+
+import (
+	"slices"
+	"time"
+
+	"github.com/waywarden/waywarden/policies/mesh"
+)
+
+// A twin is at whatever waypoint its Service is bound to, and while a Service moves its twin is written with the waypoint to which it
+// goes. Each of the waypoints that send to its pods meanwhile has an admission of its own. None of those may be there before the twin:
+// it would let in by one waypoint, as that waypoint, whoever is to be kept out.
+
+// awaitTwinsElsewhere waits for the twins that are written with other waypoints, of Services that this waypoint is to be let in to. Where
+// one cannot be written it is not let in.
+func (c *course) awaitTwinsElsewhere(for_ func(mesh.Ref) bool) outcome {
+	out := settled
+	for _, admission := range c.policies {
+		if admission.Role != Admission || !slices.ContainsFunc(admission.For, for_) || c.stored(admission) {
+			continue
+		}
+		for _, twin := range c.Plan.Policies {
+			if twin.Role != Twin || twin.Waypoint == c.ref || !overlap(twin.For, admission.For) {
+				continue
+			}
+			out = max(out, c.awaitTwin(twin, admission))
+		}
+	}
+	return out
+}
+
+func (c *course) awaitTwin(twin, admission Policy) outcome {
+	with := c.courses[twin.Waypoint]
+	stored := find(c.snapshot, twin.Ref())
+	switch _, refused := c.Evidence.Refused[twin.Ref()]; {
+	case with != nil && c.Evidence.Managed.Made(stored) && applied(stored, sealed(with.withTimes(twin))):
+		return c.converged(MakeTwin, twin.Ref())
+	case refused || with == nil || stored != nil && !c.Evidence.Managed.Made(stored):
+		c.cannot = append(c.cannot, admission.Ref()) // said where the twin was to be written
+		return settled
+	}
+	return c.wait(MakeTwin, twin.Ref(), time.Time{}, "what it says of clients is said at the waypoint before that is let in")
+}
+
+// unrepeated is whether an admission is for a Service of which what is said of clients cannot be said at the waypoint.
+func (c *course) unrepeated(admission Policy) bool {
+	return slices.ContainsFunc(c.policies, func(twin Policy) bool {
+		return twin.Role == Twin && slices.Contains(c.cannot, twin.Ref()) && overlap(twin.For, admission.For)
+	})
+}
+
+// overlap is whether two policies are for a Service in common.
+func overlap(a, b []mesh.Ref) bool {
+	return slices.ContainsFunc(a, func(svc mesh.Ref) bool { return slices.Contains(b, svc) })
+}
+
+// unreplaced is whether a twin that is planned for a Service which is bound is not written, as where the API server refuses it: it may
+// say what another one says until then.
+func (c *course) unreplaced(svc mesh.Ref) bool {
+	return c.boundAt(svc) && slices.ContainsFunc(c.Plan.Policies, func(twin Policy) bool {
+		_, refused := c.Evidence.Refused[twin.Ref()]
+		return twin.Role == Twin && slices.Contains(twin.For, svc) && (refused || !c.stored(twin))
+	})
+}
+
+// clearTwins removes twins that nothing asks for any more of what is not bound yet, before it is: an ALLOW among them would let somebody in.
+// What is bound is looked after when what takes their place is in force.
+func (c *course) clearTwins() outcome {
+	out := settled
+	for _, o := range c.own {
+		ns, name, _ := cutKey(o.Annotations[ForAnnotation])
+		svc := RefOf(mesh.Service, ns, name)
+		if Role(o.Annotations[RoleAnnotation]) != Twin || c.order.planned[refOf(o)] || c.bindingOf(svc) || c.unseen() != "" ||
+			!slices.ContainsFunc(c.labels, func(l Label) bool { return slices.Contains(l.Binds, svc) }) {
+			continue
+		}
+		if out = max(out, c.removeTwin(o, "what it repeats is gone, or said otherwise")); out == busy {
+			return busy
+		}
+	}
+	return out
+}
