@@ -197,9 +197,9 @@ func (m *model) settle() bool {
 		m.seen = len(m.states) - 1
 		w := m.world(m.seen)
 		p := Next(w)
+		m.listen(p)
 		m.decided, m.known.ready, m.known.looked = decision{w, p}, nil, time.Time{}
 		m.forget(p)
-		m.listen(p)
 		switch {
 		case len(p.Steps()) > 0:
 			if m.write(p.Steps()[0]) {

@@ -10,7 +10,7 @@ func (m *model) watched(order tables) *tables {
 		for i, s := range stages {
 			stages[i].do = func(c *course) outcome {
 				out := s.do(c)
-				if out != settled && saysNothing(c.out) {
+				if out != settled && untold(c.out) {
 					m.lets = fmt.Sprintf("%s is held up by %q, and nothing says why", c.ref, s.name)
 				}
 				return out
@@ -20,12 +20,12 @@ func (m *model) watched(order tables) *tables {
 	return &order
 }
 
-func saysNothing(c Course) bool { return c.Step == nil && len(c.Waiting)+len(c.Stopped) == 0 }
+func untold(c Course) bool { return c.Step == nil && len(c.Waiting)+len(c.Stopped) == 0 }
 
 // listen complains of a waypoint that is being removed and does not go on, of which nothing is said.
 func (m *model) listen(p Progress) {
 	for _, c := range p {
-		if c.Removing && saysNothing(c) {
+		if c.Removing && untold(c) {
 			m.lets = fmt.Sprintf("%s is being removed, and nothing says what for it waits", c.Waypoint)
 		}
 	}

@@ -69,7 +69,6 @@ var spoilers = []struct {
 			return slices.DeleteFunc(slices.Clone(in), func(v any) bool { return v == any(identityOf("edge/waypoint")) })
 		})
 	}},
-	{"what must not move is released", goesAll},
 	{"what no policy is about is closed while it waits", func(p *Plan, s *mesh.Snapshot) {
 		for i := range p.Policies {
 			own := &p.Policies[i]
@@ -78,6 +77,7 @@ var spoilers = []struct {
 			}
 		}
 	}},
+	{"what must not move is released", goesAll},
 	{"what is served is closed while it waits", func(p *Plan, _ *mesh.Snapshot) {
 		for i := range p.Policies {
 			if p.Policies[i].Role == Guarding {

@@ -53,7 +53,7 @@ var seeds = map[string]uint64{
 	"moved before the new waypoint is admitted":                      firstMove + 1,
 	"moved before the guard lets the new waypoint in":                firstMove,
 	"moved by taking the label off and setting it again":             firstMove,
-	"the old waypoint goes while something is bound to it":           firstMove + 176,
+	"the old waypoint goes while something is bound to it":           firstMove + 66,
 	"the old waypoint goes before it is drained":                     firstShared,
 	"the old waypoint goes before every ztunnel knows":               firstShared + 1,
 	"the old waypoint is shut out before it is drained":              firstMove + 73,

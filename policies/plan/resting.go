@@ -16,7 +16,7 @@ import (
 func (c *course) staysInForce() outcome {
 	out := settled
 	for _, o := range c.resting() {
-		why := "is in force there. Delete it" + ofCopy(o) + ", or bind it elsewhere."
+		why := fmt.Sprintf("is in force there. Delete it%s, or bind it elsewhere.", ofCopy(o))
 		if ofAllWaypoints(o) {
 			why = "is in force there, as at all waypoints. Bind it to Services with targetRefs, or take the label off what may do without it."
 		}
@@ -25,7 +25,7 @@ func (c *course) staysInForce() outcome {
 	return out
 }
 
-// resting are those policies, and copies of ours by which people's are in force there. What names the Gateway, or the class of waypoints, does nothing for what has left it. What is about a Service
+// resting are those policies. What names the Gateway, or the class of waypoints, does nothing for what has left it. What is about a Service
 // may be carried out by somebody else as well.
 func (c *course) resting() []*mesh.Object {
 	if c.gateway == nil || len(c.bound) == 0 && !c.ours() {
@@ -33,12 +33,12 @@ func (c *course) resting() []*mesh.Object {
 	}
 	var out []*mesh.Object
 	take := func(o *mesh.Object) {
-		if (!c.Evidence.Managed.Made(o) || Role(o.Annotations[RoleAnnotation]) == Copy && c.original(o)) && !slices.Contains(out, o) {
+		if !slices.Contains(out, o) {
 			out = append(out, o)
 		}
 	}
 	for _, o := range slices.Concat(c.snapshot.PoliciesFor(c.gateway), c.snapshot.RoutesFrom(c.gateway)) {
-		if c.inForce(o) {
+		if (!c.Evidence.Managed.Made(o) || c.original(o)) && c.inForce(o) { // a copy is what somebody wrote
 			take(o)
 		}
 	}
@@ -51,7 +51,7 @@ func (c *course) resting() []*mesh.Object {
 	}
 	for _, svc := range c.served() {
 		for _, o := range c.about(svc) {
-			if !asksNothing(o) && c.weaker(o, svc) {
+			if !c.Evidence.Managed.Made(o) && !asksNothing(o) && c.weaker(o, svc) {
 				take(o)
 			}
 		}
