@@ -232,6 +232,9 @@ func TestStripKeepsWhatIsRead(t *testing.T) {
 			if err != nil {
 				continue
 			}
+			if pod, ok := want.Spec.(*mesh.PodBody); ok && want.Labels["app"] != "ztunnel" {
+				pod.Spec.NodeName = "" // only where a ztunnel runs is read
+			}
 			mesh.Strip(want.Kind, item)
 			got, err := mesh.Decode(item)
 			if err != nil {

@@ -3,7 +3,6 @@ package plan
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -65,9 +64,6 @@ var evidenceMutants = []mutant{
 	{"time is over although connections are counted", func(t *tables) {
 		t.removing = thinking(t.removing, counting(func(s *Serving) { s.Counted, s.Counting = false, false }), "drain")
 	}},
-	{"a label that was not taken off is gone", func(t *tables) {
-		t.removing = thinking(t.removing, func(c *course) { c.bound = nil }, "await released")
-	}},
 	{"a twin that was refused is there", func(t *tables) {
 		t.making = thinking(t.making, writable(Twin), "admit for what is bound", "make admissions", "bind")
 	}},
@@ -80,13 +76,4 @@ var evidenceMutants = []mutant{
 			*stages = out
 		}
 	}},
-}
-
-// goesAll has waypoints go that stay for what must not move.
-func goesAll(p *Plan, _ *mesh.Snapshot) {
-	for i := range p.Waypoints {
-		if w := &p.Waypoints[i]; strings.Contains(w.stays, " stays at waypoint ") {
-			w.Idle, w.Needs = true, nil
-		}
-	}
 }

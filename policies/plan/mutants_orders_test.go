@@ -2,7 +2,6 @@ package plan
 
 import (
 	"slices"
-	"time"
 )
 
 // mutant is an order that differs from ours in one thing.
@@ -60,23 +59,6 @@ func (c *course) takeOff() outcome {
 		}
 	}
 	return settled
-}
-
-// believing has stages take a count for one of now, whenever it began.
-func believing(stages []stage, names ...string) []stage {
-	out := slices.Clone(stages)
-	for _, name := range names {
-		i := place(out, name)
-		do := out[i].do
-		out[i].do = func(c *course) outcome {
-			for ref, serving := range c.Evidence.Waypoints {
-				serving.Acknowledged = c.Now.Add(time.Hour)
-				c.Evidence.Waypoints[ref] = serving
-			}
-			return do(c)
-		}
-	}
-	return out
 }
 
 // silent has stages not tell of admissions that stay.
@@ -146,7 +128,6 @@ var mutants = []mutant{
 	{"a canary stays though nobody moves", func(t *tables) { t.making = without(t.making, "roll back") }},
 	{"what is said at a waypoint that is left goes first", func(t *tables) { t.removing = before(t.removing, "remove copies", "await moves") }},
 	{"taken away while not all is seen", func(t *tables) { t.removing = without(t.removing, "see") }},
-	{"a count is believed whenever it began", func(t *tables) { t.removing = believing(t.removing, "drain") }},
 	{"nobody is told that an ALLOW of ours is the last", func(t *tables) {
 		t.making, t.removing = silent(t.making, "remove orphans"), silent(t.removing, "remove orphans", "may go")
 	}},

@@ -77,7 +77,6 @@ var spoilers = []struct {
 			}
 		}
 	}},
-	{"what must not move is released", goesAll},
 	{"what is served is closed while it waits", func(p *Plan, _ *mesh.Snapshot) {
 		for i := range p.Policies {
 			if p.Policies[i].Role == Guarding {
