@@ -102,7 +102,7 @@ var shared = life{kind: "shared", spares: told, from: 1, parts: []string{"", "-n
 		}},
 	{"left by the south, and removed", func(r *run, name string) { r.remove(policies, name+"-south", "deny-get") },
 		func(r *run, name string) bool {
-			return r.gone(name, "waypoint") && !strings.Contains(field(r.roles(name + "-north")["guard"], "spec"), "/ns/"+name+"/sa/waypoint") &&
+			return r.gone(name, "waypoint-"+name) && !strings.Contains(field(r.roles(name + "-north")["guard"], "spec"), "/ns/"+name+"/sa/waypoint") &&
 				cmp.Equal(r.before[name+"-south"], r.inventory(name+"-south")) && cmp.Equal(r.before[name], r.inventory(name))
 		}},
 }}

@@ -165,11 +165,12 @@ func (r *run) serves(name, waypoint string, needs int) bool {
 
 // sharedBy is whether some namespaces are served by the waypoint that they share, with so many needs, and nobody else is let in.
 func (r *run) sharedBy(name string, needs int, parts ...string) bool {
-	gw, in := r.get(gateways, name, "waypoint"), name
+	shared, in := "waypoint-"+name, name // after the profile
+	gw := r.get(gateways, name, shared)
 	for _, part := range parts {
 		ns := name + part
 		in += " " + ns
-		if condition(r.get(policies, ns, "deny-get"), "WaypointAccepted") != "True" || !r.boundTo(ns, "cart", name+"/waypoint") || condition(r.roles(ns)["guard"], "ZtunnelAccepted") != "True" {
+		if condition(r.get(policies, ns, "deny-get"), "WaypointAccepted") != "True" || !r.boundTo(ns, "cart", name+"/"+shared) || condition(r.roles(ns)["guard"], "ZtunnelAccepted") != "True" {
 			return false
 		}
 	}
