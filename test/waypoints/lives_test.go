@@ -163,21 +163,6 @@ func (r *run) serves(name, waypoint string, needs int) bool {
 		condition(r.get(policies, name, "deny-get"), "WaypointAccepted") == "True" && condition(r.roles(name)["guard"], "ZtunnelAccepted") == "True"
 }
 
-// sharedBy is whether some namespaces are served by the waypoint that they share, with so many needs, and nobody else is let in.
-func (r *run) sharedBy(name string, needs int, parts ...string) bool {
-	shared, in := "waypoint-"+name, name // after the profile
-	gw := r.get(gateways, name, shared)
-	for _, part := range parts {
-		ns := name + part
-		in += " " + ns
-		if condition(r.get(policies, ns, "deny-get"), "WaypointAccepted") != "True" || !r.boundTo(ns, "cart", name+"/"+shared) || condition(r.roles(ns)["guard"], "ZtunnelAccepted") != "True" {
-			return false
-		}
-	}
-	return condition(gw, "waywarden.dev/AsPlanned") == "True" && gw.GetAnnotations()["waywarden.dev/needs"] == fmt.Sprint(needs) &&
-		strings.Contains(field(gw, "spec.listeners"), "values:["+in+"]")
-}
-
 // whole is whether a waypoint has a disruption budget, and lessened whether it has none and asks for none.
 func (r *run) whole(ns, waypoint string) bool { return r.get(budgets, ns, waypoint) != nil }
 
