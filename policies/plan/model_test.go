@@ -263,6 +263,7 @@ func (m *model) push(p *proxy) {
 // readies makes pods of waypoints ready or not, as istiod and the kubelets would. A new one has taken its configuration
 // before it is ready.
 func (m *model) readies() {
+	m.serving() // up to now
 	for _, gw := range m.gateways() {
 		pods := m.pods[gw.Key()]
 		if len(pods) == 0 {
