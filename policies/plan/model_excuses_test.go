@@ -23,11 +23,12 @@ func (m *model) excused(c client, p pod, method, answer string, by way) bool {
 	case by.pod != nil && !atWaypoint(m.states[by.pod.policies].all, p.app, by.waypoint, c.principal(), method):
 		return false // what we say at a waypoint stops nobody whom people let in
 	}
-	stays := map[Role]bool{
-		Guarding:  m.broke[p.app] || m.held(p) || by.waypoint == "" && m.guardStays(p),
-		Admission: m.shut[p.app] || m.lastAllow(p),
+	if by.waypoint != "" && (m.broke[p.app] || m.told[p.app] || m.warned(p) || m.blocked(p)) {
+		return true
 	}
-	return m.openBut(stays, c, p, by) || by.waypoint != "" && (m.broke[p.app] || m.told[p.app] || m.warned(p) || m.blocked(p))
+	guard := m.broke[p.app] || m.held(p) || by.waypoint == "" && m.guardStays(p)
+	return m.openBut(map[Role]bool{Guarding: guard}, c, p, by) ||
+		m.openBut(map[Role]bool{Guarding: guard, Admission: true}, c, p, by) && (m.shut[p.app] || m.lastAllow(p))
 }
 
 // openBut is whether pods would let in who comes there, if it were not for what is ours with some roles.
@@ -108,6 +109,18 @@ func (m *model) warned(p pod) bool {
 	}
 	calm := shuts(m.states[m.calm[p.app]].people)
 	return slices.ContainsFunc(m.since(p.app), func(st *state) bool { return !slices.Equal(calm, shuts(st.people)) })
+}
+
+// tooLate is whether what people said when a Service left a waypoint lets a connection through that is open there since: a policy on
+// clients that is written later does not reach it.
+func (m *model) tooLate(c connection, method string) bool {
+	last := len(m.states) - 1
+	i := last
+	for i >= 0 && !m.states[i].serves(c.service, c.waypoint) {
+		i--
+	}
+	return i >= 0 && i < last && atZtunnel(m.states[i].people, c.to, c.client.principal()) &&
+		atWaypoint(m.states[i].people, c.service, placeOf(c.waypoint), c.client.principal(), method)
 }
 
 // byPerson is whether a person has bound the Service to a waypoint, and so answers for what ztunnel sees of its clients.

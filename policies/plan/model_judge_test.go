@@ -195,7 +195,7 @@ func (m *model) cut() string {
 		dst, known := m.states[m.nodes[c.to.node].policies].all, m.states[c.pod.policies].all
 		open := atZtunnel(dst, c.to, identityOf(c.waypoint))
 		for _, method := range methods {
-			if open && !c.parted && !m.timed[c.waypoint] && atWaypoint(known, c.service, c.waypoint, c.client.principal(), method) && !m.allowed(c.client, c.to, method, c.way) {
+			if open && !c.parted && atWaypoint(known, c.service, c.waypoint, c.client.principal(), method) && !m.allowed(c.client, c.to, method, c.way) && !m.tooLate(c, method) {
 				complaint = fmt.Sprintf("%s may %s %s by a connection that is open, and nothing allowed it", c.client.name, method, c.service)
 			}
 		}

@@ -70,7 +70,7 @@ type connection struct {
 	service string
 	to      pod
 	way
-	parted bool // it has stayed on its path since a person changed what its Service is bound to, or wrote what is not said on it
+	parted bool // it has stayed on its path since a person changed what its Service is bound to
 }
 
 // way is how a connection goes: by a pod of a waypoint, nil where none is ready, or directly where waypoint is "".

@@ -60,6 +60,7 @@ func standard() tables {
 			{"await released", (*course).awaitReleased},
 			{"drain", (*course).drain},
 			{"remove admissions", (*course).removeAdmissions},
+			{"remove uncounted", (*course).removeUncounted},
 			{"remove twins", (*course).removeTwins},
 			{"remove copies", (*course).removeCopies},
 			{"remove gateway", (*course).removeGateway},
