@@ -199,8 +199,9 @@ func (m *model) cut() string {
 				complaint = fmt.Sprintf("%s may %s %s by a connection that is open, and nothing allowed it", c.client.name, method, c.service)
 			}
 		}
-		gone := len(m.pods[c.waypoint]) == 0 || !open
-		if gone && complaint == "" && !m.timed[c.waypoint] && m.promised(c.client, c.to, "GET") && !m.excused(c.client, c.to, "GET", denied, c.way) {
+		down := len(m.pods[c.waypoint]) == 0
+		gone := down || !open
+		if gone && complaint == "" && !m.timed[c.waypoint] && m.promised(c.client, c.to, "GET") && (down || !m.excused(c.client, c.to, "GET", denied, c.way)) {
 			complaint = fmt.Sprintf("the connection of %s to %s by waypoint %s is cut, and everything allowed it", c.client.name, c.service, c.waypoint)
 		}
 		return gone

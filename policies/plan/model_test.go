@@ -268,6 +268,7 @@ func (m *model) readies() {
 		pods := m.pods[gw.Key()]
 		if len(pods) == 0 {
 			m.pods[gw.Key()] = []*waypointPod{{proxy: proxy{istiod: 0}}, {proxy: proxy{istiod: 1}}}
+			delete(m.timed, gw.Key()) // that was another one
 			continue
 		}
 		p := pods[m.rand.IntN(len(pods))]
