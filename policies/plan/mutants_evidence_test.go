@@ -64,6 +64,14 @@ var evidenceMutants = []mutant{
 	{"time is over although connections are counted", func(t *tables) {
 		t.removing = thinking(t.removing, counting(func(s *Serving) { s.Counted, s.Counting = false, false }), "drain")
 	}},
+	{"a label that was not taken off is gone", func(t *tables) {
+		t.removing = instead(t.removing, "release", func(c *course) outcome {
+			if c.release() == busy {
+				return busy
+			}
+			return settled
+		})
+	}},
 	{"a twin that was refused is there", func(t *tables) {
 		t.making = thinking(t.making, writable(Twin), "admit for what is bound", "make admissions", "bind")
 	}},
@@ -71,9 +79,7 @@ var evidenceMutants = []mutant{
 	{"a guard that was not changed lets the waypoint in", func(t *tables) { t.making = thinking(t.making, writable(Guarding), "bind") }},
 	{"admission before the twin that is written elsewhere", func(t *tables) {
 		for _, stages := range []*[]stage{&t.making, &t.removing} {
-			out := slices.Clone(*stages)
-			out[place(out, "await repeated for what is bound")].do = func(c *course) outcome { return c.awaitPolicies(Twin, MakeTwin, c.bindingOf) }
-			*stages = out
+			*stages = instead(*stages, "await repeated for what is bound", func(c *course) outcome { return c.awaitPolicies(Twin, MakeTwin, c.bindingOf) })
 		}
 	}},
 }

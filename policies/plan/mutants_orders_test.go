@@ -34,6 +34,13 @@ func place(stages []stage, name string) int {
 	return i
 }
 
+// instead has something else done at a stage.
+func instead(stages []stage, name string, do func(*course) outcome) []stage {
+	out := slices.Clone(stages)
+	out[place(out, name)].do = do
+	return out
+}
+
 // blind has stages not see the policies of a role.
 func blind(stages []stage, role Role, names ...string) []stage {
 	out := slices.Clone(stages)

@@ -86,6 +86,26 @@ var spoilers = []struct {
 	}},
 }
 
+// twofold are mistakes in what is planned from which the order protects as well, with an order that does not.
+var twofold = []struct {
+	name   string
+	spoil  func(*Plan, *mesh.Snapshot)
+	change func(*tables)
+}{
+	{"what must not move is released", goesAll, func(t *tables) {
+		t.removing = instead(t.removing, "may go", func(c *course) outcome { return max(c.staysAdmitted(), c.staysBound()) })
+	}},
+}
+
+// goesAll has waypoints go that stay for what must not move.
+func goesAll(p *Plan, _ *mesh.Snapshot) {
+	for i := range p.Waypoints {
+		if w := &p.Waypoints[i]; strings.Contains(w.stays, " stays at waypoint ") {
+			w.Idle, w.Needs = true, nil
+		}
+	}
+}
+
 // eachGuard changes whom the guards of a plan let in.
 func eachGuard(p *Plan, change func(Policy, []any) []any) {
 	for i := range p.Policies {

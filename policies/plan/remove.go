@@ -103,13 +103,18 @@ func (c *course) awaitMoves() outcome {
 
 // mayGo stops, before anything is taken away, where it would have to stop half way.
 func (c *course) mayGo() outcome {
+	return max(c.staysAdmitted(), c.staysInForce(), c.staysBound())
+}
+
+// staysAdmitted stops where our ALLOW for the waypoint cannot go.
+func (c *course) staysAdmitted() outcome {
 	out := settled
 	for _, o := range c.own {
 		if Role(o.Annotations[RoleAnnotation]) == Admission && (c.lastAllow(o) || c.onlyOursBeside(o)) {
 			out = max(out, c.stop(RemoveAdmit, refOf(o), nil, c.lastAllowSays(o)))
 		}
 	}
-	return max(out, c.staysInForce(), c.staysBound())
+	return out
 }
 
 // staysBound stops where an object keeps our label: what else is bound would be released for nothing, and be without a guard meanwhile.
