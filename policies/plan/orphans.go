@@ -52,11 +52,11 @@ func (c *course) removeOrphans() outcome {
 }
 
 // sayLast says which admissions of ours are the last ALLOWs over pods, as soon as the one beside which they stood is gone: but for the
-// waypoint nobody gets in until somebody decides, whatever else is done meanwhile.
+// waypoint nobody gets in until somebody decides, whatever else is done or may be there unseen meanwhile.
 func (c *course) sayLast() outcome {
 	for _, o := range c.own {
 		ns, name, _ := cutKey(o.Annotations[ForAnnotation])
-		if Role(o.Annotations[RoleAnnotation]) != Admission || c.order.planned[refOf(o)] || c.unseen() != "" || c.Settings.Of(o.Namespace).Mode != Provision {
+		if Role(o.Annotations[RoleAnnotation]) != Admission || c.order.planned[refOf(o)] || c.Settings.Of(o.Namespace).Mode != Provision {
 			continue
 		}
 		if c.lastAllow(o) || !c.asks(RefOf(mesh.Service, ns, name)) && c.onlyOursBeside(o) {
