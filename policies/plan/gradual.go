@@ -143,10 +143,9 @@ func (c *course) approach(l Label, on *mesh.Object) outcome {
 	}
 	at := c.standingOf(on)
 	switch {
-	case at.weight == 0 && takenOff(c.Evidence.Managed, on):
-		was, _ := storedLabel(c.Evidence.Managed, on)
+	case from != nil && at.weight == 0 && takenOff(c.Evidence.Managed, on):
 		return c.stop(MakeCanary, refOf(on), nil, fmt.Sprintf("%s stays at waypoint %s: somebody has taken off the label by which a share of its connections took waypoint %s. Have it not move, as by removing annotation %s of %s, or remove annotation %s of %s to begin again.",
-			on, was.Value, c.ref.Name, MigrateAnnotation, was.Waypoint(), CanarySinceAnnotation, on))
+			on, from.Name, c.ref.Name, MigrateAnnotation, from, CanarySinceAnnotation, on))
 	case len(steps) == 0 && at.weight == 0:
 		return settled
 	case len(steps) == 0:

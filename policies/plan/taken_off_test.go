@@ -65,3 +65,23 @@ func TestCanaryTakenOff(t *testing.T) {
 		})
 	}
 }
+
+// TestAllLabelsTakenOff: what nobody binds any more is bound anew, also where a share of it was at another waypoint: what it needs one for is
+// not enforced meanwhile.
+func TestAllLabelsTakenOff(t *testing.T) {
+	shop := RefOf(mesh.Namespace, "", "shop")
+	ns := func(s *mesh.Snapshot) *mesh.Object { return s.Get(mesh.Namespace, "", "shop") }
+	s, managed := done(t)
+	s = both(write("waypoint", MigrateAnnotation, "b"), write("waypoint", StepsAnnotation, "10"))(s)
+	s, managed, _ = rest(t, s, managed, onlyShop, func(*mesh.Snapshot, *Evidence) {}, func(*mesh.Snapshot, Step) {})
+	if ns(s).Annotations[CanarySinceAnnotation] == "" {
+		t.Fatal("no share is at the canary")
+	}
+	s = s.With(labelled(ns(s), map[string]string{label.IoIstioIngressUseWaypoint.Name: "true"}, label.IoIstioUseWaypoint.Name, label.IoIstioUseWaypointCanary.Name))
+	managed = maps.Clone(managed)
+	managed[shop] = []string{label.IoIstioIngressUseWaypoint.Name}
+	p := Next(worldOf(s, managed, onlyShop, nil))
+	if !slices.ContainsFunc(p.Steps(), func(step Step) bool { return step.Row == MakeBinding && step.Object == shop }) {
+		t.Errorf("it says %q", says(p))
+	}
+}
