@@ -32,6 +32,11 @@ func boundBy(ns *unstructured.Unstructured) []string {
 	return out
 }
 
+// leftBy are the waypoints of which it is noted on a Namespace that it has left them, as "namespace/name".
+func leftBy(ns *unstructured.Unstructured) []string {
+	return strings.FieldsFunc(ns.GetAnnotations()["waywarden.dev/left"], func(r rune) bool { return r == ',' })
+}
+
 // identity is one that a policy names.
 var identity = regexp.MustCompile(`/ns/([a-z0-9-]+)/sa/([a-z0-9-]+)`)
 
@@ -78,8 +83,8 @@ func (s *storage) roles(ns, role string) []*unstructured.Unstructured {
 
 // less are the moments in a life at which less was enforced than before, or somebody was shut out: what was stored is gone through write by
 // write, in the order in which it was. While a namespace needs a waypoint and has been bound it is bound, and while it has been guarded it is
-// guarded; and whatever it is bound to serves, is let in by what is ours at ztunnel, and has beside it what is said of clients, and what
-// names the waypoint before it.
+// guarded; and whatever it is bound to serves, lets it in, is let in by what is ours at ztunnel, and has beside it what is said of clients, and
+// what names the waypoint before it; and a guard lets in what the namespace has left, as long as it is there.
 func (h *history) less(life string, parts []string) []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -125,16 +130,23 @@ func (s *storage) lacks(ns string) []string {
 	s.bound[ns], s.guarded[ns] = needs && (s.bound[ns] || len(at) > 0), needs && (s.guarded[ns] || len(guards) > 0)
 	for _, waypoint := range at {
 		in, name, _ := strings.Cut(waypoint, "/")
-		lets := func(o *unstructured.Unstructured) bool { return slices.Contains(letIn(o), waypoint) }
+		lets, gw := func(o *unstructured.Unstructured) bool { return slices.Contains(letIn(o), waypoint) }, s.get("Gateway", in, name)
 		switch {
-		case condition(s.get("Gateway", in, name), "Programmed") != "True":
+		case condition(gw, "Programmed") != "True":
 			out = append(out, "bound to "+waypoint+", which does not serve")
+		case in != ns && !slices.Contains(strings.FieldsFunc(field(gw, "spec.listeners"), func(r rune) bool { return strings.ContainsRune(" []", r) }), ns):
+			out = append(out, "bound to "+waypoint+", whose listener keeps it out")
 		case !slices.ContainsFunc(s.roles(ns, "twin"), func(o *unstructured.Unstructured) bool { return slices.Contains(letIn(o), ns+"/front") }):
 			out = append(out, "bound to "+waypoint+", where nothing is said of clients")
 		case !slices.ContainsFunc(s.roles(ns, "admission"), lets) || len(guards) > 0 && !slices.ContainsFunc(guards, lets):
 			out = append(out, "bound to "+waypoint+", which is not let in")
 		case s.get("AuthorizationPolicy", ns, "deny-put") != nil && name != "waypoint" && s.get("AuthorizationPolicy", ns, "waywarden-copy-deny-put."+name) == nil:
 			out = append(out, "bound to "+waypoint+", without what names the one before")
+		}
+	}
+	for _, waypoint := range leftBy(on) {
+		if in, name, _ := strings.Cut(waypoint, "/"); s.get("Gateway", in, name) != nil && slices.ContainsFunc(guards, func(o *unstructured.Unstructured) bool { return !slices.Contains(letIn(o), waypoint) }) {
+			out = append(out, "shut to connections through "+waypoint+", which it has left")
 		}
 	}
 	return out
@@ -164,6 +176,15 @@ func TestLess(t *testing.T) {
 	lets := func(kind, who string) map[string]any {
 		return object("AuthorizationPolicy", kind, kind, "cluster.local/ns/life-1/sa/"+who)
 	}
+	left := func(waypoint, left string) map[string]any {
+		o := bound(waypoint)
+		o["metadata"].(map[string]any)["annotations"] = map[string]any{"waywarden.dev/left": left}
+		return o
+	}
+	elsewhere := bound("waypoint")
+	elsewhere["metadata"].(map[string]any)["labels"].(map[string]any)[label.IoIstioUseWaypointNamespace.Name] = "life-1-edge"
+	common := gateway("waypoint", "True")
+	common["metadata"].(map[string]any)["namespace"] = "life-1-edge"
 	gone := func(o map[string]any) map[string]any { o["gone"] = true; return o }
 	deny := object("AuthorizationPolicy", "deny-get", "", "")
 	served := []map[string]any{bound(""), deny, gateway("waypoint", "True"), lets("twin", "front"), lets("admission", "waypoint"), bound("waypoint"), lets("guard", "waypoint")}
@@ -178,6 +199,9 @@ func TestLess(t *testing.T) {
 			"bound to life-1/waypoint, which is not let in"},
 		"moved before the guard": {slices.Concat(served, []map[string]any{gateway("second", "True"), object("AuthorizationPolicy", "other", "admission", "/ns/life-1/sa/second"), bound("second")}),
 			"bound to life-1/second, which is not let in"},
+		"narrowed too early": {slices.Concat(served, []map[string]any{gateway("second", "True"), object("AuthorizationPolicy", "other", "admission", "/ns/life-1/sa/second"),
+			lets("guard", "waypoint /ns/life-1/sa/second"), left("second", "life-1/waypoint"), lets("guard", "second")}), "shut to connections through life-1/waypoint, which it has left"},
+		"not let in elsewhere":         {[]map[string]any{common, lets("twin", "front"), elsewhere}, "bound to life-1-edge/waypoint, whose listener keeps it out"},
 		"released while it is needed":  {slices.Concat(served, []map[string]any{bound("")}), "bound to nothing"},
 		"unguarded while it is needed": {slices.Concat(served, []map[string]any{gone(lets("guard", "waypoint"))}), "not guarded"},
 		"moved without its copies": {slices.Concat(served, []map[string]any{object("AuthorizationPolicy", "deny-put", "", ""), gateway("second", "True"),
@@ -188,7 +212,7 @@ func TestLess(t *testing.T) {
 		for i, o := range tc.writes {
 			h.writes["life-1"] = append([]write{{uint64(i), o["gone"] == true, &unstructured.Unstructured{Object: o}}}, h.writes["life-1"]...) // in no order
 		}
-		if got := strings.Join(h.less("life-1", []string{""}), "; "); tc.want == "" && got != "" || !strings.Contains(got, tc.want) || strings.Count(got, ";") > 0 {
+		if got := strings.Join(h.less("life-1", []string{"", "-edge"}), "; "); tc.want == "" && got != "" || !strings.Contains(got, tc.want) || strings.Count(got, ";") > 0 {
 			t.Errorf("%s: got %q, want %q", name, got, tc.want)
 		}
 	}

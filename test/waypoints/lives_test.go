@@ -181,10 +181,9 @@ func (r *run) sharedBy(name string, needs int, parts ...string) bool {
 // letsIn is whether what is ours in a namespace lets in some waypoints, as "namespace/name" and sorted, and no others: the one to which the
 // Namespace is bound, and those of which it is noted that it has left them.
 func (r *run) letsIn(ns string, waypoints ...string) bool {
-	left := strings.FieldsFunc(r.get(namespaces, "", ns).GetAnnotations()["waywarden.dev/left"], func(c rune) bool { return c == ',' })
-	roles := r.roles(ns)
-	return cmp.Equal(slices.Sorted(slices.Values(append(left, boundBy(r.get(namespaces, "", ns))...))), waypoints) &&
-		condition(roles["guard"], "ZtunnelAccepted") == "True" && cmp.Equal(letIn(roles["guard"]), waypoints)
+	on, guard := r.get(namespaces, "", ns), r.roles(ns)["guard"]
+	return cmp.Equal(slices.Sorted(slices.Values(append(leftBy(on), boundBy(on)...))), waypoints) &&
+		condition(guard, "ZtunnelAccepted") == "True" && cmp.Equal(letIn(guard), waypoints)
 }
 
 // whole is whether a waypoint has a disruption budget, and lessened whether it has none and asks for none.
