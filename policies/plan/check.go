@@ -36,7 +36,7 @@ func (m *maker) check() {
 		if m.unexplained(after) {
 			continue
 		}
-		m.plan.Notices = append(m.plan.Notices, notices(after, m.plan.Labels)...)
+		m.plan.Notices = append(m.plan.Notices, notices(after, m.plan.Labels, m.plan.Waypoints)...)
 		sortNotices(m.plan.Notices)
 		return
 	}
