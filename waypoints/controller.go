@@ -68,6 +68,7 @@ type Controller struct {
 	planned    planned
 	told       told
 	health     told // of waypoints, which state that calls for somebody was told last
+	barred     told // of policies, why no waypoint is made for them
 	lags       lags
 	stopped    atomic.Pointer[stopped] // what has stopped, for others to read
 	status     time.Time               // when the statuses were written last
@@ -113,7 +114,7 @@ func New(o Options) (*Controller, error) {
 		o.Clock = clock.RealClock{}
 	}
 	out := &Controller{Options: o, writer: writer{c}, wake: make(chan struct{}, 1),
-		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, conditions: attempts{}, counts: attempts{}, repairs: repairs{}, told: told{}, health: told{}, lags: lags{}}
+		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, conditions: attempts{}, counts: attempts{}, repairs: repairs{}, told: told{}, health: told{}, barred: told{}, lags: lags{}}
 	if out.events, err = newPoster(o.Config, out.fenced); err != nil {
 		return nil, err
 	}
@@ -247,7 +248,8 @@ func (c *Controller) once(ctx context.Context) time.Time {
 	c.journal.forget(now)
 	settings, missing := Settings(*rules, snapshot, c.Waits)
 	managed, versions := ours(marks)
-	if !provisions(settings) && len(managed) == 0 {
+	if !settings.Provides() && len(managed) == 0 {
+		c.planned = planned{} // what it says was of other Guardrails
 		return c.tell(ctx, rules, missing, snapshot, nil)
 	}
 	c.replan(snapshot, settings, managed)

@@ -232,7 +232,7 @@ func (s *server) add(cfg *rest.Config, keeper manager.Runnable) error {
 	}
 	var beside audit.Beside
 	if provisioner != nil {
-		beside = audit.Beside{Checks: []string{plan.StoppedCheck, plan.ShutCheck}, Findings: provisioner.Findings}
+		beside = audit.Beside{Checks: []string{plan.StoppedCheck, plan.ShutCheck, plan.BlockedCheck}, Findings: provisioner.Findings}
 	}
 	auditor, err := s.auditor(cfg, gauges, beside)
 	if err != nil {

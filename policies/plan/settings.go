@@ -142,6 +142,16 @@ type Settings struct {
 	Default    Setting            // of namespaces that are not among them
 }
 
+// Provides is whether waypoints are made for any namespace.
+func (s Settings) Provides() bool {
+	for _, o := range s.Namespaces {
+		if o.Mode == Provision {
+			return true
+		}
+	}
+	return s.Default.Mode == Provision
+}
+
 // Of is the setting of a namespace.
 func (s Settings) Of(ns string) Setting {
 	out, ok := s.Namespaces[ns]
