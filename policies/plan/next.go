@@ -64,6 +64,7 @@ type course struct {
 	own        []*mesh.Object // policies of ours that are stored for it
 	parameters []*mesh.Object // ConfigMaps of ours that are stored for it
 	cannot     []mesh.Ref     // planned policies that cannot be written
+	uncleared  []mesh.Ref     // Services with a twin that is to be gone before they are bound
 	out        Course
 }
 
