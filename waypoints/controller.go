@@ -257,7 +257,7 @@ func (c *Controller) once(ctx context.Context) time.Time {
 		Unseen: gaps.Unseen}
 	applied := c.lags.enter(evidence.Waypoints, now)
 	evidence.Refused, evidence.Again = c.attempts.refusals(versions, now)
-	evidence.RefusedSince = c.attempts.refusedSince()
+	evidence.RefusedSince, evidence.TakenBack = c.attempts.refusedSince(), c.attempts.takenBack()
 	evidence.Written, evidence.Since, evidence.Acknowledged, evidence.Away = c.journal.written, c.journal.since, c.at, c.away
 	world := plan.World{View: c.planned.view, Settings: settings, Plan: c.planned.plan, Evidence: evidence, Now: now}
 	c.meters.look(&world, func(ns, gateway string) []string { return c.deployed.addresses(ctx, ns, gateway) })
@@ -343,7 +343,7 @@ func (c *Controller) take(ctx context.Context, s *mesh.Snapshot, progress plan.P
 			}
 			c.attempts.doneFor(&course, course.Step.Object, versions[course.Step.Object], now, err)
 			c.announce(s, &course, err)
-			if err != nil && !retriable(err) {
+			if c.attempts.refuses(course.Step.Object) && (err == nil || !retriable(err)) {
 				c.rouse() // what it stopped is to be told
 			}
 		})

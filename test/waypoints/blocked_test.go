@@ -75,5 +75,5 @@ func TestBlocked(t *testing.T) {
 		p := w.get(profiles, "", "default")
 		return condition(p, "Met") == "True" && field(p, "status.undecided") == "<nil>"
 	})
-	w.until("the report no longer says so", 30*time.Second, func() bool { return w.reported("shop", "waypoint/blocked") == "" })
+	w.until("the report says that it is over", 30*time.Second, func() bool { return strings.Contains(w.reported("shop", "waypoint/blocked"), "resolvedAt") })
 }
