@@ -23,6 +23,9 @@ func (c *course) makeGateway() outcome {
 	if len(leaving) > 0 {
 		manifest = gatewayManifest(c.planned.letting(slices.Sorted(maps.Keys(leaving))))
 	}
+	if over := c.goOver(); over != "" {
+		manifest = noted(manifest, GoOverAnnotation, over)
+	}
 	out := c.ensure(row, manifest, why, c.planned.Needs)
 	for _, ns := range slices.Sorted(maps.Keys(leaving)) {
 		if out == settled { // nothing else waits for that
