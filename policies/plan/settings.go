@@ -71,7 +71,12 @@ type Setting struct {
 	Profile Profile
 	// Exceptions are whom guards let in beside the waypoint.
 	Exceptions []Exception
+
+	shownFor Mode // the mode of a setting by which a plan is only shown; "" where it is carried out
 }
+
+// provides is whether what is planned is made, or shown as it would be.
+func (s Setting) provides() bool { return cmp.Or(s.shownFor, s.Mode) == Provision }
 
 // Exception is whom a guard lets in beside the waypoint, and why.
 type Exception struct {
