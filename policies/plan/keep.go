@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"istio.io/api/label"
@@ -64,7 +63,7 @@ func (m *maker) stay() {
 	for _, l := range m.plan.Labels {
 		planned[l.On] = true
 	}
-	for _, ref := range slices.SortedFunc(maps.Keys(m.managed), mesh.Ref.Compare) {
+	for _, ref := range m.refs {
 		l, ok := m.storedLabel(find(m.stored, ref))
 		if !ok || planned[l.On] {
 			continue
@@ -99,7 +98,7 @@ func (m *maker) stay() {
 // askedFor keeps in the plan the waypoints of ours that nothing needs and that labels of somebody else's ask for: what stands beside
 // those labels stays, as long as they do.
 func (m *maker) askedFor() {
-	for _, ref := range slices.SortedFunc(maps.Keys(m.managed), mesh.Ref.Compare) {
+	for _, ref := range m.refs {
 		gw := find(m.stored, ref)
 		if gw == nil || gw.Kind != mesh.Gateway || gw.Terminating || !m.managed.Made(gw) || m.waypoints[gw.Key()] != nil || !mesh.ServesServices(m.stored.TrafficType(gw)) {
 			continue
@@ -152,13 +151,15 @@ func (m *maker) follows(l Label) *Waypoint {
 
 // leaving are the admissions at waypoints that the plan moves Services away from: until those have moved they need them.
 func (m *maker) leaving() {
-	next := map[mesh.Ref]mesh.Ref{} // by Service: the waypoint that is planned for it
+	next := map[mesh.Ref]mesh.Ref{}  // by Service: the waypoint that is planned for it
+	homes := map[string][]mesh.Ref{} // those Services by namespace
 	for _, l := range m.plan.Labels {
 		for _, svc := range l.Binds {
 			next[svc] = l.Waypoint()
+			homes[svc.Namespace] = append(homes[svc.Namespace], svc)
 		}
 	}
-	for _, ref := range slices.SortedFunc(maps.Keys(m.managed), mesh.Ref.Compare) {
+	for _, ref := range m.refs {
 		on := find(m.stored, ref)
 		l, ok := m.storedLabel(on)
 		if !ok {
@@ -166,8 +167,8 @@ func (m *maker) leaving() {
 		}
 		at := l.Waypoint()
 		gw := m.stored.Get(mesh.Gateway, at.Namespace, at.Name)
-		if gw == nil {
-			continue
+		if gw == nil || !slices.ContainsFunc(homes[on.Home()], func(svc mesh.Ref) bool { return next[svc] != at }) {
+			continue // most: nothing moves
 		}
 		left := m.snapshot.With(gw).With(labelled(on, nil, label.IoIstioIngressUseWaypoint.Name))
 		for _, svc := range left.BoundTo(gw) {
