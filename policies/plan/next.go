@@ -48,6 +48,9 @@ type order struct {
 	labelled map[string][]Label // labels of the plan, by the namespace that they are on or in
 	gone     *policies.View     // the mesh without what nothing needs, once it was asked for
 	marks    []*mesh.Object     // objects of somebody else's with annotations of ours, and no label of ours or waypoints that they have left
+
+	twinsGone      []mesh.Ref // as goneTwins has them, once it looked
+	lookedForTwins bool
 }
 
 // course is one waypoint: what is planned, and what of it is stored.

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -96,20 +95,33 @@ func (c *course) awaitsTwins(l Label) bool {
 		c.wait(MakeBinding, canonical(l.On), time.Time{}, "not every ztunnel and waypoint has acknowledged anything since it is looked, and policies of ours may be gone of which they do not know")
 		return true
 	}
-	for _, ref := range slices.SortedFunc(maps.Keys(c.Evidence.Written), mesh.Ref.Compare) {
-		if ref.Kind != mesh.AuthorizationPolicy.String() || find(c.snapshot, ref) != nil || c.Evidence.Converged(ref) ||
-			!slices.ContainsFunc(l.Binds, func(svc mesh.Ref) bool { return mayBeTwinOf(ref, svc) }) {
-			continue
+	for _, ref := range c.goneTwins() {
+		if slices.ContainsFunc(l.Binds, func(svc mesh.Ref) bool { return mayBeTwinOf(ref, svc) }) {
+			c.converged(RemoveTwin, ref)
+			return true
 		}
-		c.converged(RemoveTwin, ref)
-		return true
 	}
 	return false
+}
+
+// goneTwins are what may have been twins, and is gone without every proxy knowing that. They are looked for once: what was written lately can
+// be much, and so can what is to be bound.
+func (o *order) goneTwins() []mesh.Ref {
+	if !o.lookedForTwins {
+		o.lookedForTwins = true
+		for ref := range o.Evidence.Written {
+			if ref.Kind == mesh.AuthorizationPolicy.String() && strings.HasPrefix(ref.Name, twinStem) && find(o.snapshot, ref) == nil && !o.Evidence.Converged(ref) {
+				o.twinsGone = append(o.twinsGone, ref)
+			}
+		}
+		slices.SortFunc(o.twinsGone, mesh.Ref.Compare)
+	}
+	return o.twinsGone
 }
 
 // mayBeTwinOf is whether a policy that is gone may have been a twin for a Service, by its name. A name that is not whole may have been one for
 // any Service of its namespace: what that costs is a wait.
 func mayBeTwinOf(policy, svc mesh.Ref) bool {
-	return policy.Namespace == svc.Namespace && strings.HasPrefix(policy.Name, twinStem) &&
+	return policy.Namespace == svc.Namespace &&
 		(strings.HasSuffix(policy.Name, "."+svc.Name) || strings.Contains(policy.Name, ".hash.") || len(policy.Name) > maxName-len(hashOf("")))
 }
