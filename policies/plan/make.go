@@ -1,57 +1,18 @@
 package plan
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"istio.io/api/label"
+
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
-
-// makeGateway makes the Gateway. It takes off again what was noted for a removal that a need has cancelled.
-func (c *course) makeGateway() outcome {
-	if out := c.keepLabels(); out != settled || c.planned.Existing {
-		return out
-	}
-	row, why := MakeGateway, "it is needed, and nothing refers to it yet"
-	if _, idle := since(c.gateway, UnneededSinceAnnotation); idle {
-		row, why = Keep, "it is needed again"
-	} else if c.gateway != nil {
-		why = "it is not as its profile says"
-	}
-	manifest, leaving := c.planned.Manifest, c.leaves()
-	if len(leaving) > 0 {
-		manifest = gatewayManifest(c.planned.letting(slices.Sorted(maps.Keys(leaving))))
-	}
-	if over := c.goOver(); over != "" {
-		manifest = noted(manifest, GoOverAnnotation, over)
-	}
-	out := c.ensure(row, manifest, why, c.planned.Needs)
-	for _, ns := range slices.Sorted(maps.Keys(leaving)) {
-		if out == settled { // nothing else waits for that
-			c.wait(MakeBinding, leaving[ns], time.Time{}, "it has left the waypoint, and its namespace is let attach until every proxy knows")
-		}
-	}
-	return out
-}
-
-// awaitReady waits for the waypoint before anything is bound to it. What is bound already was looked after before.
-func (c *course) awaitReady() outcome {
-	if c.ready() || !slices.ContainsFunc(c.labels, func(l Label) bool { return !c.has(l) }) {
-		return settled
-	}
-	return c.awaitWaypoint()
-}
-
-func (c *course) awaitWaypoint() outcome {
-	why := c.Evidence.Waypoints[c.ref].Why
-	if why == "" {
-		why = "it is not Programmed with an address and enough ready pods of its current ReplicaSet"
-	}
-	return c.wait(MakeGateway, c.ref, time.Time{}, why)
-}
-
-func (c *course) ready() bool { return c.gateway != nil && c.Evidence.Waypoints[c.ref].Ready }
 
 // has is whether an object has the label that is planned for it.
 func (c *course) has(l Label) bool {
@@ -159,4 +120,171 @@ func (c *course) awaitTwins() outcome {
 func (c *course) makeAdmissions() outcome { return c.makePolicies(Admission, MakeAdmission, anything) }
 func (c *course) awaitAdmissions() outcome {
 	return c.awaitPolicies(Admission, MakeAdmission, anything)
+}
+
+// bind sets the labels, one after another: the next when every proxy knows the last.
+func (c *course) bind() outcome {
+	for _, l := range c.labels {
+		on := find(c.snapshot, l.On)
+		if on == nil || on.Terminating {
+			continue
+		}
+		if c.has(l) {
+			if out := c.converged(MakeBinding, refOf(on)); out != settled {
+				return out
+			}
+			continue
+		}
+		if out := c.bindOne(l, on); out == busy {
+			return busy
+		}
+	}
+	return settled
+}
+
+func (c *course) bindOne(l Label, on *mesh.Object) outcome {
+	takes := c.takes(l)
+	if slices.ContainsFunc(c.policies, func(p Policy) bool { return slices.Contains(c.cannot, p.Ref()) && overlap(p.For, takes) }) {
+		return stopped // said where the policy was to be written
+	}
+	if c.awaitsTwins(l) {
+		return stopped
+	}
+	if svc, ok := c.parts(l, on); ok {
+		return c.wait(MakeBinding, svc, time.Time{}, fmt.Sprintf("it gets a label of its own first: until then that of %s would bind it", on))
+	}
+	if o := c.shutOut(l); o != nil {
+		return c.stop(MakeBinding, refOf(on), nil, fmt.Sprintf("%s is not bound: %s", on, c.lastAllowSays(o)))
+	}
+	labels := c.allLabels(l, on)
+	if _, ours := storedLabel(c.Evidence.Managed, on); !ours && on.Labels[l.Key] != "" {
+		return c.stop(MakeBinding, refOf(on), labelsManifest(l.On, c.profileOf(on.Home()), labels), fmt.Sprintf("%s asks for waypoint %q by a label of somebody else's. Commit the label, or remove it.", on, on.Labels[l.Key]))
+	}
+	if why := cmp.Or(c.keptOut(on), c.left(l)); why != "" {
+		return c.stop(MakeBinding, refOf(on), nil, why)
+	}
+	if out := c.approach(l, on); out != settled {
+		return out
+	}
+	return c.step(Step{Action: Bind, Row: MakeBinding, Object: refOf(on), Manifest: c.relabel(on, labels),
+		Preconditions: c.preconditions(on), Why: "its waypoint is ready, and everything beside it is in force", Needs: l.Needs})
+}
+
+// takes are the Services that a label binds as soon as it is set: also those that have none of their own yet, and are to have one.
+func (c *course) takes(l Label) []mesh.Ref { return slices.Concat(l.Binds, c.under(l)) }
+
+// parts is a Service that is bound by the label of a Namespace which moves, and is to have a label of its own for another waypoint: what
+// stands beside the Namespace's new label is not for it.
+func (c *course) parts(l Label, on *mesh.Object) (mesh.Ref, bool) {
+	if _, moves := storedLabel(c.Evidence.Managed, on); !moves || on.Kind != mesh.Namespace {
+		return mesh.Ref{}, false
+	}
+	for _, svc := range c.under(l) {
+		if slices.ContainsFunc(c.Plan.Labels, func(p Label) bool { return canonical(p.On) == svc && p.Waypoint() != c.ref }) {
+			return svc, true
+		}
+	}
+	return mesh.Ref{}, false
+}
+
+// allLabels are the labels of an object once it is bound, the one for ingress gateways with them where it has that already: in a move
+// it must not be without.
+func (c *course) allLabels(l Label, on *mesh.Object) map[string]string {
+	labels, key := l.labels(), label.IoIstioIngressUseWaypoint.Name
+	if l.Ingress && slices.Contains(c.Evidence.Managed.Labelled(on), key) {
+		labels[key] = on.Labels[key]
+	}
+	return labels
+}
+
+// shutOut is an admission of ours for another waypoint that would shut this one out: it is left over, as the last ALLOW over pods of
+// which the ALLOW beside it is gone.
+func (c *course) shutOut(l Label) *mesh.Object {
+	id := identity{c.snapshot.Identity(c.gateway)}
+	for _, ref := range c.takes(l) {
+		svc := find(c.snapshot, ref)
+		if svc == nil {
+			continue
+		}
+		behind, _ := c.snapshot.Backends(svc)
+		for _, w := range behind {
+			allows := policies.AllowsAt(c.snapshot, w)
+			if len(allows) > 0 && !slices.ContainsFunc(allows, func(o *mesh.Object) bool {
+				return !c.Evidence.Managed.Made(o) || slices.ContainsFunc(rulesOf(o), func(r rule) bool { return r.of(id) != never })
+			}) {
+				return allows[0]
+			}
+		}
+	}
+	return nil
+}
+
+// left says why what a label binds must not leave the waypoint to which it is bound: policies that name the Gateway do not follow.
+func (c *course) left(l Label) string {
+	for _, ref := range c.takes(l) {
+		svc := find(c.snapshot, ref)
+		if svc == nil {
+			continue
+		}
+		gw := c.snapshot.Binding(svc).Gateway
+		if gw == nil || refOf(gw) == c.ref {
+			continue
+		}
+		if stay := c.stays(gw); len(stay) > 0 {
+			return fmt.Sprintf("%s does not move to waypoint %s: %s would do nothing there, as only Gateway %s or its class is named. Bind that to its Services with targetRefs.", svc, c.ref.Name, listed(stay), gw.Key())
+		}
+	}
+	return ""
+}
+
+// listed are objects for people.
+func listed(objects []*mesh.Object) string {
+	var names []string
+	for _, o := range objects {
+		names = append(names, o.String())
+	}
+	return strings.Join(sorted(names), ", ")
+}
+
+// ingress sets or takes back the label for ingress gateways, when everything is bound.
+func (c *course) ingress() outcome {
+	key := label.IoIstioIngressUseWaypoint.Name
+	for _, l := range c.labels {
+		on := find(c.snapshot, l.On)
+		if on == nil || !c.has(l) {
+			continue
+		}
+		labels := l.labels()
+		ours := slices.Contains(c.Evidence.Managed.Labelled(on), key)
+		step := Step{Object: refOf(on), Preconditions: c.preconditions(on), Needs: l.Needs}
+		switch {
+		case l.Ingress && on.Labels[key] == "":
+			labels[key] = "true"
+			step.Action, step.Row, step.Why = Bind, MakeIngress, "the profile asks for it, and the waypoint serves"
+		case !l.Ingress && ours:
+			step.Action, step.Row, step.Why = Release, RemoveIngress, "the profile no longer asks for it"
+		case ours:
+			if out := c.converged(MakeIngress, refOf(on)); out != settled {
+				return out
+			}
+			continue
+		default:
+			continue
+		}
+		step.Manifest = c.relabel(on, labels)
+		if out := c.step(step); out == busy {
+			return busy
+		}
+	}
+	return settled
+}
+
+// removeLeftBehind deletes what istiod made for the waypoint and no longer wants.
+func (c *course) removeLeftBehind() outcome {
+	for _, left := range c.Evidence.Waypoints[c.ref].LeftBehind {
+		if out := c.step(Step{Action: Delete, Row: RemoveLeft, Object: left.Object, Preconditions: left.Preconditions, Why: "istiod made it for the waypoint and leaves it behind"}); out == busy {
+			return busy
+		}
+	}
+	return settled
 }
