@@ -88,7 +88,8 @@ func (c *course) clearTwins() outcome {
 // is said where it was to be removed, or not every proxy knows that it is gone. Whoever has begun to look just now does not know what went
 // before, and waits for what the proxies know since.
 func (c *course) awaitsTwins(l Label) bool {
-	if overlap(l.Binds, c.uncleared) {
+	takes := c.takes(l)
+	if overlap(takes, c.uncleared) {
 		return true
 	}
 	if !c.Evidence.Acknowledged.After(c.Evidence.Since) {
@@ -96,7 +97,7 @@ func (c *course) awaitsTwins(l Label) bool {
 		return true
 	}
 	for _, ref := range c.goneTwins() {
-		if slices.ContainsFunc(l.Binds, func(svc mesh.Ref) bool { return mayBeTwinOf(ref, svc) }) {
+		if slices.ContainsFunc(takes, func(svc mesh.Ref) bool { return mayBeTwinOf(ref, svc) }) {
 			c.converged(RemoveTwin, ref)
 			return true
 		}
