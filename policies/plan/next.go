@@ -194,6 +194,7 @@ func (c *course) run() {
 		}
 	default:
 		c.follow(c.tables().making)
+		c.clearStopped()
 		c.endHolds()
 		c.out.Awaited = c.awaited()
 	}

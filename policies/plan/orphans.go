@@ -13,8 +13,22 @@ import (
 // removeOrphans removes policies of ours that nothing asks for any more, when what took their place is in force everywhere.
 // One for what is no longer bound stays until the waypoint is drained: connections that are open still pass it.
 // ALLOWs go before DENYs: a DENY may keep out whom an ALLOW of the same time lets in.
-func (c *course) removeOrphans() outcome {
-	for _, o := range allowsFirst(c.own) {
+func (c *course) removeOrphans() outcome { return c.removeOrphansAmong(c.own) }
+
+// clearStopped removes twins that nothing asks for any more of what is bound, where the waypoint has stopped before that row, as where its
+// Gateway cannot be made: at the waypoint where their Services are meanwhile they stop calls of which nothing is said.
+func (c *course) clearStopped() {
+	if c.out.Step != nil || len(c.out.Waiting) > 0 || len(c.out.Stopped) == 0 {
+		return
+	}
+	c.removeOrphansAmong(slices.DeleteFunc(slices.Clone(c.own), func(o *mesh.Object) bool {
+		ns, name, _ := cutKey(o.Annotations[ForAnnotation])
+		return Role(o.Annotations[RoleAnnotation]) != Twin || !c.boundAt(RefOf(mesh.Service, ns, name))
+	}))
+}
+
+func (c *course) removeOrphansAmong(own []*mesh.Object) outcome {
+	for _, o := range allowsFirst(own) {
 		role := Role(o.Annotations[RoleAnnotation])
 		ns, name, _ := cutKey(o.Annotations[ForAnnotation])
 		svc := RefOf(mesh.Service, ns, name)

@@ -119,3 +119,31 @@ func TestMovesAllThatItBinds(t *testing.T) {
 		t.Errorf("the Namespace asks for %q, and every guard lets the new one in", on(s))
 	}
 }
+
+// TestStaleTwinOfStoppedMove: a twin that nothing asks for any more goes also where its Service is to move to a waypoint that cannot be made:
+// where the Service is meanwhile it would stop calls of which nothing is said.
+func TestStaleTwinOfStoppedMove(t *testing.T) {
+	s, managed := done(t, podsOf("cart"), letsInDev)
+	s = s.With(annotated(s.Get(mesh.Gateway, "shop", "waypoint"), MigrateAnnotation, "waypoint-b"))
+	refused := func(e *Evidence) {
+		e.Refused = map[mesh.Ref]string{RefOf(mesh.Gateway, "shop", "waypoint-b"): "quota"}
+	}
+	onward := func() {
+		for range 20 {
+			steps := Next(worldOf(s, managed, onlyShop, refused)).Steps()
+			if len(steps) == 0 {
+				return
+			}
+			s, managed = taken(s, managed, steps[0])
+		}
+	}
+	onward()
+	if twin := s.Get(mesh.AuthorizationPolicy, "shop", twinOfAllow); twin == nil || twin.Annotations[WaypointAnnotation] != "shop/waypoint-b" {
+		t.Fatalf("the twin is not written with the waypoint to which its Service is to move: %v", twin)
+	}
+	s = s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "allow"))
+	onward()
+	if s.Get(mesh.AuthorizationPolicy, "shop", twinOfAllow) != nil {
+		t.Errorf("the twin stays: %q", says(Next(worldOf(s, managed, onlyShop, refused))))
+	}
+}
