@@ -236,6 +236,8 @@ func supposeGateway(s *mesh.Snapshot, t policies.Target) *hypothesis {
 	return nil
 }
 
+// serves is whether calls come to a waypoint. They do not for a headless Service, though it is bound: it has no address of its own by
+// which ztunnel would know it (ambient/services.go getVIPs), so its clients call pods, and for those there are waypoints for workloads.
 func serves(s *mesh.Snapshot, gw *mesh.Object) bool {
-	return len(s.BoundTo(gw)) > 0 || len(s.WorkloadsBoundTo(gw)) > 0
+	return slices.ContainsFunc(s.BoundTo(gw), func(o *mesh.Object) bool { return !mesh.Headless(o) }) || len(s.WorkloadsBoundTo(gw)) > 0
 }
