@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/waywarden/waywarden/policies/plan"
 )
@@ -21,8 +23,10 @@ type Plan struct {
 	Changes    []plan.Change   `json:"changes"`
 	Notices    []plan.Notice   `json:"notices"`
 	Blocked    []plan.Blocked  `json:"blocked"`
-	Errors     []Error         `json:"errors"`
-	Unread     []Unread        `json:"unread"`
+	// Unplanned are what a waypoint might help, for all that is known, and for which none is planned.
+	Unplanned []plan.Unplanned `json:"unplanned"`
+	Errors    []Error          `json:"errors"`
+	Unread    []Unread         `json:"unread"`
 }
 
 // PlannedLabel is a label to set, with the place of the object; null for an object of a cluster.
@@ -38,7 +42,7 @@ func (p *Plan) Finish() *Plan {
 	r.Finish()
 	p.Errors, p.Unread = r.Errors, r.Unread
 	p.Waypoints, p.Labels, p.Changes, p.Blocked = notNil(p.Waypoints), notNil(p.Labels), notNil(p.Changes), notNil(p.Blocked)
-	p.Policies, p.Notices = notNil(p.Policies), notNil(p.Notices)
+	p.Policies, p.Notices, p.Unplanned = notNil(p.Policies), notNil(p.Notices), notNil(p.Unplanned)
 	for i := range p.Policies {
 		p.Policies[i].Of, p.Policies[i].For = notNil(p.Policies[i].Of), notNil(p.Policies[i].For)
 	}
@@ -72,8 +76,36 @@ func PlanNotes(w io.Writer, p *Plan, style Style) error {
 	for _, b := range p.Blocked {
 		t.headline(printable(b.Policy.String()), "not planned", yellow, printable(fmt.Sprintf("a waypoint for %s needs a decision: %s", b.Target, b.Why)), "")
 	}
+	t.unplanned(p.Unplanned)
 	r := &ScanResult{Errors: p.Errors, Unread: p.Unread}
 	t.errors(r)
 	t.unread(r)
 	return t.Flush()
+}
+
+// unplanned says why nothing is planned for policies, once for all that have the same reason.
+func (t textWriter) unplanned(left []plan.Unplanned) {
+	same := map[string][]string{}
+	for _, u := range left {
+		if name := u.Policy.String(); !slices.Contains(same[u.Why], name) {
+			same[u.Why] = append(same[u.Why], name)
+		}
+	}
+	for _, u := range left {
+		objects := same[u.Why]
+		if len(objects) == 0 {
+			continue // said
+		}
+		delete(same, u.Why)
+		t.headline(printable(listed(objects)), "not planned", yellow, printable(u.Why), "")
+	}
+}
+
+// listed names objects, and counts those that are too many.
+func listed(objects []string) string {
+	text := strings.Join(objects[:min(len(objects), shownUnknown)], ", ")
+	if more := len(objects) - shownUnknown; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }

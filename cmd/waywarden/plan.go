@@ -77,7 +77,7 @@ func (p *planning) write(e *env, result *report.Plan) error {
 	}
 	switch {
 	case !result.Nothing():
-	case len(result.Blocked)+len(result.Waypoints) > 0:
+	case len(result.Blocked)+len(result.Waypoints)+len(result.Unplanned) > 0:
 		fmt.Fprintln(e.stderr, "no waypoint is to be made.")
 	default:
 		fmt.Fprintln(e.stderr, "no waypoint is needed: no policy would be stronger with one more.")

@@ -182,12 +182,17 @@ func serviceOf(s *mesh.Snapshot, t policies.Target) *mesh.Object {
 	return nil
 }
 
-// supposeService gives a Service or ServiceEntry a ready waypoint: the one that it asks for, else one of its own.
+// supposeService gives a Service or ServiceEntry a ready waypoint. It is nil where it has one, or none is planned for it.
 func supposeService(s *mesh.Snapshot, o *mesh.Object) *hypothesis {
-	b := s.Binding(o)
-	if b.Bound && usable(s, b.Gateway) || mesh.ManagedByGateway(o) || !inAmbient(s, o) {
+	if b := s.Binding(o); b.Bound && usable(s, b.Gateway) || mesh.ManagedByGateway(o) || !inAmbient(s, o) {
 		return nil
 	}
+	return waypointFor(s, o)
+}
+
+// waypointFor is the mesh with a ready waypoint for a Service or ServiceEntry: the one that it asks for, else one of its own.
+func waypointFor(s *mesh.Snapshot, o *mesh.Object) *hypothesis {
+	b := s.Binding(o)
 	out := &hypothesis{traffic: forServices}
 	if b.Opt == mesh.Asks && b.Reason == mesh.WaypointIsNotReady {
 		out.snapshot = s.With(readyGateway(s, b.Namespace, b.Name, out.traffic, o.Namespace))
@@ -198,8 +203,8 @@ func supposeService(s *mesh.Snapshot, o *mesh.Object) *hypothesis {
 	return out
 }
 
-// inAmbient is whether a waypoint would get the calls: something behind the Service is captured, or nothing is shown to
-// be behind it.
+// inAmbient is whether a waypoint would get the calls, as far as is known: something behind the Service is captured, or nothing is shown
+// to be behind it.
 func inAmbient(s *mesh.Snapshot, o *mesh.Object) bool {
 	behind, shown := s.Backends(o)
 	if !shown || len(behind) == 0 {
