@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/plan"
 )
 
@@ -20,8 +21,8 @@ type Plan struct {
 	Waypoints  []plan.Waypoint `json:"waypoints"`
 	Policies   []plan.Policy   `json:"policies"`
 	Labels     []PlannedLabel  `json:"labels"`
-	Changes    []plan.Change   `json:"changes"`
-	Notices    []plan.Notice   `json:"notices"`
+	Changes    []PlannedChange `json:"changes"`
+	Notices    []PlannedNotice `json:"notices"`
 	Blocked    []plan.Blocked  `json:"blocked"`
 	// Unplanned are what a waypoint might help, for all that is known, and for which none is planned.
 	Unplanned []plan.Unplanned `json:"unplanned"`
@@ -33,6 +34,19 @@ type Plan struct {
 type PlannedLabel struct {
 	plan.Label
 	Location *Location `json:"location"`
+}
+
+// PlannedChange is a change, with what it comes with: the object to label, or the waypoint of what asks for it already; null for what
+// comes with the plan as a whole.
+type PlannedChange struct {
+	plan.Change
+	From *mesh.Ref `json:"from"`
+}
+
+// PlannedNotice is a notice, with what it comes with, as of a [PlannedChange].
+type PlannedNotice struct {
+	plan.Notice
+	From *mesh.Ref `json:"from"`
 }
 
 // Finish fills in empty arrays and the order of what could not be read.
@@ -71,6 +85,11 @@ func PlanNotes(w io.Writer, p *Plan, style Style) error {
 		if wp.Existing && !wp.Ready {
 			t.headline(printable("Gateway "+wp.Namespace+"/"+wp.Name), "not ready", yellow, plural(len(wp.Needs), "policy waits", "policies wait")+
 				" for it. Find out why it has no address.", "")
+		}
+	}
+	if p.Nothing() { // else they are said with what there is to apply
+		for _, text := range p.comment(nil) {
+			t.paragraph("", text)
 		}
 	}
 	for _, b := range p.Blocked {

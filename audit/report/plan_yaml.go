@@ -15,11 +15,10 @@ import (
 
 // planned is one object of a plan, as YAML with the reasons for it as comments.
 type planned struct {
-	namespace string
-	object    map[string]any
-	needs     []plan.Need
-	notes     []string
-	changes   []plan.Change
+	ref    mesh.Ref // what changes and notices come with it by; of a label the object that has it
+	object map[string]any
+	needs  []plan.Need
+	notes  []string
 }
 
 // stage is one part of a plan's manifests, with what there is to wait for before the next.
@@ -49,8 +48,16 @@ func (p *Plan) stages() []stage {
 // for each object and what will change. It writes nothing where there is nothing to make.
 func PlanYAML(w io.Writer, p *Plan) error {
 	stages := p.stages()
-	p.comment(stages)
+	if len(stages) == 0 {
+		return nil
+	}
 	out := bufio.NewWriter(w)
+	if rest := p.comment(stages); len(rest) > 0 {
+		for _, text := range rest {
+			comment(out, text)
+		}
+		out.WriteString("#\n")
+	}
 	told := map[string]bool{}
 	for i, s := range stages {
 		for j, d := range s.docs {
@@ -77,25 +84,48 @@ func (s stage) titled(i, n int) string {
 	return fmt.Sprintf("Step %d of %d: %s", i+1, n, s.title)
 }
 
-// comment puts notices and changes at the documents that they come with.
-func (p *Plan) comment(stages []stage) {
-	var docs []*planned
+// comment puts notices and changes at the documents that they come with, and returns the rest as comments: those of the plan as a whole,
+// and of waypoints that somebody else makes ready.
+func (p *Plan) comment(stages []stage) (rest []string) {
+	docs := map[mesh.Ref]*planned{}
 	for _, s := range stages {
 		for i := range s.docs {
-			docs = append(docs, &s.docs[i])
+			docs[s.docs[i].ref] = &s.docs[i]
 		}
 	}
-	if len(docs) == 0 {
-		return
+	put := func(from *mesh.Ref, text string) {
+		switch {
+		case from == nil:
+			rest = append(rest, text)
+		case docs[*from] == nil:
+			rest = append(rest, fmt.Sprintf("once %s is ready: %s", from, text))
+		default:
+			docs[*from].notes = append(docs[*from].notes, text)
+		}
 	}
 	for _, n := range p.Notices {
-		d := placeOf(docs, plan.Change{Object: n.On})
-		d.notes = append(d.notes, n.On.String()+": "+n.Why)
+		put(n.From, n.On.String()+": "+n.Why)
 	}
 	for _, c := range p.Changes {
-		d := placeOf(docs, c)
-		d.changes = append(d.changes, c)
+		put(c.From, changeText(c.Change))
 	}
+	return rest
+}
+
+// changeText says what changes, and what is to be looked at before it does.
+func changeText(c plan.Change) string {
+	before, after := statesText(c.Before, false), statesText(c.After, false)
+	if before == after { // it is for another reason
+		before, after = statesText(c.Before, true), statesText(c.After, true)
+	}
+	text := fmt.Sprintf("changes: %s at %s: %s → %s", c.Object, c.Target, before, after)
+	switch c.Turn {
+	case plan.Weaker:
+		return "LOOK FIRST, this gets weaker; " + text + ": " + c.Message
+	case plan.Denies:
+		return "LOOK FIRST, this denies more; " + text + ": " + c.Message
+	}
+	return text
 }
 
 func (p *Plan) waypointDocuments() []planned {
@@ -105,9 +135,9 @@ func (p *Plan) waypointDocuments() []planned {
 			continue
 		}
 		if wp.Parameters != nil {
-			out = append(out, planned{namespace: wp.Namespace, object: wp.Parameters, notes: []string{"the Gateway refers to it"}})
+			out = append(out, planned{object: wp.Parameters, notes: []string{"the Gateway refers to it"}})
 		}
-		out = append(out, planned{namespace: wp.Namespace, object: wp.Manifest, needs: wp.Needs})
+		out = append(out, planned{ref: wp.Ref(), object: wp.Manifest, needs: wp.Needs})
 	}
 	return out
 }
@@ -143,7 +173,7 @@ func policyDocument(p plan.Policy) planned {
 	if len(of) > 0 {
 		note = "beside " + strings.Join(of, ", ") + ", for " + note
 	}
-	return planned{namespace: p.Ref().Namespace, object: p.Manifest, notes: []string{note}}
+	return planned{object: p.Manifest, notes: []string{note}}
 }
 
 // labelDocument is a label as the smallest object that server-side apply takes for a patch.
@@ -156,11 +186,7 @@ func labelDocument(l PlannedLabel) planned {
 	if l.On.Namespace != "" {
 		metadata["namespace"] = l.On.Namespace
 	}
-	namespace := l.On.Namespace
-	if l.On.Kind == mesh.Namespace.String() {
-		namespace = l.On.Name
-	}
-	d := planned{namespace: namespace, needs: l.Needs, object: map[string]any{"apiVersion": l.On.APIVersion, "kind": l.On.Kind, "metadata": metadata}}
+	d := planned{ref: l.On, needs: l.Needs, object: map[string]any{"apiVersion": l.On.APIVersion, "kind": l.On.Kind, "metadata": metadata}}
 	to := "Only a label: add it to the object in your manifests"
 	if l.Location != nil {
 		to += " (" + where(l.Location, "") + ")"
@@ -182,18 +208,6 @@ func labelDocument(l PlannedLabel) planned {
 	return d
 }
 
-// placeOf is the document with which a change comes: the last of its namespace.
-func placeOf(docs []*planned, c plan.Change) *planned {
-	for _, ns := range []string{c.Target.Namespace, c.Object.Namespace} {
-		for i := len(docs) - 1; i >= 0; i-- {
-			if docs[i].namespace == ns {
-				return docs[i]
-			}
-		}
-	}
-	return docs[len(docs)-1]
-}
-
 // write writes it. Of a need it says what is wrong where it is not told above, and not what to do: that is what the plan is.
 func (d planned) write(w *bufio.Writer, told map[string]bool) error {
 	for _, n := range d.needs {
@@ -209,17 +223,11 @@ func (d planned) write(w *bufio.Writer, told map[string]bool) error {
 	for _, n := range d.notes {
 		comment(w, n)
 	}
-	for _, c := range d.changes {
-		text := fmt.Sprintf("changes: %s at %s: %s → %s", c.Object, c.Target, statesText(c.Before), statesText(c.After))
-		if c.Turn == plan.Weaker || c.Turn == plan.Denies {
-			text = "LOOK FIRST, this " + map[plan.Turn]string{plan.Weaker: "gets weaker", plan.Denies: "denies more"}[c.Turn] + "; " + text + ": " + c.Message
-		}
-		comment(w, text)
-	}
 	return writeOrdered(w, d.object)
 }
 
-func statesText(states []plan.State) string {
+// statesText is what states come to, with their reasons where asked for.
+func statesText(states []plan.State, reasons bool) string {
 	if len(states) == 0 {
 		return "nothing"
 	}
@@ -231,6 +239,9 @@ func statesText(states []plan.State) string {
 			text += " by " + string(s.EnforcedBy) + " " + s.By.Namespace + "/" + s.By.Name
 		case s.EnforcedBy != "none":
 			text += " by " + string(s.EnforcedBy)
+		}
+		if reasons {
+			text += " (" + s.Reason + ")"
 		}
 		out = append(out, text)
 	}
