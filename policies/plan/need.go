@@ -43,14 +43,8 @@ func (n Need) key() needKey {
 	return needKey{[3]string{n.Target.Namespace, n.Target.Kind, n.Target.Name}, n.Policy, n.Field}
 }
 
-// Needs are the needs of the mesh, sorted by target and policy. What cannot be judged is no need.
-func Needs(view *policies.View) []Need {
-	met, _ := search(view, newHypotheses(view.Snapshot), nil, nil)
-	return met
-}
-
-// search finds the needs, and those of which a waypoint alone would make no good: where it would deny what nobody
-// means to deny, of some namespaces; nil is all.
+// search finds the needs, sorted by target and policy, and those of which a waypoint alone would make no good: where it would deny what
+// nobody means to deny, of some namespaces; nil is all. What cannot be judged is no need.
 func search(view *policies.View, h *hypotheses, namespaces []string, until *deadline) (met []Need, blocked []Blocked) {
 	for o := range policiesOf(view.Snapshot, namespaces) {
 		if until.over() {
