@@ -30,19 +30,27 @@ type stage struct {
 // stages are the manifests of a plan in the order in which to apply them, as the controller takes them: what asks for its waypoint
 // already is bound as soon as that is ready, so what has to stand beside it comes first.
 func (p *Plan) stages() []stage {
+	guards := func(own plan.Policy) bool { return own.Role == plan.Guarding && !holds(own) }
+	asked := func(own plan.Policy) bool { return own.Role != plan.Guarding && own.Asked }
+	unasked := func(own plan.Policy) bool { return own.Role != plan.Guarding && !own.Asked }
 	return slices.DeleteFunc([]stage{
+		{"holds. From then on nobody gets in to what agreed to that, or is not served yet, until its waypoint serves.",
+			p.policyDocuments(holds)},
 		{"what policies say of clients, said at a waypoint that their Services ask for already, and the waypoint let in at the pods. Those are bound as soon as it is ready, so wait until every proxy knows these before you make it so.",
-			p.policyDocuments(func(own plan.Policy) bool { return own.Asked && own.Role != plan.Guarding })},
+			p.policyDocuments(asked)},
 		{"Gateways. Wait until each is Programmed before you set its label.",
 			p.waypointDocuments()},
 		{"what policies say of clients, said at the waypoint, and the waypoint let in at the pods. They do nothing until something is bound. Wait until every proxy knows them before you set a label.",
-			p.policyDocuments(func(own plan.Policy) bool { return !own.Asked && own.Role != plan.Guarding })},
+			p.policyDocuments(unasked)},
 		{"labels, once the waypoint is Programmed. A label to a waypoint that is not ready sends calls straight to the pods.",
 			p.labelDocuments()},
 		{"guards, when the labels have reached every ztunnel.",
-			p.policyDocuments(func(own plan.Policy) bool { return own.Role == plan.Guarding })},
+			p.policyDocuments(guards)},
 	}, func(s stage) bool { return len(s.docs) == 0 })
 }
+
+// holds is whether a policy closes its Service before that is bound.
+func holds(own plan.Policy) bool { return own.Held != "" }
 
 // PlanYAML writes what there is to make as manifests, in the order in which to apply them. Comments say which needs asked
 // for each object and what will change. It writes nothing where there is nothing to make.
@@ -170,6 +178,9 @@ func policyDocument(p plan.Policy) planned {
 		services = append(services, r.String())
 	}
 	note := strings.Join(services, ", ") + ": " + p.Why
+	if holds(p) && p.Temporary {
+		note += "; delete it when the label has reached every ztunnel"
+	}
 	if len(of) > 0 {
 		note = "beside " + strings.Join(of, ", ") + ", for " + note
 	}
