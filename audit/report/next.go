@@ -66,7 +66,7 @@ func (t textWriter) next(findings []Finding, effects []Effect) {
 
 func patches(fix policies.Fix) bool { return len(fix.Patch) > 0 }
 
-// WantsWaypoint is whether a label for a waypoint is all that the effect waits for.
+// WantsWaypoint is whether the effect is none, and waits for a label for a waypoint.
 func (e *Effect) WantsWaypoint() bool {
 	return e.Verdict == policies.NotEnforced && slices.ContainsFunc(e.WaitsFor, func(w policies.Wait) bool { return w.Label == label.IoIstioUseWaypoint.Name })
 }
