@@ -2,6 +2,8 @@ package checks
 
 import (
 	"fmt"
+	"maps"
+	"reflect"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -40,22 +42,35 @@ say, or deny more, until it is there again.`,
 			return
 		}
 		verdict, severity, message := withoutStandIn(st, p.New != nil)
-		p.Report(policies.Finding{Verdict: verdict, Severity: severity, Field: changedField(p.Change), Related: refsOf(st.Of), Message: message})
+		p.Report(policies.Finding{Verdict: verdict, Severity: severity, Field: changedPart(p.Change), Related: refsOf(st.Of), Message: message})
 	},
 })
+
+// changedPart is which part of a policy is changed; "" for one that goes.
+func changedPart(c *policies.Change) string {
+	switch {
+	case c.New == nil:
+		return ""
+	case !maps.Equal(c.Old.Labels, c.New.Labels):
+		return "metadata.labels"
+	case !maps.Equal(c.Old.Annotations, c.New.Annotations) && reflect.DeepEqual(c.Old.Spec, c.New.Spec):
+		return "metadata.annotations"
+	}
+	return "spec"
+}
 
 // withoutStandIn says what becomes of the policies for which one of ours stands, when that goes, or says something else.
 func withoutStandIn(st plan.Standing, changed bool) (policies.Verdict, policies.Severity, string) {
 	of := enumerate(st.Of)
 	this := "this"
 	if changed {
-		this = "this, as it was,"
+		this = "this, which would say something else"
 	}
 	switch {
 	case st.Open && st.Role == plan.Admission:
-		return policies.OverDenies, policies.High, fmt.Sprintf("connections to %s that are open through %s may be cut: at ztunnel that is let in by %s, and %s keeps it out.", st.On, st.Waypoint, this, of)
+		return policies.OverDenies, policies.High, fmt.Sprintf("connections to %s that are open through %s may be cut: %s keeps that out at ztunnel, where it is let in by %s.", st.On, st.Waypoint, of, this)
 	case st.Open:
-		return policies.NotEnforced, policies.High, fmt.Sprintf("connections that are open through %s may no longer be held to %s: it is said there by %s, and calls to %s may still pass it.", st.Waypoint, of, this, st.On)
+		return policies.NotEnforced, policies.High, fmt.Sprintf("connections to %s that are open through %s may no longer be held to %s: what it says of clients is said there by %s.", st.On, st.Waypoint, of, this)
 	case st.Role == plan.Admission:
 		return policies.OverDenies, policies.High, fmt.Sprintf("whoever calls %s may be shut out by %s: ztunnel sees %s in place of the client, and lets it in by %s.", st.On, of, st.Waypoint, this)
 	case st.Role == plan.Copy:
