@@ -35,6 +35,9 @@ func (m *model) standing(p *Plan) {
 			continue
 		}
 		st, ok := StandsFor(policies.NewView(s), stored)
+		if ok && st.Open {
+			continue // it is planned for what its Service has left
+		}
 		if ok && refOf(s.Binding(find(s, planned.For[0])).Gateway) != planned.Waypoint { // what it is to move to has not taken it over yet
 			stored = decode(noted(stored.Content(), WaypointAnnotation, st.Waypoint.Namespace+"/"+st.Waypoint.Name))
 		}
