@@ -20,9 +20,28 @@ const schemeRemedy = "Write the principals without " + spiffeScheme + "."
 // PlainPrincipal is a principal as Istio compares it everywhere.
 func PlainPrincipal(principal string) string { return strings.TrimPrefix(principal, spiffeScheme) }
 
-// principalFate is what becomes of a condition on principals at an Envoy.
-func principalFate(list, not []string, field, notField string) fate {
+// NamesScheme is whether a rule has a principal with spiffe://.
+func NamesScheme(r *mesh.Rule) bool {
+	for i := range r.From {
+		if src := &r.From[i].Source; schemed(src.Principals) || schemed(src.NotPrincipals) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.When, func(c mesh.Condition) bool {
+		return c.Key == "source.principal" && (schemed(c.Values) || schemed(c.NotValues))
+	})
+}
+
+func schemed(principals []string) bool {
+	return slices.ContainsFunc(principals, func(p string) bool { return strings.HasPrefix(p, spiffeScheme) })
+}
+
+// principalFate is what becomes of a condition on principals at an Envoy, which stands in two fields of something.
+func principalFate(list, not []string, at, field, notField string) fate {
 	var f fate
+	if !schemed(list) && !schemed(not) {
+		return f
+	}
 	never := func(p string, beside []string) bool {
 		plain := PlainPrincipal(p)
 		return plain != p && !slices.Contains(beside, plain)
@@ -34,14 +53,14 @@ func principalFate(list, not []string, field, notField string) fate {
 		}
 		if never(p, list) {
 			f.lost = true
-			f.add(SchemeNeverMatches, field, twice(p))
+			f.add(SchemeNeverMatches, at+field, twice(p))
 		}
 	}
 	f.never = len(list) > 0 && gone == len(list)
 	f.lost = f.lost && !f.never
 	for _, p := range not {
 		if never(p, not) {
-			f.widen(SchemeNeverMatches, notField, twice(p))
+			f.widen(SchemeNeverMatches, at+notField, twice(p))
 		}
 	}
 	return f
@@ -53,11 +72,14 @@ func twice(principal string) string {
 
 // sourceFate is what becomes of the principals of a source at an Envoy.
 func sourceFate(src *mesh.Source, at string) fate {
-	return principalFate(src.Principals, src.NotPrincipals, at+".principals", at+".notPrincipals")
+	return principalFate(src.Principals, src.NotPrincipals, at, ".principals", ".notPrincipals")
 }
 
 // judgePrincipals judges what principals come to at a sidecar or gateway, which compare everything.
 func judgePrincipals(p *mesh.AuthorizationPolicySpec, by string, e *Effect) {
+	if !slices.ContainsFunc(p.Rules, func(r mesh.Rule) bool { return NamesScheme(&r) }) {
+		return
+	}
 	fates := make([]fate, len(p.Rules))
 	for i := range p.Rules {
 		r, path := &p.Rules[i], rulePath(i)
@@ -68,13 +90,10 @@ func judgePrincipals(p *mesh.AuthorizationPolicySpec, by string, e *Effect) {
 		parts := []fate{anyOf(alternatives)}
 		for j := range r.When {
 			if w, at := &r.When[j], path+".when["+strconv.Itoa(j)+"]"; w.Key == "source.principal" {
-				parts = append(parts, principalFate(w.Values, w.NotValues, at+".values", at+".notValues"))
+				parts = append(parts, principalFate(w.Values, w.NotValues, at, ".values", ".notValues"))
 			}
 		}
 		fates[i] = allOf(parts)
-	}
-	if !slices.ContainsFunc(fates, func(f fate) bool { return len(f.causes)+len(f.widens) > 0 }) {
-		return
 	}
 	j := weigh(Action(p), fates, unconditional(p))
 	e.Verdict, e.Causes = j.verdict, j.causes

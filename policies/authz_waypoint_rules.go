@@ -57,7 +57,7 @@ func (w waypointRules) rule(r *mesh.Rule, path string) fate {
 	}
 	parts := []fate{any}
 	reachable := narrowed.reachable(r)
-	if len(r.From) > 0 {
+	if len(r.From) > 0 && (gone == nil || NamesScheme(r)) {
 		alternatives := make([]fate, len(r.From))
 		for i := range r.From {
 			at := path + ".from[" + strconv.Itoa(i) + "].source"
@@ -161,7 +161,7 @@ func (w waypointRules) condition(c *mesh.Condition, at string, reachable []chain
 	case c.Key == "destination.ip":
 		return addressFate(w, c, at+".values")
 	case c.Key == "source.principal":
-		return principalFate(c.Values, c.NotValues, at+".values", at+".notValues")
+		return principalFate(c.Values, c.NotValues, at, ".values", ".notValues")
 	case strings.HasPrefix(c.Key, "request.") && gone == nil:
 		var f fate
 		w.http(&f, []Attribute{{c.Key, at + ".key"}}, reachable)

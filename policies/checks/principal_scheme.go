@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -21,6 +22,9 @@ nothing at a waypoint. istiod reports the policy as accepted.`,
 	Remedy: "Write the principals without spiffe://.",
 	Run: func(p *policies.Pass) {
 		spec := p.Object.Spec.(*mesh.AuthorizationPolicySpec)
+		if !slices.ContainsFunc(spec.Rules, func(r mesh.Rule) bool { return policies.NamesScheme(&r) }) {
+			return
+		}
 		for _, e := range p.Effects(p.Object) {
 			c := causeOf(e, policies.SchemeNeverMatches)
 			if c.Reason != policies.SchemeNeverMatches || e.Verdict == policies.Enforced {

@@ -81,7 +81,7 @@ func application(workloads []*mesh.Workload) []*mesh.Workload {
 // movable is whether an AuthorizationPolicy means the same at the waypoint of the Services and leaves no
 // gap at ztunnel.
 func movable(p *policies.Pass, spec *mesh.AuthorizationPolicySpec, e policies.Effect, services []*mesh.Object, pods []*mesh.Workload) bool {
-	if len(spec.Rules) == 0 || policies.Tries(p.Object) || slices.ContainsFunc(spec.Rules, func(r mesh.Rule) bool { return namesPorts(&r) || namesScheme(&r) }) {
+	if len(spec.Rules) == 0 || policies.Tries(p.Object) || slices.ContainsFunc(spec.Rules, func(r mesh.Rule) bool { return namesPorts(&r) || policies.NamesScheme(&r) }) {
 		return false
 	}
 	switch policies.Action(spec) {
@@ -132,21 +132,6 @@ func namesPorts(r *mesh.Rule) bool {
 		}
 	}
 	return slices.ContainsFunc(r.When, func(c mesh.Condition) bool { return strings.HasPrefix(c.Key, "destination.") })
-}
-
-// namesScheme is whether the rule has a principal with spiffe://, which means nobody at a waypoint.
-func namesScheme(r *mesh.Rule) bool {
-	has := func(principals []string) bool {
-		return slices.ContainsFunc(principals, func(p string) bool { return policies.PlainPrincipal(p) != p })
-	}
-	for i := range r.From {
-		if src := &r.From[i].Source; has(src.Principals) || has(src.NotPrincipals) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(r.When, func(c mesh.Condition) bool {
-		return c.Key == "source.principal" && (has(c.Values) || has(c.NotValues))
-	})
 }
 
 // servicesOver are the Services whose pods are exactly the workloads; nil unless all of them, and
