@@ -17,9 +17,8 @@ func (s *Snapshot) GatewayPods(ns string, labels map[string]string) []*Workload 
 		if class == ClassForeign || class == ClassUnknown || class == ClassRemote || !managed(gw) || s.hasPods(gw) {
 			continue
 		}
-		w := s.Imagine(ns, podLabels(gw))
-		if subset(labels, w.Labels) {
-			out = append(out, w)
+		if of := podLabels(gw); subset(labels, of) {
+			out = append(out, s.Imagine(ns, of))
 		}
 	}
 	return out

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"istio.io/api/label"
@@ -64,7 +63,7 @@ func (m *maker) stay() {
 	for _, l := range m.plan.Labels {
 		planned[l.On] = true
 	}
-	for _, ref := range slices.SortedFunc(maps.Keys(m.managed), mesh.Ref.Compare) {
+	for _, ref := range m.refs {
 		l, ok := m.storedLabel(find(m.stored, ref))
 		if !ok || planned[l.On] {
 			continue
@@ -99,16 +98,33 @@ func (m *maker) stay() {
 // askedFor keeps in the plan the waypoints of ours that nothing needs and that labels of somebody else's ask for: what stands beside
 // those labels stays, as long as they do.
 func (m *maker) askedFor() {
-	for _, ref := range slices.SortedFunc(maps.Keys(m.managed), mesh.Ref.Compare) {
+	for _, ref := range m.refs {
 		gw := find(m.stored, ref)
 		if gw == nil || gw.Kind != mesh.Gateway || gw.Terminating || !m.managed.Made(gw) || m.waypoints[gw.Key()] != nil || !mesh.ServesServices(m.stored.TrafficType(gw)) {
 			continue
 		}
-		if slices.ContainsFunc(m.stored.AskingFor(gw), func(o *mesh.Object) bool { _, ours := m.storedLabel(o); return !ours }) {
+		if m.askedByOthers(gw) {
 			w := m.waypoint(gw.Namespace, gw.Name)
 			w.Idle, w.For = true, m.stored.TrafficType(gw)
 		}
 	}
+}
+
+// askedByOthers is whether a label of somebody else's asks for a waypoint.
+func (m *maker) askedByOthers(gw *mesh.Object) bool {
+	return slices.ContainsFunc(m.stored.AskingFor(gw), func(o *mesh.Object) bool { _, ours := m.storedLabel(o); return !ours })
+}
+
+// idles keeps a waypoint of ours in the plan of which no need is left, for what labels of somebody else's bind to it. It is false where
+// none does.
+func (m *maker) idles(w *Waypoint) bool {
+	gw := m.stored.Get(mesh.Gateway, w.Namespace, w.Name)
+	if gw == nil || gw.Terminating || !m.managed.Made(gw) || !mesh.ServesServices(m.stored.TrafficType(gw)) || !m.askedByOthers(gw) {
+		return false
+	}
+	w.Idle, w.Needs, w.For, w.decoded = true, []Need{}, m.stored.TrafficType(gw), nil
+	w.Manifest, w.Parameters = gatewayManifest(w), parametersManifest(w)
+	return true
 }
 
 // keepBlocked keeps the waypoint that meets a need now, where the one that is planned for it must not: another granularity of the profile,
@@ -152,13 +168,15 @@ func (m *maker) follows(l Label) *Waypoint {
 
 // leaving are the admissions at waypoints that the plan moves Services away from: until those have moved they need them.
 func (m *maker) leaving() {
-	next := map[mesh.Ref]mesh.Ref{} // by Service: the waypoint that is planned for it
+	next := map[mesh.Ref]mesh.Ref{}  // by Service: the waypoint that is planned for it
+	homes := map[string][]mesh.Ref{} // those Services by namespace
 	for _, l := range m.plan.Labels {
 		for _, svc := range l.Binds {
 			next[svc] = l.Waypoint()
+			homes[svc.Namespace] = append(homes[svc.Namespace], svc)
 		}
 	}
-	for _, ref := range slices.SortedFunc(maps.Keys(m.managed), mesh.Ref.Compare) {
+	for _, ref := range m.refs {
 		on := find(m.stored, ref)
 		l, ok := m.storedLabel(on)
 		if !ok {
@@ -166,8 +184,8 @@ func (m *maker) leaving() {
 		}
 		at := l.Waypoint()
 		gw := m.stored.Get(mesh.Gateway, at.Namespace, at.Name)
-		if gw == nil {
-			continue
+		if gw == nil || !slices.ContainsFunc(homes[on.Home()], func(svc mesh.Ref) bool { return next[svc] != at }) {
+			continue // most: nothing moves
 		}
 		left := m.snapshot.With(gw).With(labelled(on, nil, label.IoIstioIngressUseWaypoint.Name))
 		for _, svc := range left.BoundTo(gw) {

@@ -23,7 +23,8 @@ func Make(view *policies.View, settings Settings, managed Managed) Plan {
 // makePlan is a plan for the policies of some namespaces; nil is all of them. It is none where its time is over before it is made.
 func makePlan(view *policies.View, settings Settings, managed Managed, about []string, until *deadline) (Plan, bool) {
 	base := withoutOurs(view, managed)
-	m := maker{snapshot: base.Snapshot, view: base, stored: view.Snapshot, settings: settings, managed: managed, about: about, until: until,
+	m := maker{snapshot: base.Snapshot, view: base, stored: view.Snapshot, settings: settings, managed: managed,
+		refs: slices.SortedFunc(maps.Keys(managed), mesh.Ref.Compare), about: about, until: until,
 		hypotheses: newHypotheses(base.Snapshot), waypoints: map[string]*Waypoint{}, wanted: map[group][]Need{}}
 	m.hypotheses.owned(view.Snapshot, managed)
 	var needs []Need
@@ -51,7 +52,8 @@ type maker struct {
 	stored     *mesh.Snapshot // with it
 	settings   Settings
 	managed    Managed
-	about      []string // namespaces; nil is all
+	refs       []mesh.Ref // of managed, sorted
+	about      []string   // namespaces; nil is all
 	until      *deadline
 	hypotheses *hypotheses
 	plan       Plan

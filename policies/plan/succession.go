@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -201,7 +200,7 @@ func (m *maker) moved(l Label) *Waypoint {
 // succeeded are the needs of policies that name a Gateway whose place another one of ours has taken: its copy there is theirs.
 func (m *maker) succeeded(known []Need) []Need {
 	var out []Need
-	for _, ref := range slices.SortedFunc(maps.Keys(m.managed), mesh.Ref.Compare) {
+	for _, ref := range m.refs {
 		gw := find(m.stored, ref)
 		if ref.Kind != mesh.Gateway.String() || !m.managed.Made(gw) {
 			continue
