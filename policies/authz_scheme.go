@@ -36,7 +36,8 @@ func schemed(principals []string) bool {
 	return slices.ContainsFunc(principals, func(p string) bool { return strings.HasPrefix(p, spiffeScheme) })
 }
 
-// principalFate is what becomes of a condition on principals at an Envoy, which stands in two fields of something.
+// principalFate is what becomes of a condition on principals at an Envoy, which stands in two fields of something. It keeps nothing of
+// at, which nearly nobody needs then.
 func principalFate(list, not []string, at, field, notField string) fate {
 	var f fate
 	if !schemed(list) && !schemed(not) {
@@ -53,14 +54,14 @@ func principalFate(list, not []string, at, field, notField string) fate {
 		}
 		if never(p, list) {
 			f.lost = true
-			f.add(SchemeNeverMatches, at+field, twice(p))
+			f.add(SchemeNeverMatches, strings.Clone(at)+field, twice(p))
 		}
 	}
 	f.never = len(list) > 0 && gone == len(list)
 	f.lost = f.lost && !f.never
 	for _, p := range not {
 		if never(p, not) {
-			f.widen(SchemeNeverMatches, at+notField, twice(p))
+			f.widen(SchemeNeverMatches, strings.Clone(at)+notField, twice(p))
 		}
 	}
 	return f

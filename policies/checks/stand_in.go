@@ -32,7 +32,7 @@ say, or deny more, until it is there again.`,
 		if p.Old == nil {
 			return
 		}
-		st, ok := plan.StandsFor(p.After, p.Old)
+		st, ok := plan.StandsFor(p.Before, p.Old)
 		switch {
 		case !ok:
 			return

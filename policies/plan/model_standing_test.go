@@ -31,14 +31,16 @@ func (m *model) standing(p *Plan) {
 	for i := range p.Policies {
 		planned := &p.Policies[i]
 		stored := find(s, planned.Ref())
-		if planned.Role == Guarding || stored == nil || len(planned.For) == 0 || !applied(stored, sealed(planned.Manifest)) || !s.Binding(find(s, planned.For[0])).Bound {
+		if planned.Role == Guarding || stored == nil || len(planned.For) == 0 || !applied(stored, sealed(planned.Manifest)) {
 			continue
 		}
-		st, ok := StandsFor(policies.NewView(s), stored)
-		if ok && st.Open {
-			continue // it is planned for what its Service has left
+		b := s.Binding(find(s, planned.For[0]))
+		elsewhere := b.Bound && refOf(b.Gateway) != planned.Waypoint
+		if !b.Bound || elsewhere && planned.Role == Admission {
+			continue // it is for what is to come, or for what its Service has left
 		}
-		if ok && refOf(s.Binding(find(s, planned.For[0])).Gateway) != planned.Waypoint { // what it is to move to has not taken it over yet
+		st, ok := StandsFor(policies.NewView(s), stored)
+		if ok && elsewhere { // what it is to move to has not taken it over yet
 			stored = decode(noted(stored.Content(), WaypointAnnotation, st.Waypoint.Namespace+"/"+st.Waypoint.Name))
 		}
 		if !ok || !st.Sure && marks(find(s, planned.Waypoint)) || !slices.ContainsFunc(st.forms, func(form *mesh.Object) bool { return asGood(form, stored) }) {
