@@ -36,7 +36,7 @@ func (m *model) standing(p *Plan) {
 		}
 		b := s.Binding(find(s, planned.For[0]))
 		elsewhere := b.Bound && refOf(b.Gateway) != planned.Waypoint
-		if !b.Bound || elsewhere && planned.Role == Admission {
+		if !b.Bound || elsewhere && planned.Role != Twin {
 			continue // it is for what is to come, or for what its Service has left
 		}
 		st, ok := StandsFor(policies.NewView(s), stored)
