@@ -40,7 +40,7 @@ func (m *maker) holdBlocked() {
 func (m *maker) holdsBlocked(svc *mesh.Object) bool {
 	setting := m.settings.Of(svc.Namespace)
 	spec, ok := svc.Spec.(*mesh.ServiceSpec)
-	return ok && len(spec.Selector) > 0 && setting.Mode == Provision && setting.Pending == Guard && svc.Annotations[HoldAnnotation] != "" &&
+	return ok && len(spec.Selector) > 0 && setting.provides() && setting.Pending == Guard && svc.Annotations[HoldAnnotation] != "" &&
 		m.stored.Binding(svc).Opt == mesh.AsksNothing
 }
 

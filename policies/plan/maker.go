@@ -253,6 +253,7 @@ func (m *maker) finish() {
 	for _, key := range slices.Sorted(maps.Keys(m.waypoints)) {
 		w := *m.waypoints[key]
 		if !w.Existing {
+			w.For = m.usedFor(&w)
 			w.Manifest, w.Parameters = gatewayManifest(&w), parametersManifest(&w)
 		}
 		slices.SortFunc(w.Needs, compareNeeds)
