@@ -59,6 +59,9 @@ func (x *explainer) policy(o *mesh.Object) {
 func (x *explainer) guards(o *mesh.Object) []*mesh.Object {
 	sub, _ := subjectOf(x.s, o)
 	x.out.Facts = append(x.out.Facts, sub.facts...)
+	if o.Kind == mesh.Gateway && x.s.ClassOf(o) == mesh.ClassWaypoint {
+		x.out.Facts = append(x.out.Facts, needing(planned(x.inv, policies.NewView(x.s)), o)...)
+	}
 	var all []*mesh.Object
 	for object := range x.s.Objects() {
 		if object.Kind.IsPolicy() && object != o {

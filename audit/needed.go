@@ -29,7 +29,7 @@ func (sub *subject) needed(s *mesh.Snapshot) {
 	sub.facts = append(sub.facts, kept...)
 	lost := policies.Regressions(policies.NewView(s), policies.NewView(s.Without(gw)), gw)
 	if len(lost) == 0 {
-		sub.facts = append(sub.facts, "No policy needs it: without it each is as much in force as with it.")
+		sub.facts = append(sub.facts, "No policy needs it as it is bound: without it each is as much in force as with it.")
 	}
 	for _, r := range lost {
 		who := r.Before.Object.String()
@@ -44,6 +44,20 @@ func (sub *subject) needed(s *mesh.Snapshot) {
 		sub.facts = append(sub.facts, fmt.Sprintf("%s needs it, for %s%s", who, r.Before.Target, without))
 	}
 	sub.facts = append(sub.facts, knownBy(s, gw)...)
+}
+
+// needing says which policies would need a waypoint once what is planned for it is bound to it, which it is not yet.
+func needing(p plan.Plan, gw *mesh.Object) []string {
+	var out []string
+	for _, l := range p.Labels {
+		if l.Waypoint() != plan.RefOf(mesh.Gateway, gw.Namespace, gw.Name) {
+			continue
+		}
+		for _, n := range l.Needs {
+			out = append(out, fmt.Sprintf("Planned, and not bound yet: %s would need it, for %s, with label %s=%s on %s.", n.Policy, n.Target, l.Key, l.Value, l.On))
+		}
+	}
+	return out
 }
 
 // consequence is what an effect comes to, without why and what to do: that is of a mesh that is only supposed.

@@ -12,14 +12,34 @@ import (
 func Plan(inv *inventory.Inventory, options mesh.Options) *report.Plan {
 	options.Unread = inv.Hidden()
 	s := mesh.New(options, inv.Objects...)
-	settings, _ := plan.Rules(inv.Guardrails, inv.Profiles, s)
-	p := plan.Make(policies.NewView(s), settings.OnlyShown(), nil)
-	out := &report.Plan{Waypoints: p.Waypoints, Policies: p.Policies, Changes: p.Changes, Notices: p.Notices, Blocked: p.Blocked}
+	view := policies.NewView(s)
+	p := planned(inv, view)
+	out := &report.Plan{Waypoints: p.Waypoints, Policies: p.Policies, Blocked: p.Blocked, Unplanned: plan.NotPlanned(view)}
 	for _, l := range p.Labels {
 		out.Labels = append(out.Labels, report.PlannedLabel{Label: l, Location: Place(inv, l.On, "metadata.labels")})
+	}
+	changes, notices := p.Origins(s)
+	for i, c := range p.Changes {
+		out.Changes = append(out.Changes, report.PlannedChange{Change: c, From: orNull(changes[i])})
+	}
+	for i, n := range p.Notices {
+		out.Notices = append(out.Notices, report.PlannedNotice{Notice: n, From: orNull(notices[i])})
 	}
 	w := writer{inv: inv, s: s, ScanResult: &report.ScanResult{}}
 	w.input()
 	out.Errors, out.Unread = w.Errors, w.Unread
 	return out.Finish()
+}
+
+func orNull(ref mesh.Ref) *mesh.Ref {
+	if ref == (mesh.Ref{}) {
+		return nil
+	}
+	return &ref
+}
+
+// planned is the plan for a mesh, made as the Guardrails and WaypointProfiles of its inventory say.
+func planned(inv *inventory.Inventory, view *policies.View) plan.Plan {
+	settings, _ := plan.Rules(inv.Guardrails, inv.Profiles, view.Snapshot)
+	return plan.Make(view, settings.OnlyShown(), nil)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
+	"github.com/waywarden/waywarden/policies/plan"
 )
 
 // Options say how to scan. The zero value asks every built-in check of every object.
@@ -125,6 +126,17 @@ type writer struct {
 	*report.ScanResult
 }
 
+// unplanned is whether no waypoint is planned for a Service or ServiceEntry, so that nobody is to look for it in a plan.
+func unplanned(s *mesh.Snapshot, t policies.Target) bool {
+	cause := ""
+	for _, kind := range []mesh.Kind{mesh.Service, mesh.ServiceEntry} {
+		if o := s.Get(kind, t.Namespace, t.Name); o != nil && t.Kind == kind.String() {
+			cause, _ = plan.WhyNone(s, o)
+		}
+	}
+	return cause != ""
+}
+
 func (w writer) place(ref mesh.Ref, field string) *report.Location { return Place(w.inv, ref, field) }
 
 // Place is where a field of an object is written; nil for what is in no file.
@@ -142,7 +154,9 @@ func (w writer) answer(a Answer) {
 		w.Summary.Policies++
 	}
 	for _, e := range a.Effects {
-		w.Effects = append(w.Effects, report.At(e, w.place(ref, e.Field)))
+		at := report.At(e, w.place(ref, e.Field))
+		at.Unplanned = at.WantsWaypoint() && unplanned(w.s, e.Target)
+		w.Effects = append(w.Effects, at)
 	}
 	w.decide(a.Findings)
 	if b, ok := bindingOf(w.s, a.Object); ok {

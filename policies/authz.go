@@ -23,18 +23,26 @@ func authorizationPolicy(s *mesh.Snapshot, o *mesh.Object) []Effect {
 	r := reachOf(s, o, p.Selector)
 	var effects []Effect
 	if len(r.sidecar) > 0 {
-		effects = append(effects, authzAtEnvoy(s, o, r, Sidecar, r.sidecar))
+		effects = withEffect(effects, authzAtEnvoy(s, o, r, Sidecar, r.sidecar))
 	}
 	if len(r.gateway) > 0 {
-		effects = append(effects, authzAtEnvoy(s, o, r, Gateway, r.gateway))
+		effects = withEffect(effects, authzAtEnvoy(s, o, r, Gateway, r.gateway))
 	}
 	if len(r.ambient) > 0 {
-		effects = append(effects, authzAtZtunnel(s, o, p, r))
+		effects = withEffect(effects, authzAtZtunnel(s, o, p, r))
 	}
 	if e, ok := authzElsewhere(s, o, p, r, len(effects)); ok {
 		effects = mergeNobody(effects, e)
 	}
 	return effects
+}
+
+// withEffect adds one more effect of a scope.
+func withEffect(effects []Effect, e Effect) []Effect {
+	if e.EnforcedBy == Nobody {
+		return mergeNobody(effects, e)
+	}
+	return append(effects, e)
 }
 
 // mergeNobody keeps at most one effect that nobody carries out: the one that is there, with the
@@ -99,6 +107,11 @@ func authzAtEnvoy(s *mesh.Snapshot, o *mesh.Object, r reach, by EnforcedBy, work
 	if p := o.Spec.(*mesh.AuthorizationPolicySpec); Tries(o) {
 		judgeTriedCustom(s, p, &attachment{gateway: true}, &e)
 	} else {
+		at := "the sidecars"
+		if by == Gateway {
+			at = "the gateway"
+		}
+		judgePrincipals(p, at, &e)
 		judgeProvider(s, p, nil, &e)
 	}
 	return e

@@ -211,7 +211,7 @@ func (c *caller) within(nets []netip.Prefix) bool {
 
 // MatchString is how istiod compares a name with a pattern: exact, "*" for presence, one leading or trailing "*".
 func MatchString(pattern, s string) bool {
-	pattern = strings.TrimPrefix(pattern, "spiffe://")
+	pattern = PlainPrincipal(pattern)
 	switch {
 	case pattern == "*":
 		return s != ""

@@ -14,7 +14,7 @@ func (c *caller) enforces(s *mesh.Snapshot, o *mesh.Object, r *mesh.Rule) bool {
 	return c.layered(s, o, r) || c.everyChain(s, func(at *mesh.Object) bool {
 		p := at.Spec.(*mesh.AuthorizationPolicySpec)
 		return Action(p) == Deny && slices.ContainsFunc(p.Rules, func(own mesh.Rule) bool {
-			return repeats(sourced(&own, at.Namespace, ""), sourced(r, o.Namespace, "spiffe://"))
+			return repeats(sourced(&own, at.Namespace, ""), sourced(r, o.Namespace, spiffeScheme))
 		})
 	})
 }

@@ -68,6 +68,7 @@ func judgeAuthzAt(s *mesh.Snapshot, o *mesh.Object, p *mesh.AuthorizationPolicyS
 		return
 	}
 	if a.gateway {
+		judgePrincipals(p, by, e)
 		judgeProvider(s, p, nil, e)
 		return
 	}
@@ -105,6 +106,8 @@ func waypointMessage(action, by string, e *Effect) string {
 	}
 	remedy := "Declare the port's protocol (appProtocol), or limit the rule to HTTP ports."
 	switch {
+	case e.Reason == SchemeNeverMatches:
+		remedy = schemeRemedy
 	case e.Reason == PortNeverMatches:
 		remedy = "Name the Service's own ports and addresses, which are what a waypoint sees."
 	case strings.HasPrefix(e.Field, "spec.provider"):

@@ -57,10 +57,14 @@ func (w waypointRules) rule(r *mesh.Rule, path string) fate {
 	}
 	parts := []fate{any}
 	reachable := narrowed.reachable(r)
-	if len(r.From) > 0 && gone == nil {
+	if len(r.From) > 0 && (gone == nil || NamesScheme(r)) {
 		alternatives := make([]fate, len(r.From))
 		for i := range r.From {
-			w.http(&alternatives[i], httpSource(&r.From[i].Source, path+".from["+strconv.Itoa(i)+"].source"), reachable)
+			at := path + ".from[" + strconv.Itoa(i) + "].source"
+			alternatives[i] = sourceFate(&r.From[i].Source, at)
+			if gone == nil {
+				w.http(&alternatives[i], httpSource(&r.From[i].Source, at), reachable)
+			}
 		}
 		parts = append(parts, anyOf(alternatives))
 	}
@@ -156,6 +160,8 @@ func (w waypointRules) condition(c *mesh.Condition, at string, reachable []chain
 		return portFate(w, c.Values, c.NotValues, at+".values", at+".notValues")
 	case c.Key == "destination.ip":
 		return addressFate(w, c, at+".values")
+	case c.Key == "source.principal":
+		return principalFate(c.Values, c.NotValues, at, ".values", ".notValues")
 	case strings.HasPrefix(c.Key, "request.") && gone == nil:
 		var f fate
 		w.http(&f, []Attribute{{c.Key, at + ".key"}}, reachable)

@@ -162,7 +162,7 @@ func (z ztunnelRules) literally(principal string) string {
 // and ztunnel does not: an alias, or cluster.local. other is false where it has no such name.
 func RealPrincipal(s *mesh.Snapshot, principal string) (real string, other bool) {
 	settings := s.Settings()
-	td, rest, ok := strings.Cut(strings.TrimPrefix(principal, "spiffe://"), "/")
+	td, rest, ok := strings.Cut(PlainPrincipal(principal), "/")
 	if !ok || td == settings.TrustDomain || td != "cluster.local" && !slices.Contains(settings.TrustDomainAliases, td) {
 		return principal, false
 	}

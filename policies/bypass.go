@@ -63,7 +63,7 @@ func otherWaypoint(s *mesh.Snapshot, route, svc, own *mesh.Object) *mesh.Object 
 	return nil
 }
 
-// MeshParents are the Services and ServiceEntries whose calls a route handles inside the mesh.
+// MeshParents are the Services and ServiceEntries whose calls a route handles inside the mesh, by itself or by what delegates to it.
 func MeshParents(s *mesh.Snapshot, route *mesh.Object) []*mesh.Object {
 	var out []*mesh.Object
 	switch r := route.Spec.(type) {
@@ -81,6 +81,11 @@ func MeshParents(s *mesh.Snapshot, route *mesh.Object) []*mesh.Object {
 	case *mesh.VirtualServiceSpec:
 		if len(r.Gateways) > 0 && !slices.Contains(r.Gateways, "mesh") {
 			return nil
+		}
+		if len(r.Hosts) == 0 {
+			for _, root := range delegating(s, route) {
+				out = append(out, MeshParents(s, root)...)
+			}
 		}
 		for _, h := range r.Hosts {
 			out = append(out, s.ServicesFor(h, route.Namespace)...)

@@ -69,15 +69,13 @@ func (p *ChangePass) place(f *Finding) {
 // find, sorted. Checks that ask about objects are passed over, as [Evaluate] passes over those that
 // ask about changes.
 func EvaluateChange(checks []*Check, c *Change) []Finding {
-	var out []Finding
+	p := ChangePass{Change: c}
 	for _, check := range checks {
-		if check.Change == nil || !slices.Contains(check.Kinds, c.Object().Kind) {
-			continue
+		if check.Change != nil && slices.Contains(check.Kinds, c.Object().Kind) {
+			p.Check = check
+			check.Change(&p)
 		}
-		p := ChangePass{Change: c, Check: check}
-		check.Change(&p)
-		out = append(out, p.findings...)
 	}
-	slices.SortFunc(out, CompareFindings)
-	return out
+	slices.SortFunc(p.findings, CompareFindings)
+	return p.findings
 }

@@ -51,6 +51,7 @@ const (
 	WaypointIdentity    = "WaypointIdentity"       // ztunnel sees the waypoint, not the client
 	PortNeverMatches    = "PortNeverMatches"       // a port, or destination IP, that cannot occur there
 	TrustDomainNever    = "TrustDomain"            // a principal of another name of the trust domain
+	SchemeNeverMatches  = "PrincipalScheme"        // a principal with spiffe://, which Envoy is sent a second time
 	TrustDomainsDropped = "TrustDomainsDropped"    // ztunnel ignores trustDomains
 	ServesNothing       = "ServesNothing"          // nothing is bound to the waypoint
 	ClassNotMatched     = "ClassNotMatched"        // only GatewayClass istio-waypoint is ever matched

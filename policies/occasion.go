@@ -39,6 +39,8 @@ type Occasion struct {
 	Operation string // CREATE, UPDATE or DELETE
 	DryRun    bool
 	User      User
+	// Own is whether Waywarden makes the request itself; also as long as it does not know as whom it does.
+	Own bool
 	// Old is the object as it is stored; nil for one that is created.
 	Old *mesh.Object
 

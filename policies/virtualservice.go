@@ -38,13 +38,16 @@ func forMesh(v *mesh.VirtualServiceSpec) bool {
 	return len(v.Gateways) == 0 || slices.Contains(v.Gateways, "mesh")
 }
 
+// delegating are the VirtualServices that delegate to one without hosts: those with hosts, as Istio knows one level of delegation
+// (pilot/pkg/model/virtualservice_controller.go mergeVirtualServices).
+func delegating(s *mesh.Snapshot, o *mesh.Object) []*mesh.Object {
+	return slices.DeleteFunc(slices.Clone(s.Delegators(o)), func(root *mesh.Object) bool { return len(root.Spec.(*mesh.VirtualServiceSpec).Hosts) == 0 })
+}
+
 // delegated is a VirtualService without hosts: what the VirtualServices that delegate to it do.
 func delegated(s *mesh.Snapshot, o *mesh.Object) []Effect {
 	var effects []Effect
-	for _, root := range s.Delegators(o) {
-		if len(root.Spec.(*mesh.VirtualServiceSpec).Hosts) == 0 {
-			continue // Istio knows one level of delegation
-		}
+	for _, root := range delegating(s, o) {
 		for _, e := range virtualService(s, root) {
 			e.Message = fmt.Sprintf("through %s, which delegates to it: %s", root, e.Message)
 			e.Field, e.Causes = "metadata.name", nil

@@ -18,8 +18,8 @@ import (
 	"github.com/waywarden/waywarden/policies/plan"
 )
 
-// FieldManager is as whom everything is written. What it owns is what Waywarden may change and remove.
-const FieldManager = "waywarden-waypoints"
+// FieldManager is as whom everything is written.
+const FieldManager = plan.FieldManager
 
 // writer carries steps out. It never forces: what somebody else owns stays theirs.
 type writer struct{ client dynamic.Interface }

@@ -43,6 +43,8 @@ type Source struct {
 	Waypoints func(*mesh.Snapshot) plan.Settings
 	// Managed is what Waywarden has made, and which labels of others' objects are its own; nil where it makes nothing.
 	Managed func() plan.Managed
+	// Self is the user as whom Waywarden writes, "" as long as that is not known; nil where it writes nothing.
+	Self func() string
 }
 
 // Options say how requests are judged. The zero value is useful but for Source.

@@ -120,8 +120,18 @@ func (a *Admission) occasion(ctx context.Context, c *change) policies.Occasion {
 		}
 		user.Extra[k] = v
 	}
-	return policies.Occasion{Phase: policies.AtAdmission, Now: a.Now(), Parameters: c.book.Parameters(), Operation: string(c.Operation), DryRun: dryRun(c.Request), User: user, Old: c.old,
+	return policies.Occasion{Phase: policies.AtAdmission, Now: a.Now(), Parameters: c.book.Parameters(), Operation: string(c.Operation), DryRun: dryRun(c.Request), User: user,
+		Own: a.own(user.Username), Old: c.old,
 		Over: func() bool { return ctx.Err() != nil }, Meter: a.Meter}
+}
+
+// own is whether a user is Waywarden itself, or may be.
+func (a *Admission) own(username string) bool {
+	if a.Self == nil {
+		return false
+	}
+	self := a.Self()
+	return self == "" || self == username
 }
 
 // asked are the checks that are asked of objects of a kind.

@@ -95,16 +95,6 @@ var parsed = sync.OnceValue(func() map[string]object {
 	return out
 })
 
-// Deployed is the Deployment that a default installation of Istio makes for a waypoint by a profile, as it is applied: named as in
-// base.yaml. Whether an API server takes it is for Check to say.
-func Deployed(spec *v1alpha1.WaypointProfileSpec) (map[string]any, error) {
-	data, err := Render(spec)
-	if err != nil {
-		return nil, err
-	}
-	return merge(rendered()[Deployment], data[Deployment], Deployment)
-}
-
 // merge does what istiod does (deploymentcontroller.go strategicMergePatchYAML). Where items of a list are told apart by a field, and that is a
 // list or a mapping in one of them, strategicpatch panics, and would in istiod.
 func merge(o object, overlay, key string) (merged object, err error) {

@@ -106,6 +106,8 @@ func boolInt(b bool) int {
 type Effect struct {
 	policies.Effect
 	Location *Location `json:"location"`
+	// Unplanned is whether no waypoint is planned for its target, whatever it says of one.
+	Unplanned bool `json:"-"`
 }
 
 // At is an effect with its place. What enforces it, and what a label is waited for on, are named

@@ -59,14 +59,15 @@ func (t textWriter) next(findings []Finding, effects []Effect) {
 	if n > 0 {
 		fmt.Fprintf(t, "Safe repairs for %s: %s\n", plural(n, "finding", "findings"), t.style.paint(bold, again.command(t.style.program(), "fix", append([]string{"-d"}, args...)...)))
 	}
-	if slices.ContainsFunc(effects, wantsWaypoint) {
+	if slices.ContainsFunc(effects, func(e Effect) bool { return e.WantsWaypoint() && !e.Unplanned }) {
 		fmt.Fprintf(t, "The waypoints that are missing: %s\n", t.style.paint(bold, again.command(t.style.program(), "plan", args...)))
 	}
 }
 
 func patches(fix policies.Fix) bool { return len(fix.Patch) > 0 }
 
-func wantsWaypoint(e Effect) bool {
+// WantsWaypoint is whether the effect is none, and waits for a label for a waypoint.
+func (e *Effect) WantsWaypoint() bool {
 	return e.Verdict == policies.NotEnforced && slices.ContainsFunc(e.WaitsFor, func(w policies.Wait) bool { return w.Label == label.IoIstioUseWaypoint.Name })
 }
 

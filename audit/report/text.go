@@ -179,13 +179,7 @@ func (t textWriter) unknown(r *ScanResult) {
 	}
 	t.WriteString("Cannot be judged from this input:\n")
 	for _, message := range slices.Sorted(maps.Keys(lines)) {
-		objects := lines[message]
-		shown := objects[:min(len(objects), shownUnknown)]
-		text := strings.Join(shown, ", ")
-		if more := len(objects) - len(shown); more > 0 {
-			text += fmt.Sprintf(" and %d more", more)
-		}
-		t.paragraph("", text+": "+message)
+		t.paragraph("", listed(lines[message])+": "+message)
 	}
 	t.WriteByte('\n')
 }

@@ -26,6 +26,7 @@ kubeconfig, which is only read.
 
 A waypoint is needed where a policy would be stronger with it than it is. Comments say which policies ask for each object,
 and everything else that will change. Gateways come first and labels last: set a label when its waypoint is Programmed.
+What has to stand beside a label that is set already comes before its Gateway: that binds as soon as it is ready.
 Where nothing is needed, nothing is printed but a line on stderr.
 
 Exit status: 0 done, whether something is needed or not; 2 wrong usage, or nothing to read; 3 something could not be read.`,
@@ -76,7 +77,7 @@ func (p *planning) write(e *env, result *report.Plan) error {
 	}
 	switch {
 	case !result.Nothing():
-	case len(result.Blocked)+len(result.Waypoints) > 0:
+	case len(result.Blocked)+len(result.Waypoints)+len(result.Unplanned) > 0:
 		fmt.Fprintln(e.stderr, "no waypoint is to be made.")
 	default:
 		fmt.Fprintln(e.stderr, "no waypoint is needed: no policy would be stronger with one more.")

@@ -63,6 +63,7 @@ type server struct {
 	own         *packs.Own
 	packs       *packs.Loader
 	asking      *ruleMetrics
+	self        *self
 }
 
 func (s *serve) server(ctx context.Context, cfg *rest.Config, log *slog.Logger, now func() time.Time, spans *tracing) (*server, error) {
@@ -96,6 +97,7 @@ func (s *serve) server(ctx context.Context, cfg *rest.Config, log *slog.Logger, 
 	}
 	counted := newPackMetrics(metrics.Registry)
 	out.asking = newRuleMetrics(metrics.Registry, now, log)
+	out.self = &self{client: client, log: log}
 	out.own = packs.FollowOwn(client, s.namespace)
 	out.packs = out.newLoader(counted, logger.WithName("packs"))
 	out.rules = audit.FollowRules(out.manager.GetCache(), audit.RuleOptions{MaxExemption: s.maxExemption, Checks: out.packs.Checks}, logger.WithName("rules"))
@@ -191,7 +193,7 @@ func (s *server) admission(cfg *rest.Config, log logr.Logger) error {
 	observers := []func(webhook.Record){counted.Observe, webhook.LogTo(s.log), webhook.EventTo(s.manager.GetEventRecorder("waywarden"))}
 	a := webhook.New(webhook.Options{
 		Source: webhook.Source{Snapshot: s.live.Known, Labels: s.live.NamespaceLabels, Rulebook: s.rules.Rulebook, Now: s.now, Get: asker.Get, MayBreakGlass: asker.MayBreakGlass,
-			Waypoints: s.foreseen(), Managed: func() plan.Managed { return s.live.Managed() }},
+			Waypoints: s.foreseen(), Managed: func() plan.Managed { return s.live.Managed() }, Self: s.self.username},
 		CheckPack: s.gate().Check, Namespace: s.namespace, MaxExemption: s.maxExemption, Concurrency: s.concurrency, Log: log, Dropped: counted.Dropped, Meter: s.asking.meter(),
 		Observe: func(r webhook.Record) {
 			for _, observe := range observers {
@@ -238,7 +240,7 @@ func (s *server) add(cfg *rest.Config, keeper manager.Runnable) error {
 	if err != nil {
 		return err
 	}
-	runnables := []manager.Runnable{s.certificate, s.live, s.own, s.packs, keeper, s.rules, auditor, audit.NewStatuses(audit.StatusOptions{
+	runnables := []manager.Runnable{s.certificate, s.live, s.self, s.own, s.packs, keeper, s.rules, auditor, audit.NewStatuses(audit.StatusOptions{
 		Client: s.manager.GetClient(), Authored: s.rules.Current, Latest: auditor.Latest,
 		InForce: watchman.condition, Unprovided: s.waypoints.unprovided(),
 	})}

@@ -28,7 +28,7 @@ that it names itself. Where there is no such waypoint, no token is validated; th
 			if e.EnforcedBy != policies.Nobody || e.Verdict == policies.Unknown || len(e.Causes) == 0 || noHTTP(e) {
 				continue
 			}
-			f := policies.Finding{Verdict: e.Verdict, Field: e.Field, Remedy: lastOf(e.Message),
+			f := policies.Finding{Verdict: e.Verdict, Field: e.Field, Remedy: remedyAt(p, e),
 				Message: fmt.Sprintf("no token is validated at %s: %s.", e.Target, tokenCause(e))}
 			if hint, remedy := whereItIs(p, e); remedy != "" {
 				f.Message, f.Remedy = fmt.Sprintf("no token is validated at %s: %s%s.", e.Target, tokenCause(e), hint), remedy

@@ -81,7 +81,7 @@ func application(workloads []*mesh.Workload) []*mesh.Workload {
 // movable is whether an AuthorizationPolicy means the same at the waypoint of the Services and leaves no
 // gap at ztunnel.
 func movable(p *policies.Pass, spec *mesh.AuthorizationPolicySpec, e policies.Effect, services []*mesh.Object, pods []*mesh.Workload) bool {
-	if len(spec.Rules) == 0 || policies.Tries(p.Object) || slices.ContainsFunc(spec.Rules, func(r mesh.Rule) bool { return namesPorts(&r) }) {
+	if len(spec.Rules) == 0 || policies.Tries(p.Object) || slices.ContainsFunc(spec.Rules, func(r mesh.Rule) bool { return namesPorts(&r) || policies.NamesScheme(&r) }) {
 		return false
 	}
 	switch policies.Action(spec) {

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/waywarden/waywarden/policies"
@@ -26,6 +27,9 @@ func twin(p *policies.Pass) []policies.Fix {
 		return nil
 	}
 	bound := specOf(p.Object)
+	if rules, ok := bound["rules"]; ok {
+		bound["rules"] = plainly(rules)
+	}
 	delete(bound, "selector")
 	bound["targetRefs"] = refsTo(services)
 	second := policy(p.Object, p.Object.Name+"-waypoint", bound)
@@ -56,6 +60,36 @@ func admittingWaypoints(p *policies.Pass, spec *mesh.AuthorizationPolicySpec, se
 	}
 	out["rules"] = append(rules, map[string]any{"from": []any{map[string]any{"source": map[string]any{"principals": principals}}}})
 	return out
+}
+
+// plainly is what rules say, with principals as a waypoint compares them: without spiffe://. It is a copy.
+func plainly(rules any) any {
+	switch v := rules.(type) {
+	case []any:
+		out := slices.Clone(v)
+		for i := range out {
+			out[i] = plainly(out[i])
+		}
+		return out
+	case map[string]any:
+		out := maps.Clone(v)
+		for k, of := range out {
+			list, _ := of.([]any)
+			principals := k == "principals" || k == "notPrincipals" || v["key"] == "source.principal" && (k == "values" || k == "notValues")
+			if out[k] = plainly(of); !principals {
+				continue
+			}
+			plain := slices.Clone(list)
+			for i := range plain {
+				if text, ok := plain[i].(string); ok {
+					plain[i] = policies.PlainPrincipal(text)
+				}
+			}
+			out[k] = plain
+		}
+		return out
+	}
+	return rules
 }
 
 // specOf is a shallow copy of an object's spec.

@@ -2,9 +2,11 @@ package checks
 
 import (
 	"fmt"
+	"slices"
+
+	"istio.io/api/label"
 
 	"github.com/waywarden/waywarden/policies"
-	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/plan"
 )
 
@@ -14,13 +16,7 @@ func waypointFor(p *policies.Pass, t policies.Target) []policies.Fix {
 	if p.Occasion.PhaseOr() == policies.AtAdmission {
 		return nil
 	}
-	var svc *mesh.Object
-	switch t.Kind {
-	case mesh.Service.String():
-		svc = p.Get(mesh.Service, t.Namespace, t.Name)
-	case mesh.ServiceEntry.String():
-		svc = p.Get(mesh.ServiceEntry, t.Namespace, t.Name)
-	}
+	svc := serviceOf(p, t)
 	if svc == nil {
 		return nil
 	}
@@ -32,4 +28,15 @@ func waypointFor(p *policies.Pass, t policies.Target) []policies.Fix {
 		return nil
 	}
 	return []policies.Fix{{Message: fmt.Sprintf("give %s a waypoint, in this order, unless Waywarden makes it; waywarden plan says what else changes with that", svc), Apply: apply}}
+}
+
+// remedyAt is what to do about a policy for a Service or ServiceEntry without a waypoint: what its effect says, unless no waypoint is
+// planned for that, whoever asks.
+func remedyAt(p *policies.Pass, e policies.Effect) string {
+	if svc := serviceOf(p, e.Target); svc != nil && slices.ContainsFunc(e.WaitsFor, func(w policies.Wait) bool { return w.Label == label.IoIstioUseWaypoint.Name }) {
+		if _, remedy := plan.WhyNone(p.Snapshot, svc); remedy != "" {
+			return remedy
+		}
+	}
+	return lastSentence(e.Message)
 }

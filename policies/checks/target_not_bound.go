@@ -30,7 +30,7 @@ straight to the pods and the policy does nothing.`,
 				continue
 			}
 			f := policies.Finding{
-				Verdict: e.Verdict, Severity: lost(p.Object, e), Field: e.Field, Remedy: lastSentence(e.Message),
+				Verdict: e.Verdict, Severity: lost(p.Object, e), Field: e.Field, Remedy: remedyAt(p, e),
 				Message: fmt.Sprintf("%s at %s: %s%s.", nobodyApplies(p.Object), e.Target, e.Causes[0].Text, elsewhere(effects, e)),
 				Related: []mesh.Ref{{Kind: e.Target.Kind, Namespace: e.Target.Namespace, Name: e.Target.Name}},
 				Fixes:   waypointFor(p, e.Target),

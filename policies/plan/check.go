@@ -232,7 +232,7 @@ func (m *maker) unexplained(after *mesh.Snapshot) bool {
 			why[behind[i]] = c.stops()
 			continue
 		}
-		for _, w := range m.bindAt(after, c) {
+		for _, w := range m.plan.bindAt(after, c) {
 			unmade = append(unmade, func() bool { return m.withdraw(&w, c.stops()) })
 		}
 	}
@@ -282,7 +282,7 @@ func (c Change) stops() string {
 }
 
 // bindAt are the waypoints of the plan that a change comes from though no label of the plan binds anything: somebody labelled it already.
-func (m *maker) bindAt(after *mesh.Snapshot, c Change) []Waypoint {
+func (p *Plan) bindAt(after *mesh.Snapshot, c Change) []Waypoint {
 	at := map[*mesh.Object]bool{}
 	if o := serviceOf(after, c.Target); o != nil {
 		at[after.Binding(o).Gateway] = true
@@ -292,7 +292,7 @@ func (m *maker) bindAt(after *mesh.Snapshot, c Change) []Waypoint {
 			at[f.Waypoint] = true
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(m.plan.Waypoints), func(w Waypoint) bool { return !at[after.Get(mesh.Gateway, w.Namespace, w.Name)] })
+	return slices.DeleteFunc(slices.Clone(p.Waypoints), func(w Waypoint) bool { return !at[after.Get(mesh.Gateway, w.Namespace, w.Name)] })
 }
 
 func statesOf(states []State) string {

@@ -95,12 +95,11 @@ func ruleOf(r *mesh.Rule, ns string) rule {
 	return out
 }
 
-// plain are principals without "spiffe://", which ztunnel strips (rbac.rs) and a waypoint puts before each
-// (authz/matcher/string.go StringMatcherWithPrefix).
+// plain are principals as ztunnel and a waypoint compare them alike.
 func plain(principals []string) []string {
 	out := slices.Clone(principals)
 	for i := range out {
-		out[i] = strings.TrimPrefix(out[i], "spiffe://")
+		out[i] = policies.PlainPrincipal(out[i])
 	}
 	return out
 }

@@ -27,13 +27,17 @@ func (m *maker) named(gw *mesh.Object, places []string) []*mesh.Object {
 	var out []*mesh.Object
 	for _, kind := range copiedKinds {
 		for _, o := range m.snapshot.List(kind, gw.Namespace) {
-			if o.Terminating || policies.Tries(o) || nameOfRef(o, places) == "" || nameOfRef(o, []string{gw.Name}) != "" {
-				continue
+			if staysBehind(o, gw, places) {
+				out = append(out, o)
 			}
-			out = append(out, o)
 		}
 	}
 	return out
+}
+
+// staysBehind is whether a policy names any of some Gateways and not the one that has taken their place.
+func staysBehind(o, gw *mesh.Object, places []string) bool {
+	return !o.Terminating && !policies.Tries(o) && nameOfRef(o, places) != "" && nameOfRef(o, []string{gw.Name}) == ""
 }
 
 // nameOfRef is which of some Gateways of its namespace a policy names first; "" where it names none.
@@ -72,14 +76,18 @@ func (m *maker) copies(after *mesh.Snapshot) {
 
 // copyOf is a policy with another Gateway as its only target.
 func (m *maker) copyOf(o, gw *mesh.Object, services []*mesh.Object) Policy {
+	return Policy{Role: Copy, Waypoint: refOf(gw), Of: refs([]*mesh.Object{o}), For: refs(services), Why: fmt.Sprintf("it names a Gateway whose place %s takes, and does not follow", gw.Key()),
+		Manifest: copyManifest(o, gw, m.signer(gw.Namespace))}
+}
+
+func copyManifest(o, gw *mesh.Object, sign func(map[string]any, map[string]string)) map[string]any {
 	spec, _ := o.Content()["spec"].(map[string]any)
 	spec = maps.Clone(spec)
 	spec["targetRefs"] = []any{map[string]any{"group": mesh.Gateway.Group(), "kind": mesh.Gateway.String(), "name": gw.Name}}
 	delete(spec, "targetRef")
 	metadata := map[string]any{"name": joined("waywarden-copy-", gw.Kind, o.Name, gw.Name), "namespace": gw.Namespace}
-	m.signer(gw.Namespace)(metadata, map[string]string{RoleAnnotation: string(Copy), WaypointAnnotation: gw.Key(), OfAnnotation: o.Key()})
-	return Policy{Role: Copy, Waypoint: refOf(gw), Of: refs([]*mesh.Object{o}), For: refs(services), Why: fmt.Sprintf("it names a Gateway whose place %s takes, and does not follow", gw.Key()),
-		Manifest: map[string]any{"apiVersion": o.Kind.APIVersion(), "kind": o.Kind.String(), "metadata": metadata, "spec": spec}}
+	sign(metadata, map[string]string{RoleAnnotation: string(Copy), WaypointAnnotation: gw.Key(), OfAnnotation: o.Key()})
+	return map[string]any{"apiVersion": o.Kind.APIVersion(), "kind": o.Kind.String(), "metadata": metadata, "spec": spec}
 }
 
 // atGateway are the policies of people that name a Gateway, or one whose place it has taken and of which a copy is here.

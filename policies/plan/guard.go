@@ -23,6 +23,9 @@ func (m *maker) guards(after *mesh.Snapshot) {
 			svc := find(after, ref)
 			ways := m.ways(after, svc)
 			for _, w := range ways {
+				if w.Reason == policies.HeadlessWay && w.Via == svc {
+					continue // nobody comes by a waypoint to it, so it is no way round one
+				}
 				m.plan.Notices = append(m.plan.Notices, Notice{svc.Ref(), ClassPath, "known path that goes round: " + told(w, svc, setting.Exceptions)})
 			}
 			hold := m.holds(l, svc, setting)

@@ -237,6 +237,41 @@ func TestGuardNamesLeftWaypoint(t *testing.T) {
 	}
 }
 
+// TestGuardNamesRoutedWaypoint: the waypoint of another Service by whose route calls come is let in, also where the route delegates to the
+// one that sends them.
+func TestGuardNamesRoutedWaypoint(t *testing.T) {
+	const world = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {selector: {matchLabels: {app: cart}}, template: {metadata: {labels: {app: cart}}, spec: {containers: [{name: a, image: a}]}}}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: front, labels: {istio.io/dataplane-mode: ambient, istio.io/use-waypoint: theirs}}}
+---
+{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: theirs, namespace: front}, spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: desk, namespace: front}, spec: {selector: {app: desk}, ports: [{name: http, port: 80}]}}
+`
+	const sends = `---
+{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: to-cart, namespace: shop}, spec: {HOSTS http: [{route: [{destination: {host: cart.shop.svc.cluster.local}}]}]}}
+`
+	const delegates = `---
+{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: desk, namespace: front}, spec: {hosts: [desk], http: [{delegate: {name: to-cart, namespace: shop}}]}}
+`
+	settings := Settings{Namespaces: map[string]Setting{"shop": {Mode: Provision, Bypass: Guard, Profile: Profile{Name: "default"}}}}
+	for name, routes := range map[string]string{
+		"by itself":   strings.Replace(sends, "HOSTS", "hosts: [desk.front.svc.cluster.local],", 1),
+		"by delegate": strings.Replace(sends, "HOSTS", "", 1) + delegates,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := Make(policies.NewView(two(strings.Split(world+routes, "---\n")...).Snapshot), settings, nil)
+			i := slices.IndexFunc(p.Policies, func(own Policy) bool { return own.Role == Guarding && own.For[0].Name == "cart" })
+			if i < 0 {
+				t.Fatalf("no guard: %v", p.Notices)
+			}
+			if diff := gocmp.Diff([]string{"cluster.local/ns/front/sa/theirs", "cluster.local/ns/shop/sa/waypoint"}, guardedBut(p.Policies[i])); diff != "" {
+				t.Errorf("lets in (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestMoveStopsForGatewayRefs: what names the old Gateway does not follow, so nothing moves.
 func TestMoveStopsForGatewayRefs(t *testing.T) {
 	s, managed := done(t)

@@ -93,12 +93,17 @@ func anything(mesh.Ref) bool { return true }
 // asks is whether a Service asks for this waypoint already, by a label of whoever it is: then it is bound as soon as there is
 // a waypoint.
 func (c *course) asks(svc mesh.Ref) bool {
-	o := find(c.snapshot, svc)
+	return asksFor(c.snapshot, svc, c.ref)
+}
+
+// asksFor is whether a Service or ServiceEntry asks for a waypoint in a mesh, by a label of its own or its Namespace's.
+func asksFor(s *mesh.Snapshot, svc, waypoint mesh.Ref) bool {
+	o := find(s, svc)
 	if o == nil {
 		return false
 	}
-	b := c.snapshot.Binding(o)
-	return b.Opt == mesh.Asks && b.Namespace == c.ref.Namespace && b.Name == c.ref.Name
+	b := s.Binding(o)
+	return b.Opt == mesh.Asks && b.Namespace == waypoint.Namespace && b.Name == waypoint.Name
 }
 
 // A twin is at whatever waypoint its Service is bound to, and so comes first also where that is another one still.

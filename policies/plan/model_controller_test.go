@@ -97,6 +97,7 @@ func (m *model) write(s Step) bool {
 	}
 	delete(m.tries, s.Object)
 	m.note("%s %s: %s", s.Row, s.Object, s.Why)
+	m.spared(s, stored)
 	m.timesOut(s, stored)
 	m.closes(s)
 	m.unseenGone(s)
@@ -210,6 +211,7 @@ func (m *model) settle() bool {
 		case idle > 20 && slices.ContainsFunc(p, func(c Course) bool { return len(c.Stopped) > 0 }):
 			return true // what waits, waits for what has stopped
 		case p.Done() && m.everybodyKnows():
+			m.standing(&w.Plan)
 			return true
 		default:
 			idle++

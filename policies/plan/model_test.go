@@ -95,6 +95,7 @@ type model struct {
 	rand    *rand.Rand
 	chance  *rand.Rand // of what varied sequences have besides
 	lag     *rand.Rand // of how old is what the controller knows of proxies
+	asked   bool       // whether admission is asked about what we take away: not where the order is another one
 	varied  bool       // whether there are exceptions to guards, holds, and a controller that does not see all
 	now     time.Time
 	states  []state
@@ -158,7 +159,7 @@ func newModel(seed uint64, order *tables) *model {
 		fickle: rand.New(rand.NewPCG(seed, 5)), unsteady: seed%5 == 2, meters: map[string]metering{}, timed: map[string]bool{},
 		order: order, plans: map[*mesh.Snapshot]Plan{}, pairs: map[[2]int]bindings{},
 	}
-	if order == nil {
+	if m.asked = order == nil; m.asked {
 		m.order = m.watched(standard())
 	}
 	m.setting = Setting{Mode: Provision, Profile: Profile{Name: "default", RetainFor: time.Minute, DrainFor: time.Minute}}

@@ -43,14 +43,8 @@ func (n Need) key() needKey {
 	return needKey{[3]string{n.Target.Namespace, n.Target.Kind, n.Target.Name}, n.Policy, n.Field}
 }
 
-// Needs are the needs of the mesh, sorted by target and policy. What cannot be judged is no need.
-func Needs(view *policies.View) []Need {
-	met, _ := search(view, newHypotheses(view.Snapshot), nil, nil)
-	return met
-}
-
-// search finds the needs, and those of which a waypoint alone would make no good: where it would deny what nobody
-// means to deny, of some namespaces; nil is all.
+// search finds the needs, sorted by target and policy, and those of which a waypoint alone would make no good: where it would deny what
+// nobody means to deny, of some namespaces; nil is all. What cannot be judged is no need.
 func search(view *policies.View, h *hypotheses, namespaces []string, until *deadline) (met []Need, blocked []Blocked) {
 	for o := range policiesOf(view.Snapshot, namespaces) {
 		if until.over() {
@@ -182,12 +176,17 @@ func serviceOf(s *mesh.Snapshot, t policies.Target) *mesh.Object {
 	return nil
 }
 
-// supposeService gives a Service or ServiceEntry a ready waypoint: the one that it asks for, else one of its own.
+// supposeService gives a Service or ServiceEntry a ready waypoint. It is nil where it has one, or none is planned for it.
 func supposeService(s *mesh.Snapshot, o *mesh.Object) *hypothesis {
-	b := s.Binding(o)
-	if b.Bound && usable(s, b.Gateway) || mesh.ManagedByGateway(o) || !inAmbient(s, o) {
+	if b := s.Binding(o); b.Bound && usable(s, b.Gateway) || mesh.ManagedByGateway(o) || !inAmbient(s, o) {
 		return nil
 	}
+	return waypointFor(s, o)
+}
+
+// waypointFor is the mesh with a ready waypoint for a Service or ServiceEntry: the one that it asks for, else one of its own.
+func waypointFor(s *mesh.Snapshot, o *mesh.Object) *hypothesis {
+	b := s.Binding(o)
 	out := &hypothesis{traffic: forServices}
 	if b.Opt == mesh.Asks && b.Reason == mesh.WaypointIsNotReady {
 		out.snapshot = s.With(readyGateway(s, b.Namespace, b.Name, out.traffic, o.Namespace))
@@ -198,8 +197,8 @@ func supposeService(s *mesh.Snapshot, o *mesh.Object) *hypothesis {
 	return out
 }
 
-// inAmbient is whether a waypoint would get the calls: something behind the Service is captured, or nothing is shown to
-// be behind it.
+// inAmbient is whether a waypoint would get the calls, as far as is known: something behind the Service is captured, or nothing is shown
+// to be behind it.
 func inAmbient(s *mesh.Snapshot, o *mesh.Object) bool {
 	behind, shown := s.Backends(o)
 	if !shown || len(behind) == 0 {
@@ -236,6 +235,8 @@ func supposeGateway(s *mesh.Snapshot, t policies.Target) *hypothesis {
 	return nil
 }
 
+// serves is whether calls come to a waypoint. They do not for a headless Service, though it is bound: it has no address of its own by
+// which ztunnel would know it (ambient/services.go getVIPs), so its clients call pods, and for those there are waypoints for workloads.
 func serves(s *mesh.Snapshot, gw *mesh.Object) bool {
-	return len(s.BoundTo(gw)) > 0 || len(s.WorkloadsBoundTo(gw)) > 0
+	return slices.ContainsFunc(s.BoundTo(gw), func(o *mesh.Object) bool { return !mesh.Headless(o) }) || len(s.WorkloadsBoundTo(gw)) > 0
 }

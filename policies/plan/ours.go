@@ -10,6 +10,9 @@ import (
 // A label on an object of somebody else's is ours if our field manager wrote it and the object has the annotation. All
 // three, because the first two are text that anybody copies, and the third remains on what somebody else has taken over.
 const (
+	// FieldManager is as whom all of it is written. What it owns is what Waywarden may change and remove.
+	FieldManager = "waywarden-waypoints"
+
 	// ManagedByLabel and ManagedBy are the label of all that is made.
 	ManagedByLabel = mesh.ManagedByLabel
 	ManagedBy      = mesh.ManagedBy

@@ -10,10 +10,10 @@ import (
 
 // Plan is what to make, in the order in which to make it, and what follows. The zero value is nothing to do.
 type Plan struct {
-	// Waypoints come first: nothing refers to a new one yet. They are sorted by namespace and name.
+	// Waypoints come first: nothing refers to a new one yet, but for what asks for it already. They are sorted by namespace and name.
 	Waypoints []Waypoint `json:"waypoints"`
-	// Policies come next: those of our own, inert until something is bound. They are sorted by role,
-	// namespace and name; guards are last, and are for after the labels.
+	// Policies come next: those of our own, inert until something is bound; those that are Asked, before the waypoints. They are
+	// sorted by role, namespace and name; guards are last, and are for after the labels.
 	Policies []Policy `json:"policies"`
 	// Labels come last, each when its waypoint is Programmed. They are sorted by what they are on.
 	Labels []Label `json:"labels"`
@@ -111,6 +111,9 @@ type Policy struct {
 	Waypoint mesh.Ref   `json:"waypoint"`
 	Of       []mesh.Ref `json:"of"`  // the policies that a twin repeats, or beside which an admission stands
 	For      []mesh.Ref `json:"for"` // the Services
+	// Asked is whether its Service asks for the waypoint already, so that it is bound as soon as that serves: then the policy comes before
+	// the waypoint, and is not inert after that.
+	Asked bool `json:"asked,omitempty"`
 	// Temporary is whether a guard goes when every ztunnel knows that its Service is bound.
 	Temporary bool `json:"temporary,omitempty"`
 	// Held is why a guard was set before its Service is bound, so that nobody gets in until then; "" where it was not.
@@ -139,9 +142,10 @@ func (p *Policy) object() *mesh.Object {
 	return p.decoded
 }
 
-// Nothing is whether there is nothing to make.
+// Nothing is whether there is nothing to apply: no label to set, no waypoint to make, and no policy to stand beside one that somebody
+// labelled for already.
 func (p *Plan) Nothing() bool {
-	return !slices.ContainsFunc(p.Labels, func(l Label) bool { return !l.Kept }) &&
+	return len(p.Policies) == 0 && !slices.ContainsFunc(p.Labels, func(l Label) bool { return !l.Kept }) &&
 		!slices.ContainsFunc(p.Waypoints, func(w Waypoint) bool { return !w.Existing && !w.Idle })
 }
 

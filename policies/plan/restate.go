@@ -28,6 +28,7 @@ type restating struct {
 	after   *mesh.Snapshot // bound, without policies of ours
 	svc     *mesh.Object
 	gateway *mesh.Object
+	asking  bool // whether svc asks for gateway already
 	sign    func(metadata map[string]any, annotations map[string]string)
 
 	id     identity
@@ -43,7 +44,7 @@ func restate(before, after *mesh.Snapshot, svc *mesh.Object, sign func(map[strin
 	if !b.Bound {
 		return restated{}
 	}
-	r := restating{after: after, svc: svc, gateway: b.Gateway, sign: sign, id: identity{after.Identity(b.Gateway)}}
+	r := restating{after: after, svc: svc, gateway: b.Gateway, asking: asksFor(before, refOf(svc), b.Waypoint()), sign: sign, id: identity{after.Identity(b.Gateway)}}
 	r.behind = enrolled(after, svc)
 	r.routed()
 	r.layered()

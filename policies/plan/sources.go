@@ -29,18 +29,23 @@ func sourcesOf(labels []Label) *sources {
 	return out
 }
 
-// behind are the labels that a change comes from: those that bind what the policy is about, then those near it.
-func (s *sources) behind(after *mesh.Snapshot, c Change) []int {
-	exact := slices.Clone(s.binding[mesh.Ref{Kind: c.Target.Kind, Namespace: c.Target.Namespace, Name: c.Target.Name}])
+// exactly are the labels that bind what a change is about, of which a policy without targetRefs is over the pods.
+func (s *sources) exactly(after *mesh.Snapshot, c Change) []int {
+	out := slices.Clone(s.binding[mesh.Ref{Kind: c.Target.Kind, Namespace: c.Target.Namespace, Name: c.Target.Name}])
 	if o := find(after, c.Object); o != nil {
 		for _, f := range policies.Fronts(after, o) {
 			for _, svc := range f.Services {
-				exact = append(exact, s.binding[mesh.Ref{Kind: svc.Kind.String(), Namespace: svc.Namespace, Name: svc.Name}]...)
+				out = append(out, s.binding[mesh.Ref{Kind: svc.Kind.String(), Namespace: svc.Namespace, Name: svc.Name}]...)
 			}
 		}
 	}
-	slices.Sort(exact)
-	exact = slices.Compact(exact)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// behind are the labels that a change comes from: those that bind what the policy is about, then those near it.
+func (s *sources) behind(after *mesh.Snapshot, c Change) []int {
+	exact := s.exactly(after, c)
 	near := s.in[cmp.Or(c.Target.Namespace, c.Target.Name, c.Object.Namespace)]
 	if c.Target.Kind == policies.ScopeMesh {
 		near = s.all
@@ -52,4 +57,38 @@ func (s *sources) behind(after *mesh.Snapshot, c Change) []int {
 		}
 	}
 	return out
+}
+
+// Origins say what each of the changes and of the notices of a plan for a mesh comes with: the object to label; or the waypoint, for what
+// asks for it already. A zero Ref is for what comes with the plan as a whole.
+func (p *Plan) Origins(s *mesh.Snapshot) (changes, notices []mesh.Ref) {
+	after, by := p.Apply(s), sourcesOf(p.Labels)
+	for _, c := range p.Changes {
+		changes = append(changes, p.origin(after, by, c))
+	}
+	for _, n := range p.Notices {
+		at := policies.Target{Kind: n.On.Kind, Namespace: n.On.Namespace, Name: n.On.Name}
+		notices = append(notices, p.origin(after, by, Change{Target: at}))
+	}
+	return changes, notices
+}
+
+func (p *Plan) origin(after *mesh.Snapshot, by *sources, c Change) mesh.Ref {
+	if exact := by.exactly(after, c); len(exact) > 0 {
+		return p.Labels[exact[0]].On
+	}
+	at := RefOf(mesh.Gateway, c.Target.Namespace, c.Target.Name)
+	if i := slices.IndexFunc(p.Labels, func(l Label) bool { return l.Waypoint() == at }); i >= 0 && c.Target.Kind == at.Kind {
+		return p.Labels[i].On
+	}
+	if i := slices.IndexFunc(p.Waypoints, func(w Waypoint) bool { return w.Ref() == at }); i >= 0 && c.Target.Kind == at.Kind {
+		return at
+	}
+	if binds := p.bindAt(after, c); len(binds) > 0 {
+		return binds[0].Ref()
+	}
+	if near := by.behind(after, c); len(near) > 0 {
+		return p.Labels[near[0]].On
+	}
+	return mesh.Ref{}
 }

@@ -68,6 +68,46 @@ func TestUnexplained(t *testing.T) {
 	}
 }
 
+// TestOrigins: a change comes with the label that binds what it is about, with the waypoint where that is asked for already, and else
+// with a label near it.
+func TestOrigins(t *testing.T) {
+	const (
+		asks = `{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop, labels: {istio.io/use-waypoint: mine}}, spec: {clusterIP: 10.96.0.11, selector: {app: web}, ports: [{name: http, port: 80}]}}`
+		pods = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: a, image: a}]}}}}`
+		l7   = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: web, namespace: shop}, spec: {action: DENY, targetRefs: [{group: "", kind: Service, name: web}], rules: [{to: [{operation: {methods: [DELETE]}}]}]}}`
+		at   = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: at, namespace: shop}, spec: {action: DENY, targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: mine}], rules: [{to: [{operation: {methods: [PUT]}}]}]}}`
+	)
+	view := two(asks, pods, l7, at)
+	p := Make(view, Settings{Default: Setting{Profile: Profile{Granularity: PerService}}}, nil)
+	service := func(name string) policies.Target {
+		return policies.Target{Kind: "Service", Namespace: "shop", Name: name}
+	}
+	got := map[string]string{}
+	changes, _ := p.Origins(view.Snapshot)
+	for i, c := range p.Changes {
+		if c.Object.Namespace == "shop" {
+			got[c.Object.Name+" at "+c.Target.String()] = changes[i].String()
+		}
+	}
+	if diff := cmp.Diff(map[string]string{"l7 at Service shop/cart": "Service shop/cart", "web at Service shop/web": "Gateway shop/mine", "at at Gateway shop/mine": "Gateway shop/mine"}, got); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	after, by := p.Apply(view.Snapshot), sourcesOf(p.Labels)
+	for _, tc := range []struct {
+		at   policies.Target
+		want string
+	}{
+		{service("cart"), "Service shop/cart"},
+		{service("web"), "Gateway shop/mine"},
+		{service("another"), "Service shop/cart"},
+		{policies.Target{Kind: "Service", Namespace: "elsewhere", Name: "another"}, ""},
+	} {
+		if ref := p.origin(after, by, Change{Target: tc.at}); ref != (mesh.Ref{}) && ref.String() != tc.want || ref == (mesh.Ref{}) && tc.want != "" {
+			t.Errorf("%s comes with %s, want %q", tc.at, ref, tc.want)
+		}
+	}
+}
+
 // BenchmarkUnexplained: changes that nobody can explain in each of so many namespaces, taken out of a plan.
 func BenchmarkUnexplained(b *testing.B) {
 	for _, n := range []int{500, 2000} {

@@ -36,7 +36,7 @@ func (r *restating) twin(action string, rules []rule, of []*mesh.Object, why str
 }
 
 func (r *restating) add(p Policy, name string, spec map[string]any) {
-	p.Waypoint = refOf(r.gateway)
+	p.Waypoint, p.Asked = refOf(r.gateway), r.asking
 	metadata := map[string]any{"name": name, "namespace": r.svc.Namespace}
 	var of []string
 	for _, o := range p.Of {

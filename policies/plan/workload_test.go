@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +19,7 @@ func TestWaypointFor(t *testing.T) {
 		pods     = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: worker, namespace: jobs}, spec: {selector: {matchLabels: {app: batch}}, template: {metadata: {labels: {app: batch}}, spec: {containers: [{name: a, image: a}]}}}}`
 		asking   = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: worker, namespace: jobs}, spec: {selector: {matchLabels: {app: batch}}, template: {metadata: {labels: {app: batch, istio.io/use-waypoint: batch}}, spec: {containers: [{name: a, image: a}]}}}}`
 		service  = `{apiVersion: v1, kind: Service, metadata: {name: worker, namespace: jobs}, spec: {clusterIP: 10.96.0.40, selector: {app: batch}, ports: [{name: http, port: 80}]}}`
+		headless = `{apiVersion: v1, kind: Service, metadata: {name: peers, namespace: jobs}, spec: {clusterIP: None, selector: {app: batch}, ports: [{name: http, port: 80}]}}`
 		taken    = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: batch, namespace: jobs}, spec: {selector: {matchLabels: {app: other}}, template: {metadata: {labels: {app: other}}, spec: {containers: [{name: a, image: a}]}}}}`
 		web      = `{apiVersion: v1, kind: Service, metadata: {name: web, namespace: jobs}, spec: {clusterIP: 10.96.0.41, selector: {app: web}, ports: [{name: http, port: 80}]}}`
 		l7       = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: l7, namespace: jobs}, spec: {action: DENY, targetRefs: [{group: "", kind: Service, name: web}], rules: [{to: [{operation: {methods: [PUT]}}]}]}}`
@@ -31,6 +33,9 @@ func TestWaypointFor(t *testing.T) {
 		"pods ask by their Namespace":      {[]string{labelled, pods, named}, map[string]string{"batch": forWorkloads}},
 		"pods ask by themselves":           {[]string{plain, asking, named}, map[string]string{"batch": forWorkloads}},
 		"a Service is there":               {[]string{labelled, pods, service, named}, map[string]string{"batch": forServices}},
+		"a headless Service is there":      {[]string{labelled, pods, headless, named}, map[string]string{"batch": forWorkloads}},
+		"and another one":                  {[]string{labelled, pods, headless, service, named}, map[string]string{"batch": forServices}},
+		"pods ask, behind a headless one":  {[]string{plain, asking, headless, named}, map[string]string{"batch": forWorkloads}},
 		"both sorts, of other names":       {[]string{plain, asking, web, named, l7}, map[string]string{"batch": forWorkloads, "waypoint": forServices}},
 		"both sorts, of one name":          {[]string{plain, strings.ReplaceAll(asking, "use-waypoint: batch", "use-waypoint: waypoint"), web, strings.ReplaceAll(named, "kind: Gateway, name: batch", "kind: Gateway, name: waypoint"), l7}, map[string]string{"waypoint": forAll}},
 		"a Deployment has its name":        {[]string{labelled, pods, taken, named}, map[string]string{}},
@@ -43,8 +48,13 @@ func TestWaypointFor(t *testing.T) {
 				all = append(all, parse(text))
 			}
 			got := map[string]string{}
-			for _, w := range Make(policies.NewView(mesh.New(mesh.Options{}, all...)), settings, nil).Waypoints {
+			s := mesh.New(mesh.Options{}, all...)
+			p := Make(policies.NewView(s), settings, nil)
+			for _, w := range p.Waypoints {
 				got[w.Name] = w.For
+			}
+			if o := s.Get(mesh.AuthorizationPolicy, "jobs", "named"); len(got) > 0 && !slices.ContainsFunc(policies.Effects(p.Apply(s), o), func(e policies.Effect) bool { return e.EnforcedBy == policies.Waypoint }) {
+				t.Errorf("the waypoint is made, and does not enforce %s", o)
 			}
 			if diff := gocmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

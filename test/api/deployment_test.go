@@ -14,7 +14,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/yaml"
 
-	"github.com/waywarden/waywarden/api/parameters"
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/test/cluster"
 )
@@ -49,7 +48,7 @@ func TestDeployments(t *testing.T) {
 			if err := yaml.UnmarshalStrict([]byte(text), &spec); err != nil {
 				t.Fatalf("%s: %v", f.Name, err)
 			}
-			made, err := parameters.Deployed(&spec)
+			made, err := deployed(&spec)
 			if err != nil {
 				t.Fatalf("%s: %v", f.Name, err)
 			}

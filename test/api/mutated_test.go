@@ -158,7 +158,7 @@ func TestMutants(t *testing.T) {
 			if len(faults) == 0 {
 				faults = parameters.Check(p)
 			}
-			made, err := parameters.Deployed(&p.Spec)
+			made, err := deployed(&p.Spec)
 			if err != nil {
 				t.Fatalf("%s: %v", raw, err)
 			}

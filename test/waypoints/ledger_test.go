@@ -133,7 +133,7 @@ func (c call) routine() bool {
 func writes(calls []call) []call {
 	var out []call
 	for _, c := range calls {
-		if c.method != http.MethodGet && !strings.Contains(c.path, "/events") && !strings.Contains(c.path, "subjectaccessreviews") {
+		if c.method != http.MethodGet && !strings.Contains(c.path, "/events") && !strings.Contains(c.path, "subjectaccessreviews") && !strings.Contains(c.path, "selfsubjectreviews") {
 			out = append(out, c)
 		}
 	}

@@ -122,12 +122,13 @@ spec:
   rules: [{to: [{operation: {methods: [GET]}}]}]
 `
 
+// guardrail denies what is done to policies that stand in for others: whatever we do ourselves has to pass.
 const guardrail = `
 apiVersion: waywarden.dev/v1alpha1
 kind: Guardrail
 metadata: {name: everywhere}
 spec:
-  checks: [{ids: ["*"], action: Warn}]
+  checks: [{ids: ["*"], action: Warn}, {ids: [change/stand-in], action: Deny}]
   waypoints: {mode: Provision%s}
 `
 
