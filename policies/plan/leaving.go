@@ -30,6 +30,21 @@ func leftFor(s *mesh.Snapshot, managed Managed, svc mesh.Ref) []string {
 	return sorted(slices.Concat(leftBy(s, managed, find(s, svc)), leftBy(s, managed, s.Get(mesh.Namespace, "", svc.Namespace))))
 }
 
+// mayBeLeftBy is whether a Service or ServiceEntry may have connections open through this waypoint, that nothing needs: it is written down
+// that it has left it, or, where people unbound it, nothing is, and the waypoint is where it could be bound: in its namespace, and drained
+// or out of the plan as one that a guard lets in, or in another one and letting its namespace attach.
+func (c *course) mayBeLeftBy(ns, name string) bool {
+	for _, kind := range []mesh.Kind{mesh.Service, mesh.ServiceEntry} { // a twin does not say which it is for
+		if slices.Contains(leftFor(c.snapshot, c.Evidence.Managed, RefOf(kind, ns, name)), c.gateway.Key()) {
+			return true
+		}
+	}
+	if c.ref.Namespace != ns {
+		return slices.Contains(letIn(c.gateway), ns)
+	}
+	return c.planned == nil || c.gateway.Annotations[DrainingSinceAnnotation] != ""
+}
+
 // oursAmong are those of some Gateways, as "namespace/name", that are waypoints of ours, sorted.
 func oursAmong(s *mesh.Snapshot, managed Managed, keys []string) []string {
 	return sorted(slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
