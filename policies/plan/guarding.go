@@ -1,7 +1,10 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
+
+	"istio.io/api/label"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -39,6 +42,8 @@ func (c *course) removeStaleGuards() outcome {
 			why = "the waypoint serves, and it was to last until then"
 		case !c.boundAt(c.policies[i].For[0]) && c.policies[i].Held == "":
 			why = "nothing is bound that it could guard"
+		case c.shutsIngress(c.policies[i]):
+			why = "ingress gateways do not send through the waypoint, as the label for that is refused, and it shuts them out"
 		default:
 			continue
 		}
@@ -117,6 +122,10 @@ func (c *course) awaitQuiet(svc mesh.Ref) outcome {
 func (c *course) makeGuards() outcome {
 	for _, p := range c.guardsOf() {
 		if p.Temporary || !c.asks(p.For[0]) {
+			continue
+		}
+		if on := c.ingressAwaited(p.For[0]); on != nil {
+			c.out.Unguarded = append(c.out.Unguarded, Notice{p.For[0], ClassGuard, fmt.Sprintf("it is not guarded: ingress gateways send through the waypoint once %s has label %s=true, and a guard would shut them out until then. Set it.", on, label.IoIstioIngressUseWaypoint.Name)})
 			continue
 		}
 		if !c.stored(p) {

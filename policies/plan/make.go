@@ -283,39 +283,6 @@ func listed(objects []*mesh.Object) string {
 	return strings.Join(sorted(names), ", ")
 }
 
-// ingress sets or takes back the label for ingress gateways, when everything is bound.
-func (c *course) ingress() outcome {
-	key := label.IoIstioIngressUseWaypoint.Name
-	for _, l := range c.labels {
-		on := find(c.snapshot, l.On)
-		if on == nil || !c.has(l) {
-			continue
-		}
-		labels := l.labels()
-		ours := slices.Contains(c.Evidence.Managed.Labelled(on), key)
-		step := Step{Object: refOf(on), Preconditions: c.preconditions(on), Needs: l.Needs}
-		switch {
-		case l.Ingress && on.Labels[key] == "":
-			labels[key] = "true"
-			step.Action, step.Row, step.Why = Bind, MakeIngress, "the profile asks for it, and the waypoint serves"
-		case !l.Ingress && ours:
-			step.Action, step.Row, step.Why = Release, RemoveIngress, "the profile no longer asks for it"
-		case ours:
-			if out := c.converged(MakeIngress, refOf(on)); out != settled {
-				return out
-			}
-			continue
-		default:
-			continue
-		}
-		step.Manifest = c.relabel(on, labels)
-		if out := c.step(step); out == busy {
-			return busy
-		}
-	}
-	return settled
-}
-
 // removeOrphans removes policies of ours that nothing asks for any more, when what took their place is in force everywhere.
 // One for what is no longer bound stays until the waypoint is drained: connections that are open still pass it.
 func (c *course) removeOrphans() outcome {
