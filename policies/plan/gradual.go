@@ -252,6 +252,7 @@ func (c *course) rollBack() outcome {
 		if !ok {
 			continue
 		}
+		l.Ingress = true // where that is taken back, it is by a step of its own
 		if out := c.step(Step{Action: Bind, Row: RollBack, Object: refOf(on), Manifest: c.relabel(on, c.allLabels(l, on)),
 			Preconditions: c.preconditions(on), Why: fmt.Sprintf("it is no longer to move to waypoint %s", at.Name), Needs: l.Needs}); out == busy {
 			return busy

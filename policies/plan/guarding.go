@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"istio.io/api/label"
 
@@ -180,10 +181,22 @@ func (c *course) removeGuards() outcome {
 // everybody is shut out.
 func (c *course) awaitGuardsRemoved() outcome {
 	for _, l := range c.bound {
-		for _, svc := range c.under(l) {
-			if out := c.converged(RemoveGuard, guardOf(svc)); out == busy {
-				return busy
-			}
+		if out := c.awaitUnguarded(l); out == busy {
+			return busy
+		}
+	}
+	return settled
+}
+
+// awaitUnguarded waits until every ztunnel knows that the guards are gone of what a label binds, but for those that stay.
+func (c *course) awaitUnguarded(l Label) outcome {
+	for _, svc := range c.under(l) {
+		guard := guardOf(svc)
+		if c.Evidence.Managed.Made(find(c.snapshot, guard)) && !c.order.planned[guard] {
+			return c.wait(RemoveGuard, guard, time.Time{}, "it goes before the label does")
+		}
+		if out := c.converged(RemoveGuard, guard); out == busy {
+			return busy
 		}
 	}
 	return settled

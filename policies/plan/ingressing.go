@@ -25,6 +25,9 @@ func (c *course) ingress() outcome {
 			labels[key] = "true"
 			step.Action, step.Row, step.Why = Bind, MakeIngress, "the profile asks for it, and the waypoint serves"
 		case !l.Ingress && ours:
+			if out := c.awaitIngressBack(l, on); out != settled {
+				return out
+			}
 			step.Action, step.Row, step.Why = Release, RemoveIngress, "the profile no longer asks for it"
 		case ours:
 			if out := c.converged(MakeIngress, refOf(on)); out != settled {
@@ -40,6 +43,15 @@ func (c *course) ingress() outcome {
 		}
 	}
 	return settled
+}
+
+// awaitIngressBack waits, where the label of ours for ingress gateways goes, until every ztunnel knows that the guards are gone which would
+// shut them out at the pods.
+func (c *course) awaitIngressBack(l Label, on *mesh.Object) outcome {
+	if l.Ingress || !slices.Contains(c.Evidence.Managed.Labelled(on), label.IoIstioIngressUseWaypoint.Name) {
+		return settled
+	}
+	return c.awaitUnguarded(l)
 }
 
 // ingressAwaited is the object whose label is to send ingress gateways through the waypoint of a Service, and does not yet, or not every

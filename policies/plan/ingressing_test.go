@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -96,5 +97,52 @@ func TestGuardGoesWhereIngressIsLost(t *testing.T) {
 		if there := left.Made(find(then, cartGuard)); there == tc.goes {
 			t.Errorf("%s: guarded %v, after %v", name, there, rows)
 		}
+	}
+}
+
+// TestIngressTakenBack: where ingress gateways are to be sent to the pods again, by a profile that asks for it no more, every ztunnel knows
+// first that the guard is gone which would shut them out there. So it is where the label goes in the patch of a move.
+func TestIngressTakenBack(t *testing.T) {
+	s, managed, _ := rested(two(cartPods, frontGateway, frontRoute).Snapshot, Managed{}, guardedShop(true), "")
+	if s.Get(mesh.Namespace, "", "shop").Labels["istio.io/ingress-use-waypoint"] != "true" || !managed.Made(find(s, cartGuard)) {
+		t.Fatal("not sent through the waypoint, or not guarded")
+	}
+	moves := s.With(annotated(s.Get(mesh.Gateway, "shop", "waypoint"), MigrateAnnotation, "b"))
+	for name, tc := range map[string]struct {
+		s    *mesh.Snapshot
+		last Row // that drops the label
+	}{"at rest": {s, RemoveIngress}, "in a move": {moves, MakeBinding}} {
+		t.Run(name, func(t *testing.T) {
+			off, s, managed := guardedShop(false), tc.s, managed
+			behind := func(e *Evidence) { e.Written = map[mesh.Ref]time.Time{cartGuard: noon} }
+			for range 40 {
+				steps := Next(worldOf(s, managed, off, nil)).Steps()
+				i := slices.IndexFunc(steps, func(st Step) bool {
+					if st.Action != Bind && st.Action != Release {
+						return false
+					}
+					labels, _ := st.Manifest["metadata"].(map[string]any)["labels"].(map[string]any)
+					return labels["istio.io/ingress-use-waypoint"] == nil
+				})
+				switch {
+				case len(steps) == 0:
+					t.Fatalf("the label stays: %v", says(Next(worldOf(s, managed, off, nil))))
+				case i < 0:
+					s, managed = taken(s, managed, steps[0])
+					continue
+				case steps[i].Row != tc.last:
+					t.Errorf("the label goes with %s", steps[i].Row)
+				}
+				if find(s, cartGuard) != nil {
+					t.Error("the label goes, and the guard is there")
+				}
+				for _, st := range Next(worldOf(s, managed, off, behind)).Steps() {
+					if st.Object == steps[i].Object {
+						t.Errorf("%s %s, while a ztunnel has the guard still", st.Row, st.Object)
+					}
+				}
+				return
+			}
+		})
 	}
 }

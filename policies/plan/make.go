@@ -206,6 +206,9 @@ func (c *course) bindOne(l Label, on *mesh.Object) outcome {
 	if out := c.approach(l, on); out != settled {
 		return out
 	}
+	if out := c.awaitIngressBack(l, on); out != settled {
+		return out
+	}
 	return c.step(Step{Action: Bind, Row: MakeBinding, Object: refOf(on), Manifest: c.relabel(on, labels),
 		Preconditions: c.preconditions(on), Why: "its waypoint is ready, and everything beside it is in force", Needs: l.Needs})
 }
