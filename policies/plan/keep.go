@@ -190,7 +190,7 @@ func (m *maker) storedLabel(o *mesh.Object) (Label, bool) {
 	if !ok {
 		return Label{}, false
 	}
-	l.Kept, l.Needs, l.Ingress = true, []Need{}, m.settings.Of(o.Home()).Profile.Ingress
+	l.Kept, l.Needs, l.Ingress = true, []Need{}, m.sendsIngress(o)
 	l.Why = "it is bound already, and something else needs the waypoint"
 	return l, true
 }
