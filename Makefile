@@ -30,10 +30,13 @@ race: ## run the tests of what goroutines share, with the race detector
 # The packages with tests behind the build tag, but for those of the module test/chart.
 CLUSTER_TESTS = $(shell grep -rl --include='*_test.go' --exclude-dir=chart '^//go:build cluster' test | xargs -n1 dirname | sort -u | sed 's,^,./,')
 
+# The package that takes longest begins first: packages are tested side by side, in this order, and it would go on alone when all others are done.
+LONGEST = ./test/waypoints
+
 # Apart from `test` and behind a build tag, because the first run builds etcd, the API server, kwok and
 # istiod, and the others wait for istiod to settle. README.md says what it costs.
 test-cluster: ## run the tests that need a real control plane and istiod
-	$(GO) test -tags cluster -count=1 -timeout 60m $(CLUSTER_TESTS)
+	$(GO) test -tags cluster -count=1 -timeout 60m $(LONGEST) $(filter-out $(LONGEST),$(CLUSTER_TESTS))
 	cd test/chart && $(GO) test -tags cluster -count=1 -timeout 20m ./...
 
 test-kind: ## run the end-to-end suite on a kind cluster, or on that of WAYWARDEN_TEST_KUBECONFIG

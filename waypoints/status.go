@@ -71,6 +71,11 @@ func (c *Controller) profileOf(s *mesh.Snapshot, course *plan.Course) string {
 	if gw := s.Get(mesh.Gateway, course.Waypoint.Namespace, course.Waypoint.Name); gw != nil && gw.Annotations[plan.ProfileAnnotation] != "" {
 		return gw.Annotations[plan.ProfileAnnotation]
 	}
+	for _, w := range c.planned.plan.Waypoints {
+		if w.Ref() == course.Waypoint && w.Profile() != "" {
+			return w.Profile()
+		}
+	}
 	return c.planned.settings.Of(course.Waypoint.Namespace).Profile.Name
 }
 

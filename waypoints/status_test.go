@@ -12,6 +12,7 @@ import (
 
 	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/inventory"
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 	"github.com/waywarden/waywarden/policies/plan"
 )
@@ -132,5 +133,26 @@ func TestWaitingProfile(t *testing.T) {
 		if says := strings.Contains(ready.Message, "Gateway shop/waypoint: no pod"); says != (stateOf(&tc.course) == Waiting) {
 			t.Errorf("%v: %+v", stateOf(&tc.course), ready)
 		}
+	}
+}
+
+// TestProfileOfOneToBeMade: a shared waypoint that could not be made yet is told of by the profile that shares it, not by that of the
+// namespace in which it is to be.
+func TestProfileOfOneToBeMade(t *testing.T) {
+	s := mesh.New(mesh.Options{}, objects(t, `{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {istio.io/dataplane-mode: ambient}}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: infra}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop}, spec: {clusterIP: 10.96.0.10, selector: {app: cart}, ports: [{name: http, port: 80}]}}
+---
+{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: l7, namespace: shop}, spec: {action: DENY, targetRefs: [{group: "", kind: Service, name: cart}], rules: [{to: [{operation: {methods: [DELETE]}}]}]}}`)...)
+	settings := plan.Settings{Namespaces: map[string]plan.Setting{
+		"shop":  {Mode: plan.Provision, Profile: plan.Profile{Name: "sharing", Granularity: plan.Shared, SharedNamespace: "infra"}},
+		"infra": {Mode: plan.Provision, Profile: plan.Profile{Name: "default"}},
+	}}
+	c := &Controller{planned: planned{settings: settings, plan: plan.Make(policies.NewView(s), settings, nil)}}
+	course := &plan.Course{Waypoint: plan.RefOf(mesh.Gateway, "infra", "waypoint-sharing"), Stopped: []plan.Stop{{Why: "the API server refused it"}}}
+	if got := c.profileOf(s, course); got != "sharing" {
+		t.Errorf("told of profile %q: %+v", got, c.planned.plan.Waypoints)
 	}
 }

@@ -36,7 +36,7 @@ func (m *maker) check() {
 		if m.unexplained(after) {
 			continue
 		}
-		m.plan.Notices = append(m.plan.Notices, notices(after, m.plan.Labels)...)
+		m.plan.Notices = append(m.plan.Notices, notices(after, m.plan.Labels, m.plan.Waypoints)...)
 		sortNotices(m.plan.Notices)
 		return
 	}
@@ -181,7 +181,7 @@ func (m *maker) withdraw(w *Waypoint, why string) bool {
 	return true
 }
 
-// drop takes out those of some waypoints of which no label and no need is left.
+// drop takes out those of some waypoints of which no label and no need is left, and which nothing else asks for.
 func (m *maker) drop(waypoints ...mesh.Ref) {
 	gone := map[mesh.Ref]bool{}
 	for _, ref := range waypoints {
@@ -190,9 +190,13 @@ func (m *maker) drop(waypoints ...mesh.Ref) {
 	for _, l := range m.plan.Labels {
 		delete(gone, l.Waypoint())
 	}
-	m.plan.Waypoints = slices.DeleteFunc(m.plan.Waypoints, func(w Waypoint) bool {
-		return gone[w.Ref()] && !slices.ContainsFunc(w.Needs, func(n Need) bool { return !m.blocked(n) })
-	})
+	var rest []Waypoint
+	for _, w := range m.plan.Waypoints {
+		if !gone[w.Ref()] || slices.ContainsFunc(w.Needs, func(n Need) bool { return !m.blocked(n) }) || m.idles(&w) {
+			rest = append(rest, w)
+		}
+	}
+	m.plan.Waypoints = rest
 }
 
 // blocked is whether a need is among those that the plan does not meet, to which some are only ever added.

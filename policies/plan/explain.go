@@ -29,6 +29,7 @@ const (
 	ClassOpens       Class = "opens"        // the waypoint decides who gets in where nobody was let in
 	ClassIngress     Class = "ingress"      // ingress gateways are not sent through the waypoint, where they might be shut out
 	ClassDoubleTLS   Class = "double-tls"
+	ClassEndpoint    Class = "endpoint" // a Service takes the waypoint's pods for its own
 	ClassClusters    Class = "clusters" // other clusters of the mesh call it, and have waypoints of their own
 )
 

@@ -143,6 +143,9 @@ func (c *course) approach(l Label, on *mesh.Object) outcome {
 	}
 	at := c.standingOf(on)
 	switch {
+	case from != nil && at.weight == 0 && takenOff(c.Evidence.Managed, on):
+		return c.stop(MakeCanary, refOf(on), nil, fmt.Sprintf("%s stays at waypoint %s: somebody has taken off the label by which a share of its connections took waypoint %s. Have it not move, as by removing annotation %s of %s, or remove annotation %s of %s to begin again.",
+			on, from.Name, c.ref.Name, MigrateAnnotation, from, CanarySinceAnnotation, on))
 	case len(steps) == 0 && at.weight == 0:
 		return settled
 	case len(steps) == 0:
@@ -241,20 +244,30 @@ func (c *course) standingOf(on *mesh.Object) standing {
 	return standing{weight, at}
 }
 
-// rollBack takes back the canaries of objects that are to stay where they are, each with one write.
+// takenOff is whether somebody has taken the label of a canary off an object, as who rolls back by hand does: our note of it is left. It is
+// not set again by itself: whoever saw calls fail at the new waypoint is not to see them fail again a moment later.
+func takenOff(managed Managed, on *mesh.Object) bool {
+	_, noted := since(on, CanarySinceAnnotation)
+	return noted && on.Labels[label.IoIstioUseWaypointCanary.Name] == "" && len(managed.Labelled(on)) > 0
+}
+
+// rollBack takes back the canaries of objects that are to stay where they are, each with one write, and the note of one that somebody has
+// taken off.
 func (c *course) rollBack() outcome {
 	for _, l := range c.labels {
 		on := find(c.snapshot, l.On)
 		if on == nil || on.Terminating || !c.has(l) {
 			continue
 		}
-		at, ok := storedCanary(c.Evidence.Managed, on)
-		if !ok {
+		why := "its canary is taken off, and only our note of it is left"
+		if at, ok := storedCanary(c.Evidence.Managed, on); ok {
+			why = fmt.Sprintf("it is no longer to move to waypoint %s", at.Name)
+		} else if !takenOff(c.Evidence.Managed, on) {
 			continue
 		}
 		l.Ingress = true // where that is taken back, it is by a step of its own
 		if out := c.step(Step{Action: Bind, Row: RollBack, Object: refOf(on), Manifest: c.relabel(on, c.allLabels(l, on)),
-			Preconditions: c.preconditions(on), Why: fmt.Sprintf("it is no longer to move to waypoint %s", at.Name), Needs: l.Needs}); out == busy {
+			Preconditions: c.preconditions(on), Why: why, Needs: l.Needs}); out == busy {
 			return busy
 		}
 	}

@@ -103,11 +103,28 @@ func (m *maker) askedFor() {
 		if gw == nil || gw.Kind != mesh.Gateway || gw.Terminating || !m.managed.Made(gw) || m.waypoints[gw.Key()] != nil || !mesh.ServesServices(m.stored.TrafficType(gw)) {
 			continue
 		}
-		if slices.ContainsFunc(m.stored.AskingFor(gw), func(o *mesh.Object) bool { _, ours := m.storedLabel(o); return !ours }) {
+		if m.askedByOthers(gw) {
 			w := m.waypoint(gw.Namespace, gw.Name)
 			w.Idle, w.For = true, m.stored.TrafficType(gw)
 		}
 	}
+}
+
+// askedByOthers is whether a label of somebody else's asks for a waypoint.
+func (m *maker) askedByOthers(gw *mesh.Object) bool {
+	return slices.ContainsFunc(m.stored.AskingFor(gw), func(o *mesh.Object) bool { _, ours := m.storedLabel(o); return !ours })
+}
+
+// idles keeps a waypoint of ours in the plan of which no need is left, for what labels of somebody else's bind to it. It is false where
+// none does.
+func (m *maker) idles(w *Waypoint) bool {
+	gw := m.stored.Get(mesh.Gateway, w.Namespace, w.Name)
+	if gw == nil || gw.Terminating || !m.managed.Made(gw) || !mesh.ServesServices(m.stored.TrafficType(gw)) || !m.askedByOthers(gw) {
+		return false
+	}
+	w.Idle, w.Needs, w.For, w.decoded = true, []Need{}, m.stored.TrafficType(gw), nil
+	w.Manifest, w.Parameters = gatewayManifest(w), parametersManifest(w)
+	return true
 }
 
 // keepBlocked keeps the waypoint that meets a need now, where the one that is planned for it must not: another granularity of the profile,

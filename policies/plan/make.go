@@ -188,9 +188,8 @@ func (c *course) bind() outcome {
 }
 
 func (c *course) bindOne(l Label, on *mesh.Object) outcome {
-	if slices.ContainsFunc(c.policies, func(p Policy) bool {
-		return slices.Contains(c.cannot, p.Ref()) && slices.ContainsFunc(p.For, func(r mesh.Ref) bool { return slices.Contains(l.Binds, r) })
-	}) {
+	takes := c.takes(l)
+	if slices.ContainsFunc(c.policies, func(p Policy) bool { return slices.Contains(c.cannot, p.Ref()) && overlap(p.For, takes) }) {
 		return stopped // said where the policy was to be written
 	}
 	if svc, ok := c.parts(l, on); ok {
@@ -215,6 +214,9 @@ func (c *course) bindOne(l Label, on *mesh.Object) outcome {
 	return c.step(Step{Action: Bind, Row: MakeBinding, Object: refOf(on), Manifest: c.relabel(on, labels),
 		Preconditions: c.preconditions(on), Why: "its waypoint is ready, and everything beside it is in force", Needs: l.Needs})
 }
+
+// takes are the Services that a label binds as soon as it is set: also those that have none of their own yet, and are to have one.
+func (c *course) takes(l Label) []mesh.Ref { return slices.Concat(l.Binds, c.under(l)) }
 
 // parts is a Service that is bound by the label of a Namespace which moves, and is to have a label of its own for another waypoint: what
 // stands beside the Namespace's new label is not for it.
@@ -244,7 +246,7 @@ func (c *course) allLabels(l Label, on *mesh.Object) map[string]string {
 // which the ALLOW beside it is gone.
 func (c *course) shutOut(l Label) *mesh.Object {
 	id := identity{c.snapshot.Identity(c.gateway)}
-	for _, ref := range l.Binds {
+	for _, ref := range c.takes(l) {
 		svc := find(c.snapshot, ref)
 		if svc == nil {
 			continue
@@ -264,7 +266,7 @@ func (c *course) shutOut(l Label) *mesh.Object {
 
 // left says why what a label binds must not leave the waypoint to which it is bound: policies that name the Gateway do not follow.
 func (c *course) left(l Label) string {
-	for _, ref := range l.Binds {
+	for _, ref := range c.takes(l) {
 		svc := find(c.snapshot, ref)
 		if svc == nil {
 			continue
@@ -287,76 +289,6 @@ func listed(objects []*mesh.Object) string {
 		names = append(names, o.String())
 	}
 	return strings.Join(sorted(names), ", ")
-}
-
-// removeOrphans removes policies of ours that nothing asks for any more, when what took their place is in force everywhere.
-// One for what is no longer bound stays until the waypoint is drained: connections that are open still pass it.
-func (c *course) removeOrphans() outcome {
-	for _, o := range c.own {
-		role := Role(o.Annotations[RoleAnnotation])
-		ns, name, _ := cutKey(o.Annotations[ForAnnotation])
-		svc := RefOf(mesh.Service, ns, name)
-		if c.order.planned[refOf(o)] || role == Guarding || c.unseen() != "" || c.Settings.Of(o.Namespace).Mode != Provision {
-			continue
-		}
-		if c.draining(svc, role) {
-			if role == Admission && (c.lastAllow(o) || c.onlyOursBeside(o)) {
-				c.stop(RemoveAdmit, refOf(o), nil, c.lastAllowSays(o)) // nobody gets in by it any more, nor by anything else
-			}
-			continue
-		}
-		if role == Twin && c.unreplaced(svc) {
-			continue // that is told where the other one is to be written
-		}
-		if role == Admission && c.asks(svc) && c.onlyOursBeside(o) {
-			continue // it is the last one when those are gone, and that is told
-		}
-		if on, ok := c.pending(svc); ok {
-			return c.wait(RemoveTwin, on, time.Time{}, fmt.Sprintf("%s is no longer needed, and goes when every proxy knows why", o))
-		}
-		out := settled
-		switch role {
-		case Twin:
-			out = c.removeTwin(o, "what it repeats is gone, or said otherwise")
-		case Copy:
-			if c.gateway == nil || !c.original(o) || c.planned != nil && !c.planned.Idle {
-				out = c.delete(RemoveTwin, o, "what it repeats is gone, or is bound otherwise")
-			}
-		case Admission:
-			out = c.removeAdmission(o)
-		}
-		if out == busy {
-			return busy
-		}
-	}
-	return settled
-}
-
-// draining is whether connections through this waypoint may still rest on a policy of ours for a Service that is no longer bound
-// to it. A twin is at whatever waypoint its Service is bound to.
-func (c *course) draining(svc mesh.Ref, role Role) bool {
-	o := find(c.snapshot, svc)
-	if o == nil || c.asks(svc) {
-		return false
-	}
-	return role == Admission || !c.snapshot.Binding(o).Bound
-}
-
-// pending is something that decides about a Service and that not every proxy knows as it is: its labels, its Namespace's, or a
-// policy of a kind that we write.
-func (c *course) pending(svc mesh.Ref) (mesh.Ref, bool) {
-	near := []string{svc.Namespace, c.ref.Namespace, c.snapshot.RootNamespace()}
-	for _, ref := range slices.SortedFunc(maps.Keys(c.Evidence.Written), mesh.Ref.Compare) {
-		if kind, ok := mesh.KindOf(ref.APIVersion, ref.Kind); ok && slices.Contains(copiedKinds, kind) && slices.Contains(near, ref.Namespace) && !c.Evidence.Converged(ref) {
-			return ref, true
-		}
-	}
-	for _, ref := range []mesh.Ref{svc, RefOf(mesh.Namespace, "", svc.Namespace)} {
-		if !c.Evidence.Converged(ref) {
-			return ref, true
-		}
-	}
-	return mesh.Ref{}, false
 }
 
 // removeLeftBehind deletes what istiod made for the waypoint and no longer wants.

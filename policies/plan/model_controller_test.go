@@ -218,8 +218,8 @@ func (m *model) settle() bool {
 				m.close() // nobody keeps one for ever
 			}
 		}
-		if m.complain() != "" {
-			return true
+		if m.lets = m.complain(); m.lets != "" {
+			return true // before it is at rest, as that
 		}
 	}
 	return false

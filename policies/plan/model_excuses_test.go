@@ -14,18 +14,32 @@ import (
 // calls that it explains, and for no others.
 
 // excused is whether a call is stopped for such a reason.
-func (m *model) excused(c client, p pod, answer string, by way) bool {
+func (m *model) excused(c client, p pod, method, answer string, by way) bool {
 	switch {
-	case m.broke[p.app]:
-		return true // a person has changed what it is bound to
 	case answer == refused && by.pod != nil:
 		return m.onePush(c, p.app, by)
-	case answer == refused:
-		return m.served[by.waypoint].After(m.labelled[p.app+" "+by.waypoint]) // it has served since it was bound, and its pods have gone since
-	case m.held(p), by.waypoint == "" && m.guardStays(p):
+	case answer == refused: // a person has bound it, or it has served since it was bound, and its pods have gone since
+		return m.broke[p.app] || m.served[by.waypoint].After(m.labelled[p.app+" "+by.waypoint])
+	case by.pod != nil && !atWaypoint(m.states[by.pod.policies].all, p.app, by.waypoint, c.principal(), method):
+		return false // what we say at a waypoint stops nobody whom people let in
+	}
+	if by.waypoint != "" && (m.broke[p.app] || m.told[p.app] || m.warned(p) || m.blocked(p)) {
 		return true
 	}
-	return m.shut[p.app] || m.lastAllow(p) || by.waypoint != "" && (m.told[p.app] || m.warned(p) || m.blocked(p))
+	guard := m.broke[p.app] || m.held(p) || by.waypoint == "" && m.guardStays(p)
+	return m.openBut(map[Role]bool{Guarding: guard}, c, p, by) ||
+		m.openBut(map[Role]bool{Guarding: guard, Admission: true}, c, p, by) && (m.shut[p.app] || m.lastAllow(p))
+}
+
+// openBut is whether pods would let in who comes there, if it were not for what is ours with some roles.
+func (m *model) openBut(roles map[Role]bool, c client, p pod, by way) bool {
+	who := c.principal()
+	if by.waypoint != "" {
+		who = identityOf(by.waypoint)
+	}
+	return atZtunnel(slices.DeleteFunc(slices.Clone(m.states[m.nodes[p.node].policies].all), func(o *mesh.Object) bool {
+		return roles[Role(o.Annotations[RoleAnnotation])]
+	}), p, who)
 }
 
 // onePush is whether no more than one change of what serves a Service lies between a ztunnel and a pod of a waypoint: the one push
@@ -57,8 +71,8 @@ func (m *model) held(p pod) bool {
 
 // guardStays is whether a guard is there still that the API server does not let us remove, of which people are told.
 func (m *model) guardStays(p pod) bool {
-	_, refused := m.tries[guardOf(RefOf(mesh.Service, p.namespace, p.app))]
-	return refused
+	t, refused := m.tries[guardOf(RefOf(mesh.Service, p.namespace, p.app))]
+	return refused && t.deletes
 }
 
 // lastAllow is whether an ALLOW of ours stays over pods as the last one, and that is said of it now.
@@ -95,6 +109,18 @@ func (m *model) warned(p pod) bool {
 	}
 	calm := shuts(m.states[m.calm[p.app]].people)
 	return slices.ContainsFunc(m.since(p.app), func(st *state) bool { return !slices.Equal(calm, shuts(st.people)) })
+}
+
+// tooLate is whether what people said when a Service left a waypoint lets a connection through that is open there since: a policy on
+// clients that is written later does not reach it.
+func (m *model) tooLate(c connection, method string) bool {
+	last := len(m.states) - 1
+	i := last
+	for i >= 0 && !m.states[i].serves(c.service, c.waypoint) {
+		i--
+	}
+	return i >= 0 && i < last && atZtunnel(m.states[i].people, c.to, c.client.principal()) &&
+		atWaypoint(m.states[i].people, c.service, placeOf(c.waypoint), c.client.principal(), method)
 }
 
 // byPerson is whether a person has bound the Service to a waypoint, and so answers for what ztunnel sees of its clients.

@@ -22,9 +22,9 @@ func (m *model) complain() string {
 				for _, by := range m.ways(c, p.app) {
 					answer := m.call(c, p.app, method, p, by)
 					switch {
-					case answer == through && !m.allowed(c, p, method):
+					case answer == through && !m.allowed(c, p, method, by):
 						return fmt.Sprintf("%s may %s %s on %s by waypoint %q, and nothing allowed it", c.name, method, p.app, p.node, by.waypoint)
-					case answer != through && m.answers(m.latest(), p.app) && m.promised(c, p, method) && !m.excused(c, p, answer, by):
+					case answer != through && m.answers(m.latest(), p.app) && m.promised(c, p, method) && !m.excused(c, p, method, answer, by):
 						return fmt.Sprintf("%s may not %s %s on %s by waypoint %q (%s), and everything allowed it", c.name, method, p.app, p.node, by.waypoint, answer)
 					}
 				}
@@ -47,20 +47,20 @@ func (m *model) since(service string) []*state {
 }
 
 // allowed is whether any of those states allows a call.
-func (m *model) allowed(c client, p pod, method string) bool {
-	if m.byPerson(p.app) {
-		return true
-	}
+func (m *model) allowed(c client, p pod, method string, by way) bool {
+	// A person who binds a Service himself answers for what its pods see of its clients.
+	unseen := by.waypoint != "" && m.byPerson(p.app)
+	// What was enforced at the waypoint stays so, unless a person has seen to that.
 	served := m.states[m.calm[p.app]].bound[p.app]
+	open := served == "" || m.broke[p.app] && by.waypoint != served
 	atPods, behind := false, false
 	for _, st := range m.since(p.app) {
-		in := atZtunnel(st.people, p, c.principal()) || m.opened(st, c, p, method)
-		// What was enforced at the waypoint stays so, unless a person has seen to that.
-		by := served == "" || m.broke[p.app] || atWaypoint(st.people, p.app, placeOf(served), c.principal(), method)
-		if in && by {
+		in := unseen || atZtunnel(st.people, p, c.principal()) || m.opened(st, c, p, method)
+		passes := open || atWaypoint(st.people, p.app, placeOf(served), c.principal(), method)
+		if in && passes {
 			return true
 		}
-		atPods, behind = atPods || in, behind || by
+		atPods, behind = atPods || in, behind || passes
 	}
 	// What is said of clients is said later than the rest where the API server refuses that.
 	return (m.unsaid(p.app) || m.late[p.app]) && atPods && behind
@@ -96,9 +96,10 @@ func rulesAtPods(own []*mesh.Object, p pod) bool {
 }
 
 // letsIn notes a step of ours that lets clients in who were kept out, and whom people keep out, once everybody knows of it: at the
-// pods, or by whatever way their calls take. Removing a guard lets people round a waypoint; it is what a guard is for.
+// pods, or by whatever way their calls take. Removing a guard lets people round a waypoint; it is what a guard is for. A copy goes with
+// what it repeats, and whoever took that away let them in.
 func (m *model) letsIn(s Step, was, is *state) {
-	if s.Row == RemoveGuard {
+	if s.Row == RemoveGuard || repeatsNothing(was.all, s.Object) {
 		return
 	}
 	for _, p := range m.apps {
@@ -111,6 +112,13 @@ func (m *model) letsIn(s Step, was, is *state) {
 			}
 		}
 	}
+}
+
+// repeatsNothing is whether a policy is a copy of one that is not there any more.
+func repeatsNothing(all []*mesh.Object, ref mesh.Ref) bool {
+	i := slices.IndexFunc(all, func(o *mesh.Object) bool { return refOf(o) == ref })
+	return i >= 0 && Role(all[i].Annotations[RoleAnnotation]) == Copy &&
+		!slices.ContainsFunc(all, func(o *mesh.Object) bool { return o.Key() == all[i].Annotations[OfAnnotation] })
 }
 
 // lets is whether a call gets in by any way that there is, where all proxies know what is stored.
@@ -187,12 +195,13 @@ func (m *model) cut() string {
 		dst, known := m.states[m.nodes[c.to.node].policies].all, m.states[c.pod.policies].all
 		open := atZtunnel(dst, c.to, identityOf(c.waypoint))
 		for _, method := range methods {
-			if open && !c.parted && !m.timed[c.waypoint] && atWaypoint(known, c.service, c.waypoint, c.client.principal(), method) && !m.allowed(c.client, c.to, method) {
+			if open && !c.parted && atWaypoint(known, c.service, c.waypoint, c.client.principal(), method) && !m.allowed(c.client, c.to, method, c.way) && !m.tooLate(c, method) {
 				complaint = fmt.Sprintf("%s may %s %s by a connection that is open, and nothing allowed it", c.client.name, method, c.service)
 			}
 		}
-		gone := len(m.pods[c.waypoint]) == 0 || !open
-		if gone && complaint == "" && !m.timed[c.waypoint] && m.promised(c.client, c.to, "GET") && !m.excused(c.client, c.to, denied, c.way) {
+		down := len(m.pods[c.waypoint]) == 0
+		gone := down || !open
+		if gone && complaint == "" && !m.timed[c.waypoint] && m.promised(c.client, c.to, "GET") && (down || !m.excused(c.client, c.to, "GET", denied, c.way)) {
 			complaint = fmt.Sprintf("the connection of %s to %s by waypoint %s is cut, and everything allowed it", c.client.name, c.service, c.waypoint)
 		}
 		return gone

@@ -156,16 +156,6 @@ func (m *model) writePolicy() {
 	}
 	m.note("a person writes %s: %v", name, o.Content()["spec"])
 	m.store(refOf(o), o)
-	m.tooLate(o)
-}
-
-// tooLate is what a policy on clients does not reach: connections through a waypoint that their Service has left. What is said there
-// of clients is what was said when it left.
-func (m *model) tooLate(o *mesh.Object) {
-	for i := range m.live {
-		c := &m.live[i]
-		c.parted = c.parted || over(o, c.to) && c.waypoint != "" && !m.states[len(m.states)-1].serves(c.service, c.waypoint)
-	}
 }
 
 // edit is a person who changes labels.

@@ -76,6 +76,7 @@ type try struct {
 	removing bool
 	service  string // "" where it is of no Service in particular
 	policy   bool
+	deletes  bool
 }
 
 const (
@@ -85,7 +86,7 @@ const (
 
 // wasRefused takes down that a step was refused.
 func (m *model) wasRefused(s Step, stored *mesh.Object) {
-	t := try{why: m.refusing.why, failures: m.tries[s.Object].failures + 1, version: m.rv[s.Object], policy: s.Object.Kind == mesh.AuthorizationPolicy.String()}
+	t := try{why: m.refusing.why, failures: m.tries[s.Object].failures + 1, version: m.rv[s.Object], policy: s.Object.Kind == mesh.AuthorizationPolicy.String(), deletes: s.Action == Delete}
 	for _, c := range m.decided.progress {
 		if c.Step != nil && c.Step.Object == s.Object {
 			t.of, t.removing = c.Waypoint, c.Removing

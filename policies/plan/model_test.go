@@ -70,7 +70,7 @@ type connection struct {
 	service string
 	to      pod
 	way
-	parted bool // it has stayed on its path since a person changed what its Service is bound to, or wrote what is not said on it
+	parted bool // it has stayed on its path since a person changed what its Service is bound to
 }
 
 // way is how a connection goes: by a pod of a waypoint, nil where none is ready, or directly where waypoint is "".
@@ -263,10 +263,12 @@ func (m *model) push(p *proxy) {
 // readies makes pods of waypoints ready or not, as istiod and the kubelets would. A new one has taken its configuration
 // before it is ready.
 func (m *model) readies() {
+	m.serving() // up to now
 	for _, gw := range m.gateways() {
 		pods := m.pods[gw.Key()]
 		if len(pods) == 0 {
 			m.pods[gw.Key()] = []*waypointPod{{proxy: proxy{istiod: 0}}, {proxy: proxy{istiod: 1}}}
+			delete(m.timed, gw.Key()) // that was another one
 			continue
 		}
 		p := pods[m.rand.IntN(len(pods))]

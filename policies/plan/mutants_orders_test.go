@@ -129,7 +129,7 @@ var mutants = []mutant{
 	{"what is said at a waypoint that is left goes first", func(t *tables) { t.removing = before(t.removing, "remove copies", "await moves") }},
 	{"taken away while not all is seen", func(t *tables) { t.removing = without(t.removing, "see") }},
 	{"nobody is told that an ALLOW of ours is the last", func(t *tables) {
-		t.making, t.removing = silent(t.making, "remove orphans"), silent(t.removing, "remove orphans", "may go")
+		t.making, t.removing = silent(t.making, "say last", "remove orphans"), silent(t.removing, "say last", "remove orphans", "may go")
 	}},
 	{"what nothing asks for is left", func(t *tables) { t.making = without(t.making, "remove orphans") }},
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,14 +17,14 @@ type Notice struct {
 	Why   string   `json:"why"` // consequence: cause. remedy.
 }
 
-// notices are those of what a plan binds.
-func notices(after *mesh.Snapshot, labels []Label) []Notice {
-	var out []Notice
+// notices are those of what a plan binds and makes.
+func notices(after *mesh.Snapshot, labels []Label, waypoints []Waypoint) []Notice {
+	out := endpointNotices(after, waypoints)
 	for _, l := range labels {
 		for _, ref := range l.Binds {
 			o := find(after, ref)
 			out = append(out, portNotices(after, o)...)
-			out = append(out, routeNotices(after, o)...)
+			out = append(out, dormantNotices(after, o)...)
 			if len(l.Needs) > 0 && !l.Kept && !slices.ContainsFunc(l.Needs, func(n Need) bool { return serviceOf(after, n.Target) == nil || same(n.Target, targetOf(o)) }) {
 				out = append(out, Notice{ref, ClassAlso, fmt.Sprintf("it passes the waypoint too: the label is on %s. Opt it out with istio.io/use-waypoint=none if it must not.", l.On)})
 			}
@@ -53,37 +54,25 @@ func portNotices(s *mesh.Snapshot, o *mesh.Object) []Notice {
 	return out
 }
 
-// routeNotices tell what a VirtualService or DestinationRule of the Service does that has lain dormant without a waypoint.
-func routeNotices(s *mesh.Snapshot, o *mesh.Object) []Notice {
+// endpointNotices tell of Services that would send to the pods of a new waypoint as if those were theirs, for labels that its profile
+// gives them. What means the pods of a waypoint by other labels is left alone.
+func endpointNotices(s *mesh.Snapshot, waypoints []Waypoint) []Notice {
 	var out []Notice
-	rules := s.DestinationRulesFor(o, o.Namespace, func(*mesh.Object) bool { return true })
-	for _, vs := range s.VirtualServicesFor(o) {
-		spec := vs.Spec.(*mesh.VirtualServiceSpec)
-		if vs.Namespace != o.Namespace || len(spec.HTTP) == 0 || len(spec.Gateways) > 0 && !slices.Contains(spec.Gateways, "mesh") {
+	for i := range waypoints {
+		w := &waypoints[i]
+		gw := s.Get(mesh.Gateway, w.Namespace, w.Name)
+		if w.Existing || len(w.profile.Labels) == 0 || gw == nil {
 			continue
 		}
-		if !slices.ContainsFunc(spec.HTTP, func(r mesh.HTTPRule) bool { return len(r.Match) == 0 }) {
-			out = append(out, Notice{o.Ref(), ClassNoCatchAll,
-				fmt.Sprintf("calls that no route of %s matches get 404: the waypoint carries it out, and it has no route without a match. Add one.", vs)})
-		}
-		for _, d := range spec.Destinations() {
-			if d.Subset != "" && len(s.ServicesFor(d.Host, vs.Namespace)) > 0 && s.ServicesFor(d.Host, vs.Namespace)[0] == o && !hasSubset(rules, d.Subset) {
-				out = append(out, Notice{o.Ref(), ClassNoSubset,
-					fmt.Sprintf("calls that %s sends to subset %s get 503: no DestinationRule of the Service has that subset. Add it.", vs, d.Subset)})
+		pod := s.WaypointPod(gw)
+		for _, svc := range s.List(mesh.Service, w.Namespace) {
+			selector := svc.Spec.(*mesh.ServiceSpec).Selector
+			byProfile := slices.ContainsFunc(slices.Sorted(maps.Keys(selector)), func(key string) bool { return w.profile.Labels[key] == selector[key] && selector[key] != "" })
+			if byProfile && pod.Carries(selector) && !mesh.ManagedByGateway(svc) {
+				out = append(out, Notice{svc.Ref(), ClassEndpoint, fmt.Sprintf(
+					"calls to it would also be sent to the pods of waypoint %s: WaypointProfile %s gives those labels by which it selects its own. Take them out of spec.labels.", w.Name, nameOf(w.profile))})
 			}
 		}
 	}
-	for _, dr := range rules {
-		if p := dr.Spec.(*mesh.DestinationRuleSpec).TrafficPolicy; p != nil && p.TLS != nil && (p.TLS.Mode == "SIMPLE" || p.TLS.Mode == "MUTUAL") && o.Kind == mesh.Service {
-			out = append(out, Notice{o.Ref(), ClassDoubleTLS,
-				fmt.Sprintf("calls are encrypted twice: %s says tls %s, which the waypoint carries out inside HBONE, and the pods must speak TLS themselves. Remove it if they do not.", dr, p.TLS.Mode)})
-		}
-	}
 	return out
-}
-
-func hasSubset(rules []*mesh.Object, name string) bool {
-	return slices.ContainsFunc(rules, func(dr *mesh.Object) bool {
-		return slices.ContainsFunc(dr.Spec.(*mesh.DestinationRuleSpec).Subsets, func(s mesh.Subset) bool { return s.Name == name })
-	})
 }

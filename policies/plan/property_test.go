@@ -119,15 +119,14 @@ func (m *model) tampered() string {
 	if m.rand.IntN(3) > 0 {
 		return ""
 	}
-	for _, svc := range services {
-		m.told[svc] = true
-	}
 	closed := map[string]bool{}
 	for _, role := range []Role{Admission, Twin} {
 		for _, o := range m.all(mesh.AuthorizationPolicy) {
 			if of := o.Annotations[ForAnnotation]; Role(o.Annotations[RoleAnnotation]) == role && (role == Admission || closed[of]) {
 				m.note("a person deletes %s", o.Name)
 				m.store(refOf(o), nil)
+				_, svc, _ := cutKey(of)
+				m.told[svc] = true
 				closed[of] = closed[of] || m.keepsOut(o.Annotations[WaypointAnnotation], of)
 			}
 		}

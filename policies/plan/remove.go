@@ -307,6 +307,15 @@ func (c *course) onlyOursBeside(o *mesh.Object) bool {
 	})
 }
 
+// removeUncounted removes the Gateway before the twins where only its time is over: what is open through it may rest on them, and ends with
+// its pods. The twins go when every proxy knows.
+func (c *course) removeUncounted() outcome {
+	if c.Evidence.Waypoints[c.ref].Counted {
+		return settled
+	}
+	return c.removeGateway()
+}
+
 func (c *course) removeGateway() outcome {
 	if !c.ours() {
 		return settled

@@ -95,6 +95,34 @@ func TestCountedFirst(t *testing.T) {
 	}
 }
 
+// TestUncountedGoesFirst: where only the time of a waypoint is over, what is open through it ends with its Gateway, and what is said of
+// clients there goes after that, when every proxy knows.
+func TestUncountedGoesFirst(t *testing.T) {
+	const clients = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: who, namespace: shop}, spec: {action: DENY, selector: {matchLabels: {app: cart}}, rules: [{from: [{source: {namespaces: [front]}}]}]}}`
+	s, managed := done(t, clients, podsOf("cart"))
+	s = s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7"))
+	var rows []string
+	now := noon
+	for range 40 {
+		uncounted := func(e *Evidence) {
+			e.Acknowledged = now
+			for gw := range e.Waypoints {
+				e.Waypoints[gw] = Serving{Ready: true, Uncounted: "its pods do not say"}
+			}
+		}
+		steps := Next(later(worldOf(s, managed, onlyShop, uncounted), now)).Steps()
+		now = now.Add(30 * time.Minute)
+		if len(steps) > 0 {
+			rows = append(rows, string(steps[0].Row))
+			s, managed = taken(s, managed, steps[0])
+		}
+	}
+	want := []string{"remove-retain", "remove-binding", "remove-drain", "remove-gateway", "remove-drain", "remove-twin", "remove-parameters", "remove-binding"}
+	if diff := cmp.Diff(want, rows); diff != "" || len(managed) > 0 {
+		t.Errorf("(-want +got):\n%s\nleft: %v", diff, managed)
+	}
+}
+
 func later(w World, now time.Time) World {
 	w.Now = now
 	return w

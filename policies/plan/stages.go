@@ -14,6 +14,7 @@ type tables struct{ making, removing []stage }
 func standard() tables {
 	return tables{
 		making: []stage{
+			{"say last", (*course).sayLast},
 			{"roll back", (*course).rollBack},
 			{"remove stale guards", (*course).removeStaleGuards},
 			{"hold", (*course).hold},
@@ -41,6 +42,7 @@ func standard() tables {
 			{"say what stays", (*course).sayStays},
 		},
 		removing: []stage{
+			{"say last", (*course).sayLast},
 			{"remove stale guards", (*course).removeStaleGuards},
 			{"repeat for what is bound", (*course).makeTwinsOfBound},
 			{"await repeated for what is bound", (*course).awaitTwinsOfBound},
@@ -58,6 +60,7 @@ func standard() tables {
 			{"await released", (*course).awaitReleased},
 			{"drain", (*course).drain},
 			{"remove admissions", (*course).removeAdmissions},
+			{"remove uncounted", (*course).removeUncounted},
 			{"remove twins", (*course).removeTwins},
 			{"remove copies", (*course).removeCopies},
 			{"remove gateway", (*course).removeGateway},

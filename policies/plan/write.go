@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -53,7 +54,9 @@ func (c *course) wait(row Row, on mesh.Ref, until time.Time, why string) outcome
 }
 
 func (c *course) stop(row Row, on mesh.Ref, manifest map[string]any, why string) outcome {
-	c.out.Stopped = append(c.out.Stopped, Stop{row, on, why, manifest})
+	if !slices.ContainsFunc(c.out.Stopped, func(s Stop) bool { return s.Row == row && s.Object == on && s.Why == why }) { // one may be said early
+		c.out.Stopped = append(c.out.Stopped, Stop{row, on, why, manifest})
+	}
 	return stopped
 }
 

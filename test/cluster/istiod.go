@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/discovery"
@@ -213,7 +214,7 @@ func Objects(stream []byte) ([]*unstructured.Unstructured, error) {
 
 // ApplyObject applies one object, server-side.
 func (c *Cluster) ApplyObject(ctx context.Context, o *unstructured.Unstructured) error {
-	r, namespaced, err := c.Resource(o.GroupVersionKind())
+	r, namespaced, err := c.served(ctx, o.GroupVersionKind())
 	if err != nil {
 		return err
 	}
@@ -230,6 +231,15 @@ func (c *Cluster) ApplyObject(ctx context.Context, o *unstructured.Unstructured)
 		return fmt.Errorf("apply %s %s/%s: %w", o.GetKind(), o.GetNamespace(), name, err)
 	}
 	return nil
+}
+
+// served is Resource, once discovery says so: an API server that is busy names a kind only some time after its CRD is established.
+func (c *Cluster) served(ctx context.Context, gvk schema.GroupVersionKind) (r schema.GroupVersionResource, namespaced bool, err error) {
+	_ = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+		r, namespaced, err = c.Resource(gvk)
+		return !meta.IsNoMatchError(err), nil
+	}) // what it waited for, and did not come, err says
+	return r, namespaced, err
 }
 
 // Resource is under which resource a kind is served, and whether its objects live in namespaces.

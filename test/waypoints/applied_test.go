@@ -52,6 +52,7 @@ func reason(o *unstructured.Unstructured, name string) string {
 // TestProfileNotApplied: a profile that istiod does not apply is not told to be applied. That what istiod made says by which parameters is no
 // reason to replace a pod.
 func TestProfileNotApplied(t *testing.T) {
+	t.Parallel()
 	w, _ := served(t, "{}")
 	ready := func() bool {
 		p := w.get(profiles, "", "default")
@@ -120,6 +121,7 @@ func (w *world) replicaSets(ns string) string {
 
 // TestProfileDown: a waypoint without a pod is not told to be serving, whoever took them away.
 func TestProfileDown(t *testing.T) {
+	t.Parallel()
 	w, _ := served(t, "{}")
 	w.until("the profile is ready", 20*time.Second, func() bool { return condition(w.get(profiles, "", "default"), "Ready") == "True" })
 	scale := func(n int) {

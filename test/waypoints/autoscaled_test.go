@@ -16,6 +16,7 @@ import (
 // TestProfileAutoscales: an autoscaler takes over as many pods as there are, without a moment in which there are fewer, and what it decides then
 // stays; a number that the profile says counts again.
 func TestProfileAutoscales(t *testing.T) {
+	t.Parallel()
 	w, _ := served(t, "{replicas: 4}")
 	replicas := func() string { return field(w.get(deployments, "shop", "waypoint"), "spec.replicas") }
 	w.until("there are four", 30*time.Second, func() bool { return replicas() == "4" })

@@ -29,6 +29,7 @@ spec: {containers: [{name: istio-proxy, image: ztunnel}]}
 // TestAwaitsProxies: a step that has to wait for the proxies waits until istiod says that each of them has taken it, and no
 // longer. The waypoint is not removed while a ztunnel has not acknowledged that nothing is bound to it.
 func TestAwaitsProxies(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	w.apply(ztunnelPod)
 	zt := connect(t, w.IstiodXDS, "ztunnel", "ztunnel-1", "istio-system", "10.0.0.250", addressType, authorizationType)

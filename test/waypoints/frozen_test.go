@@ -13,6 +13,7 @@ import (
 // the other replica does that, and more. When the first one wakes it tries to write nothing: not what it had in hand, and not what it
 // would decide of the mesh as it was when it stopped.
 func TestFrozen(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	a := w.replica(hurry...)
 	w.apply(fmt.Sprintf(profile, "{retainFor: 6s}") + "---" + fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "shop-0") + "---" + fmt.Sprintf(shop, "shop-1") + "---" + fmt.Sprintf(denyGet, "shop-0"))

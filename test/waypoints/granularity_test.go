@@ -157,7 +157,7 @@ func TestServiceGranularity(t *testing.T) {
 // leaves waits until what is in a namespace is this, and else says the difference.
 func (w *world) leaves(ns string, want map[string]string) {
 	w.t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(busy * time.Minute); ; time.Sleep(200 * time.Millisecond) {
 		diff := cmp.Diff(want, w.inventory(ns))
 		if diff == "" {
 			return

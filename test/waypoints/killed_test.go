@@ -19,6 +19,7 @@ import (
 // leads is killed when the API server has stored that one, before it hears of that. The next one finishes: each of them becomes, and
 // leaves behind, what the one became and left that nobody disturbed, by way of the same bindings, and with nothing made twice.
 func TestKilledAfterEachWrite(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	w.apply(fmt.Sprintf(guardrail, ", bypass: Guard"))
 	w.killedAfterEachWrite(lives, hurry)
@@ -47,6 +48,11 @@ func (w *world) killedAfterEachWrite(kinds []life, flags []string) {
 	fell, err := s.end()
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	for _, life := range slices.Concat(undisturbed.names, disturbed.names) {
+		for _, lack := range h.less(life, disturbed.kind(life).parts) {
+			w.t.Errorf("killed after %q: %s", due[life], lack)
+		}
 	}
 	for _, life := range disturbed.names {
 		k := disturbed.kind(life)

@@ -41,6 +41,7 @@ func (w *world) admit(stream string) {
 
 // TestOneWriter: of two replicas one writes at a time, also while one takes over from the other.
 func TestOneWriter(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	a := w.replica(hurry...)
 	b := w.replica(hurry...)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // ruled are the profile of a kind of lives, its Guardrail, and how a namespace says that they are for it.
@@ -33,8 +35,8 @@ metadata: {name: %[1]s, labels: {istio.io/dataplane-mode: ambient, life: %[2]s}}
 	lessProfile  = "{retainFor: 1s, replicas: 2}"
 )
 
-// lives are the kinds of lives. What is said of clients and a guard and a disruption budget are part of all.
-var lives = []life{whole, moved, shifted, held}
+// lives are the kinds of lives. What is said of clients and a guard are part of all, a disruption budget of all that are not shared.
+var lives = []life{whole, moved, shifted, held, shared}
 
 // whole is a waypoint that is made, asked for less, and removed.
 var whole = life{kind: "whole", parts: []string{""}, setup: enrolled(""), stages: []stage{
@@ -88,6 +90,24 @@ var held = life{kind: "held", spares: told, parts: []string{""}, check: heldFirs
 			func(r *run, name string) bool { return r.serves(name, "waypoint", 1) && r.whole(name, "waypoint") }},
 	}}
 
+// shared is a waypoint that two namespaces join and leave, the one for a waypoint of its own, the other because it needs none. Who has left
+// it keeps it let in, and notes it, until it is gone.
+var shared = life{kind: "shared", spares: told, from: 1, parts: []string{"", "-north", "-south"}, setup: sharedLife, stages: []stage{
+	{"joined by the south", func(r *run, name string) { r.apply(fmt.Sprintf(denyGet, name+"-south")) },
+		func(r *run, name string) bool { return r.sharedBy(name, 1, "-south") }},
+	{"joined by the north", func(r *run, name string) { r.apply(fmt.Sprintf(denyGet, name+"-north")) },
+		func(r *run, name string) bool { return r.sharedBy(name, 2, "-north", "-south") }},
+	{"left by the north", func(r *run, name string) { r.apply(fmt.Sprintf(ownWaypoint, name+"-north")) },
+		func(r *run, name string) bool {
+			return r.sharedBy(name, 1, "-south") && r.boundTo(name+"-north", "cart", name+"-north/by-hand") && r.letsIn(name+"-north", name+"-north/by-hand", name+"/waypoint-"+name)
+		}},
+	{"left by the south, and removed", func(r *run, name string) { r.remove(policies, name+"-south", "deny-get") },
+		func(r *run, name string) bool {
+			return r.gone(name, "waypoint-"+name) && r.boundTo(name+"-north", "cart", name+"-north/by-hand") && r.letsIn(name+"-north", name+"-north/by-hand") &&
+				cmp.Equal(r.before[name+"-south"], r.inventory(name+"-south")) && cmp.Equal(r.before[name], r.inventory(name))
+		}},
+}}
+
 const (
 	// heldCart agrees that nobody gets in until its waypoint serves.
 	heldCart = `
@@ -110,6 +130,15 @@ func enrolled(profile string) func(string) string {
 	return func(name string) string {
 		return fmt.Sprintf(shop, name) + "---" + fmt.Sprintf(inLife, name, profile) + "---" + fmt.Sprintf(allowFront, name)
 	}
+}
+
+// sharedLife is a namespace in which others have a waypoint in common.
+func sharedLife(name string) string {
+	out := fmt.Sprintf(inLife, name, "") + "---" + fmt.Sprintf(ruled, name, "{granularity: Shared, sharedNamespace: "+name+", retainFor: 1s}", "")
+	for _, ns := range []string{name + "-north", name + "-south"} {
+		out += "---" + enrolled(name)(ns)
+	}
+	return out
 }
 
 // heldFirst fails unless a guard is written before anything else, and does not go: there is no moment between the hold and the guard.

@@ -163,6 +163,29 @@ func (r *run) serves(name, waypoint string, needs int) bool {
 		condition(r.get(policies, name, "deny-get"), "WaypointAccepted") == "True" && condition(r.roles(name)["guard"], "ZtunnelAccepted") == "True"
 }
 
+// sharedBy is whether some namespaces are served by the waypoint that they share, with so many needs, and nobody else is let in.
+func (r *run) sharedBy(name string, needs int, parts ...string) bool {
+	shared, in := "waypoint-"+name, name // after the profile
+	gw := r.get(gateways, name, shared)
+	for _, part := range parts {
+		ns := name + part
+		in += " " + ns
+		if condition(r.get(policies, ns, "deny-get"), "WaypointAccepted") != "True" || !r.boundTo(ns, "cart", name+"/"+shared) || condition(r.roles(ns)["guard"], "ZtunnelAccepted") != "True" {
+			return false
+		}
+	}
+	return condition(gw, "waywarden.dev/AsPlanned") == "True" && gw.GetAnnotations()["waywarden.dev/needs"] == fmt.Sprint(needs) &&
+		strings.Contains(field(gw, "spec.listeners"), "values:["+in+"]")
+}
+
+// letsIn is whether what is ours in a namespace lets in some waypoints, as "namespace/name" and sorted, and no others: the one to which the
+// Namespace is bound, and those of which it is noted that it has left them.
+func (r *run) letsIn(ns string, waypoints ...string) bool {
+	on, guard := r.get(namespaces, "", ns), r.roles(ns)["guard"]
+	return cmp.Equal(slices.Sorted(slices.Values(append(leftBy(on), boundBy(on)...))), waypoints) &&
+		condition(guard, "ZtunnelAccepted") == "True" && cmp.Equal(letIn(guard), waypoints)
+}
+
 // whole is whether a waypoint has a disruption budget, and lessened whether it has none and asks for none.
 func (r *run) whole(ns, waypoint string) bool { return r.get(budgets, ns, waypoint) != nil }
 
@@ -196,14 +219,15 @@ func (r *run) remove(of schema.GroupVersionResource, ns, name string) {
 
 // history is what came and went in each namespace, and how the Namespace was bound meanwhile.
 type history struct {
-	mu   sync.Mutex
-	seen map[string]map[string][]string // by namespace and object
+	mu     sync.Mutex
+	seen   map[string]map[string][]string // by namespace and object
+	writes map[string][]write             // by namespace
 }
 
 // remember watches from now on what people and we make in all namespaces, and how those are bound.
 func (w *world) remember() *history {
 	w.t.Helper()
-	h := &history{seen: map[string]map[string][]string{}}
+	h := &history{seen: map[string]map[string][]string{}, writes: map[string][]write{}}
 	for _, r := range []schema.GroupVersionResource{gateways, configMaps, policies, tokens, namespaces} {
 		watcher, err := w.Dynamic.Resource(r).Watch(w.t.Context(), all)
 		if err != nil {
@@ -227,7 +251,11 @@ func (h *history) enter(event watch.EventType, o *unstructured.Unstructured) {
 	ns, what, is := o.GetNamespace(), o.GetKind()+" "+o.GetName(), string(event)
 	if o.GetKind() == "Namespace" {
 		ns, what, is = o.GetName(), "binding", bindingOf(o)
-	} else if event == watch.Modified {
+	}
+	if o.GetKind() != "ConfigMap" {
+		h.writes[ns] = append(h.writes[ns], writeOf(event, o))
+	}
+	if o.GetKind() != "Namespace" && event == watch.Modified {
 		return
 	}
 	if h.seen[ns] == nil {
@@ -245,7 +273,10 @@ func (h *history) of(life string, parts []string) map[string][]string {
 	out := map[string][]string{}
 	for _, part := range parts {
 		for what, seen := range h.seen[life+part] {
-			out["LIFE"+part+": "+strings.ReplaceAll(what, life, "LIFE")] = slices.Clone(seen)
+			for _, is := range seen {
+				what := "LIFE" + part + ": " + strings.ReplaceAll(what, life, "LIFE")
+				out[what] = append(out[what], strings.ReplaceAll(is, life, "LIFE"))
+			}
 		}
 	}
 	return out

@@ -127,7 +127,7 @@ func marks(o *unstructured.Unstructured) string {
 // renders waits until istiod has rendered what a profile says, and else says what is different.
 func (w *world) renders(want map[string]string) {
 	w.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(busy * 30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		diff := cmp.Diff(want, w.rendered())
 		if diff == "" {
 			return
@@ -141,6 +141,7 @@ func (w *world) renders(want map[string]string) {
 // TestProfileChanges: what a profile says is in what istiod renders, each field of it, as it changes; what it no longer asks for goes,
 // also what istiod leaves behind; and what others change in the parameters is put right.
 func TestProfileChanges(t *testing.T) {
+	t.Parallel()
 	w, r := served(t, "{}")
 	if w.get(configMaps, "shop", "waypoint-parameters") != nil {
 		t.Error("a profile that asks for nothing made parameters")

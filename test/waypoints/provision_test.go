@@ -183,6 +183,7 @@ func enter(inventory map[string]string, o *unstructured.Unstructured) {
 // TestWhatIsOursGoes: when nothing needs a waypoint any more it goes after retainFor, with all that was made for it and
 // nothing else.
 func TestWhatIsOursGoes(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	r := w.replica(hurry...)
 	w.apply(`{apiVersion: waywarden.dev/v1alpha1, kind: WaypointProfile, metadata: {name: default}, spec: {retainFor: 3s, replicas: 2, disruptionBudget: {minAvailable: 1}}}`)
@@ -207,7 +208,9 @@ func TestWhatIsOursGoes(t *testing.T) {
 	if kept := time.Since(deleted); kept < 3*time.Second {
 		t.Errorf("the waypoint was kept for %s, and not for 3s", kept)
 	}
-	w.until("what istiod and we made is gone", time.Minute, func() bool { return cmp.Equal(before, w.inventory("shop")) || time.Since(deleted) > 50*time.Second })
+	w.until("what istiod and we made is gone", time.Minute, func() bool {
+		return cmp.Equal(before, w.inventory("shop")) || time.Since(deleted) > busy*50*time.Second
+	})
 	if diff := cmp.Diff(before, w.inventory("shop")); diff != "" {
 		t.Errorf("what is left, or gone too (-before +after):\n%s", diff)
 	}
