@@ -30,9 +30,9 @@ func leftFor(s *mesh.Snapshot, managed Managed, svc mesh.Ref) []string {
 	return sorted(slices.Concat(leftBy(s, managed, find(s, svc)), leftBy(s, managed, s.Get(mesh.Namespace, "", svc.Namespace))))
 }
 
-// mayBeLeftBy is whether a Service or ServiceEntry may have connections open through this waypoint, that nothing needs: it is written down
-// that it has left it, or, where people unbound it, nothing is, and the waypoint is where it could be bound: in its namespace, and drained
-// or out of the plan as one that a guard lets in, or in another one and letting its namespace attach.
+// mayBeLeftBy is whether a Service or ServiceEntry may have left connections open through this waypoint, that nothing needs. Where it has
+// left it by a label of ours that is written down. Where people unbound it nothing is: then it may have had one of its own namespace that
+// is drained or out of the plan, which its guard lets in as well, or one of another namespace that lets its own attach.
 func (c *course) mayBeLeftBy(ns, name string) bool {
 	for _, kind := range []mesh.Kind{mesh.Service, mesh.ServiceEntry} { // a twin does not say which it is for
 		if slices.Contains(leftFor(c.snapshot, c.Evidence.Managed, RefOf(kind, ns, name)), c.gateway.Key()) {
