@@ -17,7 +17,7 @@ func (sub *subject) needed(s *mesh.Snapshot) {
 	if profile := gw.Annotations[plan.ProfileAnnotation]; gw.Labels[plan.ManagedByLabel] == plan.ManagedBy && profile != "" {
 		sub.facts = append(sub.facts, fmt.Sprintf("It says that Waywarden made it, by WaypointProfile %s.", profile))
 	}
-	sub.told(gw)
+	sub.told(s, gw)
 	if since := gw.Annotations[plan.UnneededSinceAnnotation]; since != "" {
 		sub.facts = append(sub.facts, fmt.Sprintf("Nothing needs it since %s, so it is about to go.", since))
 	}
@@ -54,11 +54,17 @@ func consequence(e policies.Effect) string {
 
 // told is what the controller says of a waypoint that is not as it is to be: what it waits for or what stops it, since when, and what is to
 // be bound to it.
-func (sub *subject) told(gw *mesh.Object) {
+func (sub *subject) told(s *mesh.Snapshot, gw *mesh.Object) {
+	if s.Unprovided() {
+		if mesh.ConditionOf(gw, mesh.AsPlannedCondition) != nil {
+			sub.facts = append(sub.facts, "What Waywarden says on it, of how it is and what it is for, is left over: no waypoints are made now.")
+		}
+		return
+	}
 	if c := mesh.ConditionOf(gw, mesh.AsPlannedCondition); c != nil && c.Status == "False" && c.Message != "" {
 		sub.facts = append(sub.facts, fmt.Sprintf("It is not as planned since %s (%s): %s", c.Since, c.Reason, sentence(c.Message)))
 	}
-	if c := mesh.ConditionOf(gw, mesh.AwaitedCondition); c != nil && c.Status == "True" && mesh.Awaits(gw) {
+	if c := mesh.ConditionOf(gw, mesh.AwaitedCondition); c != nil && c.Status == "True" && s.Awaits(gw) {
 		sub.facts = append(sub.facts, "Nothing is sent to it yet from what Waywarden labels when it is ready: "+sentence(c.Message))
 	}
 }

@@ -53,6 +53,7 @@ func scan(inv *inventory.Inventory, opts Options) writer {
 	for _, a := range answers {
 		w.answer(a)
 	}
+	w.blocked(&opts, before)
 	w.authored(&opts)
 	w.refused()
 	w.input()
@@ -94,20 +95,17 @@ func (o *Options) evaluate(occasion policies.Occasion, s *mesh.Snapshot, judge f
 func (o *Options) newly(occasion policies.Occasion, inv *inventory.Inventory, before *mesh.Snapshot, after []Answer) []Answer {
 	stored := func(object *mesh.Object) bool { return !inv.FromFile(object) }
 	was := map[string]int{}
-	key := func(f policies.Finding) string {
-		return f.Check + "\x00" + f.Object.String() + "\x00" + f.Field + "\x00" + string(f.Verdict) + "\x00" + string(f.Severity)
-	}
 	for _, a := range o.evaluate(occasion, before, stored) {
 		for _, f := range a.Findings {
-			was[key(f)]++
+			was[sameFinding(f)]++
 		}
 	}
 	var out []Answer
 	for _, a := range after {
 		if stored(a.Object) {
 			a.Findings = slices.DeleteFunc(a.Findings, func(f policies.Finding) bool {
-				was[key(f)]--
-				return was[key(f)] >= 0
+				was[sameFinding(f)]--
+				return was[sameFinding(f)] >= 0
 			})
 			if len(a.Findings)+len(a.Panics)+len(a.Failures) == 0 {
 				continue

@@ -100,7 +100,7 @@ func awaited(s *mesh.Snapshot, svc *mesh.Object) string {
 		return ""
 	}
 	why := ""
-	if unready := mesh.Unready(gw); unready != "" {
+	if unready := s.Unready(gw); unready != "" {
 		why = " Until then: " + unready + "."
 	}
 	return fmt.Sprintf("calls go straight to the pods for now: Waywarden makes waypoint %s for %s, and labels %s when it is ready.%s", gw.Key(), svc, on, why)

@@ -16,7 +16,7 @@ func (sub *subject) ofGateway(s *mesh.Snapshot) {
 	class := s.ClassOf(o)
 	ready := "ready"
 	if !mesh.Ready(o) {
-		ready = "not ready: " + mesh.Unready(o)
+		ready = "not ready: " + s.Unready(o)
 	}
 	layer := policies.Gateway
 	if class.Waypoint() {

@@ -18,7 +18,7 @@ func (a *attachment) awaits(s *mesh.Snapshot, svc *mesh.Object) bool {
 	}
 	a.by = gw
 	ref := gw.Ref()
-	a.not(Pending, AncestorNotBound, fmt.Sprintf("%s is not bound to waypoint %s yet, which Waywarden makes for it%s", svc, gw.Key(), waitingFor(gw)),
+	a.not(Pending, AncestorNotBound, fmt.Sprintf("%s is not bound to waypoint %s yet, which Waywarden makes for it%s", svc, gw.Key(), waitingFor(s, gw)),
 		fmt.Sprintf("Waywarden labels %s as soon as the waypoint is ready; if that takes long, see to what it waits for.", on), Wait{Object: &ref})
 	return true
 }
@@ -36,12 +36,12 @@ func (a *attachment) open() bool {
 
 // wanted is whether a waypoint that is not ready has anything to serve once it is.
 func wanted(s *mesh.Snapshot, gw *mesh.Object) bool {
-	return mesh.Awaits(gw) || len(s.AskingFor(gw)) > 0
+	return s.Awaits(gw) || len(s.AskingFor(gw)) > 0
 }
 
 // waitingFor is what a waypoint waits for, in brackets; "" where nothing says that.
-func waitingFor(gw *mesh.Object) string {
-	if why := mesh.Unready(gw); why != "" {
+func waitingFor(s *mesh.Snapshot, gw *mesh.Object) string {
+	if why := s.Unready(gw); why != "" {
 		return " (" + why + ")"
 	}
 	return ""

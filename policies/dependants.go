@@ -160,7 +160,7 @@ func namespacesOf(s *mesh.Snapshot, o *mesh.Object) []string {
 		return out
 	}
 	for _, gw := range gateways {
-		for _, ns := range mesh.AwaitedIn(gw) {
+		for _, ns := range s.AwaitedIn(gw) {
 			if !slices.Contains(out, ns) {
 				out = append(out, ns)
 			}

@@ -175,7 +175,7 @@ func attachGateway(s *mesh.Snapshot, a *attachment) {
 	a.proxy(s, gw)
 	switch {
 	case !mesh.Ready(gw) && a.applied():
-		a.not(Pending, mesh.WaypointIsNotReady, fmt.Sprintf("%s is not ready: %s", gw, mesh.Unready(gw)), "Find out why; until then nothing enforces the policy.", Wait{Object: &ref})
+		a.not(Pending, mesh.WaypointIsNotReady, fmt.Sprintf("%s is not ready: %s", gw, s.Unready(gw)), "Find out why; until then nothing enforces the policy.", Wait{Object: &ref})
 	case !mesh.Ready(gw):
 		a.cause, a.reason = a.reason, mesh.WaypointIsNotReady // istiod looks at the address and no further
 	case a.applied() && !a.gateway:
@@ -198,7 +198,7 @@ func (a *attachment) servesNothing(s *mesh.Snapshot, gw *mesh.Object) {
 			fmt.Sprintf("Set label %s to service, workload or all.", label.IoIstioWaypointFor.Name))
 		return
 	}
-	if mesh.Awaits(gw) {
+	if s.Awaits(gw) {
 		ref := gw.Ref()
 		a.not(Pending, ServesNothing, fmt.Sprintf("nothing is bound to waypoint %s yet", gw.Key()), "Wait; Waywarden binds to it what it made it for.", Wait{Object: &ref})
 		return
@@ -309,7 +309,7 @@ func (a *attachment) unbound(s *mesh.Snapshot, svc *mesh.Object, b mesh.Binding)
 			fmt.Sprintf("Make a waypoint, then give %s or its Namespace label %s.", name, label.IoIstioUseWaypoint.Name), wait)
 	case b.Reason == mesh.WaypointIsNotReady && b.Gateway != nil:
 		a.by = b.Gateway
-		a.not(Pending, b.Reason, fmt.Sprintf("%s asks for waypoint %s, which is not ready%s", name, wp, waitingFor(b.Gateway)), "Find out why it is not ready; until then calls go straight to the pods.", Wait{Object: &gw})
+		a.not(Pending, b.Reason, fmt.Sprintf("%s asks for waypoint %s, which is not ready%s", name, wp, waitingFor(s, b.Gateway)), "Find out why it is not ready; until then calls go straight to the pods.", Wait{Object: &gw})
 	case b.Reason == mesh.WaypointIsNotReady:
 		a.not(NotEnforced, b.Reason, fmt.Sprintf("%s asks for waypoint %s, which does not exist", name, wp), "Make the waypoint, or correct the label.", Wait{Object: &gw})
 	case b.Reason == mesh.AttachmentDenied:

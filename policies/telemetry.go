@@ -64,7 +64,7 @@ func unreadTelemetry(s *mesh.Snapshot, scope scopePolicy, r reach, read readers)
 	switch {
 	case read.pending != nil:
 		e := nobody(r.target, Pending, mesh.WaypointIsNotReady, scope.field, fmt.Sprintf(
-			"this Telemetry has no effect yet: ztunnel reads none, and waypoint %s serves nothing yet%s. Find out why, if it takes long.", read.pending.Key(), waitingFor(read.pending)))
+			"this Telemetry has no effect yet: ztunnel reads none, and waypoint %s serves nothing yet%s. Find out why, if it takes long.", read.pending.Key(), waitingFor(s, read.pending)))
 		ref := read.pending.Ref()
 		e.By = &ref
 		return e

@@ -20,9 +20,14 @@ type attempt struct {
 	of       mesh.Ref  // the waypoint for which it was tried; the zero value where that does not matter
 	removing bool      // whether that was on its way out
 	refused  string    // why, when it was refused last; "" where it was not, or was taken since
-	since    time.Time // when it was refused first
+	since    time.Time // when it was refused, or taken back, first
 	taken    bool
+	differs  string // what the write was to change, as the plan says
+	undone   bool   // whether it was taken, and that was so before and after
 }
+
+// barred is whether what was written is not there, and why: it was refused and not taken since, or is undone each time.
+func (t attempt) barred() bool { return t.refused != "" || t.undone }
 
 const (
 	shown        = 5 * time.Second // how long the watch may take to show a write
@@ -45,18 +50,28 @@ func (a attempts) done(ref mesh.Ref, version string, now time.Time, err error) {
 
 // doneFor takes down how a write for a waypoint went.
 func (a attempts) doneFor(course *plan.Course, ref mesh.Ref, version string, now time.Time, err error) {
-	t := attempt{failures: a[ref].failures + 1, version: version, of: course.Waypoint, removing: course.Removing, refused: a[ref].refused, since: a[ref].since}
+	was := a[ref]
+	t := attempt{failures: was.failures + 1, version: version, of: course.Waypoint, removing: course.Removing, refused: was.refused, undone: was.undone, since: was.since}
+	if course.Step != nil {
+		t.differs = course.Step.Differs
+	}
 	switch {
 	case err == nil:
-		t = attempt{version: version, taken: true, until: now.Add(shown)}
-		if was := a[ref]; was.taken && was.version == version { // as where a webhook takes it back: it changes nothing
-			t.failures = was.failures + 1
-			t.until = now.Add(growing(2*shown, lastRefusal, t.failures))
+		same := was.taken && (was.version == version || t.differs != "" && was.differs == t.differs)
+		t.taken, t.refused, t.undone, t.failures, t.until = true, "", same, 0, now.Add(shown)
+		if !same {
+			t.since = time.Time{}
+			break
 		}
-	case retriable(err): // which says nothing about what was refused before
-		t.until = now.Add(growing(firstRetry, lastRetry, t.failures))
+		// It changes nothing, as where a webhook takes it back.
+		t.failures, t.until = was.failures+1, now.Add(growing(2*shown, lastRefusal, was.failures+1))
+		if t.since.IsZero() {
+			t.since = now
+		}
+	case retriable(err): // which says nothing about what was refused or undone before
+		t.taken, t.until = was.undone, now.Add(growing(firstRetry, lastRetry, t.failures))
 	default:
-		t.refused, t.until = err.Error(), now.Add(growing(firstRefusal, lastRefusal, t.failures))
+		t.refused, t.undone, t.until = err.Error(), false, now.Add(growing(firstRefusal, lastRefusal, t.failures))
 		if t.since.IsZero() {
 			t.since = now
 		}
@@ -84,34 +99,45 @@ func growing(first, last time.Duration, n int) time.Duration {
 	return min(first, last)
 }
 
-// refusals are the writes that were refused and not taken since, and those of them that are to be tried again now. What lies long
-// back is forgotten.
+// refusals are the writes that were refused and not taken since, or are undone each time, and those of them that are to be tried again
+// now. What lies long back is forgotten.
 func (a attempts) refusals(versions map[mesh.Ref]string, now time.Time) (refused map[mesh.Ref]string, again map[mesh.Ref]bool) {
 	refused, again = map[mesh.Ref]string{}, map[mesh.Ref]bool{}
 	for ref, t := range a {
 		switch {
 		case now.Sub(t.until) > lastRefusal:
 			delete(a, ref)
-		case t.refused != "":
+		case t.barred():
 			refused[ref], again[ref] = t.refused, a.may(ref, versions[ref], now)
 		}
 	}
 	return refused, again
 }
 
-// refusedSince is since when each write is refused that was not taken since.
+// refusedSince is since when each of those is refused or undone.
 func (a attempts) refusedSince() map[mesh.Ref]time.Time {
 	out := map[mesh.Ref]time.Time{}
 	for ref, t := range a {
-		if t.refused != "" {
+		if t.barred() {
 			out[ref] = t.since
 		}
 	}
 	return out
 }
 
-// refuses is whether a write was refused, and not taken since.
-func (a attempts) refuses(ref mesh.Ref) bool { return a[ref].refused != "" }
+// takenBack are those of them that are undone each time.
+func (a attempts) takenBack() map[mesh.Ref]bool {
+	out := map[mesh.Ref]bool{}
+	for ref, t := range a {
+		if t.undone {
+			out[ref] = true
+		}
+	}
+	return out
+}
+
+// refuses is whether a write was refused, and not taken since, or is undone.
+func (a attempts) refuses(ref mesh.Ref) bool { return a[ref].barred() }
 
 // settle forgets what was refused and nobody wants to write any more. A course that has something else to do first has not said
 // that, unless the object has changed, or the course has turned round.
@@ -123,7 +149,7 @@ func (a attempts) settle(progress plan.Progress, versions map[mesh.Ref]string) {
 	for ref, t := range a {
 		course := at[t.of]
 		switch {
-		case t.refused == "":
+		case !t.barred():
 		case course == nil:
 			delete(a, ref)
 		case slices.ContainsFunc(course.Stopped, func(s plan.Stop) bool { return s.Object == ref }): // it is wanted

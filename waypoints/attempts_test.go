@@ -59,8 +59,8 @@ func TestAttempts(t *testing.T) {
 		"taken, and not shown yet":   {times: 1, version: "1", after: time.Second},
 		"taken, and shown":           {times: 1, version: "2", after: time.Millisecond, want: true},
 		"taken, and lost":            {times: 1, version: "1", after: shown, want: true},
-		"taken, changing nothing":    {times: 20, version: "1", after: lastRefusal - 1},
-		"and something else does":    {times: 20, version: "2", after: time.Millisecond, want: true},
+		"taken, changing nothing":    {times: 20, version: "1", after: lastRefusal - 1, refused: true},
+		"and something else does":    {times: 20, version: "2", after: time.Millisecond, want: true, refused: true},
 		"failed":                     {err: errors.New("away"), times: 1, version: "1", after: firstRetry / 2},
 		"failed a while ago":         {err: errors.New("away"), times: 1, version: "1", after: firstRetry, want: true},
 		"failed again and again":     {err: errors.New("away"), times: 20, version: "1", after: lastRetry - 1},
@@ -119,5 +119,48 @@ func TestRefusedSince(t *testing.T) {
 	a.done(thing, "1", noon.Add(2*time.Hour), manager("flux"))
 	if since := a.refusedSince(); !since[thing].Equal(noon.Add(2 * time.Hour)) {
 		t.Errorf("since %v", since)
+	}
+}
+
+// TestTakenBack: a write is undone where it was taken twice and is to change the same as before, whoever wrote the object meanwhile. It is so
+// until the object is as it is to be, or the write is refused; that the API server is away says nothing.
+func TestTakenBack(t *testing.T) {
+	type write struct {
+		version, differs string
+		err              error
+		undone           bool // after it
+	}
+	away := errors.New("away")
+	for name, writes := range map[string][]write{
+		"made, and changed on the way":    {{"", "", nil, false}, {"1", "a is 1", nil, false}, {"1", "a is 1", nil, true}, {"1", "a is 1", nil, true}},
+		"somebody writes the status":      {{"1", "a is 1", nil, false}, {"2", "a is 1", nil, true}, {"3", "a is 1", nil, true}},
+		"something else is changed":       {{"1", "a is 1", nil, false}, {"2", "b is 2", nil, false}},
+		"labels that are to go come back": {{"1", "", nil, false}, {"1", "", nil, true}},
+		"labels of another one go":        {{"1", "", nil, false}, {"2", "", nil, false}},
+		"away meanwhile":                  {{"1", "a is 1", nil, false}, {"1", "a is 1", nil, true}, {"1", "a is 1", away, true}, {"1", "a is 1", nil, true}},
+		"away before":                     {{"1", "a is 1", away, false}, {"1", "a is 1", nil, false}, {"1", "a is 1", nil, true}},
+		"refused then":                    {{"1", "a is 1", nil, false}, {"1", "a is 1", nil, true}, {"1", "a is 1", manager("argocd"), false}},
+		"taken at last":                   {{"1", "a is 1", nil, false}, {"1", "a is 1", nil, true}, {"2", "b is 1", nil, false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, at := attempts{}, noon
+			var since time.Time
+			for i, w := range writes {
+				at = at.Add(time.Minute)
+				a.doneFor(&plan.Course{Waypoint: thing, Step: &plan.Step{Object: thing, Differs: w.differs}}, thing, w.version, at, w.err)
+				if a.takenBack()[thing] != w.undone || a.refuses(thing) != (w.undone || w.err != nil && w.err != away) {
+					t.Errorf("write %d: undone %v, refuses %v", i, a.takenBack()[thing], a.refuses(thing))
+				}
+				if w.undone && since.IsZero() {
+					since = at
+				}
+				if w.undone && !a.refusedSince()[thing].Equal(since) {
+					t.Errorf("write %d: since %v", i, a.refusedSince())
+				}
+			}
+			if a.settle(plan.Progress{{Waypoint: thing}}, map[mesh.Ref]string{thing: "9"}); a.refuses(thing) {
+				t.Error("it is as it is to be, and that is not noticed")
+			}
+		})
 	}
 }

@@ -68,6 +68,7 @@ type Controller struct {
 	planned    planned
 	told       told
 	health     told // of waypoints, which state that calls for somebody was told last
+	barred     told // of policies, why no waypoint is made for them
 	lags       lags
 	stopped    atomic.Pointer[stopped] // what has stopped, for others to read
 	status     time.Time               // when the statuses were written last
@@ -113,7 +114,7 @@ func New(o Options) (*Controller, error) {
 		o.Clock = clock.RealClock{}
 	}
 	out := &Controller{Options: o, writer: writer{c}, wake: make(chan struct{}, 1),
-		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, conditions: attempts{}, counts: attempts{}, repairs: repairs{}, told: told{}, health: told{}, lags: lags{}}
+		convergence: convergence{istiods: o.Istiods, settle: cmp.Or(o.Settle, Settle)}, follower: follower{cache: o.Cache}, attempts: attempts{}, conditions: attempts{}, counts: attempts{}, repairs: repairs{}, told: told{}, health: told{}, barred: told{}, lags: lags{}}
 	if out.events, err = newPoster(o.Config, out.fenced); err != nil {
 		return nil, err
 	}
@@ -247,7 +248,8 @@ func (c *Controller) once(ctx context.Context) time.Time {
 	c.journal.forget(now)
 	settings, missing := Settings(*rules, snapshot, c.Waits)
 	managed, versions := ours(marks)
-	if !provisions(settings) && len(managed) == 0 {
+	if !settings.Provides() && len(managed) == 0 {
+		c.planned = planned{} // what it says was of other Guardrails
 		return c.tell(ctx, rules, missing, snapshot, nil)
 	}
 	c.replan(snapshot, settings, managed)
@@ -255,7 +257,7 @@ func (c *Controller) once(ctx context.Context) time.Time {
 		Unseen: gaps.Unseen}
 	applied := c.lags.enter(evidence.Waypoints, now)
 	evidence.Refused, evidence.Again = c.attempts.refusals(versions, now)
-	evidence.RefusedSince = c.attempts.refusedSince()
+	evidence.RefusedSince, evidence.TakenBack = c.attempts.refusedSince(), c.attempts.takenBack()
 	evidence.Written, evidence.Since, evidence.Acknowledged, evidence.Away = c.journal.written, c.journal.since, c.at, c.away
 	world := plan.World{View: c.planned.view, Settings: settings, Plan: c.planned.plan, Evidence: evidence, Now: now}
 	c.meters.look(&world, func(ns, gateway string) []string { return c.deployed.addresses(ctx, ns, gateway) })
@@ -341,7 +343,7 @@ func (c *Controller) take(ctx context.Context, s *mesh.Snapshot, progress plan.P
 			}
 			c.attempts.doneFor(&course, course.Step.Object, versions[course.Step.Object], now, err)
 			c.announce(s, &course, err)
-			if err != nil && !retriable(err) {
+			if c.attempts.refuses(course.Step.Object) && (err == nil || !retriable(err)) {
 				c.rouse() // what it stopped is to be told
 			}
 		})

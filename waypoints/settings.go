@@ -1,8 +1,6 @@
 package waypoints
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/waywarden/waywarden/api/parameters"
@@ -53,9 +51,4 @@ func demands(rules Rules) map[string]demand {
 		}
 	}
 	return out
-}
-
-// provisions is whether any namespace asks for waypoints to be made.
-func provisions(s plan.Settings) bool {
-	return slices.ContainsFunc(slices.Collect(maps.Values(s.Namespaces)), func(o plan.Setting) bool { return o.Mode == plan.Provision })
 }

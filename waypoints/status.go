@@ -26,8 +26,10 @@ const (
 	maxNeeded  = 100
 	maxBecause = 10
 	maxMessage = 4 << 10
-	retry      = 10 * time.Second
-	statusPace = time.Second
+	// maxUndecided is less: there may be a hundred of them in a status, beside as many waypoints.
+	maxUndecided = 1 << 10
+	retry        = 10 * time.Second
+	statusPace   = time.Second
 )
 
 // tell says how the waypoints are: in the statuses of the profiles, in Events, and to Report. It returns when to try again
@@ -35,13 +37,20 @@ const (
 func (c *Controller) tell(ctx context.Context, rules *Rules, missing map[string]string, s *mesh.Snapshot, progress plan.Progress) time.Time {
 	c.stops(s, progress, missing)
 	c.ails(s, progress)
+	blocked := c.bars(s)
 	byProfile := map[string][]*plan.Course{}
 	census := Census{States: map[string]int{}, Unverified: c.unverified}
+	for _, needs := range blocked {
+		census.Blocked += len(needs)
+	}
 	for i := range progress {
 		course := &progress[i]
 		name := c.profileOf(s, course)
 		byProfile[name] = append(byProfile[name], course)
 		census.States[stateOf(course)]++
+		if course.Down {
+			census.Down++
+		}
 	}
 	if c.Report != nil {
 		c.Report(census)
@@ -54,7 +63,7 @@ func (c *Controller) tell(ctx context.Context, rules *Rules, missing map[string]
 	more, err := c.condition(ctx, s, c.planned.managed, progress)
 	errs := []error{err, c.annotate(ctx, s, c.planned.managed, progress)}
 	for _, p := range rules.Profiles {
-		errs = append(errs, c.write(ctx, p, s, byProfile[p.Name]))
+		errs = append(errs, c.write(ctx, p, s, byProfile[p.Name], blocked[p.Name]))
 	}
 	if err := errors.Join(errs...); err != nil && ctx.Err() == nil {
 		c.Log.Error(err, "what is told of waypoints is not up to date; it is tried again")
@@ -120,9 +129,10 @@ func notReady(p *v1alpha1.WaypointProfile, reason, why string) *v1alpha1.Waypoin
 }
 
 // write patches the status of a profile where it is another one than is stored.
-func (c *Controller) write(ctx context.Context, p *v1alpha1.WaypointProfile, s *mesh.Snapshot, courses []*plan.Course) error {
+func (c *Controller) write(ctx context.Context, p *v1alpha1.WaypointProfile, s *mesh.Snapshot, courses []*plan.Course, blocked []plan.Blocked) error {
 	after := p.DeepCopy()
 	statusOf(after, s, courses)
+	met(after, blocked)
 	condition := metav1.Condition{Type: "Verified", Status: metav1.ConditionTrue, Reason: "Acknowledged", ObservedGeneration: p.Generation,
 		Message: "istiod says what its proxies run with."}
 	if c.behind != "" {
@@ -243,9 +253,12 @@ func count(states map[string]int) string {
 	return "Waypoints: " + strings.Join(parts, ", ") + "."
 }
 
-func cut(text string) string {
-	if len(text) <= maxMessage {
+func cut(text string) string { return cutTo(text, maxMessage) }
+
+// cutTo is no more than about so many bytes of a text.
+func cutTo(text string, size int) string {
+	if len(text) <= size {
 		return text
 	}
-	return strings.ToValidUTF8(text[:maxMessage], "") + "…"
+	return strings.ToValidUTF8(text[:size], "") + "…"
 }

@@ -116,6 +116,8 @@ func firstOf(notices []plan.Notice, more string) string {
 // Census is how many waypoints are in which state, and by what it is known what proxies run with.
 type Census struct {
 	States map[string]int
+	// Down is how many have something bound to them and no ready pod, in whichever state; Blocked for how many needs none is made.
+	Down, Blocked int
 	// Unverified is why it is not known what proxies run with, so that it is waited for by the clock; "" where istiod is asked,
 	// or nobody waits.
 	Unverified string
@@ -169,7 +171,7 @@ func (c *Controller) ails(s *mesh.Snapshot, progress plan.Progress) {
 
 // stops says once on each waypoint what has stopped it, and on each Guardrail that its profile is missing, by its name.
 func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress, missing map[string]string) {
-	c.stopped.Store(c.stopped.Load().with(progress, c.attempts.refuses))
+	c.stopped.Store(c.stopped.Load().with(progress, c.attempts.refuses).beside(c.planned.plan.Findings(c.planned.settings)))
 	seen := map[mesh.Ref]bool{}
 	for _, name := range slices.Sorted(maps.Keys(missing)) {
 		ref := mesh.Ref{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.GuardrailKind, Name: name}
@@ -212,8 +214,9 @@ func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress, missing map
 
 // stopped is what has stopped.
 type stopped struct {
-	found []policies.Finding
-	all   bool
+	found   []policies.Finding
+	blocked []policies.Finding // needs for which no waypoint is made
+	all     bool
 }
 
 // with is what has stopped now, and what stopped before where a write is still refused to which its waypoint has not come this time.
@@ -234,13 +237,20 @@ func (before *stopped) with(progress plan.Progress, refuses func(mesh.Ref) bool)
 	return now
 }
 
-// Findings are what has stopped, as of when it was looked at last, and whether that is all: after a start it takes some looks to know.
-// They may be asked for at any time; nobody writes to them.
+// beside is what has stopped, with the needs for which no waypoint is made: those are known of each look by itself.
+func (now *stopped) beside(blocked []policies.Finding) *stopped {
+	now.blocked = blocked
+	return now
+}
+
+// Findings are what has stopped and what is blocked, as of when it was looked at last, and whether that is all: after a start it takes some
+// looks to know. They may be asked for at any time; nobody writes to them.
 func (c *Controller) Findings() (found []policies.Finding, all bool) {
-	if s := c.stopped.Load(); s != nil {
-		return s.found, s.all
+	s := c.stopped.Load()
+	if s == nil {
+		return nil, false
 	}
-	return nil, false
+	return slices.SortedStableFunc(slices.Values(slices.Concat(s.found, s.blocked)), policies.CompareFindings), s.all
 }
 
 // reference is the object of an Event: a Gateway, be it made or not, a Service, or a Guardrail.

@@ -127,7 +127,7 @@ func foretold(p *plan.Plan, stored *mesh.Snapshot, policy mesh.Ref, provides fun
 		switch {
 		case b.Policy != policy:
 		case provides(b.Target.Namespace):
-			out = append(out, fmt.Sprintf("no waypoint is made for %s: %s", b.Target, b.Why))
+			out = append(out, b.Says())
 			if undecided(p, mesh.Ref{Kind: b.Target.Kind, Namespace: b.Target.Namespace, Name: b.Target.Name}) {
 				out = append(out, fmt.Sprintf("Nobody gets in at %s from shortly after this is stored until that is decided: the Guardrail says pending: Guard, and it is agreed (%s).", b.Target, plan.HoldAnnotation))
 			}

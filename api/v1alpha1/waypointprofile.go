@@ -23,6 +23,7 @@ import (
 // +kubebuilder:printcolumn:name="Granularity",type=string,JSONPath=`.spec.granularity`
 // +kubebuilder:printcolumn:name="Waypoints",type=integer,JSONPath=`.status.waypoints`,description="how many waypoints are made by it"
 // +kubebuilder:printcolumn:name="Needs",type=integer,JSONPath=`.status.needs`,description="how many reasons there are for them"
+// +kubebuilder:printcolumn:name="Blocked",type=integer,JSONPath=`.status.blocked`,description="how many needs no waypoint is made for, until somebody decides"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type WaypointProfile struct {
@@ -186,7 +187,8 @@ type DisruptionBudget struct {
 // WaypointProfileStatus is what has become of a WaypointProfile.
 type WaypointProfileStatus struct {
 	// conditions say how its waypoints are. Ready is True while each of them is deployed by the profile as it is now, serves and is as
-	// it should be; where it is False, its message says which is not and what to do.
+	// it should be; where it is False, its message says which is not and what to do. Met is False while there are policies for which no
+	// waypoint is made, because somebody has to decide something first; its message says of one of them what.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -202,6 +204,28 @@ type WaypointProfileStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	Needed []NeededWaypoint `json:"needed,omitempty"`
+	// blocked is how many needs there are for which no waypoint is made, because somebody has to decide something first. They are not
+	// counted among needs.
+	// +optional
+	Blocked int32 `json:"blocked,omitempty"`
+	// undecided are the needs that are blocked, by target and policy: the first hundred.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=100
+	Undecided []BlockedNeed `json:"undecided,omitempty"`
+}
+
+// BlockedNeed is a policy that needs a waypoint which is not made, and why.
+type BlockedNeed struct {
+	// policy is what needs a waypoint, as "AuthorizationPolicy shop/deny-get".
+	// +required
+	Policy string `json:"policy"`
+	// target is for what it needs one, as "Service shop/cart".
+	// +required
+	Target string `json:"target"`
+	// message says why none is made, and what to do.
+	// +optional
+	Message string `json:"message,omitempty"`
 }
 
 // NeededWaypoint is a waypoint, and why it exists.

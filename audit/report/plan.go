@@ -58,11 +58,15 @@ func (p *Plan) Finish() *Plan {
 
 // Nothing is whether there is nothing to make.
 func (p *Plan) Nothing() bool {
-	return len(p.Labels) == 0 && !slices.ContainsFunc(p.Waypoints, func(w plan.Waypoint) bool { return !w.Existing })
+	return len(p.Labels) == 0 && !slices.ContainsFunc(p.Policies, holds) && !slices.ContainsFunc(p.Waypoints, func(w plan.Waypoint) bool { return !w.Existing })
 }
+
+// holds is whether a policy closes its Service before that is bound.
+func holds(own plan.Policy) bool { return own.Held != "" }
 
 // planned is one object of a plan, as YAML with the reasons for it as comments.
 type planned struct {
+	heading   string // of it and those that follow; "" goes on with the one before
 	namespace string
 	object    map[string]any
 	needs     []plan.Need
@@ -76,31 +80,7 @@ func PlanYAML(w io.Writer, p *Plan) error {
 	if p.Nothing() {
 		return nil
 	}
-	var docs []planned
-	for _, wp := range p.Waypoints {
-		if !wp.Existing {
-			if wp.Parameters != nil {
-				docs = append(docs, planned{namespace: wp.Namespace, object: wp.Parameters, notes: []string{"the Gateway refers to it"}})
-			}
-			docs = append(docs, planned{namespace: wp.Namespace, object: wp.Manifest, needs: wp.Needs})
-		}
-	}
-	gateways := len(docs)
-	for _, own := range p.Policies {
-		if own.Role != plan.Guarding {
-			docs = append(docs, policyDocument(own))
-		}
-	}
-	own := len(docs)
-	for _, l := range p.Labels {
-		docs = append(docs, labelDocument(l))
-	}
-	guards := len(docs)
-	for _, own := range p.Policies {
-		if own.Role == plan.Guarding {
-			docs = append(docs, policyDocument(own))
-		}
-	}
+	docs := p.documents()
 	for _, n := range p.Notices {
 		i := placeOf(docs, plan.Change{Object: n.On})
 		docs[i].notes = append(docs[i].notes, n.On.String()+": "+n.Why)
@@ -115,20 +95,8 @@ func PlanYAML(w io.Writer, p *Plan) error {
 		if i > 0 {
 			out.WriteString("---\n")
 		}
-		if i == 0 && gateways > 0 {
-			comment(out, "First: Gateways. Wait until each is Programmed before you set its label.")
-			out.WriteString("#\n")
-		}
-		if i == gateways && i < own {
-			comment(out, "Next: what policies say of clients, said at the waypoint, and the waypoint let in at the pods. They do nothing until something is bound.")
-			out.WriteString("#\n")
-		}
-		if i == guards {
-			comment(out, "After everything: guards, when the labels have reached every ztunnel.")
-			out.WriteString("#\n")
-		}
-		if i == own && i < guards {
-			comment(out, "Last: labels, once the waypoint is Programmed. A label to a waypoint that is not ready sends calls straight to the pods.")
+		if d.heading != "" {
+			comment(out, d.heading)
 			out.WriteString("#\n")
 		}
 		if err := d.write(out, told); err != nil {
@@ -136,6 +104,50 @@ func PlanYAML(w io.Writer, p *Plan) error {
 		}
 	}
 	return out.Flush()
+}
+
+// documents are the objects to make, in the order in which to apply them.
+func (p *Plan) documents() []planned {
+	var holding, gateways, own, labels, guards []planned
+	for _, wp := range p.Waypoints {
+		if wp.Existing {
+			continue
+		}
+		if wp.Parameters != nil {
+			gateways = append(gateways, planned{namespace: wp.Namespace, object: wp.Parameters, notes: []string{"the Gateway refers to it"}})
+		}
+		gateways = append(gateways, planned{namespace: wp.Namespace, object: wp.Manifest, needs: wp.Needs})
+	}
+	for _, o := range p.Policies {
+		switch d := policyDocument(o); {
+		case holds(o):
+			holding = append(holding, d)
+		case o.Role == plan.Guarding:
+			guards = append(guards, d)
+		default:
+			own = append(own, d)
+		}
+	}
+	for _, l := range p.Labels {
+		labels = append(labels, labelDocument(l))
+	}
+	var out []planned
+	for _, part := range []struct {
+		heading string
+		docs    []planned
+	}{
+		{"Before everything: holds. From then on nobody gets in to what agreed to that, or is not served yet, until its waypoint serves.", holding},
+		{"First: Gateways. Wait until each is Programmed before you set its label.", gateways},
+		{"Next: what policies say of clients, said at the waypoint, and the waypoint let in at the pods. They do nothing until something is bound.", own},
+		{"Last: labels, once the waypoint is Programmed. A label to a waypoint that is not ready sends calls straight to the pods.", labels},
+		{"After everything: guards, when the labels have reached every ztunnel.", guards},
+	} {
+		if len(part.docs) > 0 {
+			part.docs[0].heading = part.heading
+			out = append(out, part.docs...)
+		}
+	}
+	return out
 }
 
 // policyDocument is a policy that has to stand beside a label.
@@ -148,6 +160,9 @@ func policyDocument(p plan.Policy) planned {
 		services = append(services, r.String())
 	}
 	note := strings.Join(services, ", ") + ": " + p.Why
+	if holds(p) && p.Temporary {
+		note += "; delete it when the label has reached every ztunnel"
+	}
 	if len(of) > 0 {
 		note = "beside " + strings.Join(of, ", ") + ", for " + note
 	}

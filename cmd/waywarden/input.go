@@ -128,6 +128,7 @@ func (in *input) read(ctx context.Context, e *env, p *progress, paths []string) 
 	if err != nil {
 		return objects{}, err
 	}
+	in.mesh.Unprovided = audit.Unprovided(out.live)
 	out.Inventory = out.live
 	if out.files != nil {
 		out.Inventory = out.files.CompletedBy(out.live)

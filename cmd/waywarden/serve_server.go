@@ -86,7 +86,7 @@ func (s *serve) server(ctx context.Context, cfg *rest.Config, log *slog.Logger, 
 		return nil, err
 	}
 	logger := logr.FromSlogHandler(log.Handler())
-	if out.live, err = inventory.Watch(cfg, inventory.WatchOptions{Mesh: mesh.Options{IstioVersion: s.istioVersion}, Manager: waypoints.FieldManager,
+	if out.live, err = inventory.Watch(cfg, inventory.WatchOptions{Mesh: mesh.Options{IstioVersion: s.istioVersion, Unprovided: !s.waypoints.provision}, Manager: waypoints.FieldManager,
 		Evidence: out.needed, Log: logger.WithName("watch")}); err != nil {
 		return nil, err
 	}
@@ -232,7 +232,7 @@ func (s *server) add(cfg *rest.Config, keeper manager.Runnable) error {
 	}
 	var beside audit.Beside
 	if provisioner != nil {
-		beside = audit.Beside{Checks: []string{plan.StoppedCheck, plan.ShutCheck}, Findings: provisioner.Findings}
+		beside = audit.Beside{Checks: []string{plan.StoppedCheck, plan.ShutCheck, plan.BlockedCheck}, Findings: provisioner.Findings}
 	}
 	auditor, err := s.auditor(cfg, gauges, beside)
 	if err != nil {

@@ -123,6 +123,7 @@ func istiodPods(s *mesh.Snapshot, port int) []string {
 // waypointGauge is how many waypoints are in which state. Only the leader knows.
 type waypointGauge struct {
 	states, verified *prometheus.GaugeVec
+	down, blocked    *prometheus.GaugeVec
 	broken           prometheus.Gauge
 	seconds          *prometheus.HistogramVec
 }
@@ -132,12 +133,16 @@ func newWaypointGauge(r prometheus.Registerer) waypointGauge {
 		states: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "waywarden_waypoints", Help: "Waypoints that are needed or ours, by how far they are. Only the leader knows."}, []string{"state"}),
 		verified: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "waywarden_waypoints_verified",
 			Help: "1 if istiod says what proxies run with; 0 while steps wait for them by the clock. Only the leader knows."}, nil),
+		down: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "waywarden_waypoints_down",
+			Help: "Waypoints to which something is bound and of which no pod is ready, in whichever state: calls get no answer. Only the leader knows."}, nil),
+		blocked: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "waywarden_waypoints_blocked",
+			Help: "Needs of policies for which no waypoint is made until somebody decides something. Only the leader knows."}, nil),
 		broken: prometheus.NewGauge(prometheus.GaugeOpts{Name: "waywarden_waypoints_broken",
 			Help: "1 while no waypoint is made, changed or taken away because of a mistake in Waywarden; the log of the leader has the stack."}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "waywarden_waypoints_seconds", Help: "How long it takes to plan waypoints, and to look at all of them.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}}, []string{"phase"}),
 	}
-	r.MustRegister(g.states, g.verified, g.broken, g.seconds)
+	r.MustRegister(g.states, g.verified, g.down, g.blocked, g.broken, g.seconds)
 	return g
 }
 
@@ -149,6 +154,8 @@ func (g waypointGauge) report(c waypoints.Census) {
 	for _, state := range waypoints.States {
 		g.states.WithLabelValues(state).Set(float64(c.States[state]))
 	}
+	g.down.WithLabelValues().Set(float64(c.Down))
+	g.blocked.WithLabelValues().Set(float64(c.Blocked))
 	verified, broken := 1.0, 0.0
 	if c.Unverified != "" {
 		verified = 0

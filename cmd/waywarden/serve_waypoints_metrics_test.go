@@ -8,7 +8,48 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/waywarden/waywarden/waypoints"
 )
+
+// TestWaypointGauge: what the leader counts is what is scraped, and what is over goes back to nothing; who does not lead says nothing.
+func TestWaypointGauge(t *testing.T) {
+	r := prometheus.NewRegistry()
+	g := newWaypointGauge(r)
+	expect := func(want map[string]float64) {
+		t.Helper()
+		families, err := r.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]float64{}
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				name := f.GetName()
+				for _, l := range m.GetLabel() {
+					name += " " + l.GetValue()
+				}
+				if _, asked := want[name]; asked || len(want) == 0 && m.GetGauge() != nil && f.GetName() != "waywarden_waypoints_broken" {
+					got[name] = m.GetGauge().GetValue()
+				}
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	values := func(down, blocked, unready, unapplied float64) map[string]float64 {
+		return map[string]float64{"waywarden_waypoints_down": down, "waywarden_waypoints_blocked": blocked, "waywarden_waypoints Unready": unready, "waywarden_waypoints NotApplied": unapplied}
+	}
+	expect(map[string]float64{})
+	g.report(waypoints.Census{States: map[string]int{waypoints.Unready: 2, waypoints.NotApplied: 1}, Down: 1, Blocked: 4})
+	expect(values(1, 4, 2, 1))
+	g.report(waypoints.Census{})
+	expect(values(0, 0, 0, 0))
+}
 
 // TestScrape: what a proxy counts is read where it says so, and what is no answer is an error.
 func TestScrape(t *testing.T) {

@@ -9,7 +9,8 @@ import (
 
 // Waywarden binds something to a waypoint of its making once that is ready. Until then no label says for what it is made: only its
 // Gateway does, by the marks of what is Waywarden's and a condition. Both are text that whoever may write Gateways and their statuses
-// could write too. So all that follows from them is that what is in force nowhere is called Pending rather than NotEnforced.
+// could write too. So all that follows from them is that what is in force nowhere is called Pending rather than NotEnforced. They outlive who
+// wrote them: where nobody makes waypoints any more (Options.Unprovided) they count for nothing.
 const (
 	// ManagedByLabel and ManagedBy are the label of all that Waywarden makes.
 	ManagedByLabel = "app.kubernetes.io/managed-by"
@@ -77,7 +78,7 @@ func marked(gw *Object) bool {
 // its Namespace. It is nil where none is made for it, where a label says already which waypoint it wants, and where a waypoint would do
 // nothing for it.
 func (s *Snapshot) Awaited(o *Object) (gw *Object, on Ref) {
-	if s.LabelledBinding(o).Opt != AsksNothing || instanceOfMesh(o) || ExternalName(o) || Headless(o) || o.Kind == ServiceEntry && (s.OtherRevision(o) || s.Taken(o)) {
+	if s.options.Unprovided || s.LabelledBinding(o).Opt != AsksNothing || instanceOfMesh(o) || ExternalName(o) || Headless(o) || o.Kind == ServiceEntry && (s.OtherRevision(o) || s.Taken(o)) {
 		return nil, Ref{}
 	}
 	own, ns := o.Ref(), Ref{APIVersion: Namespace.APIVersion(), Kind: Namespace.String(), Name: o.Namespace}
@@ -91,11 +92,17 @@ func (s *Snapshot) Awaited(o *Object) (gw *Object, on Ref) {
 	return nil, Ref{}
 }
 
+// Unprovided is whether Waywarden makes no waypoints.
+func (s *Snapshot) Unprovided() bool { return s.options.Unprovided }
+
 // Awaits is whether anything is to be bound to a Gateway of Waywarden's and is not yet.
-func Awaits(gw *Object) bool { return len(awaitedBy(gw)) > 0 }
+func (s *Snapshot) Awaits(gw *Object) bool { return !s.options.Unprovided && len(awaitedBy(gw)) > 0 }
 
 // AwaitedIn are the namespaces of what is to be bound to a Gateway of Waywarden's and is not yet.
-func AwaitedIn(gw *Object) []string {
+func (s *Snapshot) AwaitedIn(gw *Object) []string {
+	if s.options.Unprovided {
+		return nil
+	}
 	var out []string
 	for _, key := range awaitedBy(gw) {
 		out = append(out, cmp.Or(key.ns, key.name))
@@ -118,8 +125,8 @@ func ConditionOf(gw *Object, conditionType string) *StatusCondition {
 
 // Unready is what a waypoint waits for, as a clause: by the condition in which Waywarden says so, else by those of istiod, of the
 // Gateway and then of its listeners, else that it has no address; "" where it has one and nobody says anything.
-func Unready(gw *Object) string {
-	if c := ConditionOf(gw, AsPlannedCondition); c != nil && c.Status == "False" && c.Message != "" && marked(gw) {
+func (s *Snapshot) Unready(gw *Object) string {
+	if c := ConditionOf(gw, AsPlannedCondition); !s.options.Unprovided && c != nil && c.Status == "False" && c.Message != "" && marked(gw) {
 		return clause(c.Message)
 	}
 	for _, kind := range []string{"Accepted", "Programmed"} {

@@ -24,6 +24,9 @@ type Options struct {
 	ExcludedNamespaces []string
 	// Unread are kinds of which the input would not show that there are any, in order: see Snapshot.Reads.
 	Unread []Kind
+	// Unprovided is that Waywarden makes no waypoints, as its controller is switched off or gone: what a Gateway of its making says of itself,
+	// and of what is to be bound to it, is left over from when it did.
+	Unprovided bool
 }
 
 // EnrolmentSelector is one of istio-cni's ambient.enablementSelectors: both must match.

@@ -41,7 +41,7 @@ func (m *maker) holdBlocked() {
 func (m *maker) holdsBlocked(svc *mesh.Object) bool {
 	setting := m.settings.Of(svc.Namespace)
 	spec, ok := svc.Spec.(*mesh.ServiceSpec)
-	if !ok || len(spec.Selector) == 0 || setting.Mode != Provision || setting.Pending != Guard || svc.Annotations[HoldAnnotation] == "" {
+	if !ok || len(spec.Selector) == 0 || !setting.provides() || setting.Pending != Guard || svc.Annotations[HoldAnnotation] == "" {
 		return false
 	}
 	b, theirs := m.stored.Binding(svc), m.snapshot.Binding(find(m.snapshot, refOf(svc)))

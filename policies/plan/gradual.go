@@ -193,7 +193,7 @@ func (c *course) holdStep(on, from *mesh.Object, step share) outcome {
 	case step.timed && c.Now.Before(until):
 		return c.wait(MakeCanary, refOf(on), until, fmt.Sprintf("%d%% of its connections take waypoint %s until %s", now.weight, c.ref.Name, until.UTC().Format(time.RFC3339)))
 	case !step.timed && goes(from) < now.weight:
-		return c.wait(MakeCanary, refOf(on), now.since.Add(forever), fmt.Sprintf("%d%% of its connections take waypoint %s until annotation %s of %s is %d", now.weight, c.ref.Name, GoAnnotation, from, now.weight))
+		return c.wait(MakeCanary, refOf(on), now.since.Add(forever), fmt.Sprintf("%d%% of its connections take waypoint %s until annotation %s of %s is %d%s", now.weight, c.ref.Name, GoAnnotation, from, now.weight, overSays(from)))
 	}
 	return settled
 }
@@ -204,11 +204,48 @@ const forever = 24 * 365 * time.Hour
 // goes is up to which share somebody lets a move away from a waypoint go on. It is said of that one move, and so on the Gateway that is
 // left: on a profile it would outlast the move, and let all that come after go on unasked.
 func goes(from *mesh.Object) int {
-	n, err := strconv.Atoi(strings.TrimSpace(from.Annotations[GoAnnotation]))
-	if err != nil {
+	n, err := strconv.Atoi(goOf(from))
+	if err != nil || overSays(from) != "" {
 		return 0
 	}
 	return n
+}
+
+func goOf(gw *mesh.Object) string { return strings.TrimSpace(gw.Annotations[GoAnnotation]) }
+
+// overSays says of a waypoint that is left that what lets a move go on there was said before this one; "" where it was not.
+func overSays(from *mesh.Object) string {
+	if over := from.Annotations[GoOverAnnotation]; over == "" || over != goOf(from) {
+		return ""
+	}
+	return "; what it says was there before this move, and does not count: take it off first"
+}
+
+// goOver is what is to be written down of GoAnnotation on the waypoint: all that it says while nothing moves away, and of that, when something
+// does, what it still says.
+func (c *course) goOver() string {
+	if c.gateway == nil || goOf(c.gateway) == "" {
+		return ""
+	}
+	moves := c.gateway.Annotations[MigrateAnnotation] != "" || slices.ContainsFunc(c.labels, func(l Label) bool {
+		_, shares := storedCanary(c.Evidence.Managed, find(c.snapshot, l.On))
+		return shares
+	})
+	if moves && overSays(c.gateway) == "" {
+		return ""
+	}
+	return goOf(c.gateway)
+}
+
+// forgetGo takes off, while something moves away, what was written down of a GoAnnotation that says something else since, or nothing: what is
+// said from now on is said of this move.
+func (c *course) forgetGo() outcome {
+	if !c.ours() || c.gateway.Annotations[GoOverAnnotation] == "" || overSays(c.gateway) != "" {
+		return settled
+	}
+	manifest := manifestOf(c.gateway)
+	delete(manifest["metadata"].(map[string]any)["annotations"].(map[string]any), GoOverAnnotation)
+	return c.ensure(Keep, manifest, "what lets a move go on was said anew, or taken off", nil)
 }
 
 // hand writes a share of the connections down on an object.

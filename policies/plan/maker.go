@@ -260,6 +260,7 @@ func (m *maker) finish() {
 		case w.profile.Missing && m.managed.Made(gw):
 			w.Manifest = asMade(gw)
 		default:
+			w.For = m.usedFor(&w)
 			w.Manifest, w.Parameters = gatewayManifest(&w), parametersManifest(&w)
 		}
 		slices.SortFunc(w.Needs, compareNeeds)

@@ -140,3 +140,56 @@ func since(o *mesh.Object, key string) (time.Time, bool) {
 	t, err := time.Parse(time.RFC3339Nano, o.Annotations[key])
 	return t, err == nil
 }
+
+// maxDiffers is how many bytes of a value are said.
+const maxDiffers = 200
+
+// differs is the first field, in order, of have that is not as want says, as in `spec.listeners[0].port is 80 and not 15008`; "" exactly
+// where want is within have.
+func differs(want, have any, path string) string {
+	if within(want, have) {
+		return ""
+	}
+	switch w := want.(type) {
+	case map[string]any:
+		if h, ok := have.(map[string]any); ok {
+			for _, k := range slices.Sorted(maps.Keys(w)) {
+				if out := differs(w[k], h[k], fieldIn(path, k)); out != "" {
+					return out
+				}
+			}
+		}
+	case []any:
+		if h, ok := have.([]any); ok && len(h) == len(w) {
+			for i := range w {
+				if out := differs(w[i], h[i], fmt.Sprintf("%s[%d]", path, i)); out != "" {
+					return out
+				}
+			}
+		}
+	}
+	if have == nil {
+		return fmt.Sprintf("%s is not there, and is to be %s", path, spelled(want))
+	}
+	return fmt.Sprintf("%s is %s and not %s", path, spelled(have), spelled(want))
+}
+
+// fieldIn is the path of a field: one whose name has dots or slashes, as of a label, is in brackets.
+func fieldIn(path, name string) string {
+	switch {
+	case strings.ContainsAny(name, "./"):
+		return path + "[" + name + "]"
+	case path == "":
+		return name
+	}
+	return path + "." + name
+}
+
+// spelled is a value for people.
+func spelled(value any) string {
+	out := string(appendCanonical(nil, value))
+	if len(out) > maxDiffers {
+		return strings.ToValidUTF8(out[:maxDiffers], "") + "…"
+	}
+	return out
+}

@@ -48,6 +48,9 @@ type order struct {
 	labelled map[string][]Label // labels of the plan, by the namespace that they are on or in
 	gone     *policies.View     // the mesh without what nothing needs, once it was asked for
 	marks    []*mesh.Object     // objects of somebody else's with annotations of ours, and no label of ours or waypoints that they have left
+
+	twinsGone      []mesh.Ref // as goneTwins has them, once it looked
+	lookedForTwins bool
 }
 
 // course is one waypoint: what is planned, and what of it is stored.
@@ -64,6 +67,7 @@ type course struct {
 	own        []*mesh.Object // policies of ours that are stored for it
 	parameters []*mesh.Object // ConfigMaps of ours that are stored for it
 	cannot     []mesh.Ref     // planned policies that cannot be written
+	uncleared  []mesh.Ref     // Services with a twin that is to be gone before they are bound
 	out        Course
 }
 

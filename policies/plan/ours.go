@@ -48,6 +48,9 @@ const (
 	// is held until GoAnnotation, on the Gateway that is left, names its percentage or a higher one.
 	StepsAnnotation = "waywarden.dev/migrate-steps"
 	GoAnnotation    = "waywarden.dev/migrate-go"
+	// GoOverAnnotation, on a Gateway of ours, is what GoAnnotation says there since before anything moved away, as of a move that was taken
+	// back: that lets no other move go on.
+	GoOverAnnotation = "waywarden.dev/migrate-go-over"
 	// CanarySinceAnnotation, beside labels of ours for a canary, is since when it has its weight; RFC 3339.
 	CanarySinceAnnotation = "waywarden.dev/canary-since"
 

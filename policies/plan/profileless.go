@@ -23,11 +23,11 @@ func noneBy(p Profile) string {
 	return fmt.Sprintf("WaypointProfile %s is not there, or not well formed. Make it, or have Guardrails name another one.", nameOf(p))
 }
 
-// asMade is a Gateway of ours as it is stored, without what is written down while nothing needs it.
+// asMade is a Gateway of ours as it is stored, without what is written down on it for a while.
 func asMade(gw *mesh.Object) map[string]any {
 	manifest := manifestOf(gw)
 	annotations := manifest["metadata"].(map[string]any)["annotations"].(map[string]any)
-	for _, key := range []string{UnneededSinceAnnotation, DrainingSinceAnnotation} {
+	for _, key := range []string{UnneededSinceAnnotation, DrainingSinceAnnotation, GoOverAnnotation} {
 		delete(annotations, key)
 	}
 	return manifest
@@ -48,13 +48,22 @@ func (m *maker) sendsIngress(on *mesh.Object) bool {
 	return profile.Ingress || profile.Missing && slices.Contains(m.managed.Labelled(on), label.IoIstioIngressUseWaypoint.Name)
 }
 
-// keepAsMade makes no Gateway. It takes off again what was noted for a removal that a need has cancelled.
+// keepAsMade makes no Gateway, and changes none but for what is written down on it for a while.
 func (c *course) keepAsMade() outcome {
 	if !c.ours() {
 		return c.stop(MakeGateway, c.ref, nil, fmt.Sprintf("waypoint %s/%s is not made: %s", c.ref.Namespace, c.ref.Name, noneBy(c.planned.profile)))
 	}
-	if _, idle := since(c.gateway, UnneededSinceAnnotation); !idle {
+	_, idle := since(c.gateway, UnneededSinceAnnotation)
+	manifest, over, why := c.planned.Manifest, c.goOver(), "it is needed again"
+	switch {
+	case idle:
+	case over == c.gateway.Annotations[GoOverAnnotation]:
 		return settled
+	default:
+		why = "what lets a move go on is not what is written down of it"
 	}
-	return c.ensure(Keep, c.planned.Manifest, "it is needed again", c.planned.Needs)
+	if over != "" {
+		manifest = noted(manifest, GoOverAnnotation, over)
+	}
+	return c.ensure(Keep, manifest, why, c.planned.Needs)
 }

@@ -69,6 +69,9 @@ func TestWithoutProfile(t *testing.T) {
 	if !managed.Made(find(made, cartGuard)) || !slices.Contains(rows, string(MakeIngress)) || made.Get(mesh.Gateway, "edge", "waypoint-strict") == nil {
 		t.Fatalf("made: %v", rows)
 	}
+	if p := Make(policies.NewView(made), without, managed); len(p.Blocked) > 0 {
+		t.Errorf("blocked, and in force: %v", p.Blocked)
+	}
 	for name, tc := range map[string]struct {
 		change func(*mesh.Snapshot) *mesh.Snapshot
 		want   []string
@@ -88,6 +91,9 @@ func TestWithoutProfile(t *testing.T) {
 		"its Gateway is deleted": {change: func(s *mesh.Snapshot) *mesh.Snapshot {
 			return s.Without(s.Get(mesh.Gateway, "edge", "waypoint-strict"))
 		}, want: []string{"edge/waypoint-strict: remove-guard Delete AuthorizationPolicy shop/waywarden-guard-cart"}},
+		"its Namespace is kept": {change: func(s *mesh.Snapshot) *mesh.Snapshot {
+			return s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7")).With(annotated(s.Get(mesh.Namespace, "", "shop"), KeepAnnotation, "soon"))
+		}},
 		"nothing needs it": {change: func(s *mesh.Snapshot) *mesh.Snapshot { return s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "l7")) },
 			want: []string{"edge/waypoint-strict: remove-retain Apply Gateway edge/waypoint-strict"}},
 		"it is needed again": {change: func(s *mesh.Snapshot) *mesh.Snapshot {

@@ -83,6 +83,9 @@ func (c *course) asking() []*mesh.Object {
 
 // awaitMoves waits until what is bound here has moved to the waypoint that is planned for it.
 func (c *course) awaitMoves() outcome {
+	if out := c.forgetGo(); out != settled {
+		return out
+	}
 	if len(c.canaries) > 0 {
 		return c.wait(RollBack, refOf(c.canaries[0]), time.Time{}, "it is the canary there, and that is taken back first")
 	}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/waywarden/waywarden/policies/mesh"
@@ -64,9 +65,9 @@ func (c *course) unreplaced(svc mesh.Ref) bool {
 }
 
 // clearTwins removes twins that nothing asks for any more of what is not bound yet, before it is: an ALLOW among them would let somebody in.
-// What is bound is looked after when what takes their place is in force.
+// What is bound is looked after when what takes their place is in force. One that has to stay for now, or that the API server does not let
+// go, keeps its own Service from being bound, and nothing else.
 func (c *course) clearTwins() outcome {
-	out := settled
 	for _, o := range c.own {
 		ns, name, _ := cutKey(o.Annotations[ForAnnotation])
 		svc := RefOf(mesh.Service, ns, name)
@@ -74,9 +75,54 @@ func (c *course) clearTwins() outcome {
 			!slices.ContainsFunc(c.labels, func(l Label) bool { return slices.Contains(l.Binds, svc) }) {
 			continue
 		}
-		if out = max(out, c.removeTwin(o, "what it repeats is gone, or said otherwise")); out == busy {
+		step := c.out.Step
+		if c.removeTwin(o, "what it repeats is gone, or said otherwise") == busy && c.out.Step != step {
 			return busy
 		}
+		c.uncleared = append(c.uncleared, svc)
 	}
-	return out
+	return settled
+}
+
+// awaitsTwins keeps what a label binds from being bound while one of its Services has a twin that is to be gone first: it is there still, which
+// is said where it was to be removed, or not every proxy knows that it is gone. Whoever has begun to look just now does not know what went
+// before, and waits for what the proxies know since.
+func (c *course) awaitsTwins(l Label) bool {
+	takes := c.takes(l)
+	if overlap(takes, c.uncleared) {
+		return true
+	}
+	if !c.Evidence.Acknowledged.After(c.Evidence.Since) {
+		c.wait(MakeBinding, canonical(l.On), time.Time{}, "not every ztunnel and waypoint has acknowledged anything since it is looked, and policies of ours may be gone of which they do not know")
+		return true
+	}
+	for _, ref := range c.goneTwins() {
+		if slices.ContainsFunc(takes, func(svc mesh.Ref) bool { return mayBeTwinOf(ref, svc) }) {
+			c.converged(RemoveTwin, ref)
+			return true
+		}
+	}
+	return false
+}
+
+// goneTwins are what may have been twins, and is gone without every proxy knowing that. They are looked for once: what was written lately can
+// be much, and so can what is to be bound.
+func (o *order) goneTwins() []mesh.Ref {
+	if !o.lookedForTwins {
+		o.lookedForTwins = true
+		for ref := range o.Evidence.Written {
+			if ref.Kind == mesh.AuthorizationPolicy.String() && strings.HasPrefix(ref.Name, twinStem) && find(o.snapshot, ref) == nil && !o.Evidence.Converged(ref) {
+				o.twinsGone = append(o.twinsGone, ref)
+			}
+		}
+		slices.SortFunc(o.twinsGone, mesh.Ref.Compare)
+	}
+	return o.twinsGone
+}
+
+// mayBeTwinOf is whether a policy that is gone may have been a twin for a Service, by its name. A name that is not whole may have been one for
+// any Service of its namespace: what that costs is a wait.
+func mayBeTwinOf(policy, svc mesh.Ref) bool {
+	return policy.Namespace == svc.Namespace &&
+		(strings.HasSuffix(policy.Name, "."+svc.Name) || strings.Contains(policy.Name, ".hash.") || len(policy.Name) > maxName-len(hashOf("")))
 }

@@ -113,7 +113,7 @@ func (s Settings) OnlyShown() Settings {
 }
 
 func (s Setting) shown() Setting {
-	s.Mode = Observe
+	s.shownFor, s.Mode = s.Mode, Observe
 	s.Profile.Labels, s.Profile.Annotations = nil, nil
 	return s
 }

@@ -74,7 +74,12 @@ type Setting struct {
 	Profile Profile
 	// Exceptions are whom guards let in beside the waypoint.
 	Exceptions []Exception
+
+	shownFor Mode // the mode of a setting by which a plan is only shown; "" where it is carried out
 }
+
+// provides is whether what is planned is made, or shown as it would be.
+func (s Setting) provides() bool { return cmp.Or(s.shownFor, s.Mode) == Provision }
 
 // Exception is whom a guard lets in beside the waypoint, and why.
 type Exception struct {
@@ -143,6 +148,16 @@ func (m Mode) rank() int {
 type Settings struct {
 	Namespaces map[string]Setting // by name
 	Default    Setting            // of namespaces that are not among them
+}
+
+// Provides is whether waypoints are made for any namespace.
+func (s Settings) Provides() bool {
+	for _, o := range s.Namespaces {
+		if o.Mode == Provision {
+			return true
+		}
+	}
+	return s.Default.Mode == Provision
 }
 
 // Of is the setting of a namespace.

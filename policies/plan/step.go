@@ -57,6 +57,9 @@ type Step struct {
 	Preconditions Preconditions `json:"preconditions"`
 	Why           string        `json:"why"`
 	Needs         []Need        `json:"needs,omitempty"`
+	// Differs is the first field of the stored object that is another one than the manifest says, as a clause; "" where there is none, as
+	// of an object that is to be made.
+	Differs string `json:"differs,omitempty"`
 }
 
 // Preconditions are what the object must still be. An empty one is not asked for; an empty UID on Apply means that the object

@@ -13,12 +13,15 @@ import (
 
 // What stands beside a binding, as it is written.
 
+// twinStem is with what the name of each twin begins.
+const twinStem = "waywarden-twin"
+
 // twin adds a policy at the waypoint.
 func (r *restating) twin(action string, rules []rule, of []*mesh.Object, why string) {
-	stem, parts := "waywarden-twin-", []string{of[0].Name, r.svc.Name}
+	stem, parts := twinStem+"-", []string{of[0].Name, r.svc.Name}
 	switch {
 	case len(of) > 1:
-		stem, parts = "waywarden-twins.", parts[1:]
+		stem, parts = twinStem+"s.", parts[1:]
 	case of[0].Namespace != r.svc.Namespace:
 		parts = slices.Insert(parts, 0, of[0].Namespace)
 	}

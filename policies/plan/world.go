@@ -40,6 +40,8 @@ type Evidence struct {
 	// RefusedSince is since when each of them is refused, each time that it is tried, as far as whoever leads knows: a new leader begins
 	// anew. One that is not there may be taken at the next try.
 	RefusedSince map[mesh.Ref]time.Time
+	// TakenBack are those of them that the API server took, and which changed nothing of what they are to: something undoes them on the way.
+	TakenBack map[mesh.Ref]bool
 	// Again are those of them that are to be tried again now, as after a while, or because the object has changed. What stopped is
 	// said until such a write is taken.
 	Again map[mesh.Ref]bool

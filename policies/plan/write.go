@@ -34,9 +34,12 @@ func (c *course) ensure(row Row, manifest map[string]any, why string, needs []Ne
 	return c.step(Step{Action: Apply, Row: row, Object: ref, Manifest: manifest, Preconditions: c.preconditions(stored), Why: why, Needs: needs})
 }
 
-// step takes a step. One that the API server refused stops what rests on it, also while it is tried again: if nothing else is to be
-// written, and for as long as it is not taken.
+// step takes a step. One that the API server refused, or that is undone on the way, stops what rests on it, also while it is tried again: if
+// nothing else is to be written, and for as long as it is not taken.
 func (c *course) step(s Step) outcome {
+	if stored := find(c.snapshot, s.Object); stored != nil && s.Manifest != nil {
+		s.Differs = differs(s.Manifest, stored.Content(), "")
+	}
 	why, refused := c.Evidence.Refused[s.Object]
 	if !refused {
 		c.out.Step = &s
@@ -45,7 +48,19 @@ func (c *course) step(s Step) outcome {
 	if c.Evidence.Again[s.Object] && c.out.Step == nil {
 		c.out.Step = &s
 	}
+	if c.Evidence.TakenBack[s.Object] {
+		return c.stop(s.Row, s.Object, nil, takenBackSays(&s))
+	}
 	return c.stop(s.Row, s.Object, s.Manifest, "the API server refused it: "+why)
+}
+
+// takenBackSays says that a write is undone before it is stored. To commit the manifest would change nothing about that.
+func takenBackSays(s *Step) string {
+	what := s.Differs
+	if what == "" {
+		what = "what is to go is there again"
+	}
+	return fmt.Sprintf("%s is not as it was written: %s. An admission webhook changes it on the way; which one the API server does not say. Look through the MutatingWebhookConfigurations, and have that one leave it alone.", s.Object, what)
 }
 
 func (c *course) wait(row Row, on mesh.Ref, until time.Time, why string) outcome {

@@ -188,6 +188,7 @@ type optionsFile struct {
 	TrustDomain   string `json:"trustDomain"`
 	RootNamespace string `json:"rootNamespace"`
 	AssumeAmbient bool   `json:"assumeAmbient"`
+	Unprovided    bool   `json:"unprovided"`
 }
 
 func readOptions(data []byte) (mesh.Options, error) {
@@ -195,7 +196,7 @@ func readOptions(data []byte) (mesh.Options, error) {
 	if err := yaml.UnmarshalStrict(data, &o); err != nil {
 		return mesh.Options{}, err
 	}
-	return mesh.Options{IstioVersion: o.IstioVersion, TrustDomain: o.TrustDomain, RootNamespace: o.RootNamespace, AssumeAmbient: o.AssumeAmbient}, nil
+	return mesh.Options{IstioVersion: o.IstioVersion, TrustDomain: o.TrustDomain, RootNamespace: o.RootNamespace, AssumeAmbient: o.AssumeAmbient, Unprovided: o.Unprovided}, nil
 }
 
 // Objects decodes the documents of a YAML stream.

@@ -195,3 +195,44 @@ func TestAnotherChanges(t *testing.T) {
 	w.delete(policies, "dressed", "deny-get")
 	w.leaves("dressed", before["dressed"])
 }
+
+// TestAnotherTakesBack: where a webhook of somebody else's changes back what we write, nothing is bound, and it is said which field is another
+// one and that a webhook does it. It is tried again seldom. When the webhook is gone it goes on.
+func TestAnotherTakesBack(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	r := w.replica(hurry...)
+	w.apply(fmt.Sprintf(profile, "{}") + "---" + fmt.Sprintf(guardrail, "") + "---" + fmt.Sprintf(shop, "shop"))
+	name := w.another("Mutating", "gateway.networking.k8s.io", "gateways", []string{"shop"}, patches(`[{"op": "replace", "path": "/metadata/labels/istio.io~1waypoint-for", "value": "workload"}]`))
+	gw, err := cluster.Objects(fmt.Appendf(nil, ownWaypoint, "shop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gw[0].SetLabels(map[string]string{label.IoIstioWaypointFor.Name: "service"})
+	w.until("the other webhook is asked", 20*time.Second, func() bool {
+		o, err := w.Dynamic.Resource(gateways).Namespace("shop").Apply(t.Context(), "by-hand", gw[0], metav1.ApplyOptions{FieldManager: "test", DryRun: []string{metav1.DryRunAll}})
+		return err == nil && o.GetLabels()[label.IoIstioWaypointFor.Name] == "workload"
+	})
+	w.apply(fmt.Sprintf(denyGet, "shop"))
+	const field, by = `metadata.labels[istio.io/waypoint-for] is "workload" and not "service"`, "An admission webhook changes it on the way"
+	took := w.until("an Event says what is changed", 30*time.Second, func() bool { return w.says("shop", "Stopped", field, by) })
+	t.Logf("it was said after %s", took)
+	w.until("the profile says it", 10*time.Second, func() bool {
+		return strings.Contains(w.state("shop"), "state:Stopped") && strings.Contains(w.state("shop"), field)
+	})
+	gateway := func() *unstructured.Unstructured { return w.get(gateways, "shop", "waypoint") }
+	w.until("the Gateway says it", 10*time.Second, func() bool { return condition(gateway(), "waywarden.dev/AsPlanned") == "False" })
+	w.still("the Gateway", gateway)
+	began := time.Now()
+	time.Sleep(15 * time.Second)
+	if calls := writes(r.since(began)); len(calls) > 2 {
+		t.Errorf("it is written again and again: %d times in 15s", len(calls))
+	}
+	if bound := bindingOf(w.get(namespaces, "", "shop")); bound != "" || !strings.Contains(w.state("shop"), "state:Stopped") {
+		t.Errorf("bound to %q: %s", bound, w.state("shop"))
+	}
+	w.delete(mutating, "", name)
+	t.Logf("it took effect %s later", w.until("the policy takes effect", 3*time.Minute, func() bool {
+		return condition(w.get(policies, "shop", "deny-get"), "WaypointAccepted") == "True"
+	}))
+}

@@ -149,7 +149,23 @@ func TestMove(t *testing.T) {
 		t.Errorf("it took %v to take it back, to %s", labels, bindingOf(w.get(namespaces, "", "shop")))
 	}
 
-	w.annotate("shop", "second", map[string]any{"waywarden.dev/migrate-to": "third", "waywarden.dev/migrate-go": "60"})
+	// What is said while nothing moves lets no move go on.
+	over := func() string {
+		return w.get(gateways, "shop", "second").GetAnnotations()["waywarden.dev/migrate-go-over"]
+	}
+	w.annotate("shop", "second", map[string]any{"waywarden.dev/migrate-go": "60"})
+	w.until("it is written down that it is of no move", 20*time.Second, func() bool { return over() == "60" })
+	w.annotate("shop", "second", map[string]any{"waywarden.dev/migrate-to": "third"})
+	w.until("the profile says that it does not count", time.Minute, func() bool {
+		return strings.Contains(field(w.get(profiles, "", "default"), "status.needed"), "it says was there before this move, and does not count: take it off first")
+	})
+	time.Sleep(3 * time.Second)
+	if bound := bindingOf(w.get(namespaces, "", "shop")); bound != "second+third=60" {
+		t.Errorf("it goes on unasked: %s", bound)
+	}
+	w.annotate("shop", "second", map[string]any{"waywarden.dev/migrate-go": nil})
+	w.until("it is forgotten", 20*time.Second, func() bool { return over() == "" })
+	w.annotate("shop", "second", map[string]any{"waywarden.dev/migrate-go": "60"})
 	w.until("all is bound to the third waypoint, and the second is gone", time.Minute, func() bool { return boundTo("third") && gone("second") })
 	want := "waypoint second second+third=20 second+third=60 second second+third=20 second+third=60 third"
 	if moves := strings.Join(bindings(), " "); moves != want {

@@ -147,7 +147,9 @@ var (
 	services    = schema.GroupVersionResource{Version: "v1", Resource: "services"}
 	namespaces  = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 	policies    = schema.GroupVersionResource{Group: "security.istio.io", Version: "v1", Resource: "authorizationpolicies"}
+	guardrails  = schema.GroupVersionResource{Group: "waywarden.dev", Version: "v1alpha1", Resource: "guardrails"}
 	validating  = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingwebhookconfigurations"}
+	mutating    = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingwebhookconfigurations"}
 )
 
 var (
