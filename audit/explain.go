@@ -60,7 +60,8 @@ func (x *explainer) guards(o *mesh.Object) []*mesh.Object {
 	sub, _ := subjectOf(x.s, o)
 	x.out.Facts = append(x.out.Facts, sub.facts...)
 	if o.Kind == mesh.Gateway && x.s.ClassOf(o) == mesh.ClassWaypoint {
-		x.out.Facts = append(x.out.Facts, needing(planned(x.inv, policies.NewView(x.s)), o)...)
+		p, _ := planned(x.inv, policies.NewView(x.s))
+		x.out.Facts = append(x.out.Facts, needing(p, o)...)
 	}
 	var all []*mesh.Object
 	for object := range x.s.Objects() {

@@ -78,11 +78,12 @@ func (i *Incremental) told() map[string][]string {
 func findingsIn(answers []Answer) map[string][]string {
 	out := map[string][]string{}
 	for _, a := range answers {
+		of := a.Object.Kind.Group() + " " + a.Object.String() // a Gateway of Istio's may have the name of one of the Gateway API
 		for _, f := range a.Findings {
-			out[a.Object.String()] = append(out[a.Object.String()], fmt.Sprintf("%s %s %s %s %v %v", f.Check, f.Severity, f.Field, f.Message, f.Namespaces, f.Fixes))
+			out[of] = append(out[of], fmt.Sprintf("%s %s %s %s %v %v", f.Check, f.Severity, f.Field, f.Message, f.Namespaces, f.Fixes))
 		}
 		for _, p := range a.Panics {
-			out[a.Object.String()] = append(out[a.Object.String()], "panic: "+p.Value)
+			out[of] = append(out[of], "panic: "+p.Value)
 		}
 	}
 	return out

@@ -1,6 +1,10 @@
 package audit
 
 import (
+	"maps"
+	"slices"
+
+	"github.com/waywarden/waywarden/api/v1alpha1"
 	"github.com/waywarden/waywarden/audit/report"
 	"github.com/waywarden/waywarden/inventory"
 	"github.com/waywarden/waywarden/policies"
@@ -13,7 +17,7 @@ func Plan(inv *inventory.Inventory, options mesh.Options) *report.Plan {
 	options.Unread = inv.Hidden()
 	s := mesh.New(options, inv.Objects...)
 	view := policies.NewView(s)
-	p := planned(inv, view)
+	p, missing := planned(inv, view)
 	out := &report.Plan{Waypoints: p.Waypoints, Policies: p.Policies, Blocked: p.Blocked, Unplanned: plan.NotPlanned(view)}
 	for _, l := range p.Labels {
 		out.Labels = append(out.Labels, report.PlannedLabel{Label: l, Location: Place(inv, l.On, "metadata.labels")})
@@ -28,6 +32,10 @@ func Plan(inv *inventory.Inventory, options mesh.Options) *report.Plan {
 	w := writer{inv: inv, s: s, ScanResult: &report.ScanResult{}}
 	w.input()
 	out.Errors, out.Unread = w.Errors, w.Unread
+	for _, name := range slices.Sorted(maps.Keys(missing)) {
+		ref := mesh.Ref{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.GuardrailKind, Name: name}
+		out.Errors = append(out.Errors, report.Error{Message: plan.WithoutProfile(missing[name]), Object: &ref, Field: "spec.waypoints.profile", Location: Place(inv, ref, "spec.waypoints.profile")})
+	}
 	return out.Finish()
 }
 
@@ -38,8 +46,9 @@ func orNull(ref mesh.Ref) *mesh.Ref {
 	return &ref
 }
 
-// planned is the plan for a mesh, made as the Guardrails and WaypointProfiles of its inventory say.
-func planned(inv *inventory.Inventory, view *policies.View) plan.Plan {
-	settings, _ := plan.Rules(inv.Guardrails, inv.Profiles, view.Snapshot)
-	return plan.Make(view, settings.OnlyShown(), nil)
+// planned is the plan for a mesh, made as the Guardrails and WaypointProfiles of its inventory say, and the profile of each Guardrail, by
+// its name, that is not there.
+func planned(inv *inventory.Inventory, view *policies.View) (p plan.Plan, missing map[string]string) {
+	settings, missing := plan.Rules(inv.Guardrails, inv.Profiles, view.Snapshot)
+	return plan.Make(view, settings.OnlyShown(), nil), missing
 }

@@ -179,7 +179,7 @@ func (m *meters) through(w *plan.World, newest *reading, gw *mesh.Object, pods [
 		return o
 	case newest.unread != "":
 		return open{unknown: o.unknown + ", and " + newest.unread, more: true}
-	case w.Settings.Of(gw.Namespace).Profile.Ingress:
+	case w.Settings.Of(gw.Namespace).Profile.Ingress, w.Settings.Of(gw.Namespace).Profile.Missing:
 		return open{unknown: o.unknown + ", and no ztunnel knows what ingress gateways send through it", more: o.more}
 	}
 	return open{more: o.more}

@@ -55,8 +55,10 @@ func TestSettings(t *testing.T) {
 		"two that are equally strict, by name": {[]*v1alpha1.Guardrail{
 			guards("b", prod, &v1alpha1.GuardrailWaypoints{Mode: "Provision"}), guards("a", prod, &v1alpha1.GuardrailWaypoints{Mode: "Provision", Profile: "large"})},
 			map[string]want{"a": {"Provision", "", "large", time.Minute}, "b": {"Provision", "", "large", time.Minute}}, map[string]string{}},
-		"a profile that is not there":         {[]*v1alpha1.Guardrail{guards("g", prod, &v1alpha1.GuardrailWaypoints{Mode: "Provision", Profile: "none"})}, nil, map[string]string{"g": "none"}},
-		"a profile that is not well formed":   {[]*v1alpha1.Guardrail{guards("g", prod, &v1alpha1.GuardrailWaypoints{Mode: "Provision", Profile: "broken"})}, nil, map[string]string{"g": "broken"}},
+		"a profile that is not there": {[]*v1alpha1.Guardrail{guards("g", prod, &v1alpha1.GuardrailWaypoints{Mode: "Provision", Profile: "none", Bypass: "Guard"})},
+			map[string]want{"a": {"Provision", "Guard", "none", time.Hour}, "b": {"Provision", "Guard", "none", time.Hour}}, map[string]string{"g": "none"}},
+		"a profile that is not well formed": {[]*v1alpha1.Guardrail{guards("g", prod, &v1alpha1.GuardrailWaypoints{Mode: "Provision", Profile: "broken"})},
+			map[string]want{"a": {"Provision", "", "broken", time.Hour}, "b": {"Provision", "", "broken", time.Hour}}, map[string]string{"g": "broken"}},
 		"a Guardrail that is not well formed": {[]*v1alpha1.Guardrail{guards("g", prod, &v1alpha1.GuardrailWaypoints{Mode: "Always"})}, nil, map[string]string{}},
 	} {
 		t.Run(name, func(t *testing.T) {

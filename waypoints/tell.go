@@ -176,7 +176,7 @@ func (c *Controller) stops(s *mesh.Snapshot, progress plan.Progress, missing map
 	for _, name := range slices.Sorted(maps.Keys(missing)) {
 		ref := mesh.Ref{APIVersion: v1alpha1.GroupVersion.String(), Kind: v1alpha1.GuardrailKind, Name: name}
 		seen[ref] = true
-		if why := fmt.Sprintf("It says nothing about waypoints: WaypointProfile %s is not there, or not well formed. Make it, or name another.", missing[name]); c.told[ref] != why {
+		if why := plan.WithoutProfile(missing[name]); c.told[ref] != why {
 			c.told[ref] = why
 			c.Log.Info("a Guardrail names a profile that cannot be used", "guardrail", name, "profile", missing[name])
 			c.events.Eventf(reference(s, ref), nil, corev1.EventTypeWarning, "ProfileMissing", "Provision", "%s", why)

@@ -50,6 +50,11 @@ func unguarded(p *plan.Plan, waypoint mesh.Ref) []string {
 			bound[svc] = bound[svc] || l.Waypoint() == waypoint
 		}
 	}
+	for i := range p.Waypoints {
+		for _, svc := range p.Waypoints[i].Asked {
+			bound[svc] = bound[svc] || p.Waypoints[i].Ref() == waypoint
+		}
+	}
 	var out []string
 	left := 0
 	for _, n := range p.Notices {

@@ -36,6 +36,11 @@ func TestForetell(t *testing.T) {
 	const except = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: except, namespace: shop}, spec: {action: DENY, selector: {matchLabels: {app: cart}}, rules: [{from: [{source: {notNamespaces: [a]}}]}]}}`
 	const only = "Once bound, only the waypoint gets to the pods of Service shop/cart: the Guardrail says bypass: Guard."
 	const made = "Gateway shop/waypoint will be made for it by WaypointProfile default when this is stored, and Namespace shop is bound to it once it is ready. Until then calls pass as before."
+	const theirs = "Gateway shop/wp will be made for it by WaypointProfile default when this is stored, and it takes effect once it is ready. Until then calls pass as before."
+	const unclosed = "Service shop/cart: it is not guarded: Service shop/cart is of type NodePort, so callers from outside reach its pods without passing the waypoint. Let it come by the waypoint, or name those who come as an exception, with the Service."
+	asking := func(mesh string) string {
+		return strings.Replace(mesh, "env: prod", "env: prod, istio.io/use-waypoint: wp", 1)
+	}
 	const would = "Gateway shop/waypoint would put this in force, with Namespace shop bound to it. No Guardrail with mode Provision has that done: waywarden plan prints the manifests, and what else changes with them."
 	for name, c := range map[string]struct {
 		mesh, policy string
@@ -54,13 +59,15 @@ func TestForetell(t *testing.T) {
 		"closed from then on":        {mesh: bare(), policy: bound, setting: guarded, want: []string{made, only}},
 		"closed from then on but for one": {mesh: bare(), policy: bound, setting: excepting,
 			want: []string{made, strings.Replace(only, "waypoint gets", "waypoint and cluster.local/ns/monitoring/sa/prometheus gets", 1)}},
-		"not closed, as another way is known": {mesh: exposed, policy: bound, setting: guarded, want: []string{made,
-			"Service shop/cart: it is not guarded: Service shop/cart is of type NodePort, so callers from outside reach its pods without passing the waypoint. Let it come by the waypoint, or name those who come as an exception, with the Service."}},
-		"by its owner":              {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Require}},
-		"by its owner, as is asked": {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Observe}, asked: true, want: []string{would}},
-		"by nobody":                 {mesh: bare(), policy: bound},
-		"in effect":                 {mesh: shop, policy: bound, setting: provision},
-		"never in effect":           {mesh: bare(), policy: noOp, setting: provision},
+		"not closed, as another way is known":       {mesh: exposed, policy: bound, setting: guarded, want: []string{made, unclosed}},
+		"what others labelled, closed until then":   {mesh: asking(agreed), policy: bound, setting: held, want: []string{strings.Replace(theirs, "as before.", "as before, but for what is closed.", 1), nobody}},
+		"what others labelled, closed from then on": {mesh: asking(bare()), policy: bound, setting: guarded, want: []string{theirs, only}},
+		"what others labelled, not closed":          {mesh: asking(exposed), policy: bound, setting: guarded, want: []string{theirs, unclosed}},
+		"by its owner":                              {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Require}},
+		"by its owner, as is asked":                 {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Observe}, asked: true, want: []string{would}},
+		"by nobody":                                 {mesh: bare(), policy: bound},
+		"in effect":                                 {mesh: shop, policy: bound, setting: provision},
+		"never in effect":                           {mesh: bare(), policy: noOp, setting: provision},
 		"in a shared namespace": {mesh: bare(), policy: bound, setting: plan.Setting{Mode: plan.Provision, Profile: plan.Profile{Name: "s", Granularity: plan.Shared, SharedNamespace: "istio-system"}},
 			want: []string{strings.NewReplacer("shop/waypoint", "istio-system/waypoint-s", "Profile default", "Profile s").Replace(made)}},
 	} {

@@ -123,7 +123,7 @@ func (a *Admission) profileGoes(name string, out *farewell) {
 	case name == v1alpha1.DefaultProfile:
 		out.add(fmt.Sprintf("waypoints of %s are made without settings of their own from now on: WaypointProfile %s goes.", named("Namespace", out.lost), name))
 	default:
-		out.add(fmt.Sprintf("no waypoint is made in %s any more, and those that were stay as they are: WaypointProfile %s goes, and a Guardrail names it. Name another one there.",
+		out.add(fmt.Sprintf("no waypoint is made in %s any more, and those that were stay as they are: WaypointProfile %s goes, and a Guardrail names it. Modes, guards and exceptions count all the same. Name another one there.",
 			named("Namespace", out.lost), name))
 	}
 }

@@ -50,7 +50,7 @@ func TestOwnDeleted(t *testing.T) {
 		"one that has ended":       {old: expired},
 		"one whose namespace goes": {old: content(t, exemption), by: "system:serviceaccount:kube-system:namespace-controller"},
 		"a profile": {old: stored("WaypointProfile", "small", ", spec: {}"), lost: "bank, shop", warnings: []string{
-			"no waypoint is made in Namespaces bank, shop any more, and those that were stay as they are: WaypointProfile small goes, and a Guardrail names it. Name another one there."}},
+			"no waypoint is made in Namespaces bank, shop any more, and those that were stay as they are: WaypointProfile small goes, and a Guardrail names it. Modes, guards and exceptions count all the same. Name another one there."}},
 		"the default": {old: stored("WaypointProfile", "default", ", spec: {}"), lost: "lab", warnings: []string{
 			"waypoints of Namespace lab are made without settings of their own from now on: WaypointProfile default goes."}},
 		"one that is not used": {old: stored("WaypointProfile", "large", ", spec: {}")},

@@ -36,15 +36,20 @@ func (m *maker) holdBlocked() {
 	sortPolicies(m.plan.Policies)
 }
 
-// holdsBlocked is whether a Service may be held though nothing is planned for it: its owner agreed, and it has no waypoint, and asks for none.
+// holdsBlocked is whether a Service may be held though nothing is planned for it: its owner agreed, and it has no waypoint, and asks for none,
+// or by a label of somebody else's for one that is not ready.
 func (m *maker) holdsBlocked(svc *mesh.Object) bool {
 	setting := m.settings.Of(svc.Namespace)
 	spec, ok := svc.Spec.(*mesh.ServiceSpec)
-	return ok && len(spec.Selector) > 0 && setting.provides() && setting.Pending == Guard && svc.Annotations[HoldAnnotation] != "" &&
-		m.stored.Binding(svc).Opt == mesh.AsksNothing
+	if !ok || len(spec.Selector) == 0 || !setting.provides() || setting.Pending != Guard || svc.Annotations[HoldAnnotation] == "" {
+		return false
+	}
+	b, theirs := m.stored.Binding(svc), m.snapshot.Binding(find(m.snapshot, refOf(svc)))
+	return b.Opt == mesh.AsksNothing ||
+		b.Opt == mesh.Asks && b.Reason == mesh.WaypointIsNotReady && theirs.Opt == mesh.Asks && theirs.Namespace == b.Namespace && theirs.Name == b.Name
 }
 
 // holds is whether a policy of ours is a hold of what nothing is bound to: it outlasts the waypoint for which it was set.
 func (c *course) holds(o *mesh.Object) bool {
-	return slices.ContainsFunc(c.policies, func(p Policy) bool { return p.Ref() == refOf(o) && p.Held != "" && !c.bindingOf(p.For[0]) })
+	return slices.ContainsFunc(c.policies, func(p Policy) bool { return p.Ref() == refOf(o) && p.Held != "" && c.waits(p.For[0]) })
 }

@@ -21,6 +21,7 @@ func TestHoldsBlocked(t *testing.T) {
 		port   = `{apiVersion: v1, kind: Service, metadata: {name: cart-all, namespace: shop}, spec: {type: NodePort, clusterIP: 10.96.0.13, selector: {app: cart}, ports: [{name: http, port: 80}]}}`
 		web    = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: l7web, namespace: shop}, spec: {action: DENY, targetRefs: [{group: "", kind: Service, name: web}], rules: [{to: [{operation: {methods: [DELETE]}}]}]}}`
 	)
+	labelled := strings.Replace(agreedCart, "namespace: shop,", "namespace: shop, labels: {istio.io/use-waypoint: wp},", 1)
 	guard, held := Setting{Mode: Provision, Pending: Guard}, []Row{Hold}
 	shared := guard
 	shared.Profile.Granularity, shared.Profile.SharedNamespace = Shared, "edge"
@@ -44,6 +45,8 @@ func TestHoldsBlocked(t *testing.T) {
 		"agreed, shared":           {more: []string{agreedCart, except}, setting: shared, want: held, told: ClassShut, then: decided, later: []Row{Hold, MakeGateway, MakeBinding, RemoveGuard}},
 		"agreed, beside another":   {more: []string{agreedCart, except, web}, setting: guard, want: []Row{Hold, MakeGateway, MakeBinding}, told: ClassShut, then: decided, later: []Row{MakeBinding, RemoveGuard}},
 		"agreed, and a way in":     {more: []string{agreedCart, except, port}, setting: guard, told: ClassGuard, then: over},
+		"agreed, labelled":         {more: []string{labelled, except}, setting: guard, want: held, told: ClassShut, then: decided, later: []Row{MakeGateway, RemoveGuard}},
+		"agreed, labelled, over":   {more: []string{labelled, except}, setting: guard, want: held, told: ClassShut, then: over, later: []Row{RemoveGuard}},
 		"agreed, and opted out":    {more: []string{opted, except}, setting: guard, then: over},
 		"agreed, and not demanded": {more: []string{agreedCart, except}, setting: Setting{Mode: Provision}, then: over},
 		"agreed, only observed":    {more: []string{agreedCart, except}, setting: Setting{Mode: Observe, Pending: Guard}, then: over},

@@ -30,7 +30,7 @@ func (m *maker) check() {
 			if m.until.over() {
 				return
 			}
-			look(after)
+			look(m.ingressed(after))
 		}
 		m.plan.Changes = changes(m.view, m.plan.beside(m.ingressed(after)), m.touched(), m.until)
 		if m.unexplained(after) {

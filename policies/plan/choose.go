@@ -16,6 +16,9 @@ import (
 func (m *maker) choose(g group, needs []Need) (*Waypoint, string) {
 	profile, ns := m.settings.Of(g.namespace).Profile, g.namespace
 	best := m.best(ns, ns)
+	if best == nil && profile.Missing {
+		return nil, noneBy(profile)
+	}
 	if best == nil && profile.Granularity == Shared {
 		if ns = profile.SharedNamespace; ns == "" {
 			return nil, fmt.Sprintf("WaypointProfile %s shares one waypoint and does not say in which namespace. Set spec.sharedNamespace.", nameOf(profile))

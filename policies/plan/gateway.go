@@ -11,6 +11,9 @@ func (c *course) makeGateway() outcome {
 	if out := c.keepLabels(); out != settled || c.planned.Existing {
 		return out
 	}
+	if c.planned.profile.Missing {
+		return c.keepAsMade()
+	}
 	row, why := MakeGateway, "it is needed, and nothing refers to it yet"
 	if _, idle := since(c.gateway, UnneededSinceAnnotation); idle {
 		row, why = Keep, "it is needed again"

@@ -302,6 +302,7 @@ func (c *course) rollBack() outcome {
 		} else if !takenOff(c.Evidence.Managed, on) {
 			continue
 		}
+		l.Ingress = true // where that is taken back, it is by a step of its own
 		if out := c.step(Step{Action: Bind, Row: RollBack, Object: refOf(on), Manifest: c.relabel(on, c.allLabels(l, on)),
 			Preconditions: c.preconditions(on), Why: why, Needs: l.Needs}); out == busy {
 			return busy

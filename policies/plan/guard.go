@@ -12,37 +12,69 @@ import (
 // A guard is a DENY at ztunnel of everybody but the waypoints. It selects pods, while a binding is a Service's, so it has to
 // name every waypoint that may send to them, and there must be no other way in that anybody uses.
 
-// guards lists the known ways round the waypoints of what the plan binds, and adds the guards that settings ask for: of what is
-// bound (bypass), and of what waits for its waypoint (pending). Where a way is known that a guard would close, and that is no
-// exception, there is none, and a notice says why.
+// guards lists the known ways round the waypoints of what the plan binds, and of what labels of somebody else's bind to them, and adds the
+// guards that settings ask for: of what is bound (bypass), and of what waits for its waypoint (pending). Where a way is known that a
+// guard would close, and that is no exception, or there is nothing to select pods by, there is none, and a notice says why.
 func (m *maker) guards(after *mesh.Snapshot) {
 	m.left = m.leftWaypoints()
+	binds := map[mesh.Ref]bool{}
 	for _, l := range m.plan.Labels {
-		setting := m.settings.Of(home(l.On))
 		for _, ref := range l.Binds {
-			svc := find(after, ref)
-			ways := m.ways(after, svc)
-			for _, w := range ways {
-				if w.Reason == policies.HeadlessWay && w.Via == svc {
-					continue // nobody comes by a waypoint to it, so it is no way round one
-				}
-				m.plan.Notices = append(m.plan.Notices, Notice{svc.Ref(), ClassPath, "known path that goes round: " + told(w, svc, setting.Exceptions)})
+			binds[ref] = true
+			m.guardOne(after, find(after, ref), l)
+		}
+	}
+	for i := range m.plan.Waypoints {
+		w := &m.plan.Waypoints[i]
+		w.Asked = nil
+		for _, svc := range after.BoundTo(after.Get(mesh.Gateway, w.Namespace, w.Name)) {
+			if ref := svc.Ref(); !binds[ref] && !m.snapshot.Binding(find(m.snapshot, ref)).Bound {
+				w.Asked = append(w.Asked, ref)
+				m.guardOne(after, svc, Label{Needs: w.Needs})
 			}
-			hold := m.holds(l, svc, setting)
-			spec, ok := svc.Spec.(*mesh.ServiceSpec)
-			if !ok || len(spec.Selector) == 0 || setting.Bypass != Guard && hold == "" {
-				continue
-			}
-			p := m.guard(after, svc, hold, setting.Exceptions)
-			p.Temporary, p.Held = setting.Bypass != Guard, hold
-			if why := closes(ways, svc, p, setting.Exceptions); why != "" {
-				m.plan.Notices = append(m.plan.Notices, Notice{svc.Ref(), ClassGuard, "it is not guarded: " + why})
-				continue
-			}
-			m.plan.Policies = append(m.plan.Policies, p)
 		}
 	}
 	m.holdBlocked()
+}
+
+// guardOne is about one Service or ServiceEntry, and the label that binds it.
+func (m *maker) guardOne(after *mesh.Snapshot, svc *mesh.Object, l Label) {
+	setting := m.settings.Of(svc.Namespace)
+	ways := m.ways(after, svc)
+	for _, w := range ways {
+		if w.Reason == policies.HeadlessWay && w.Via == svc {
+			continue // nobody comes by a waypoint to it, so it is no way round one
+		}
+		m.plan.Notices = append(m.plan.Notices, Notice{svc.Ref(), ClassPath, "known path that goes round: " + told(w, svc, setting.Exceptions)})
+	}
+	hold := m.holds(l, svc, setting)
+	if setting.Bypass != Guard && hold == "" {
+		return
+	}
+	if why := unselective(svc); why != "" {
+		if setting.Bypass == Guard || hold == agreedHold {
+			m.plan.Notices = append(m.plan.Notices, Notice{svc.Ref(), ClassGuard, "it is not guarded: a guard selects pods as its Service does, and " + why})
+		}
+		return
+	}
+	p := m.guard(after, svc, hold, setting.Exceptions)
+	p.Temporary, p.Held = setting.Bypass != Guard, hold
+	if why := closes(ways, svc, p, setting.Exceptions); why != "" {
+		m.plan.Notices = append(m.plan.Notices, Notice{svc.Ref(), ClassGuard, "it is not guarded: " + why})
+		return
+	}
+	m.plan.Policies = append(m.plan.Policies, p)
+}
+
+// unselective is why no guard can be over what is behind a Service or ServiceEntry, as a clause and what to do; "" where one can.
+func unselective(svc *mesh.Object) string {
+	switch spec, ok := svc.Spec.(*mesh.ServiceSpec); {
+	case !ok:
+		return "this is a ServiceEntry. Keep callers from its endpoints by other means, such as NetworkPolicies."
+	case len(spec.Selector) == 0:
+		return "this one has no selector. Give it one, or keep callers from its endpoints yourself."
+	}
+	return ""
 }
 
 // ways are the known ways to the pods of a Service that go round its waypoint.

@@ -1,7 +1,11 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
+	"time"
+
+	"istio.io/api/label"
 
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -14,9 +18,42 @@ func (c *course) guardsOf() []Policy {
 // stored is whether a policy of the plan is there, and ours.
 func (c *course) stored(p Policy) bool { return c.Evidence.Managed.Made(find(c.snapshot, p.Ref())) }
 
-// knows is whether every proxy knows that a Service is bound to this waypoint.
+// knows is whether every proxy knows that a Service is bound to this waypoint. A label of somebody else's may be there before the waypoint
+// is; then they have to know that too.
 func (c *course) knows(svc mesh.Ref) bool {
+	if c.theirs(svc) && !(c.boundAt(svc) && c.ready() && c.Evidence.Converged(c.ref)) {
+		return false
+	}
 	return c.asks(svc) && c.Evidence.Converged(svc) && c.Evidence.Converged(RefOf(mesh.Namespace, "", svc.Namespace))
+}
+
+// theirs is whether a label of somebody else's binds a Service to this waypoint, as soon as that is ready.
+func (c *course) theirs(svc mesh.Ref) bool {
+	if !c.asks(svc) {
+		return false
+	}
+	on := find(c.snapshot, svc)
+	if c.snapshot.Binding(on).By == mesh.Namespace.String() {
+		on = c.snapshot.Get(mesh.Namespace, "", svc.Namespace)
+	}
+	_, ours := storedLabel(c.Evidence.Managed, on)
+	return !ours
+}
+
+// waits is whether a Service is to be bound here and is not. What is bound by a label of ours, to a waypoint that is not ready now, has
+// been.
+func (c *course) waits(svc mesh.Ref) bool {
+	return !c.bindingOf(svc) || c.theirs(svc) && !c.boundAt(svc)
+}
+
+// awaitTheirs waits until every proxy knows the waypoint to which a label of somebody else's binds a Service.
+func (c *course) awaitTheirs(svc mesh.Ref) outcome {
+	for _, ref := range []mesh.Ref{c.ref, svc, RefOf(mesh.Namespace, "", svc.Namespace)} {
+		if out := c.converged(MakeGuard, ref); out != settled {
+			return out
+		}
+	}
+	return settled
 }
 
 // removeStaleGuards removes guards that are not planned, of what has lost its binding, and that were to last only until there
@@ -39,6 +76,8 @@ func (c *course) removeStaleGuards() outcome {
 			why = "the waypoint serves, and it was to last until then"
 		case !c.boundAt(c.policies[i].For[0]) && c.policies[i].Held == "":
 			why = "nothing is bound that it could guard"
+		case c.shutsIngress(c.policies[i]):
+			why = "ingress gateways do not send through the waypoint, as the label for that is refused, and it shuts them out"
 		default:
 			continue
 		}
@@ -116,7 +155,19 @@ func (c *course) awaitQuiet(svc mesh.Ref) outcome {
 
 func (c *course) makeGuards() outcome {
 	for _, p := range c.guardsOf() {
-		if p.Temporary || !c.asks(p.For[0]) {
+		if p.Temporary || !c.asks(p.For[0]) || !c.boundAt(p.For[0]) {
+			continue
+		}
+		if c.theirs(p.For[0]) {
+			if !c.ready() {
+				continue
+			}
+			if out := c.awaitTheirs(p.For[0]); out != settled {
+				return out
+			}
+		}
+		if on := c.ingressAwaited(p.For[0]); on != nil {
+			c.out.Unguarded = append(c.out.Unguarded, Notice{p.For[0], ClassGuard, fmt.Sprintf("it is not guarded: ingress gateways send through the waypoint once %s has label %s=true, and a guard would shut them out until then. Set it.", on, label.IoIstioIngressUseWaypoint.Name)})
 			continue
 		}
 		if !c.stored(p) {
@@ -171,10 +222,22 @@ func (c *course) removeGuards() outcome {
 // everybody is shut out.
 func (c *course) awaitGuardsRemoved() outcome {
 	for _, l := range c.bound {
-		for _, svc := range c.under(l) {
-			if out := c.converged(RemoveGuard, guardOf(svc)); out == busy {
-				return busy
-			}
+		if out := c.awaitUnguarded(l); out == busy {
+			return busy
+		}
+	}
+	return settled
+}
+
+// awaitUnguarded waits until every ztunnel knows that the guards are gone of what a label binds, but for those that stay.
+func (c *course) awaitUnguarded(l Label) outcome {
+	for _, svc := range c.under(l) {
+		guard := guardOf(svc)
+		if c.Evidence.Managed.Made(find(c.snapshot, guard)) && !c.order.planned[guard] {
+			return c.wait(RemoveGuard, guard, time.Time{}, "it goes before the label does")
+		}
+		if out := c.converged(RemoveGuard, guard); out == busy {
+			return busy
 		}
 	}
 	return settled

@@ -12,7 +12,7 @@ import (
 // opens between the two. Where the way to the waypoint has stopped nothing is closed without agreement that is not closed already: it
 // would be closed each time that the last pod fails, and opened when the next one is ready.
 func (c *course) hold() outcome {
-	waiting := slices.DeleteFunc(c.guardsOf(), func(p Policy) bool { return p.Held == "" || c.bindingOf(p.For[0]) })
+	waiting := slices.DeleteFunc(c.guardsOf(), func(p Policy) bool { return p.Held == "" || !c.waits(p.For[0]) })
 	anew := func(p Policy) bool { return p.Held == unservedHold && !c.stored(p) }
 	var stops []Stop
 	if slices.ContainsFunc(waiting, anew) {
@@ -41,7 +41,7 @@ var holdSays = map[string]string{
 func (c *course) endHolds() {
 	for _, p := range c.guardsOf() {
 		svc := find(c.snapshot, p.For[0])
-		if p.Held != unservedHold || svc == nil || !c.stored(p) || c.bindingOf(p.For[0]) {
+		if p.Held != unservedHold || svc == nil || !c.stored(p) || !c.waits(p.For[0]) {
 			continue
 		}
 		if ready, known := c.snapshot.ReadyEndpoints(svc); !known || ready == 0 {

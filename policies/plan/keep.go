@@ -41,24 +41,7 @@ func (m *maker) keepable(o *mesh.Object) bool {
 // stay keeps the labels of ours that are stored and not planned, as long as something needs their waypoint, or has a need
 // that cannot be met: such a need is no reason to take away what is there.
 func (m *maker) stay() {
-	for _, b := range m.plan.Blocked {
-		o := serviceOf(m.stored, b.Target)
-		if o == nil {
-			continue
-		}
-		on := o
-		if bound := m.stored.Binding(o); bound.By == mesh.Namespace.String() {
-			on = m.stored.Get(mesh.Namespace, "", o.Namespace)
-		}
-		if l, ok := m.storedLabel(on); ok && !misled(m.managed, on, l) {
-			ref := l.Waypoint()
-			w := m.moved(l)
-			if w == nil {
-				w = m.waypoint(ref.Namespace, ref.Name)
-			}
-			w.take(b.Need, forServices, o.Namespace)
-		}
-	}
+	m.plan.Blocked = slices.DeleteFunc(m.plan.Blocked, m.staysMet)
 	planned := map[mesh.Ref]bool{}
 	for _, l := range m.plan.Labels {
 		planned[l.On] = true
@@ -93,6 +76,29 @@ func (m *maker) stay() {
 		m.plan.Labels = append(m.plan.Labels, l)
 	}
 	m.askedFor()
+}
+
+// staysMet keeps the waypoint to which a label of ours binds the target of a need that is blocked. It is true where only another one
+// could not be made, for lack of a profile: that one meets it.
+func (m *maker) staysMet(b Blocked) bool {
+	on := find(m.stored, targetRef(b.Target))
+	if on == nil || on.Kind == mesh.Gateway {
+		return false
+	}
+	if on.Kind != mesh.Namespace && m.stored.Binding(on).By == mesh.Namespace.String() {
+		on = m.stored.Get(mesh.Namespace, "", on.Namespace)
+	}
+	l, ok := m.storedLabel(on)
+	if !ok || misled(m.managed, on, l) {
+		return false
+	}
+	w := m.moved(l)
+	if w == nil {
+		w = m.waypoint(l.Waypoint().Namespace, l.Waypoint().Name)
+	}
+	w.take(b.Need, forServices, b.Home())
+	profile := m.settings.Of(b.Home()).Profile
+	return profile.Missing && b.Why == noneBy(profile)
 }
 
 // askedFor keeps in the plan the waypoints of ours that nothing needs and that labels of somebody else's ask for: what stands beside
@@ -207,7 +213,7 @@ func (m *maker) storedLabel(o *mesh.Object) (Label, bool) {
 	if !ok {
 		return Label{}, false
 	}
-	l.Kept, l.Needs, l.Ingress = true, []Need{}, m.settings.Of(o.Home()).Profile.Ingress
+	l.Kept, l.Needs, l.Ingress = true, []Need{}, m.sendsIngress(o)
 	l.Why = "it is bound already, and something else needs the waypoint"
 	return l, true
 }

@@ -30,6 +30,21 @@ func leftFor(s *mesh.Snapshot, managed Managed, svc mesh.Ref) []string {
 	return sorted(slices.Concat(leftBy(s, managed, find(s, svc)), leftBy(s, managed, s.Get(mesh.Namespace, "", svc.Namespace))))
 }
 
+// mayBeLeftBy is whether a Service or ServiceEntry may have left connections open through this waypoint, that nothing needs. Where it has
+// left it by a label of ours that is written down. Where people unbound it nothing is: then it may have had one of its own namespace that
+// is drained or out of the plan, which its guard lets in as well, or one of another namespace that lets its own attach.
+func (c *course) mayBeLeftBy(ns, name string) bool {
+	for _, kind := range []mesh.Kind{mesh.Service, mesh.ServiceEntry} { // a twin does not say which it is for
+		if slices.Contains(leftFor(c.snapshot, c.Evidence.Managed, RefOf(kind, ns, name)), c.gateway.Key()) {
+			return true
+		}
+	}
+	if c.ref.Namespace != ns {
+		return slices.Contains(letIn(c.gateway), ns)
+	}
+	return c.planned == nil || c.gateway.Annotations[DrainingSinceAnnotation] != ""
+}
+
 // oursAmong are those of some Gateways, as "namespace/name", that are waypoints of ours, sorted.
 func oursAmong(s *mesh.Snapshot, managed Managed, keys []string) []string {
 	return sorted(slices.DeleteFunc(slices.Clone(keys), func(key string) bool {

@@ -170,6 +170,9 @@ func (c *course) bindOne(l Label, on *mesh.Object) outcome {
 	if out := c.approach(l, on); out != settled {
 		return out
 	}
+	if out := c.awaitIngressBack(l, on); out != settled {
+		return out
+	}
 	return c.step(Step{Action: Bind, Row: MakeBinding, Object: refOf(on), Manifest: c.relabel(on, labels),
 		Preconditions: c.preconditions(on), Why: "its waypoint is ready, and everything beside it is in force", Needs: l.Needs})
 }
@@ -248,39 +251,6 @@ func listed(objects []*mesh.Object) string {
 		names = append(names, o.String())
 	}
 	return strings.Join(sorted(names), ", ")
-}
-
-// ingress sets or takes back the label for ingress gateways, when everything is bound.
-func (c *course) ingress() outcome {
-	key := label.IoIstioIngressUseWaypoint.Name
-	for _, l := range c.labels {
-		on := find(c.snapshot, l.On)
-		if on == nil || !c.has(l) {
-			continue
-		}
-		labels := l.labels()
-		ours := slices.Contains(c.Evidence.Managed.Labelled(on), key)
-		step := Step{Object: refOf(on), Preconditions: c.preconditions(on), Needs: l.Needs}
-		switch {
-		case l.Ingress && on.Labels[key] == "":
-			labels[key] = "true"
-			step.Action, step.Row, step.Why = Bind, MakeIngress, "the profile asks for it, and the waypoint serves"
-		case !l.Ingress && ours:
-			step.Action, step.Row, step.Why = Release, RemoveIngress, "the profile no longer asks for it"
-		case ours:
-			if out := c.converged(MakeIngress, refOf(on)); out != settled {
-				return out
-			}
-			continue
-		default:
-			continue
-		}
-		step.Manifest = c.relabel(on, labels)
-		if out := c.step(step); out == busy {
-			return busy
-		}
-	}
-	return settled
 }
 
 // removeLeftBehind deletes what istiod made for the waypoint and no longer wants.

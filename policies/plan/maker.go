@@ -99,7 +99,7 @@ func (m *maker) place(n Need) {
 			m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
 			return
 		}
-		w := m.holding(n.Target.Namespace, n.Target.Name, m.settings.Of(n.Target.Namespace).Profile.GatewayClassName)
+		w := m.holding(n.Target.Namespace, n.Target.Name, m.classFor(n.Target.Namespace, n.Target.Namespace, n.Target.Name))
 		w.take(n, m.traffic(n), n.Target.Namespace)
 		if gw := m.snapshot.Get(mesh.Gateway, n.Target.Namespace, n.Target.Name); gw != nil && mesh.Ready(gw) {
 			m.want(n, n.Target.Namespace)
@@ -133,6 +133,9 @@ func (m *maker) unserved(ns, name, by string) string {
 	}
 	if why := undeployable(m.snapshot, ns, name); why != "" {
 		return fmt.Sprintf("%s waypoint %q, which nobody can run: %s. Correct the name.", by, name, why)
+	}
+	if profile := m.settings.Of(ns).Profile; profile.Missing && !m.managed.Made(m.stored.Get(mesh.Gateway, ns, name)) {
+		return noneBy(profile)
 	}
 	return ""
 }
@@ -213,7 +216,7 @@ func (m *maker) labels() {
 }
 
 func (m *maker) newLabel(on mesh.Ref, w *Waypoint, needs []Need, why string) Label {
-	l := Label{On: on, Key: label.IoIstioUseWaypoint.Name, Value: w.Name, Needs: needs, Why: why, Ingress: m.settings.Of(home(on)).Profile.Ingress}
+	l := Label{On: on, Key: label.IoIstioUseWaypoint.Name, Value: w.Name, Needs: needs, Why: why, Ingress: m.sendsIngress(find(m.stored, on))}
 	if w.Namespace != home(on) || m.namesAnother(on) {
 		l.WaypointNamespace = w.Namespace
 	}
@@ -252,7 +255,11 @@ func (m *maker) finish() {
 	p := m.plan
 	for _, key := range slices.Sorted(maps.Keys(m.waypoints)) {
 		w := *m.waypoints[key]
-		if !w.Existing {
+		switch gw := m.stored.Get(mesh.Gateway, w.Namespace, w.Name); {
+		case w.Existing:
+		case w.profile.Missing && m.managed.Made(gw):
+			w.Manifest = asMade(gw)
+		default:
 			w.For = m.usedFor(&w)
 			w.Manifest, w.Parameters = gatewayManifest(&w), parametersManifest(&w)
 		}

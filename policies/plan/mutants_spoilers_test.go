@@ -77,6 +77,11 @@ var spoilers = []struct {
 			}
 		}
 	}},
+	{"what others labelled is not guarded", func(p *Plan, _ *mesh.Snapshot) {
+		p.Policies = slices.DeleteFunc(p.Policies, func(own Policy) bool {
+			return own.Role == Guarding && slices.ContainsFunc(p.Waypoints, func(w Waypoint) bool { return slices.Contains(w.Asked, own.For[0]) })
+		})
+	}},
 	{"what is served is closed while it waits", func(p *Plan, _ *mesh.Snapshot) {
 		for i := range p.Policies {
 			if p.Policies[i].Role == Guarding {

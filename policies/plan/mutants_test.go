@@ -45,6 +45,7 @@ var seeds = map[string]uint64{
 	"what nothing asks for is left":                                  305,
 	"what no policy is about is closed while it waits":               5,
 	"a guard forgets who is excepted":                                26,
+	"what others labelled is not guarded":                            87,
 	"an exception is a pattern":                                      26,
 	"taken away while not all is seen":                               61,
 	"moved before the new waypoint is ready":                         firstMove + 2,

@@ -108,13 +108,19 @@ func (o *order) unguarded() {
 	if len(found) == 0 {
 		return
 	}
-	for _, l := range o.Plan.Labels {
-		for _, svc := range l.Binds {
-			if n, ok := found[svc]; ok && o.Settings.Of(home(l.On)).Mode == Provision {
-				c := o.at(l.Waypoint())
+	enter := func(services []mesh.Ref, at mesh.Ref) {
+		for _, svc := range services {
+			if n, ok := found[svc]; ok && o.Settings.Of(svc.Namespace).Mode == Provision {
+				c := o.at(at)
 				c.out.Unguarded = append(c.out.Unguarded, n)
 			}
 		}
+	}
+	for _, l := range o.Plan.Labels {
+		enter(l.Binds, l.Waypoint())
+	}
+	for i := range o.Plan.Waypoints {
+		enter(o.Plan.Waypoints[i].Asked, o.Plan.Waypoints[i].Ref())
 	}
 }
 

@@ -39,6 +39,8 @@ type Waypoint struct {
 	// them has to be right.
 	Idle  bool   `json:"idle,omitempty"`
 	Needs []Need `json:"needs"`
+	// Asked are the Services and ServiceEntries that labels of somebody else's bind to it as soon as it is ready.
+	Asked []mesh.Ref `json:"-"`
 	// Manifest is the Gateway to make, and Parameters the ConfigMap that it refers to; nil for an existing one, and where
 	// the profile has no parameters.
 	Manifest   map[string]any `json:"manifest"`

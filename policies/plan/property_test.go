@@ -65,7 +65,7 @@ func (m *model) end() string {
 	if why := m.complain(); why != "" {
 		return why
 	}
-	if why := m.roundGuards(); why != "" {
+	if why := cmp.Or(m.roundGuards(), m.unguarded()); why != "" {
 		return why
 	}
 	return m.unfinished()
@@ -93,7 +93,7 @@ func (m *model) rest() string {
 	if why := m.complain(); why != "" {
 		return why
 	}
-	return m.roundGuards()
+	return cmp.Or(m.roundGuards(), m.unguarded())
 }
 
 // made is a need that comes up.

@@ -240,14 +240,16 @@ func (c *course) removeTwins() outcome {
 	})
 }
 
-// removeTwin removes a twin when no other waypoint that its Service has left still has connections: they pass it too.
+// removeTwin removes a twin when no other waypoint that its Service has left still has connections: they pass it too. For one that it
+// never had it does not wait: the twin lets in whom it let in until it goes.
 func (c *course) removeTwin(o *mesh.Object, why string) outcome {
-	if ns, name, _ := cutKey(o.Annotations[ForAnnotation]); c.unreplaced(RefOf(mesh.Service, ns, name)) {
+	ns, name, _ := cutKey(o.Annotations[ForAnnotation])
+	if c.unreplaced(RefOf(mesh.Service, ns, name)) {
 		return c.wait(RemoveTwin, refOf(o), c.Now.Add(blindness), "what is to take its place is not written yet")
 	}
 	for _, ref := range slices.SortedFunc(maps.Keys(c.courses), mesh.Ref.Compare) {
 		other := c.courses[ref]
-		if other == c || !other.ours() || other.planned != nil && !other.planned.Idle {
+		if other == c || !other.ours() || other.planned != nil && !other.planned.Idle || !other.mayBeLeftBy(ns, name) {
 			continue
 		}
 		if ok, until := other.drained(); !ok {

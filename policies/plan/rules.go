@@ -22,7 +22,7 @@ const MadeByKey = "waywarden.dev/waypoint-of"
 const defaultRetention = time.Hour
 
 // Rules are what Guardrails and WaypointProfiles ask of each namespace of a mesh. A Guardrail that is not well formed says
-// nothing, and neither does one whose profile is not well formed or not there: missing tells of those, by Guardrail.
+// nothing. Of one whose profile is not well formed or not there all else counts: missing tells of those profiles, by Guardrail.
 func Rules(guardrails []*v1alpha1.Guardrail, profiles []*v1alpha1.WaypointProfile, s *mesh.Snapshot) (out Settings, missing map[string]string) {
 	known := map[string]*Profile{v1alpha1.DefaultProfile: profileOf(&v1alpha1.WaypointProfile{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.DefaultProfile}})}
 	for _, p := range profiles {
@@ -36,11 +36,12 @@ func Rules(guardrails []*v1alpha1.Guardrail, profiles []*v1alpha1.WaypointProfil
 			continue
 		}
 		name := cmp.Or(w.Profile, v1alpha1.DefaultProfile)
-		if known[name] == nil {
+		profile := known[name]
+		if profile == nil {
 			missing[g.Name] = name
-			continue
+			profile = &Profile{Name: name, Missing: true, RetainFor: defaultRetention}
 		}
-		out.choose(g, s, Setting{Mode: Mode(w.Mode), Pending: Opening(w.Pending), Bypass: Opening(w.Bypass), Profile: *known[name], Exceptions: exceptionsOf(w)})
+		out.choose(g, s, Setting{Mode: Mode(w.Mode), Pending: Opening(w.Pending), Bypass: Opening(w.Bypass), Profile: *profile, Exceptions: exceptionsOf(w)})
 	}
 	if p := known[v1alpha1.DefaultProfile]; p != nil {
 		out.Default.Profile = *p

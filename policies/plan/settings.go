@@ -41,6 +41,9 @@ const (
 // Profile is what of a WaypointProfile decides in a plan. The zero value is a waypoint as istioctl makes it.
 type Profile struct {
 	Name string // of the WaypointProfile; written into the annotation of what is made
+	// Missing is whether there is none of that name that is well formed, so that nothing but the name and RetainFor is known. Nothing is
+	// made by it, and what was made stays as it was made.
+	Missing bool
 	Granularity
 	GatewayClassName string // "" is istio-waypoint
 	SharedNamespace  string // for Shared: where the waypoint is

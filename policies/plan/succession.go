@@ -184,7 +184,7 @@ func (m *maker) holding(ns, name, class string) *Waypoint {
 // planned for the other.
 func (m *maker) moved(l Label) *Waypoint {
 	at := l.Waypoint()
-	class := m.settings.Of(home(l.On)).Profile.GatewayClassName
+	class := m.classFor(home(l.On), at.Namespace, at.Name)
 	h := m.holderOf(at.Namespace, at.Name, class)
 	for _, place := range placesOf(m.stored.Get(mesh.Gateway, at.Namespace, at.Name)) {
 		if h.name == at.Name && m.stored.Get(mesh.Gateway, at.Namespace, place) != nil {
