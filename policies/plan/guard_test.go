@@ -296,3 +296,24 @@ func TestMoveStopsForGatewayRefs(t *testing.T) {
 		t.Errorf("Namespace shop asks for %q", got)
 	}
 }
+
+// TestGuardedWhereItStays: a Service that is to move to another waypoint, and whose label is refused, stays bound and is guarded there
+// meanwhile, by a guard that lets both waypoints in.
+func TestGuardedWhereItStays(t *testing.T) {
+	s, managed, _ := rested(two(cartPods).Snapshot, Managed{}, guardedShop(false), "")
+	s = s.Without(find(s, cartGuard)) // as where its label was to go, and that was refused
+	delete(managed, cartGuard)
+	s = s.With(annotated(s.Get(mesh.Gateway, "shop", "waypoint"), MigrateAnnotation, "waypoint-b"))
+	then, managed, rows := rested(s, managed, guardedShop(false), MakeBinding)
+	if at := then.NamespaceLabels("shop")[label.IoIstioUseWaypoint.Name]; at != "waypoint" {
+		t.Fatalf("it is bound to %q after %v", at, rows)
+	}
+	guard := find(then, cartGuard)
+	if !managed.Made(guard) {
+		t.Fatalf("it is not guarded after %v", rows)
+	}
+	got := guard.Spec.(*mesh.AuthorizationPolicySpec).Rules[0].From[0].Source.NotPrincipals
+	if want := []string{"cluster.local/ns/shop/sa/waypoint", "cluster.local/ns/shop/sa/waypoint-b"}; !slices.Equal(got, want) {
+		t.Errorf("let in are %q, want %q", got, want)
+	}
+}

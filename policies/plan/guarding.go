@@ -46,16 +46,6 @@ func (c *course) waits(svc mesh.Ref) bool {
 	return !c.bindingOf(svc) || c.theirs(svc) && !c.boundAt(svc)
 }
 
-// awaitTheirs waits until every proxy knows the waypoint to which a label of somebody else's binds a Service.
-func (c *course) awaitTheirs(svc mesh.Ref) outcome {
-	for _, ref := range []mesh.Ref{c.ref, svc, RefOf(mesh.Namespace, "", svc.Namespace)} {
-		if out := c.converged(MakeGuard, ref); out != settled {
-			return out
-		}
-	}
-	return settled
-}
-
 // removeStaleGuards removes guards that are not planned, of what has lost its binding, and that were to last only until there
 // is one. It comes first: a guard without a binding is an outage.
 func (c *course) removeStaleGuards() outcome {
@@ -155,14 +145,20 @@ func (c *course) awaitQuiet(svc mesh.Ref) outcome {
 
 func (c *course) makeGuards() outcome {
 	for _, p := range c.guardsOf() {
-		if p.Temporary || !c.asks(p.For[0]) || !c.boundAt(p.For[0]) {
+		if p.Temporary || !c.boundAt(p.For[0]) {
 			continue
+		}
+		if !c.asks(p.For[0]) {
+			// It is to be bound here, and that is refused. Until it can be it is guarded where it is: the guard lets both in.
+			if out := c.awaitKnownWhere(p.For[0]); out != settled {
+				return out
+			}
 		}
 		if c.theirs(p.For[0]) {
 			if !c.ready() {
 				continue
 			}
-			if out := c.awaitTheirs(p.For[0]); out != settled {
+			if out := c.awaitKnownWhere(p.For[0]); out != settled {
 				return out
 			}
 		}
@@ -181,6 +177,17 @@ func (c *course) makeGuards() outcome {
 		}
 		if out := c.ensure(MakeGuard, p.Manifest, why, c.needsFor(p.For)); out == busy {
 			return busy
+		}
+	}
+	return settled
+}
+
+// awaitKnownWhere waits until every proxy knows to which waypoint a Service is bound.
+func (c *course) awaitKnownWhere(svc mesh.Ref) outcome {
+	at := refOf(c.snapshot.Binding(find(c.snapshot, svc)).Gateway)
+	for _, ref := range []mesh.Ref{at, svc, RefOf(mesh.Namespace, "", svc.Namespace)} {
+		if out := c.converged(MakeGuard, ref); out != settled {
+			return out
 		}
 	}
 	return settled
