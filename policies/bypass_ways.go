@@ -22,23 +22,33 @@ const (
 // Ways are all known ways to the pods of a bound Service that do not go by its waypoint and that nothing closes: Bypasses,
 // and those that only a guard at the pods would close. Caller is "" where who comes has no identity, or it is not known. scrapers are [Scrapers] of the mesh.
 func Ways(s *mesh.Snapshot, svc *mesh.Object, scrapers []*mesh.Workload) []Bypass {
-	out := Bypasses(s, svc)
-	for i := range out {
-		if out[i].who != nil {
-			out[i].Caller = out[i].who().principal
-		}
-	}
+	out := called(Bypasses(s, svc))
 	behind, _ := s.Backends(svc)
 	if len(behind) == 0 || !slices.ContainsFunc(behind, func(w *mesh.Workload) bool { return w.Mode == mesh.ModeAmbient }) {
 		return out
 	}
 	if (direct{}).open(s, behind) {
-		out = append(out, besides(s, svc, behind)...)
+		for _, b := range besides(s, svc, behind) {
+			// What a policy over the pods shows is shown for each Service.
+			if !slices.ContainsFunc(out, func(o Bypass) bool { return o.Reason == b.Reason && o.Via == b.Via && o.Caller == b.Caller }) {
+				out = append(out, b)
+			}
+		}
 	}
 	return append(out, scraped(s, svc, behind, scrapers)...)
 }
 
-// besides are the other Services over the same pods that pass no waypoint.
+// called are bypasses with the principals of who comes by them.
+func called(in []Bypass) []Bypass {
+	for i := range in {
+		if in[i].who != nil {
+			in[i].Caller = in[i].who().principal
+		}
+	}
+	return in
+}
+
+// besides are the ways by other Services over the same pods: those that pass no waypoint, and those round the waypoints of the others.
 func besides(s *mesh.Snapshot, svc *mesh.Object, behind []*mesh.Workload) []Bypass {
 	var out []Bypass
 	seen := map[*mesh.Object]bool{}
@@ -55,6 +65,11 @@ func besides(s *mesh.Snapshot, svc *mesh.Object, behind []*mesh.Workload) []Bypa
 			case other != svc && !s.Binding(other).Bound:
 				out = append(out, Bypass{UnboundWay, other, "",
 					fmt.Sprintf("%s is over the same pods and bound to no waypoint", other), "Bind it too.", nil})
+			case other != svc:
+				for _, b := range called(Bypasses(s, other)) {
+					b.Text = fmt.Sprintf("%s is over the same pods, and %s", other, b.Text)
+					out = append(out, b)
+				}
 			}
 		}
 	}

@@ -24,6 +24,7 @@ func TestGuardIsRefused(t *testing.T) {
 		prometheus  = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: prometheus, namespace: MON}, spec: {selector: {matchLabels: {app: prometheus}}, template: {metadata: {labels: {app: prometheus}}, spec: {serviceAccountName: prom, containers: [{name: a, image: a}]}}}}`
 		monitoring  = `{apiVersion: v1, kind: Namespace, metadata: {name: monitoring, labels: {istio.io/dataplane-mode: ambient}}}`
 		unbound     = `{apiVersion: v1, kind: Service, metadata: {name: cart-all, namespace: shop, labels: {istio.io/use-waypoint: none}}, spec: {clusterIP: 10.96.0.20, selector: {app: cart}, ports: [{name: http, port: 80}]}}`
+		other       = `{apiVersion: v1, kind: Service, metadata: {name: cart-b, namespace: shop}, spec: {clusterIP: 10.96.0.21, selector: {app: cart}, ports: [{name: http, port: 80}]}}`
 		headless    = `{apiVersion: v1, kind: Service, metadata: {name: cart-pods, namespace: shop}, spec: {clusterIP: None, selector: {app: cart}, ports: [{name: http, port: 80}]}}`
 		nodePort    = `{apiVersion: v1, kind: Service, metadata: {name: cart, namespace: shop}, spec: {type: NodePort, clusterIP: 10.96.0.10, selector: {app: cart}, ports: [{name: http, port: 80}]}}`
 		ingress     = `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: front, namespace: edge}, spec: {gatewayClassName: istio, listeners: [{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}]}}`
@@ -44,17 +45,21 @@ func TestGuardIsRefused(t *testing.T) {
 		says   string // of the guard that is not there; "" where there is one
 		lists  string // a way that is known
 	}{
-		"nothing else":                         {more: []string{pods}},
-		"another Service over the pods":        {more: []string{pods, unbound}, says: "Service shop/cart-all is over the same pods and bound to no waypoint"},
-		"another Service, excepted":            {more: []string{pods, unbound}, except: &Exception{Principals: []string{client}, Services: []string{"shop/cart-all"}, Reason: "batch"}, lists: "bound to no waypoint. It is an exception: batch."},
-		"another Service, another excepted":    {more: []string{pods, unbound}, except: &Exception{Principals: []string{client}, Services: []string{"shop/cart"}}, says: "Service shop/cart-all is over"},
-		"a headless Service over the pods":     {more: []string{pods, headless}, says: "Service shop/cart-pods is headless"},
-		"a headless Service, excepted":         {more: []string{pods, headless}, except: &Exception{Principals: []string{client}, Services: []string{"shop/cart-pods"}, Reason: "peers"}, lists: "Service shop/cart-pods is headless"},
-		"a NodePort":                           {more: []string{pods, nodePort}, says: "is of type NodePort"},
-		"a LoadBalancer":                       {more: []string{pods, in(nodePort, "NodePort", "LoadBalancer")}, says: "is of type LoadBalancer"},
-		"an ingress gateway":                   {more: []string{pods, ingress, route}, says: "leads from Gateway edge/front to Service shop/cart, and ingress gateways do not send through the waypoint. Let it come by the waypoint, or name " + front},
-		"an ingress gateway, excepted":         {more: []string{pods, ingress, route}, except: &Exception{Principals: []string{front}, Reason: "the edge checks tokens"}, lists: "ingress gateways do not send through the waypoint. It is an exception: the edge checks tokens."},
-		"an ingress gateway, its Service is":   {more: []string{pods, ingress, route}, except: &Exception{Principals: []string{client}, Services: []string{"shop/cart"}}, says: "leads from Gateway edge/front"},
+		"nothing else":                       {more: []string{pods}},
+		"another Service over the pods":      {more: []string{pods, unbound}, says: "Service shop/cart-all is over the same pods and bound to no waypoint"},
+		"another Service, excepted":          {more: []string{pods, unbound}, except: &Exception{Principals: []string{client}, Services: []string{"shop/cart-all"}, Reason: "batch"}, lists: "bound to no waypoint. It is an exception: batch."},
+		"another Service, another excepted":  {more: []string{pods, unbound}, except: &Exception{Principals: []string{client}, Services: []string{"shop/cart"}}, says: "Service shop/cart-all is over"},
+		"a headless Service over the pods":   {more: []string{pods, headless}, says: "Service shop/cart-pods is headless"},
+		"a headless Service, excepted":       {more: []string{pods, headless}, except: &Exception{Principals: []string{client}, Services: []string{"shop/cart-pods"}, Reason: "peers"}, lists: "Service shop/cart-pods is headless"},
+		"a NodePort":                         {more: []string{pods, nodePort}, says: "is of type NodePort"},
+		"a LoadBalancer":                     {more: []string{pods, in(nodePort, "NodePort", "LoadBalancer")}, says: "is of type LoadBalancer"},
+		"an ingress gateway":                 {more: []string{pods, ingress, route}, says: "leads from Gateway edge/front to Service shop/cart, and ingress gateways do not send through the waypoint. Let it come by the waypoint, or name " + front},
+		"an ingress gateway, excepted":       {more: []string{pods, ingress, route}, except: &Exception{Principals: []string{front}, Reason: "the edge checks tokens"}, lists: "ingress gateways do not send through the waypoint. It is an exception: the edge checks tokens."},
+		"an ingress gateway, its Service is": {more: []string{pods, ingress, route}, except: &Exception{Principals: []string{client}, Services: []string{"shop/cart"}}, says: "leads from Gateway edge/front"},
+		"an ingress gateway to another Service over the pods": {more: []string{pods, other, ingress, in(route, "name: cart,", "name: cart-b,")},
+			says: "Service shop/cart-b is over the same pods, and HTTPRoute shop/in leads from Gateway edge/front to Service shop/cart-b, and ingress gateways do not send through the waypoint."},
+		"one that is sent through the waypoint":       {more: []string{pods, in(other, "namespace: shop", `namespace: shop, labels: {istio.io/ingress-use-waypoint: "true", istio.io/use-waypoint: waypoint}`), ingress, in(route, "name: cart,", "name: cart-b,")}},
+		"another Service over the pods is a NodePort": {more: []string{pods, in(other, "clusterIP", "type: NodePort, clusterIP")}, says: "Service shop/cart-b is of type NodePort"},
 		"a sidecar":                            {more: []string{pods, sidecars, caller, listsCart}, says: "has a sidecar"},
 		"a sidecar, excepted":                  {more: []string{pods, sidecars, caller, listsCart}, except: &Exception{Principals: []string{client}, Reason: "to be moved."}, lists: "It is an exception: to be moved."},
 		"a scraper":                            {more: []string{scraped, monitoring, in(prometheus, "MON", "monitoring")}, says: "probably by Deployment monitoring/prometheus. Name it as an exception."},
