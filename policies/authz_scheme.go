@@ -45,7 +45,7 @@ func principalFate(list, not []string, at, field, notField string) fate {
 	}
 	never := func(p string, beside []string) bool {
 		plain := PlainPrincipal(p)
-		return plain != p && !slices.Contains(beside, plain)
+		return plain != p && !slices.ContainsFunc(beside, func(o string) bool { return PlainPrincipal(o) == o && MatchString(o, plain) })
 	}
 	gone := 0
 	for _, p := range list {

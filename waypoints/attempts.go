@@ -58,7 +58,7 @@ func (a attempts) doneFor(course *plan.Course, ref mesh.Ref, version string, now
 	switch {
 	case err == nil:
 		same := was.taken && (was.version == version || t.differs != "" && was.differs == t.differs)
-		t.taken, t.refused, t.undone, t.failures, t.until = true, "", same, 0, now.Add(shown)
+		t.taken, t.refused, t.undone, t.failures, t.until = true, "", same && version != "", 0, now.Add(shown) // what is gone was deleted by somebody, and undone by nobody
 		if !same {
 			t.since = time.Time{}
 			break

@@ -133,6 +133,7 @@ func TestTakenBack(t *testing.T) {
 	away := errors.New("away")
 	for name, writes := range map[string][]write{
 		"made, and changed on the way":    {{"", "", nil, false}, {"1", "a is 1", nil, false}, {"1", "a is 1", nil, true}, {"1", "a is 1", nil, true}},
+		"made, deleted, and made again":   {{"", "", nil, false}, {"", "", nil, false}},
 		"somebody writes the status":      {{"1", "a is 1", nil, false}, {"2", "a is 1", nil, true}, {"3", "a is 1", nil, true}},
 		"something else is changed":       {{"1", "a is 1", nil, false}, {"2", "b is 2", nil, false}},
 		"labels that are to go come back": {{"1", "", nil, false}, {"1", "", nil, true}},

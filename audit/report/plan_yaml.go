@@ -44,7 +44,7 @@ func (p *Plan) stages() []stage {
 			p.policyDocuments(unasked)},
 		{"labels, once the waypoint is Programmed. A label to a waypoint that is not ready sends calls straight to the pods.",
 			p.labelDocuments()},
-		{"guards, when the labels have reached every ztunnel.",
+		{"guards, when each waypoint is Programmed and every ztunnel knows what is bound to it.",
 			p.policyDocuments(guards)},
 	}, func(s stage) bool { return len(s.docs) == 0 })
 }

@@ -45,6 +45,7 @@ func plainPrincipals(p *policies.Pass, spec *mesh.AuthorizationPolicySpec) []pol
 	write := func(list []string, names bool, at string) {
 		for i, v := range list {
 			if plain := policies.PlainPrincipal(v); plain != v {
+				opens = opens || plain == "" // which istiod refuses
 				opens = opens || names != deny
 				ops = append(ops, policies.Op{Op: "replace", Path: fmt.Sprintf("%s/%d", at, i), Value: plain})
 			}

@@ -68,7 +68,7 @@ func withoutStandIn(st plan.Standing, changed bool) (policies.Verdict, policies.
 	}
 	switch {
 	case st.Open && st.Role == plan.Admission:
-		return policies.OverDenies, policies.High, fmt.Sprintf("connections to %s that are open through %s may be cut: %s keeps that out at ztunnel, where it is let in by %s.", st.On, st.Waypoint, of, this)
+		return policies.OverDenies, policies.High, fmt.Sprintf("connections to %s that are open through %s may be cut: %s keeps the waypoint out at ztunnel, where it is let in by %s.", st.On, st.Waypoint, of, this)
 	case st.Open:
 		return policies.NotEnforced, policies.High, fmt.Sprintf("connections to %s that are open through %s may no longer be held to %s: what it says of clients is said there by %s.", st.On, st.Waypoint, of, this)
 	case st.Role == plan.Admission:

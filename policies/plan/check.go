@@ -159,7 +159,7 @@ func (m *maker) isStored(l Label) bool {
 
 func (m *maker) block(n Need, why string) {
 	if !m.blocked(n) {
-		m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
+		m.plan.Blocked = append(m.plan.Blocked, Blocked{Need: n, Why: why})
 	}
 }
 

@@ -15,12 +15,13 @@ import (
 // told, where it is an error to them.
 
 // dormantNotices tell that of the routes and DestinationRules that the waypoint of a Service or ServiceEntry uses.
-func dormantNotices(s *mesh.Snapshot, o *mesh.Object) []Notice {
+func dormantNotices(view *policies.View, o *mesh.Object) []Notice {
+	s := view.Snapshot
 	b := s.Binding(o)
 	if !b.Bound {
 		return nil
 	}
-	routes := takenUp(s, o)
+	routes := takenUp(view, o)
 	rules := policies.Lookup(s, o, b.Gateway.Namespace)
 	out := unmatched(s, o, routes)
 	out = append(out, missingSubsets(s, o, routes, rules)...)
@@ -31,10 +32,10 @@ func dormantNotices(s *mesh.Snapshot, o *mesh.Object) []Notice {
 }
 
 // takenUp are the routes that the waypoint applies to calls to a Service or ServiceEntry.
-func takenUp(s *mesh.Snapshot, o *mesh.Object) []*mesh.Object {
+func takenUp(s *policies.View, o *mesh.Object) []*mesh.Object {
 	t := targetOf(o)
 	return slices.DeleteFunc(slices.Concat(s.VirtualServicesFor(o), s.RoutesFrom(o)), func(route *mesh.Object) bool {
-		return !slices.ContainsFunc(policies.Effects(s, route), func(e policies.Effect) bool {
+		return !slices.ContainsFunc(s.Effects(route), func(e policies.Effect) bool {
 			return same(e.Target, t) && e.EnforcedBy == policies.Waypoint && e.Verdict != policies.NotEnforced
 		})
 	})
@@ -110,10 +111,11 @@ func ruleMatches(s *mesh.Snapshot, o, vs *mesh.Object, r *mesh.HTTPRule) []httpM
 	if r.Delegate == nil {
 		return own
 	}
-	spec := delegate(s, vs, r)
-	if spec == nil {
+	to := delegate(s, vs, r)
+	if to == nil {
 		return nil
 	}
+	spec := to.Spec.(*mesh.VirtualServiceSpec)
 	var out []httpMatch
 	for i := range spec.HTTP {
 		for _, m := range matchesOf(s, o, &spec.HTTP[i]) {
@@ -128,7 +130,7 @@ func ruleMatches(s *mesh.Snapshot, o, vs *mesh.Object, r *mesh.HTTPRule) []httpM
 }
 
 // delegate is what a rule of a VirtualService delegates to; nil where that is nothing, or is not there.
-func delegate(s *mesh.Snapshot, vs *mesh.Object, r *mesh.HTTPRule) *mesh.VirtualServiceSpec {
+func delegate(s *mesh.Snapshot, vs *mesh.Object, r *mesh.HTTPRule) *mesh.Object {
 	if r.Delegate == nil {
 		return nil
 	}
@@ -136,7 +138,7 @@ func delegate(s *mesh.Snapshot, vs *mesh.Object, r *mesh.HTTPRule) *mesh.Virtual
 	if to == nil || len(to.Spec.(*mesh.VirtualServiceSpec).Hosts) > 0 {
 		return nil // Istio knows one level of delegation
 	}
-	return to.Spec.(*mesh.VirtualServiceSpec)
+	return to
 }
 
 func matchesOf(s *mesh.Snapshot, o *mesh.Object, r *mesh.HTTPRule) []httpMatch {
@@ -194,16 +196,18 @@ func subsetsOf(s *mesh.Snapshot, o, route *mesh.Object) []string {
 	if !ok {
 		return nil
 	}
-	all := spec.Destinations()
-	for i := range spec.HTTP {
-		if to := delegate(s, route, &spec.HTTP[i]); to != nil {
-			all = append(all, to.Destinations()...)
+	var out []string
+	take := func(from *mesh.Object) { // short hosts are of its own namespace (virtualservice.go resolveVirtualServiceShortnames)
+		for _, d := range from.Spec.(*mesh.VirtualServiceSpec).Destinations() {
+			if d.Subset != "" && !slices.Contains(out, d.Subset) && slices.Contains(s.ServicesFor(d.Host, from.Namespace), o) {
+				out = append(out, d.Subset)
+			}
 		}
 	}
-	var out []string
-	for _, d := range all {
-		if d.Subset != "" && !slices.Contains(out, d.Subset) && slices.Contains(s.ServicesFor(d.Host, route.Namespace), o) {
-			out = append(out, d.Subset)
+	take(route)
+	for i := range spec.HTTP {
+		if to := delegate(s, route, &spec.HTTP[i]); to != nil {
+			take(to)
 		}
 	}
 	return out

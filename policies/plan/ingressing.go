@@ -72,9 +72,15 @@ func (c *course) ingressAwaited(svc mesh.Ref) *mesh.Object {
 // and the API server does not take that label.
 func (c *course) shutsIngress(p Policy) bool {
 	on, svc := c.ingressAwaited(p.For[0]), find(c.snapshot, p.For[0])
-	if on == nil || svc == nil || !c.boundAt(p.For[0]) || mesh.True(on.Labels[label.IoIstioIngressUseWaypoint.Name]) || c.Evidence.Refused[refOf(on)] == "" {
+	if on == nil || svc == nil || !c.boundAt(p.For[0]) || mesh.True(on.Labels[label.IoIstioIngressUseWaypoint.Name]) || !c.barred(refOf(on)) {
 		return false
 	}
 	ways := policies.Ways(c.snapshot.Without(find(c.snapshot, p.Ref())), svc, nil)
 	return closes(slices.DeleteFunc(ways, func(w policies.Bypass) bool { return w.Reason != policies.IngressBypass }), svc, p, c.Settings.Of(svc.Namespace).Exceptions) != ""
+}
+
+// barred is whether a write is refused, or undone on the way.
+func (c *course) barred(ref mesh.Ref) bool {
+	_, refused := c.Evidence.Refused[ref]
+	return refused
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"istio.io/api/label"
+
 	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
@@ -144,5 +146,29 @@ func TestIngressTakenBack(t *testing.T) {
 				return
 			}
 		})
+	}
+}
+
+// TestGuardGoesWhereIngressIsUndone: a label for ingress gateways that a webhook undoes on the way is as one that is refused.
+func TestGuardGoesWhereIngressIsUndone(t *testing.T) {
+	s, managed, _ := rested(two(cartPods, frontGateway, frontRoute).Snapshot, Managed{}, guardedShop(true), "")
+	if !managed.Made(find(s, cartGuard)) {
+		t.Fatal("there is no guard")
+	}
+	s = s.With(labelled(s.Get(mesh.Namespace, "", "shop"), nil, label.IoIstioIngressUseWaypoint.Name))
+	refused, undone := map[mesh.Ref]string{}, map[mesh.Ref]bool{}
+	for range 20 {
+		steps := Next(worldOf(s, managed, guardedShop(true), func(e *Evidence) { e.Refused, e.TakenBack = refused, undone })).Steps()
+		if len(steps) == 0 {
+			break
+		}
+		if steps[0].Row == MakeIngress {
+			refused[steps[0].Object], undone[steps[0].Object] = "", true
+			continue
+		}
+		s, managed = taken(s, managed, steps[0])
+	}
+	if managed.Made(find(s, cartGuard)) {
+		t.Error("the guard shuts ingress gateways out")
 	}
 }

@@ -96,7 +96,7 @@ func (m *maker) place(n Need) {
 		return
 	case mesh.Gateway.String():
 		if why := m.unserved(n.Target.Namespace, n.Target.Name, n.Policy.String()+" names"); why != "" {
-			m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
+			m.plan.Blocked = append(m.plan.Blocked, Blocked{Need: n, Why: why})
 			return
 		}
 		w := m.holding(n.Target.Namespace, n.Target.Name, m.classFor(n.Target.Namespace, n.Target.Namespace, n.Target.Name))
@@ -110,7 +110,7 @@ func (m *maker) place(n Need) {
 	switch b := m.snapshot.Binding(o); {
 	case b.Opt == mesh.Asks && b.Reason == mesh.WaypointIsNotReady:
 		if why := cmp.Or(m.keepsOut(b, o), m.unserved(b.Namespace, b.Name, o.String()+" asks for")); why != "" {
-			m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
+			m.plan.Blocked = append(m.plan.Blocked, Blocked{Need: n, Why: why})
 			return
 		}
 		w := m.waypoint(b.Namespace, b.Name)
@@ -119,7 +119,7 @@ func (m *maker) place(n Need) {
 	case b.Opt == mesh.AsksNothing:
 		m.want(n, o.Namespace)
 	default: // it opts out, is refused, or has a waypoint of somebody else's
-		m.plan.Blocked = append(m.plan.Blocked, Blocked{n, n.Reason})
+		m.plan.Blocked = append(m.plan.Blocked, Blocked{Need: n, Why: n.Reason})
 	}
 }
 
@@ -195,7 +195,7 @@ func (m *maker) labels() {
 		w, why := m.choose(g, m.wanted[g])
 		if w == nil {
 			for _, n := range m.wanted[g] {
-				m.plan.Blocked = append(m.plan.Blocked, Blocked{n, why})
+				m.plan.Blocked = append(m.plan.Blocked, Blocked{Need: n, Why: why})
 			}
 			continue
 		}
@@ -238,7 +238,7 @@ func (m *maker) labelObjects(w *Waypoint, needs []Need, why string) {
 	for _, n := range needs {
 		o := serviceOf(m.snapshot, n.Target)
 		if o == nil {
-			m.plan.Blocked = append(m.plan.Blocked, Blocked{n, "the Namespace would have to be labelled, and " + why})
+			m.plan.Blocked = append(m.plan.Blocked, Blocked{Need: n, Why: "the Namespace would have to be labelled, and " + why})
 			continue
 		}
 		i := slices.IndexFunc(m.plan.Labels, func(l Label) bool { return l.On == o.Ref() })

@@ -25,6 +25,8 @@ type Need struct {
 type Blocked struct {
 	Need
 	Why string `json:"why"`
+	// Bound is whether the plan binds its target all the same, as it is bound already. [Plan.Undecided] finds that out.
+	Bound bool `json:"bound,omitempty"`
 }
 
 func compareNeeds(a, b Need) int {
@@ -67,7 +69,7 @@ func search(view *policies.View, h *hypotheses, namespaces []string, until *dead
 			n := Need{Target: t, Policy: o.Ref(), Field: before.Field, Verdict: before.Verdict, Becomes: after.Verdict, Reason: before.Message}
 			switch {
 			case after.Verdict == policies.OverDenies, after.Verdict == policies.DeniesAll, after.Verdict == policies.Unknown:
-				blocked = append(blocked, Blocked{n, after.Message})
+				blocked = append(blocked, Blocked{Need: n, Why: after.Message})
 			case before.Verdict.Worse(after.Verdict):
 				met = append(met, n)
 			}

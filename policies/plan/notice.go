@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/waywarden/waywarden/policies"
 	"github.com/waywarden/waywarden/policies/mesh"
 )
 
@@ -19,12 +20,12 @@ type Notice struct {
 
 // notices are those of what a plan binds and makes.
 func notices(after *mesh.Snapshot, labels []Label, waypoints []Waypoint) []Notice {
-	out := endpointNotices(after, waypoints)
+	out, view := endpointNotices(after, waypoints), policies.NewView(after)
 	for _, l := range labels {
 		for _, ref := range l.Binds {
 			o := find(after, ref)
 			out = append(out, portNotices(after, o)...)
-			out = append(out, dormantNotices(after, o)...)
+			out = append(out, dormantNotices(view, o)...)
 			if len(l.Needs) > 0 && !l.Kept && !slices.ContainsFunc(l.Needs, func(n Need) bool { return serviceOf(after, n.Target) == nil || same(n.Target, targetOf(o)) }) {
 				out = append(out, Notice{ref, ClassAlso, fmt.Sprintf("it passes the waypoint too: the label is on %s. Opt it out with istio.io/use-waypoint=none if it must not.", l.On)})
 			}

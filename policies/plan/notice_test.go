@@ -88,3 +88,15 @@ func TestNoticesOfWhatLayDormant(t *testing.T) {
 		}
 	}
 }
+
+// TestDelegatesOfDelegates: Istio knows one level of delegation. What delegates to itself, as only Istio's webhook keeps out, is followed no
+// further.
+func TestDelegatesOfDelegates(t *testing.T) {
+	const (
+		root = `{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: root, namespace: shop}, spec: {hosts: [cart.shop.svc.cluster.local], http: [{delegate: {name: d}}]}}`
+		self = `{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: d, namespace: shop}, spec: {http: [{delegate: {name: d}}]}}`
+	)
+	if p := Make(two(root, self), onlyShop, nil); len(p.Waypoints) != 2 {
+		t.Errorf("%d waypoints", len(p.Waypoints))
+	}
+}

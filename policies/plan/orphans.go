@@ -22,16 +22,14 @@ func (c *course) clearStopped() {
 		return
 	}
 	c.removeOrphansAmong(slices.DeleteFunc(slices.Clone(c.own), func(o *mesh.Object) bool {
-		ns, name, _ := cutKey(o.Annotations[ForAnnotation])
-		return Role(o.Annotations[RoleAnnotation]) != Twin || !c.boundAt(RefOf(mesh.Service, ns, name))
+		return Role(o.Annotations[RoleAnnotation]) != Twin || !c.boundAt(isFor(o))
 	}))
 }
 
 func (c *course) removeOrphansAmong(own []*mesh.Object) outcome {
 	for _, o := range allowsFirst(own) {
 		role := Role(o.Annotations[RoleAnnotation])
-		ns, name, _ := cutKey(o.Annotations[ForAnnotation])
-		svc := RefOf(mesh.Service, ns, name)
+		svc := isFor(o)
 		if c.order.planned[refOf(o)] || role == Guarding || c.unseen() != "" || c.Settings.Of(o.Namespace).Mode != Provision {
 			continue
 		}
@@ -69,11 +67,10 @@ func (c *course) removeOrphansAmong(own []*mesh.Object) outcome {
 // waypoint nobody gets in until somebody decides, whatever else is done or may be there unseen meanwhile.
 func (c *course) sayLast() outcome {
 	for _, o := range c.own {
-		ns, name, _ := cutKey(o.Annotations[ForAnnotation])
 		if Role(o.Annotations[RoleAnnotation]) != Admission || c.order.planned[refOf(o)] || c.Settings.Of(o.Namespace).Mode != Provision {
 			continue
 		}
-		if c.lastAllow(o) || !c.asks(RefOf(mesh.Service, ns, name)) && c.onlyOursBeside(o) {
+		if c.lastAllow(o) || !c.asks(isFor(o)) && c.onlyOursBeside(o) {
 			c.stop(RemoveAdmit, refOf(o), nil, c.lastAllowSays(o))
 		}
 	}
@@ -116,4 +113,18 @@ func (c *course) pending(svc mesh.Ref) (mesh.Ref, bool) {
 		}
 	}
 	return mesh.Ref{}, false
+}
+
+// isFor is the Service or ServiceEntry that a policy of ours is for. Its annotation has no kind; the targetRefs of a twin do, and all else
+// selects pods, as only a Service does.
+func isFor(o *mesh.Object) mesh.Ref {
+	ns, name, _ := cutKey(o.Annotations[ForAnnotation])
+	if spec, ok := o.Spec.(interface{ Attachment() mesh.Attachment }); ok {
+		for _, ref := range spec.Attachment().Refs() {
+			if ref.Kind == mesh.ServiceEntry.String() {
+				return RefOf(mesh.ServiceEntry, ns, name)
+			}
+		}
+	}
+	return RefOf(mesh.Service, ns, name)
 }

@@ -147,3 +147,28 @@ func TestStaleTwinOfStoppedMove(t *testing.T) {
 		t.Errorf("the twin stays: %q", says(Next(worldOf(s, managed, onlyShop, refused))))
 	}
 }
+
+// TestStaleTwinGoesBeforeTheLabel: a twin that nothing asks for any more goes before what it is for is bound again, a ServiceEntry too.
+func TestStaleTwinGoesBeforeTheLabel(t *testing.T) {
+	for name, tc := range map[string]struct{ target, group string }{
+		"Service":      {`{apiVersion: v1, kind: Service, metadata: {name: billing, namespace: shop}, spec: {clusterIP: 10.96.0.19, selector: {app: billing}, ports: [{name: http, port: 80}]}}`, `""`},
+		"ServiceEntry": {`{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: billing, namespace: shop}, spec: {hosts: [billing.example.com], addresses: [10.9.9.9], ports: [{number: 80, name: http, protocol: HTTP}], resolution: STATIC, location: MESH_INTERNAL, workloadSelector: {labels: {app: billing}}}}`, "networking.istio.io"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l7 := `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: l7b, namespace: shop}, spec: {action: DENY, targetRefs: [{group: ` + tc.group + `, kind: ` + name + `, name: billing}], rules: [{to: [{operation: {methods: [DELETE]}}]}]}}`
+			const allow = `{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: open, namespace: shop}, spec: {selector: {matchLabels: {app: billing}}, rules: [{from: [{source: {principals: [cluster.local/ns/dev/sa/dev, cluster.local/ns/shop/sa/waypoint]}}]}]}}`
+			s, managed, _ := rested(two(tc.target, l7, allow, enrolledPod).Snapshot, Managed{}, onlyShop, "")
+			ns := s.Get(mesh.Namespace, "", "shop")
+			s = s.With(labelled(ns, nil, label.IoIstioUseWaypoint.Name)) // somebody took it off, and the policy is deleted
+			delete(managed, refOf(ns))
+			s = s.Without(s.Get(mesh.AuthorizationPolicy, "shop", "open"))
+			_, _, rows := rested(s, managed, onlyShop, "")
+			twin, bound := slices.Index(rows, string(RemoveTwin)), slices.Index(rows, string(MakeBinding))
+			if twin < 0 || bound < 0 || twin > bound {
+				t.Errorf("the steps are %q", rows)
+			}
+		})
+	}
+}
+
+const enrolledPod = `{apiVersion: v1, kind: Pod, metadata: {name: billing-1, namespace: shop, labels: {app: billing}, annotations: {ambient.istio.io/redirection: enabled}}, spec: {serviceAccountName: billing, containers: [{name: a}]}, status: {phase: Running, podIP: 10.2.0.9}}`

@@ -15,7 +15,7 @@ import (
 
 // WithoutProfile says what a Guardrail does whose WaypointProfile is missing.
 func WithoutProfile(name string) string {
-	return "no waypoint is made by it, and what it says of modes, guards and exceptions counts all the same: " + noneBy(Profile{Name: name})
+	return "no waypoint is made by this Guardrail, whose modes, guards and exceptions count all the same: " + noneBy(Profile{Name: name})
 }
 
 // noneBy says why no waypoint is made by a profile that is missing.

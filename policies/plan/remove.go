@@ -244,7 +244,7 @@ func (c *course) removeTwins() outcome {
 // never had it does not wait: the twin lets in whom it let in until it goes.
 func (c *course) removeTwin(o *mesh.Object, why string) outcome {
 	ns, name, _ := cutKey(o.Annotations[ForAnnotation])
-	if c.unreplaced(RefOf(mesh.Service, ns, name)) {
+	if c.unreplaced(isFor(o)) {
 		return c.wait(RemoveTwin, refOf(o), c.Now.Add(blindness), "what is to take its place is not written yet")
 	}
 	for _, ref := range slices.SortedFunc(maps.Keys(c.courses), mesh.Ref.Compare) {

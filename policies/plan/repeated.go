@@ -69,8 +69,7 @@ func (c *course) unreplaced(svc mesh.Ref) bool {
 // go, keeps its own Service from being bound, and nothing else.
 func (c *course) clearTwins() outcome {
 	for _, o := range c.own {
-		ns, name, _ := cutKey(o.Annotations[ForAnnotation])
-		svc := RefOf(mesh.Service, ns, name)
+		svc := isFor(o)
 		if Role(o.Annotations[RoleAnnotation]) != Twin || c.order.planned[refOf(o)] || c.bindingOf(svc) || c.unseen() != "" ||
 			!slices.ContainsFunc(c.labels, func(l Label) bool { return slices.Contains(l.Binds, svc) }) {
 			continue
@@ -93,7 +92,7 @@ func (c *course) awaitsTwins(l Label) bool {
 		return true
 	}
 	if !c.Evidence.Acknowledged.After(c.Evidence.Since) {
-		c.wait(MakeBinding, canonical(l.On), time.Time{}, "not every ztunnel and waypoint has acknowledged anything since it is looked, and policies of ours may be gone of which they do not know")
+		c.wait(MakeBinding, canonical(l.On), time.Time{}, "not every ztunnel and waypoint has acknowledged a push since this replica leads, and a twin may have been deleted before of which it does not know")
 		return true
 	}
 	for _, ref := range c.goneTwins() {

@@ -46,13 +46,11 @@ func (r *restating) destinations(route *mesh.Object) []*mesh.Object {
 		for _, d := range spec.Destinations() {
 			out = append(out, r.after.ServicesFor(d.Host, route.Namespace)...)
 		}
-		for _, h := range spec.HTTP {
-			if h.Delegate == nil {
-				continue
-			}
-			to := r.after.Get(mesh.VirtualService, cmp.Or(h.Delegate.Namespace, route.Namespace), h.Delegate.Name)
-			if to != nil && len(to.Spec.(*mesh.VirtualServiceSpec).Hosts) == 0 { // Istio knows one level of delegation
-				out = append(out, r.destinations(to)...)
+		for i := range spec.HTTP {
+			if to := delegate(r.after, route, &spec.HTTP[i]); to != nil {
+				for _, d := range to.Spec.(*mesh.VirtualServiceSpec).Destinations() {
+					out = append(out, r.after.ServicesFor(d.Host, to.Namespace)...)
+				}
 			}
 		}
 	}

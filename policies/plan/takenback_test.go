@@ -22,7 +22,7 @@ func TestTakenBack(t *testing.T) {
 		row    Row
 		says   string
 	}{
-		"a Gateway":          {theirs, MakeGateway, `Gateway shop/waypoint is not as it was written: metadata.labels[istio.io/waypoint-for] is "all" and not "service". An admission webhook changes it on the way; which one`},
+		"a Gateway":          {theirs, MakeGateway, `Gateway shop/waypoint is not as it was written: metadata.labels[istio.io/waypoint-for] is "all" and not "service". An admission webhook changes it on the way, which the API server does not name`},
 		"a label of a chart": {unbound, MakeBinding, `Namespace shop is not as it was written: metadata.labels[istio.io/use-waypoint] is not there, and is to be "waypoint". An admission webhook`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -28,6 +28,15 @@ until somebody decides.`,
 // Undecided are the needs that the plan does not meet, of targets in namespaces for which waypoints are made: each once.
 func (p *Plan) Undecided(s Settings) []Blocked {
 	out := slices.DeleteFunc(slices.Clone(p.Blocked), func(b Blocked) bool { return s.Of(b.Home()).Mode != Provision })
+	bound := map[mesh.Ref]bool{}
+	for _, l := range p.Labels {
+		for _, svc := range l.Binds {
+			bound[canonical(svc)] = true
+		}
+	}
+	for i := range out {
+		out[i].Bound = bound[canonical(targetRef(out[i].Target))]
+	}
 	return slices.CompactFunc(out, func(a, b Blocked) bool { return compareNeeds(a.Need, b.Need) == 0 })
 }
 
@@ -35,7 +44,12 @@ func (p *Plan) Undecided(s Settings) []Blocked {
 func (b Blocked) Home() string { return home(targetRef(b.Target)) }
 
 // Says is what a need that is blocked comes to, as a sentence.
-func (b Blocked) Says() string { return fmt.Sprintf("no waypoint is made for %s: %s", b.Target, b.Why) }
+func (b Blocked) Says() string {
+	if b.Bound {
+		return fmt.Sprintf("%s stays at its waypoint as it is bound, where not all is said that has to be: %s", b.Target, b.Why)
+	}
+	return fmt.Sprintf("no waypoint is made for %s: %s", b.Target, b.Why)
+}
 
 // Findings are the needs that the plan does not meet, for an audit, where waypoints are made. They are sorted.
 func (p *Plan) Findings(s Settings) []policies.Finding {

@@ -66,3 +66,19 @@ func TestUndecidedStays(t *testing.T) {
 		t.Error("the need that is not blocked is not met")
 	}
 }
+
+// TestUndecidedWhereBound: of what is bound it is not said that there is no waypoint, where one more policy cannot be said there.
+func TestUndecidedWhereBound(t *testing.T) {
+	s, managed := done(t, podsOf("cart"))
+	s = s.With(parse(`{apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: {name: nots, namespace: shop}, spec: {action: DENY, selector: {matchLabels: {app: cart}}, rules: [{from: [{source: {notPrincipals: [cluster.local/ns/dev/sa/dev]}}]}]}}`))
+	p := Make(policies.NewView(s), onlyShop, managed)
+	found := p.Findings(onlyShop)
+	if len(found) == 0 {
+		t.Fatal("nothing is found")
+	}
+	for _, f := range found {
+		if !strings.HasPrefix(f.Message, "Service shop/cart stays at its waypoint as it is bound, where not all is said that has to be: AuthorizationPolicy shop/nots ") {
+			t.Errorf("%s: %q", f.Object, f.Message)
+		}
+	}
+}

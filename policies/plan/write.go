@@ -60,7 +60,7 @@ func takenBackSays(s *Step) string {
 	if what == "" {
 		what = "what is to go is there again"
 	}
-	return fmt.Sprintf("%s is not as it was written: %s. An admission webhook changes it on the way; which one the API server does not say. Look through the MutatingWebhookConfigurations, and have that one leave it alone.", s.Object, what)
+	return fmt.Sprintf("%s is not as it was written: %s. An admission webhook changes it on the way, which the API server does not name, or somebody changes it back at once. Look through the MutatingWebhookConfigurations and who else writes it, and have them leave it alone.", s.Object, what)
 }
 
 func (c *course) wait(row Row, on mesh.Ref, until time.Time, why string) outcome {
