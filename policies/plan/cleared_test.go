@@ -84,6 +84,22 @@ func TestClearedTwinsAreKnown(t *testing.T) {
 	}
 }
 
+// TestNewWaypointKnewNoTwin: whoever leads since now does not know what went before, and binds to a waypoint that was there already when every
+// proxy has acknowledged something since. One that is made since then knew no twin.
+func TestNewWaypointKnewNoTwin(t *testing.T) {
+	s, managed, settings, twin := halfGone(t)
+	s = s.Without(find(s, twin))
+	delete(managed, twin)
+	gw := *s.Get(mesh.Gateway, "edge", "waypoint")
+	for created, bound := range map[time.Time][]string{noon.Add(-time.Second): nil, noon: {"pay"}} { // an API server writes down whole seconds
+		gw.Created = created
+		p := Next(worldOf(s.With(&gw), managed, settings, func(e *Evidence) { e.Since = noon.Add(time.Millisecond) }))
+		if got := boundBy(p); !slices.Equal(got, bound) {
+			t.Errorf("made at %s: bound are %q: %q", created, got, says(p))
+		}
+	}
+}
+
 // TestTwinThatStays: a twin that the API server does not let go keeps its Service from being bound, which is said, and nothing else.
 func TestTwinThatStays(t *testing.T) {
 	for name, again := range map[string]bool{"refused": false, "refused, and tried again": true} {

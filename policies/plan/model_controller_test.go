@@ -140,6 +140,9 @@ func (m *model) apply(s Step, stored *mesh.Object) {
 	content["metadata"] = metadata
 	o := *decode(content)
 	o.Live = true
+	if o.Created = m.now; stored != nil {
+		o.Created = stored.Created
+	}
 	m.managed[s.Object] = slices.Sorted(maps.Keys(o.Labels))
 	m.store(s.Object, &o)
 }

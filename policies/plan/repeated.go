@@ -85,13 +85,13 @@ func (c *course) clearTwins() outcome {
 
 // awaitsTwins keeps what a label binds from being bound while one of its Services has a twin that is to be gone first: it is there still, which
 // is said where it was to be removed, or not every proxy knows that it is gone. Whoever has begun to look just now does not know what went
-// before, and waits for what the proxies know since.
+// before, and waits for what the proxies know since, but where the waypoint is newer than that: its pods never knew a twin that is gone.
 func (c *course) awaitsTwins(l Label) bool {
 	takes := c.takes(l)
 	if overlap(takes, c.uncleared) {
 		return true
 	}
-	if !c.Evidence.Acknowledged.After(c.Evidence.Since) {
+	if !c.Evidence.Acknowledged.After(c.Evidence.Since) && c.gateway.Created.Before(c.Evidence.Since.Truncate(time.Second)) {
 		c.wait(MakeBinding, canonical(l.On), time.Time{}, "not every ztunnel and waypoint has acknowledged a push since this replica leads, and a twin may have been deleted before of which it does not know")
 		return true
 	}
