@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -37,7 +38,12 @@ func (s *self) Start(ctx context.Context) error {
 			s.name.Store(&review.Status.UserInfo.Username)
 			return nil
 		}
-		s.log.Warn("it is not known as whom Waywarden writes, so that less is denied of what happens to its policies", "error", err)
+		if err == nil {
+			err = errors.New("the API server gave no name")
+		}
+		if ctx.Err() == nil {
+			s.log.Warn("it is not known as whom Waywarden writes, so that less is denied of what happens to its policies", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return nil

@@ -71,6 +71,8 @@ func unservedGateway(s *mesh.Snapshot, t policies.Target) string {
 	gw, use := s.Get(mesh.Gateway, t.Namespace, t.Name), label.IoIstioUseWaypoint.Name
 	ns := s.Get(mesh.Namespace, "", t.Namespace)
 	switch {
+	case t.Name == "":
+		return "" // what the API server does not take
 	case gw == nil:
 		return fmt.Sprintf("there is no %s, and nothing asks for it as a waypoint, so it may be an ingress gateway. Give label %s to what it is to serve, or correct the name.", t, use)
 	case !usable(s, gw):

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,6 +35,7 @@ func TestNotPlanned(t *testing.T) {
 		want    []string
 	}{
 		"a need":                     {[]string{ambient, pods, cart, atCart}, nil},
+		"a name that is none":        {[]string{ambient, strings.Replace(atWP, "name: wp", `name: ""`, 1)}, nil},
 		"nothing is shown behind it": {[]string{ambient, cart, atCart}, nil},
 		"no waypoint helps it":       {[]string{ambient, pods, cart, selected}, nil},
 		"nor one that is headless":   {[]string{ambient, pods, headless, atCart}, nil},
