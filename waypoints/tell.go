@@ -253,7 +253,7 @@ func (c *Controller) Findings() (found []policies.Finding, all bool) {
 	return slices.SortedStableFunc(slices.Values(slices.Concat(s.found, s.blocked)), policies.CompareFindings), s.all
 }
 
-// reference is the object of an Event: a Gateway, be it made or not, a Service, or a Guardrail.
+// reference is the object of an Event: a Gateway, be it made or not, a Service, a policy, or a Guardrail.
 func reference(s *mesh.Snapshot, ref mesh.Ref) *corev1.ObjectReference {
 	out := &corev1.ObjectReference{APIVersion: cmp.Or(ref.APIVersion, mesh.Gateway.APIVersion()), Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name}
 	if kind, ok := mesh.KindOf(out.APIVersion, ref.Kind); ok {

@@ -41,30 +41,16 @@ nothing at a waypoint. istiod reports the policy as accepted.`,
 // plainPrincipals takes spiffe:// off, where that only restricts: for those whom a DENY names, and those whom an ALLOW leaves out.
 func plainPrincipals(p *policies.Pass, spec *mesh.AuthorizationPolicySpec) []policies.Fix {
 	var ops []policies.Op
-	deny, opens := policies.Action(spec) == policies.Deny, policies.Action(spec) == policies.Custom
-	write := func(list []string, names bool, at string) {
+	deny, unfit := policies.Action(spec) == policies.Deny, policies.Action(spec) == policies.Custom
+	eachPrincipals(spec, func(list []string, names bool, at string) {
 		for i, v := range list {
 			if plain := policies.PlainPrincipal(v); plain != v {
-				opens = opens || plain == "" // which istiod refuses
-				opens = opens || names != deny
+				unfit = unfit || names != deny || plain == "" // it would let somebody in, or istiod would refuse it
 				ops = append(ops, policies.Op{Op: "replace", Path: fmt.Sprintf("%s/%d", at, i), Value: plain})
 			}
 		}
-	}
-	for i := range spec.Rules {
-		for j := range spec.Rules[i].From {
-			src := &spec.Rules[i].From[j].Source
-			write(src.Principals, true, sourcePointer(i, j, "principals"))
-			write(src.NotPrincipals, false, sourcePointer(i, j, "notPrincipals"))
-		}
-		for j, w := range spec.Rules[i].When {
-			if w.Key == "source.principal" {
-				write(w.Values, true, whenPointer(i, j, "values"))
-				write(w.NotValues, false, whenPointer(i, j, "notValues"))
-			}
-		}
-	}
-	if opens {
+	})
+	if unfit {
 		return nil
 	}
 	return rewritten(p, "write the principals without spiffe://; from then on their calls are denied", ops)

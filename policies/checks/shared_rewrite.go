@@ -108,29 +108,33 @@ func addRealPrincipals(p *policies.Pass, spec *mesh.AuthorizationPolicySpec) []p
 	var ops []policies.Op
 	opens := false
 	deny := policies.Action(spec) == policies.Deny
-	rename := func(list []string, names bool, at string) {
+	eachPrincipals(spec, func(list []string, names bool, at string) {
 		for _, v := range list {
 			if real, other := policies.RealPrincipal(p.Snapshot, v); other && !slices.Contains(list, real) {
 				opens = opens || names != deny
 				ops = append(ops, policies.Op{Op: "add", Path: at + "/-", Value: real})
 			}
 		}
-	}
-	for i := range spec.Rules {
-		for j := range spec.Rules[i].From {
-			src := &spec.Rules[i].From[j].Source
-			rename(src.Principals, true, sourcePointer(i, j, "principals"))
-			rename(src.NotPrincipals, false, sourcePointer(i, j, "notPrincipals"))
-		}
-		for j, w := range spec.Rules[i].When {
-			if w.Key == "source.principal" {
-				rename(w.Values, true, whenPointer(i, j, "values"))
-				rename(w.NotValues, false, whenPointer(i, j, "notValues"))
-			}
-		}
-	}
+	})
 	if opens {
 		return nil
 	}
 	return rewritten(p, fmt.Sprintf("add the principals with trust domain %s; from then on their calls are denied", p.Settings().TrustDomain), ops)
+}
+
+// eachPrincipals gives the lists of principals of a policy: whether one names whom it is about, or else leaves out, and its JSON pointer.
+func eachPrincipals(spec *mesh.AuthorizationPolicySpec, give func(list []string, names bool, at string)) {
+	for i := range spec.Rules {
+		for j := range spec.Rules[i].From {
+			src := &spec.Rules[i].From[j].Source
+			give(src.Principals, true, sourcePointer(i, j, "principals"))
+			give(src.NotPrincipals, false, sourcePointer(i, j, "notPrincipals"))
+		}
+		for j, w := range spec.Rules[i].When {
+			if w.Key == "source.principal" {
+				give(w.Values, true, whenPointer(i, j, "values"))
+				give(w.NotValues, false, whenPointer(i, j, "notValues"))
+			}
+		}
+	}
 }

@@ -91,8 +91,7 @@ func (o *order) marked(on *mesh.Object, labels map[string]string, left []string)
 
 // leftInUse is a waypoint of ours that the Service of a twin has left, and that something needs.
 func (c *course) leftInUse(twin *mesh.Object) (mesh.Ref, bool) {
-	at, svc, _ := cutKey(twin.Annotations[ForAnnotation])
-	for _, key := range leftFor(c.snapshot, c.Evidence.Managed, RefOf(mesh.Service, at, svc)) {
+	for _, key := range leftFor(c.snapshot, c.Evidence.Managed, isFor(twin)) {
 		ns, name, _ := cutKey(key)
 		ref := RefOf(mesh.Gateway, ns, name)
 		if other := c.courses[ref]; ref != c.ref && other != nil && other.planned != nil && !other.planned.Idle {

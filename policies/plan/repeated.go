@@ -14,10 +14,10 @@ import (
 
 // awaitTwinsElsewhere waits for the twins that are written with other waypoints, of Services that this waypoint is to be let in to. Where
 // one cannot be written it is not let in.
-func (c *course) awaitTwinsElsewhere(for_ func(mesh.Ref) bool) outcome {
+func (c *course) awaitTwinsElsewhere(of func(mesh.Ref) bool) outcome {
 	out := settled
 	for _, admission := range c.policies {
-		if admission.Role != Admission || !slices.ContainsFunc(admission.For, for_) || c.stored(admission) {
+		if admission.Role != Admission || !slices.ContainsFunc(admission.For, of) || c.stored(admission) {
 			continue
 		}
 		for _, twin := range c.Plan.Policies {
